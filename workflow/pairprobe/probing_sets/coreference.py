@@ -1,0 +1,119 @@
+"""Coreference: a named entity of the question and, in the answer's sentence, a pronoun that refers to it.
+
+"We identify the entity that exists in the question and paragraph (ensure that the entity does not appear in the sentence
+where the answer is). Then we find the pronoun in the sentence where the answer locate" (section 2.2 of the paper). For
+precision the entity is one that a reader would take the pronoun to mean: what is known of its gender and number does not
+contradict, it was the subject of an earlier sentence, and nothing else that fits stands between the two.
+"""
+
+from pairprobe import entities, text
+from pairprobe.entities import PRONOUNS
+from pairprobe.examples import Example, Span, answer_sentence
+from pairprobe.probing_sets import Pair
+
+VIEW = "paragraph"
+USES_WORDNET = True
+
+_DUMMY_NEXT = frozenset("is was has had seems seemed appears appeared takes took rained".split())
+
+
+def find(example: Example, wordnet) -> Pair | str:
+    """Pair the longest entity with the first pronoun of the answer's sentence that can refer to it; or say why not."""
+    sentence = answer_sentence(example)
+    if sentence is None:
+        return "no short answer"
+    pronouns = [i for i in range(*sentence) if example.paragraph[i].lower() in PRONOUNS and not _is_dummy(example, i)]
+    if not pronouns:
+        return "no pronoun in the answer's sentence"
+    mentions = shared_entities(example, sentence)
+    if not mentions:
+        return "no entity of the question stands before the answer's sentence, and not in it"
+    reason = "gender or number of the entity contradicts each pronoun"
+    for entity in mentions:
+        can_be = entities.could_be(example, entity, wordnet)
+        for i in pronouns:
+            if PRONOUNS[example.paragraph[i].lower()] in can_be:
+                if refers(example, entity, i, wordnet):
+                    return Pair("paragraph", tuple(range(*entity)), (i,))
+                reason = "the pronoun could refer to something else"
+    return reason
+
+
+def shared_entities(example: Example, sentence: Span) -> list[Span]:
+    """List the mentions of the question's entities before a sentence, of those that do not stand in it.
+
+    The longest entity first, and of each the mention nearest to the sentence first.
+    """
+    asked = [word.lower() for word in example.question]
+    within = [word.lower() for word in example.paragraph[slice(*sentence)]]
+    found = []
+    for name in entities.names_in(example, 0, sentence[0]):
+        words = [word.lower() for word in example.paragraph[slice(*name)]]
+        # A surname, or the last word of a longer name, in the answer's sentence mentions the entity too.
+        mentioned = text.contains_words(within, words) >= 0 or (words[-1] in within and len(words[-1]) > 3)
+        if text.contains_words(asked, words) >= 0 and not mentioned and entities.fills_quotation(example, name):
+            found.append(name)
+    return sorted(found, key=lambda name: (name[0] - name[1], -name[0]))
+
+
+def refers(example: Example, entity: Span, pronoun: int, wordnet) -> bool:
+    """Whether a reader would take a pronoun of a later sentence to mean this mention of an entity."""
+    wanted = PRONOUNS[example.paragraph[pronoun].lower()]
+    subject = entities.is_subject(example, entity, wordnet)
+    own = {word.lower() for word in example.paragraph[slice(*entity)]}
+    # Where the entity is not the subject, a name before it in its sentence may be what the text goes on about.
+    start = entity[1] if subject else entities.sentence_of(example, entity[0])[0]
+    rivals = [
+        name
+        for name in entities.names_in(example, start, pronoun)
+        if name != entity and not own & {word.lower() for word in example.paragraph[slice(*name)]}
+    ]
+    if any(_lures(example, name, pronoun, wanted, wordnet) for name in rivals):
+        return False
+    if wanted in ("male", "female"):
+        return True
+    return subject and _opens_clause(example, pronoun) and _stays_on_topic(example, entity, pronoun, wanted, own)
+
+
+def _lures(example: Example, name: Span, pronoun: int, wanted: str, wordnet) -> bool:
+    """Whether a name could be what the pronoun means instead; for a thing, only a subject or a name beside the pronoun."""
+    if wanted not in entities.could_be(example, name, wordnet):
+        return False
+    if wanted in ("male", "female"):
+        return True
+    return entities.is_subject(example, name, wordnet) or name[0] >= entities.sentence_of(example, pronoun)[0]
+
+
+def _opens_clause(example: Example, pronoun: int) -> bool:
+    """Whether a pronoun is the first word of its sentence, or follows the comma of an opening adjunct ("In 1905, it")."""
+    start, _ = entities.sentence_of(example, pronoun)
+    before = example.paragraph[start:pronoun]
+    if not before:
+        return True
+    commas = before.count(",")
+    adjunct = before[0].lower() in text.STOP_WORDS and before[0].lower() not in {"the", "a", "an", "this", "these"}
+    short = len(before) <= 8
+    return adjunct and short and (before[-1] == "," if commas else len(before) <= 4)
+
+
+def _stays_on_topic(example: Example, entity: Span, pronoun: int, wanted: str, own: set[str]) -> bool:
+    """Whether every sentence between the entity's and the pronoun's goes on about the entity."""
+    here, there = entities.sentence_of(example, entity[0]), entities.sentence_of(example, pronoun)
+    for start, end in example.sentences:
+        if here[0] < start < there[0]:
+            words = [word.lower() for word in example.paragraph[start:end]]
+            if PRONOUNS.get(words[0]) != wanted and not own <= set(words):
+                return False
+    return True
+
+
+def _is_dummy(example: Example, i: int) -> bool:
+    """Whether an "it" stands for nothing: "it is said that", "it was not until"."""
+    if example.paragraph[i].lower() != "it" or i + 1 >= len(example.paragraph):
+        return False
+    following = [word.lower() for word in example.paragraph[i + 1 : i + 9]]
+    if following[0] not in _DUMMY_NEXT:
+        return False
+    # "it is very difficult to": at most two words between the verb and "to", and none that could be its own object.
+    impersonal = "to" in following[2:4] and not following[1].endswith("ed")
+    return impersonal or bool({"that", "whether", "who", "until", "when"} & set(following[1:]))

@@ -1,0 +1,84 @@
+"""Progress and logs: a bar on a terminal, plain lines in a log file, one clear line for an error."""
+
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pairprobe.errors import InputError
+
+log = logging.getLogger("pairprobe")
+
+SECONDS_BETWEEN_LINES = 10
+
+
+class Progress:
+    """Counts units done; shows a bar with rate and time left on a terminal and writes a line to the log now and then."""
+
+    def __init__(self, total: int | None, what: str, unit: str = "examples"):
+        self.total, self.what, self.unit, self.done = total, what, unit, 0
+        self.started = self.last_line = time.monotonic()
+        self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not sys.stderr.isatty(), leave=False)
+
+    def update(self, done: int = 1) -> None:
+        """Count ``done`` more units."""
+        self.done += done
+        self.bar.update(done)
+        if time.monotonic() - self.last_line >= SECONDS_BETWEEN_LINES:
+            self.last_line = time.monotonic()
+            self._line()
+
+    def _line(self) -> None:
+        seconds = time.monotonic() - self.started
+        rate = self.done / max(seconds, 1e-9)
+        left = "" if not self.total or not self.done else f", {(self.total - self.done) / rate:,.0f} s left"
+        of = f" of {self.total:,}" if self.total else ""
+        log.info("%s: %s%s %s, %.1f a second%s", self.what, f"{self.done:,}", of, self.unit, rate, left)
+
+    def __enter__(self) -> "Progress":
+        """Begin."""
+        return self
+
+    def __exit__(self, *exception) -> None:
+        """Close the bar and write the last line."""
+        self.bar.close()
+        self._line()
+
+
+def track(items: Iterable, total: int | None, what: str, unit: str = "examples") -> Iterator:
+    """Yield the items, showing progress."""
+    with Progress(total, what, unit) as progress:
+        for item in items:
+            yield item
+            progress.update()
+
+
+@contextlib.contextmanager
+def job(log_file: str) -> Iterator[None]:
+    """Send log lines and tracebacks of the block to ``log_file``; end it with one clear line where input was bad."""
+    path = Path(log_file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    except InputError as error:
+        log.error("%s", error)
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        log.exception("stopped")
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}. See {log_file}.")
+    except Exception:
+        log.exception("stopped")
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,91 @@
+"""Digests of code, files and folders: what a result stands on."""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+LIBRARY = Path(__file__).parent
+SCRIPTS = LIBRARY.parent.parent / "scripts"
+
+
+def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
+    """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
+
+    script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
+    ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest,
+    nor do modules that are not reached.
+    """
+    digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
+    waiting = list(_imports(scripts / f"{script}.py", library)) + [
+        found for module in modules for found in _files_of(module.split("."), library)
+    ]
+    while waiting:
+        file = waiting.pop()
+        name = ".".join(file.relative_to(library).with_suffix("").parts)
+        if name not in digests:
+            digests[name] = _digest(file)
+            waiting += _imports(file, library)
+    return dict(sorted(digests.items()))
+
+
+@functools.cache
+def _tree(file: Path, _modified: int) -> ast.Module:
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            if isinstance(body[0].value.value, str):
+                node.body = body[1:] or [ast.Pass()]
+    return tree
+
+
+def _parse(file: Path) -> ast.Module:
+    return _tree(file, file.stat().st_mtime_ns)
+
+
+def _digest(file: Path) -> str:
+    return hashlib.blake2b(ast.unparse(_parse(file)).encode(), digest_size=8).hexdigest()
+
+
+def _imports(file: Path, library: Path) -> list[Path]:
+    """List the files of the library that a file imports, wherever in it the import stands."""
+    found: list[Path] = []
+    for node in ast.walk(_parse(file)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                head, *rest = alias.name.split(".")
+                if head == "pairprobe":
+                    found += _files_of(rest, library)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pairprobe":
+            rest = node.module.split(".")[1:]
+            found += _files_of(rest, library)
+            for alias in node.names:
+                found += _files_of([*rest, alias.name], library)
+    return found
+
+
+def _files_of(parts: list[str], library: Path) -> list[Path]:
+    """List the files that importing ``pairprobe.<parts>`` runs; names that are no module give their module alone."""
+    found = []
+    for i in range(1, len(parts) + 1):
+        path = library.joinpath(*parts[:i])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                found.append(file)
+    return found
+
+
+def file_digest(path: str | Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(folder: str | Path) -> str:
+    """Return one SHA-256 over the names and bytes of every file below a folder, whatever their order on disk."""
+    total = hashlib.sha256()
+    for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+        total.update(f"{path.relative_to(folder).as_posix()}\0{file_digest(path)}\n".encode())
+    return total.hexdigest()
