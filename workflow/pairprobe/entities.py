@@ -185,11 +185,7 @@ def _called(example: Example, words: list[str], wordnet) -> str | None:
     at = text.contains_words(read, words)
     stop = sentence_of(example, at)[1]
     i = _after_brackets(read, at + len(words), stop)
-    if (
-        i + 1 >= stop
-        or read[i] not in {"is", "was", "are", "were", ","}
-        or read[i + 1] not in {"a", "an", "the", "one"}
-    ):
+    if i + 1 >= stop or read[i] not in {"is", "was", "are", "were", ","} or read[i + 1] not in {"a", "an", "the", "one"}:
         return None
     noun = None
     for word in read[i + 2 : min(i + 12, stop)]:

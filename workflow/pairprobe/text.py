@@ -29,9 +29,7 @@ STOP_WORDS = frozenset(
 _SENTENCE_END = frozenset({".", "?", "!", "..."})
 _CLOSING = frozenset({'"', "'", "''", "\u201d", "\u2019", ")", "]", "}"})
 # A full stop that stands as a word of its own still does not end a sentence after these.
-_ABBREVIATED = frozenset(
-    "mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split()
-)
+_ABBREVIATED = frozenset("mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split())
 _TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*/?>")
 
 

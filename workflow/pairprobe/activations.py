@@ -1,0 +1,175 @@
+"""The extractor: one forward pass an example, every layer's word vectors straight into the HDF5 store.
+
+Examples go through in batches of like length; a word's vector is the mean of its subtokens' hidden states; memory holds
+one window of examples and one batch of hidden states, whatever the number of examples.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import h5py
+import numpy as np
+import torch
+
+from pairprobe import checkpoints, files, store
+from pairprobe.encoding import Encoding, encode
+from pairprobe.errors import InputError
+from pairprobe.examples import Example, answer_sentence, read_examples
+from pairprobe.progress import Progress, log
+from pairprobe.provenance import folder_digest
+
+VIEWS = ("paragraph", "sentence")
+
+# How many examples are encoded and sorted by length at a time.
+WINDOW = 1024
+
+
+def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | None:
+    """Return what the encoder reads of an example: the question, and the paragraph or the sentence with the answer.
+
+    None where an example has no such view: no short answer, so no sentence that holds it.
+    """
+    if view == "paragraph":
+        return example.question, example.paragraph
+    sentence = answer_sentence(example)
+    return None if sentence is None else (example.question, example.paragraph[slice(*sentence)])
+
+
+def resolve(precision: str, device: str) -> str:
+    """Return the type of the forward pass: ``auto`` is bfloat16 where the processor computes in it, else float32."""
+    if precision != "auto":
+        return precision
+    if device != "cpu":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_bfloat16() else "float32"
+
+
+def _has_bfloat16() -> bool:
+    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(check and check())
+
+
+def extract(
+    checkpoint: str,
+    examples: str,
+    view: str,
+    path: str,
+    shard: tuple[int, int] = (0, 1),
+    batch_size: int = 16,
+    precision: str = "float32",
+    storage: str = "float32",
+    max_length: int = 512,
+    threads: int | None = None,
+) -> None:
+    """Write the activations of one shard of the examples: of every ``shard[1]``-th, beginning with ``shard[0]``.
+
+    checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
+    ones included; a longer example is left out and listed. Uses a GPU where there is one. Raises InputError for bad
+    examples, and where hidden states are not finite or do not fit the storage type; then nothing is left at ``path``.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision = resolve(precision, device)
+    tokenizer = checkpoints.load_tokenizer(checkpoint)
+    model = checkpoints.load_encoder(checkpoint, precision, device)
+    limit = min(max_length, getattr(model.config, "max_position_embeddings", max_length))
+
+    def encoded() -> Iterator[list[tuple[str, Encoding]]]:
+        mine = itertools.islice(read_examples(examples), shard[0], None, shard[1])
+        return windows(mine, view, tokenizer)
+
+    ids, left_out, sizes, questions, subtokens = [], [], [], [], 0
+    for example_id, encoding in itertools.chain.from_iterable(encoded()):
+        if len(encoding) > limit:
+            left_out.append(example_id)
+            continue
+        ids.append(example_id)
+        sizes.append(encoding.words)
+        questions.append(encoding.first_words)
+        subtokens += len(encoding)
+    for example_id in left_out:
+        log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
+
+    attributes = {
+        "checkpoint": folder_digest(checkpoint),
+        "view": view,
+        "precision": precision,
+        "max_length": max_length,
+    }
+    shape = (model.config.num_hidden_layers + 1, int(sum(sizes)), model.config.hidden_size)
+    place = dict(zip(ids, np.concatenate([[0], np.cumsum(sizes)]).astype(int), strict=False))
+    with (
+        files.whole(path) as temporary, store.create(
+            temporary, shape, storage, np.array(sizes, int), np.array(questions, int), ids, left_out, attributes
+        ) as file,
+        Progress(len(ids), f"activations, {view}") as progress,
+    ):
+        for window in encoded():
+            kept = sorted((len(e), i, name, e) for i, (name, e) in enumerate(window) if len(e) <= limit)
+            for batch in _batched(kept, batch_size):
+                names, encodings = [row[2] for row in batch], [row[3] for row in batch]
+                write_batch(file["activations"], names, encodings, hidden_states(model, encodings, device), place)
+                progress.update(len(batch))
+    log.info("%s: %d examples, %d words, %d subtokens, %d left out", path, len(ids), shape[1], subtokens, len(left_out))
+
+
+def _batched(items: list, size: int) -> Iterator[list]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def windows(examples: Iterable[Example], view: str, tokenizer) -> Iterator[list[tuple[str, Encoding]]]:
+    """Encode the examples that have a view, ``WINDOW`` at a time; yields ``[(example_id, encoding), ...]``."""
+    viewed = ((example.example_id, view_words(example, view)) for example in examples)
+    rows = ((example_id, words) for example_id, words in viewed if words is not None)
+    while window := list(itertools.islice(rows, WINDOW)):
+        encodings = encode(tokenizer, [words[0] for _, words in window], [words[1] for _, words in window])
+        yield [(example_id, encoding) for (example_id, _), encoding in zip(window, encodings, strict=True)]
+
+
+def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
+    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in float32."""
+    longest = max(len(encoding) for encoding in encodings)
+    pad = model.config.pad_token_id or 0
+    ids = torch.full((len(encodings), longest), pad)
+    segments = torch.zeros_like(ids)
+    mask = torch.zeros_like(ids)
+    for i, encoding in enumerate(encodings):
+        ids[i, : len(encoding)] = torch.from_numpy(encoding.input_ids)
+        mask[i, : len(encoding)] = 1
+        if encoding.token_type_ids is not None:
+            segments[i, : len(encoding)] = torch.from_numpy(encoding.token_type_ids)
+    inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+    if encodings[0].token_type_ids is not None:
+        inputs["token_type_ids"] = segments.to(device)
+    with torch.inference_mode():
+        for layer in model(**inputs, output_hidden_states=True).hidden_states:
+            yield layer.float()
+
+
+def write_batch(
+    dataset: h5py.Dataset,
+    names: list[str],
+    encodings: list[Encoding],
+    layers: Iterable[torch.Tensor],
+    place: dict[str, int],
+) -> None:
+    """Average the hidden states of each word's subtokens and write them to the words' rows, layer by layer."""
+    counts = np.concatenate([encoding.subtokens() for encoding in encodings])
+    longest = max(len(encoding) for encoding in encodings)
+    rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
+    edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
+    for number, layer in enumerate(layers):
+        pieces = layer.reshape(-1, layer.shape[-1])[torch.from_numpy(rows).to(layer.device)]
+        lengths = torch.from_numpy(counts).to(layer.device)
+        words = torch.segment_reduce(pieces, "mean", lengths=lengths, axis=0, unsafe=True).cpu().numpy()
+        words[counts == 0] = np.nan
+        words = words.astype(dataset.dtype)
+        if not np.isfinite(words[counts > 0]).all():
+            raise InputError(
+                f"layer {number}, near example {names[0]}: found hidden states that are not finite or do not fit "
+                f"{dataset.dtype}. Set activations.precision and activations.storage to float32."
+            )
+        for i, name in enumerate(names):
+            dataset[number, place[name] : place[name] + encodings[i].words] = words[edges[i] : edges[i + 1]]

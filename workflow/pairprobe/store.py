@@ -1,0 +1,124 @@
+"""The HDF5 store of activations: one file a shard, word vectors of every layer, written in place and read by example.
+
+    activations     (layers+1, words, hidden), float16 or float32; NaN where a word has no subtoken
+    offsets         (examples+1,): the words of example i are rows [offsets[i], offsets[i+1])
+    question_words  (examples,): how many of them are the question's; they come first
+    example_id      (examples,)
+    left_out        (n,): examples longer than max_length
+
+Attributes: checkpoint (digest of the folder), view, precision, max_length, version.
+"""
+
+import contextlib
+from collections.abc import Iterable
+
+import h5py
+import numpy as np
+
+from pairprobe.errors import InputError
+
+VERSION = 1
+
+
+def create(
+    path,
+    shape: tuple[int, int, int],
+    dtype: str,
+    sizes: np.ndarray,
+    questions: np.ndarray,
+    ids: list[str],
+    left_out: list[str],
+    attributes: dict,
+) -> h5py.File:
+    """Create a store of known size and return it open for writing. sizes, questions: (examples,), words of each.
+
+    The layout is contiguous, so that every example is written once, straight to its place, in any order.
+    """
+    file = h5py.File(path, "w", libver="latest")
+    file.create_dataset("activations", shape, dtype=dtype)
+    file["offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    file["question_words"] = questions.astype(np.int64)
+    file.create_dataset("example_id", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
+    file.create_dataset("left_out", data=np.array(left_out, dtype=object), dtype=h5py.string_dtype())
+    file.attrs.update({**attributes, "version": VERSION})
+    return file
+
+
+class Activations:
+    """The shards of one checkpoint and view, read by example; a context manager.
+
+    Raises InputError for a file that is missing, cut off or of another version, and for shards that do not belong together.
+    """
+
+    def __init__(self, paths: Iterable[str]):
+        self._stack = contextlib.ExitStack()
+        self._places: dict[str, tuple[h5py.File, int, int, int]] = {}
+        self.left_out: set[str] = set()
+        self.attributes: dict = {}
+        self.shape: tuple[int, int] = (0, 0)
+        try:
+            for path in paths:
+                self._add(path)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, path: str) -> None:
+        try:
+            file = self._stack.enter_context(h5py.File(path, "r"))
+            stored = file["activations"]
+            offsets, questions = file["offsets"][:], file["question_words"][:]
+            ids, left_out = file["example_id"].asstr()[:], file["left_out"].asstr()[:]
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file. Extract the activations first.") from None
+        except (OSError, KeyError) as error:
+            raise InputError(
+                f"{path}: not a whole store of activations ({error}). Was it cut off? Delete it, and it is made again."
+            ) from None
+        attributes = dict(file.attrs.items())
+        if attributes.get("version") != VERSION:
+            raise InputError(
+                f"{path}: a store of version {attributes.get('version')}, wanted {VERSION}. Delete it, and it is made again."
+            )
+        shape = (stored.shape[0], stored.shape[2])
+        if self.attributes and (attributes, shape) != (self.attributes, self.shape):
+            raise InputError(
+                f"{path}: found {attributes}, layers and width {shape}, but the shards before it have {self.attributes}, "
+                f"{self.shape}. Delete the shards that are out of date."
+            )
+        self.attributes, self.shape = attributes, shape
+        self.left_out.update(left_out)
+        for i, example_id in enumerate(ids):
+            if example_id in self._places:
+                raise InputError(f"{path}: example_id {example_id} stands in another shard already.")
+            self._places[example_id] = (file, offsets[i], offsets[i + 1], questions[i])
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are, the embeddings (layer 0) included."""
+        return self.shape[0]
+
+    def __contains__(self, example_id: str) -> bool:
+        """Whether an example has activations."""
+        return example_id in self._places
+
+    def __getitem__(self, example_id: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the vectors of an example: those of its question, (layers+1, words, hidden), and of its passage, likewise.
+
+        float32, whatever the type in the file.
+        """
+        file, start, end, questions = self._places[example_id]
+        vectors = file["activations"][:, start:end].astype(np.float32)
+        return vectors[:, :questions], vectors[:, questions:]
+
+    def close(self) -> None:
+        """Close the files."""
+        self._stack.close()
+
+    def __enter__(self) -> "Activations":
+        """Begin."""
+        return self
+
+    def __exit__(self, *exception) -> None:
+        """Close the files."""
+        self.close()
