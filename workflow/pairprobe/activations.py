@@ -73,13 +73,13 @@ def extract(
     precision = resolve(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)
-    limit = min(max_length, getattr(model.config, "max_position_embeddings", max_length))
+    limit = min(max_length, tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", max_length))
 
     def encoded() -> Iterator[list[tuple[str, Encoding]]]:
         mine = itertools.islice(read_examples(examples), shard[0], None, shard[1])
         return windows(mine, view, tokenizer)
 
-    ids, left_out, sizes, questions, subtokens = [], [], [], [], 0
+    ids, left_out, sizes, questions, subtokens, without = [], [], [], [], 0, 0
     for example_id, encoding in itertools.chain.from_iterable(encoded()):
         if len(encoding) > limit:
             left_out.append(example_id)
@@ -88,6 +88,7 @@ def extract(
         sizes.append(encoding.words)
         questions.append(encoding.first_words)
         subtokens += len(encoding)
+        without += int((encoding.subtokens() == 0).sum())
     for example_id in left_out:
         log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
 
@@ -100,8 +101,9 @@ def extract(
     shape = (model.config.num_hidden_layers + 1, int(sum(sizes)), model.config.hidden_size)
     place = dict(zip(ids, np.concatenate([[0], np.cumsum(sizes)]).astype(int), strict=False))
     with (
-        files.whole(path) as temporary, store.create(
-            temporary, shape, storage, np.array(sizes, int), np.array(questions, int), ids, left_out, attributes
+        files.whole(path) as temporary,
+        store.create(
+            temporary, shape, storage, np.array(sizes, int), np.array(questions, int), ids, left_out, without, attributes
         ) as file,
         Progress(len(ids), f"activations, {view}") as progress,
     ):

@@ -139,7 +139,9 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
     """
     import torch
     from transformers import AutoModel
+    from transformers.utils import logging
 
+    logging.disable_progress_bar()
     model, loading = AutoModel.from_pretrained(
         folder,
         dtype=getattr(torch, precision),

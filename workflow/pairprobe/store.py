@@ -5,6 +5,7 @@
     question_words  (examples,): how many of them are the question's; they come first
     example_id      (examples,)
     left_out        (n,): examples longer than max_length
+    without_vector  (): how many words have no subtoken
 
 Attributes: checkpoint (digest of the folder), view, precision, max_length, version.
 """
@@ -28,6 +29,7 @@ def create(
     questions: np.ndarray,
     ids: list[str],
     left_out: list[str],
+    without_vector: int,
     attributes: dict,
 ) -> h5py.File:
     """Create a store of known size and return it open for writing. sizes, questions: (examples,), words of each.
@@ -40,6 +42,7 @@ def create(
     file["question_words"] = questions.astype(np.int64)
     file.create_dataset("example_id", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
     file.create_dataset("left_out", data=np.array(left_out, dtype=object), dtype=h5py.string_dtype())
+    file["without_vector"] = without_vector
     file.attrs.update({**attributes, "version": VERSION})
     return file
 
@@ -78,7 +81,7 @@ class Activations:
         attributes = dict(file.attrs.items())
         if attributes.get("version") != VERSION:
             raise InputError(
-                f"{path}: a store of version {attributes.get('version')}, wanted {VERSION}. Delete it, and it is made again."
+                f"{path}: version {attributes.get('version')}, wanted {VERSION}. Delete it, and it is made again."
             )
         shape = (stored.shape[0], stored.shape[2])
         if self.attributes and (attributes, shape) != (self.attributes, self.shape):
@@ -111,6 +114,12 @@ class Activations:
         vectors = file["activations"][:, start:end].astype(np.float32)
         return vectors[:, :questions], vectors[:, questions:]
 
+    def layer(self, example_id: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return the vectors of one layer: question (words, hidden), passage likewise; float32."""
+        file, start, end, questions = self._places[example_id]
+        vectors = file["activations"][layer, start:end].astype(np.float32)
+        return vectors[:questions], vectors[questions:]
+
     def close(self) -> None:
         """Close the files."""
         self._stack.close()
@@ -122,3 +131,10 @@ class Activations:
     def __exit__(self, *exception) -> None:
         """Close the files."""
         self.close()
+
+
+def summary(path: str) -> tuple[int, int, int, list[str]]:
+    """Return what a shard holds: examples, words, words without a vector, and the examples left out."""
+    with h5py.File(path, "r") as file:
+        left_out = sorted(file["left_out"].asstr()[:])
+        return len(file["example_id"]), int(file["offsets"][-1]), int(file["without_vector"][()]), left_out

@@ -38,3 +38,23 @@ def markdown(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[
 
     rule = ["-" * (w - 1) + ":" if f in numbers else "-" * w for f, w in zip(fields, widths, strict=True)]
     return "\n".join([line(fields), line(rule), *(line(row) for row in cells)]) + "\n"
+
+
+def percentages_by_layer(percentages: str, value: str, labels: dict[str, str]) -> str:
+    """Lay ``percentages.tsv`` out in Markdown: a line for each task, measure and checkpoint, a column for each layer.
+
+    value: "percentage" or "auc". labels: what tables call a task or checkpoint, where not by its name.
+    """
+    lines: dict[tuple[str, str, str, str], dict[int, str]] = {}
+    for row in read_tsv(percentages):
+        names = (labels.get(row["task"], row["task"]), row["measure"], labels.get(row["checkpoint"], row["checkpoint"]))
+        lines.setdefault((*names, row["pairs"]), {})[int(row["layer"])] = f"{float(row[value]):.1f}"
+    layers = sorted({layer for cells in lines.values() for layer in cells})
+    # The checkpoints of one task and measure stand together, as they are to be compared.
+    order = {key: i for i, key in enumerate(dict.fromkeys(names[:2] for names in lines))}
+    rows = [
+        (*names[:3], names[3], *(cells.get(layer, "") for layer in layers))
+        for names, cells in sorted(lines.items(), key=lambda item: order[item[0][:2]])
+    ]
+    fields = ("task", "measure", "checkpoint", "pairs", *map(str, layers))
+    return f"{value} by layer\n\n" + markdown(fields, rows, numbers=fields[3:])

@@ -3,9 +3,6 @@
 import functools
 import re
 
-import pysbd
-from nltk.tokenize import NLTKWordTokenizer
-
 # Function words and the commonest light verbs: never an anchor or a match of their own.
 STOP_WORDS = frozenset(
     """
@@ -50,8 +47,12 @@ def contains_words(words: list[str], phrase: list[str]) -> int:
 
 
 @functools.cache
-def _segmenter() -> pysbd.Segmenter:
-    return pysbd.Segmenter(language="en", clean=False, char_span=True)
+def _splitters():
+    # Imported here, since most of what needs this module splits no running text.
+    import pysbd
+    from nltk.tokenize import NLTKWordTokenizer
+
+    return pysbd.Segmenter(language="en", clean=False, char_span=True), NLTKWordTokenizer()
 
 
 def word_spans(text: str) -> list[tuple[int, int]]:
@@ -60,10 +61,11 @@ def word_spans(text: str) -> list[tuple[int, int]]:
     Treebank words as in Natural Questions, sentence by sentence, since only the last full stop of a sentence is a word
     of its own (nltk.tokenize.NLTKWordTokenizer; sentences by pysbd).
     """
+    segmenter, tokenizer = _splitters()
     spans = []
-    for sentence in _segmenter().segment(text):
+    for sentence in segmenter.segment(text):
         piece = text[sentence.start : sentence.end]
-        spans += [(sentence.start + a, sentence.start + b) for a, b in NLTKWordTokenizer().span_tokenize(piece)]
+        spans += [(sentence.start + a, sentence.start + b) for a, b in tokenizer.span_tokenize(piece)]
     return spans
 
 

@@ -1,0 +1,12 @@
+"""Find a task's pair in each example that has one, and count why the others have none."""
+
+from pairprobe import wordnet
+from pairprobe.examples import read_examples
+from pairprobe.probing_sets import build
+from pairprobe.progress import job
+from pairprobe.tables import write_tsv
+
+with job(snakemake.log[0]):
+    words = wordnet.load(snakemake.input.wordnet) if snakemake.input.get("wordnet") else None
+    rows = build(snakemake.wildcards.task, read_examples(snakemake.input.examples), snakemake.output.pairs, words)
+    write_tsv(snakemake.output.counts, ("task", "what", "number"), rows)

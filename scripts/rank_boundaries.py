@@ -1,0 +1,20 @@
+"""Count, layer by layer, the words of each sentence whose logit is below the gold position's."""
+
+from pairprobe.examples import read_examples
+from pairprobe.probing_sets import read
+from pairprobe.progress import job
+from pairprobe.ranking import RANKING_FIELDS
+from pairprobe.span_heads import rank
+from pairprobe.store import Activations
+from pairprobe.tables import write_tsv
+
+with job(snakemake.log[0]), Activations(snakemake.input.activations) as activations:
+    rows = rank(
+        read_examples(snakemake.input.examples),
+        activations,
+        snakemake.input.heads,
+        read(snakemake.input.boundaries),
+        snakemake.params.seed,
+        snakemake.params.at_most,
+    )
+    write_tsv(snakemake.output[0], RANKING_FIELDS, rows)

@@ -1,0 +1,16 @@
+"""Count examples and words, and list the examples that were too long."""
+
+from pairprobe.progress import job
+from pairprobe.store import summary
+from pairprobe.tables import write_tsv
+
+with job(snakemake.log[0]):
+    rows, left_out = [], []
+    for path in snakemake.input:
+        shard = path.removesuffix(".h5").split("/")[-3:]
+        examples, words, without_vector, long = summary(path)
+        rows.append((*shard, examples, words, without_vector, len(long)))
+        left_out += [(*shard, example_id) for example_id in long]
+    names = ("checkpoint", "view", "shard")
+    write_tsv(snakemake.output.table, (*names, "examples", "words", "words_without_vector", "left_out"), rows)
+    write_tsv(snakemake.output.left_out, (*names, "example_id"), left_out)

@@ -1,0 +1,150 @@
+# What every rules file shares: the checked configuration, wildcard constraints, input functions. No rules.
+#
+# Including this file puts its folder on the path, so that rules and scripts can import pairprobe.
+from pathlib import Path
+
+from pairprobe import probing_sets
+from pairprobe.errors import InputError
+from pairprobe.examples import PARTITIONS
+from pairprobe.provenance import code_of
+from pairprobe.settings import check, read_schema
+from snakemake.exceptions import WorkflowError
+
+WORKFLOW = Path(workflow.current_basedir)
+
+
+def checked(config):
+    """Check the configuration against the schema and fill in its defaults; stop with one clear error."""
+    schema = read_schema(WORKFLOW / "schemas" / "config.schema.yaml")
+    schema["properties"]["tasks"]["items"]["enum"] = probing_sets.names()
+    try:
+        check(
+            config,
+            schema,
+            " and ".join(map(str, workflow.overwrite_configfiles))
+            or "config/config.yaml",
+        )
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    for name, checkpoint in config["checkpoints"].items():
+        start = checkpoint.get("start")
+        if checkpoint["source"] == "finetune" and config["checkpoints"].get(
+            start, {}
+        ).get("source") in (
+            None,
+            "finetune",
+        ):
+            others = [
+                key
+                for key, value in config["checkpoints"].items()
+                if value["source"] != "finetune"
+            ]
+            raise WorkflowError(
+                f"checkpoints.{name}.start: found {start!r}, wanted a checkpoint that is not fine-tuned here itself. "
+                f"Allowed: {', '.join(others)}."
+            )
+    for file in config["data"].get("files", []):
+        if not Path(file).exists():
+            raise WorkflowError(
+                f"data.files: {file}: there is no such file. Check the path; it counts from {Path.cwd()}."
+            )
+
+
+checked(config)
+
+RESULTS = f"results/{config['run']}"
+TASKS = config["tasks"]
+CHECKPOINTS = list(config["checkpoints"])
+FETCHED = [
+    name for name in CHECKPOINTS if config["checkpoints"][name]["source"] != "finetune"
+]
+FINETUNED = [name for name in CHECKPOINTS if name not in FETCHED]
+PAIR_TASKS = [task for task in TASKS if probing_sets.load(task).VIEW == "paragraph"]
+BUNDLED = config["data"]["source"] == "bundled"
+
+
+def measures_of(task):
+    """Return a task's two measures: the upper and the lower panel of its column."""
+    return (
+        probing_sets.PAIR_MEASURES
+        if task in PAIR_TASKS
+        else probing_sets.BOUNDARY_MEASURES
+    )
+
+
+def any_of(names):
+    """Match one of these names, or nothing where there are none."""
+    return "|".join(names) or "(?!)"
+
+
+wildcard_constraints:
+    task=any_of(probing_sets.names()),
+    measure="cosine|euclidean|start|end",
+    checkpoint=any_of(CHECKPOINTS),
+    partition="finetune|head|probe",
+    view="paragraph|sentence",
+    part=r"\d+",
+    parts=r"\d+",
+
+
+def shards(view, partition):
+    """List the shards of the activations of one checkpoint, view and partition."""
+    count = config["activations"]["shards"]
+    return [
+        f"<results>/activations/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
+        for i in range(1, count + 1)
+    ]
+
+
+ALL_SHARDS = shards("paragraph", "probe")
+if "boundary" in TASKS:
+    ALL_SHARDS += shards("sentence", "probe") + shards("sentence", "head")
+
+
+def source_of(checkpoint):
+    """Return what a checkpoint is fetched from: its configuration without what only figures read."""
+    return {
+        key: value
+        for key, value in config["checkpoints"][checkpoint].items()
+        if key not in ("label", "colour")
+    }
+
+
+def wordnet_of(wildcards):
+    """Return what a probing set reads WordNet from, where it does."""
+    return (
+        "<results>/wordnet"
+        if getattr(probing_sets.load(wildcards.task), "USES_WORDNET", False)
+        else []
+    )
+
+
+def appearance(names):
+    """Return the labels and colours that the configuration gives to checkpoints."""
+    chosen = {name: config["checkpoints"][name] for name in names}
+    labels = {
+        name: checkpoint["label"]
+        for name, checkpoint in chosen.items()
+        if checkpoint.get("label")
+    }
+    colours = {
+        name: checkpoint["colour"]
+        for name, checkpoint in chosen.items()
+        if checkpoint.get("colour")
+    }
+    return {"labels": {**labels, **config["figures"]["labels"]}, "colours": colours}
+
+
+def panel_of(task, measure):
+    """Describe one panel for ``pairprobe.figures.Panel``."""
+    if measure not in measures_of(task):
+        raise WorkflowError(
+            f"{task} is measured by {' and '.join(measures_of(task))}, not by {measure}."
+        )
+    return {
+        "task": task,
+        "measure": measure,
+        "checkpoints": CHECKPOINTS,
+        "value": config["figures"]["value"],
+        **appearance(CHECKPOINTS),
+    }

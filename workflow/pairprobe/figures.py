@@ -1,0 +1,189 @@
+"""All drawing: the grid after Figure 1 of the paper, and its panels one by one, in SVG, PDF and PNG from one description.
+
+The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking percentage. Everything is drawn from
+``percentages.tsv``; nothing is computed here but where chance lies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from pairprobe import files
+from pairprobe.ranking import PERCENTAGE_FIELDS
+from pairprobe.tables import read_tsv
+
+FORMATS = ("svg", "pdf", "png")
+
+# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes say it again.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-", "-", "-")
+
+MEASURE_LABELS = {
+    "cosine": "Cosine similarity",
+    "euclidean": "Euclidean distance",
+    "start": "Start position",
+    "end": "End position",
+}
+VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)"}
+
+STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.7,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 3.6,
+    "savefig.dpi": 300,
+    # Text stays text in PDF; the same data give the same bytes.
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "pairprobe",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One panel: a task and a measure, drawn for several checkpoints.
+
+    labels: ``{checkpoint or task: what the figure calls it}``; colours: ``{checkpoint: colour}``.
+    """
+
+    task: str
+    measure: str
+    checkpoints: Sequence[str]
+    value: str = "percentage"
+    labels: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """Return what the figure calls a checkpoint or task."""
+        return self.labels.get(name) or name.replace("_", " ").capitalize()
+
+
+def read_percentages(path: str) -> list[dict]:
+    """Read ``percentages.tsv`` with numbers as numbers."""
+    rows = read_tsv(path, PERCENTAGE_FIELDS)
+    integers = ("layer", "pairs", "para_len", "unmatching", "count")
+    return [
+        {**row, **{key: int(row[key]) for key in integers}, **{key: float(row[key]) for key in ("percentage", "auc")}}
+        for row in rows
+    ]
+
+
+def draw_panel(percentages: str, panel: Panel, paths: Sequence[str]) -> None:
+    """Draw one panel to several files, the format of each by its suffix."""
+    rows = read_percentages(percentages)
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
+        lines = _draw(axes, rows, panel)
+        axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
+        axes.set_xlabel("Layer")
+        axes.set_ylabel(VALUE_LABELS[panel.value])
+        if lines:
+            axes.legend(handles=lines, loc="best")
+        _save(figure, paths)
+
+
+def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str, paths: Sequence[str]) -> None:
+    """Draw the grid: a column for each task, its two measures one above the other, one legend for all.
+
+    columns: the upper and the lower panel of each task, from left to right.
+    """
+    rows = read_percentages(percentages)
+    with plt.rc_context(STYLE):
+        figure, grid = plt.subplots(
+            2, len(columns), figsize=(2.05 * len(columns) + 0.5, 4.1), layout="constrained", squeeze=False
+        )
+        legend: dict[str, object] = {}
+        for number, (column, pair) in enumerate(zip(grid.T, columns, strict=True)):
+            for axes, panel, letter in zip(column, pair, "ab", strict=True):
+                for line in _draw(axes, rows, panel):
+                    legend.setdefault(line.get_label(), line)
+                axes.set_title(f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=7.5, pad=3)
+            pairs = _pairs(rows, pair[0])
+            column[0].annotate(
+                f"{pair[0].label(pair[0].task)}\n", (0.5, 1), (0, 9), "axes fraction", "offset points",
+                ha="center", va="baseline", fontweight="bold", fontsize=9.5, annotation_clip=False,
+            )  # fmt: skip
+            column[0].annotate(
+                f"{pairs:,} pairs" if pairs else "no pairs", (0.5, 1), (0, 16), "axes fraction", "offset points",
+                ha="center", va="baseline", fontsize=7, color="#555555", annotation_clip=False,
+            )  # fmt: skip
+            column[-1].set_xlabel("Layer")
+            if number == 0:
+                for axes in column:
+                    axes.set_ylabel(VALUE_LABELS[pair[0].value])
+        if legend:
+            figure.legend(handles=list(legend.values()), loc="outside lower center", ncols=len(legend))
+        if title:
+            figure.suptitle(title, fontsize=10)
+        _save(figure, paths)
+
+
+def _pairs(rows: list[dict], panel: Panel) -> int:
+    return max((row["pairs"] for row in rows if row["task"] == panel.task), default=0)
+
+
+def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
+    """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
+    mine = [row for row in rows if (row["task"], row["measure"]) == (panel.task, panel.measure)]
+    lines = []
+    for number, checkpoint in enumerate(panel.checkpoints):
+        points = sorted((row["layer"], row[panel.value]) for row in mine if row["checkpoint"] == checkpoint)
+        if points:
+            colour = panel.colours.get(checkpoint) or COLOURS[number % len(COLOURS)]
+            lines += axes.plot(
+                *zip(*points, strict=True),
+                color=colour,
+                marker=MARKERS[number % len(MARKERS)],
+                linestyle=DASHES[number % len(DASHES)],
+                label=panel.label(checkpoint),
+                clip_on=False,
+                zorder=3,
+            )
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    if not lines:
+        axes.text(0.5, 0.5, "no pairs found", transform=axes.transAxes, ha="center", va="center", color="#555555")
+        axes.set(xticks=[], yticks=[])
+        return []
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0, low), min(100, high))
+    chance = _chance(mine[0], panel.value)
+    if axes.get_ylim()[0] <= chance <= axes.get_ylim()[1]:
+        lines.append(axes.axhline(chance, color="#777777", linewidth=0.9, linestyle=":", label="Chance", zorder=1))
+    return lines
+
+
+def _chance(row: dict, value: str) -> float:
+    """Return what random similarities would score: half of the unmatching pairs outranked."""
+    return 50.0 if value == "auc" else 50.0 * row["unmatching"] / row["para_len"]
+
+
+def _save(figure: Figure, paths: Sequence[str]) -> None:
+    for path in paths:
+        kind = str(path).rsplit(".", 1)[-1]
+        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+        with files.whole(path) as temporary:
+            figure.savefig(temporary, format=kind, metadata=metadata)
+    plt.close(figure)

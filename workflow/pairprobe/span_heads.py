@@ -1,0 +1,138 @@
+"""Boundary: a linear start/end head for each layer, trained on frozen activations, and how it ranks the gold position.
+
+A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
+training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
+convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+
+from pairprobe import files
+from pairprobe.errors import InputError
+from pairprobe.examples import Example, answer_sentence
+from pairprobe.progress import log, track
+from pairprobe.ranking import outranked
+from pairprobe.store import Activations
+
+MEASURES = ("start", "end")
+MAX_ITERATIONS = 200
+
+
+def chosen(example_ids: Iterable[str], at_most: int | None, seed: int) -> set[str]:
+    """Choose at most so many examples, by a hash of seed and example_id: the same whatever else there is."""
+    order = sorted(example_ids, key=lambda name: hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest())
+    return set(order[:at_most])
+
+
+def gold(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
+    """Return the words of an example's sentence that have a vector, and the gold start and end among them.
+
+    vectors: (layers, words, hidden) of the sentence. Returns positions (n,) and (start, end), both inclusive; None where
+    the answer has no word with a vector, or the sentence has one word only.
+    """
+    sentence = answer_sentence(example)
+    words = np.flatnonzero(~np.isnan(vectors[0, :, 0]))
+    inside = np.flatnonzero((words >= example.answer[0] - sentence[0]) & (words < example.answer[1] - sentence[0]))
+    if len(inside) == 0 or len(words) < 2:
+        return None
+    return words, (int(inside[0]), int(inside[-1]))
+
+
+def train(
+    examples: Iterable[Example], activations: Activations, path: str, seed: int, at_most: int | None = None, l2: float = 0.1
+) -> None:
+    """Train the heads of every layer and write them: ``weights`` (layers, 2, hidden), ``mean``, ``scale`` (layers, hidden).
+
+    examples: those of the partition ``head``, of which at most so many are taken. activations: of the view ``sentence``.
+    Raises InputError where no example has an answer and activations.
+    """
+    candidates = [e for e in examples if e.answer is not None and e.example_id in activations]
+    taken = chosen((e.example_id for e in candidates), at_most, seed)
+    sentences, targets = [], []
+    for example in candidates:
+        if example.example_id in taken:
+            _, vectors = activations[example.example_id]
+            found = gold(example, vectors)
+            if found is not None:
+                sentences.append(len(found[0]))
+                targets.append((example.example_id, *found))
+    if not targets:
+        raise InputError(
+            "boundary: the partition head has no example with a short answer and activations, so no head can be trained. "
+            "Give partitions.head a larger share, or leave the task boundary out."
+        )
+    log.info("training on %d sentences, %d words", len(targets), sum(sentences))
+    weights, means, scales = [], [], []
+    for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
+        words = [activations.layer(name, layer)[1][positions] for name, positions, _ in targets]
+        features = torch.from_numpy(np.concatenate(words)).double()
+        mean, scale = features.mean(0), features.std(0).clamp_min(1e-6)
+        positions = torch.tensor([span for _, _, span in targets])
+        weights.append(fit((features - mean) / scale, sentences, positions, l2).numpy())
+        means.append(mean.numpy())
+        scales.append(scale.numpy())
+    with files.whole(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
+
+
+def fit(features: torch.Tensor, sentences: list[int], gold_positions: torch.Tensor, l2: float) -> torch.Tensor:
+    """Fit one layer's head. features: (words, hidden), sentence after sentence; sentences: how many words each has.
+
+    gold_positions: (sentences, 2), start and end within their sentence. Returns (2, hidden).
+    """
+    sizes = torch.tensor(sentences)
+    rows = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    columns = torch.cat([torch.arange(size) for size in sentences])
+    weights = torch.zeros(2, features.shape[1], dtype=features.dtype, requires_grad=True)
+    optimizer = torch.optim.LBFGS(
+        [weights], max_iter=MAX_ITERATIONS, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
+    )
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        logits = torch.full((len(sizes), int(sizes.max()), 2), -torch.inf, dtype=features.dtype)
+        logits = logits.index_put((rows, columns), features @ weights.T)
+        chosen_logits = logits.gather(1, gold_positions[:, None, :])[:, 0]
+        value = (logits.logsumexp(1) - chosen_logits).sum(1).mean() + l2 / 2 * weights.square().sum()
+        value.backward()
+        return value
+
+    optimizer.step(loss)
+    return weights.detach()
+
+
+def rank(
+    examples: Iterable[Example],
+    activations: Activations,
+    heads: str,
+    boundaries: Iterable[dict],
+    seed: int,
+    at_most: int | None,
+) -> Iterator[tuple]:
+    """Yield rows of ``rankings/{checkpoint}/boundary.tsv``: the sentence's words whose logit is below the gold position's.
+
+    ``para_len`` is the number of the sentence's words (that have a vector), ``unmatching`` all of them but the gold one.
+    """
+    with np.load(heads, allow_pickle=False) as stored:
+        weights, mean, scale = stored["weights"], stored["mean"], stored["scale"]
+    boundaries = list(boundaries)
+    taken = chosen((row["example_id"] for row in boundaries if row["example_id"] in activations), at_most, seed)
+    by_id = {example.example_id: example for example in examples if example.example_id in taken}
+    for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
+        name = row["example_id"]
+        _, vectors = activations[name]
+        found = gold(by_id[name], vectors)
+        if found is None:
+            log.warning("example %s: its answer has no word with a vector; left out", name)
+            continue
+        words, span = found
+        features = (vectors[:, words].astype(np.float64) - mean[:, None]) / scale[:, None]
+        logits = np.einsum("lwh,lsh->slw", features, weights)
+        for measure, of_measure, position in zip(MEASURES, logits, span, strict=True):
+            below, ties = outranked(of_measure[:, position], np.delete(of_measure, position, axis=1))
+            for layer in range(len(below)):
+                yield name, measure, layer, int(below[layer]), int(ties[layer]), len(words), len(words) - 1

@@ -1,0 +1,51 @@
+# In:  <results>/examples/{partition}.jsonl.gz, <results>/checkpoints/{checkpoint}/. Never a probing set.
+# Out: <results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5, tables/activations.tsv.
+
+
+rule activations:
+    """All activations, and the table of what was left out."""
+    input:
+        "<results>/tables/activations.tsv",
+
+
+rule extract_activations:
+    """Run one shard of the examples through a checkpoint and keep each layer's word vectors."""
+    input:
+        checkpoint="<results>/checkpoints/{checkpoint}",
+        examples="<results>/examples/{partition}.jsonl.gz",
+    output:
+        "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5",
+    log:
+        "<logs>/extract_activations/{checkpoint}.{view}.{partition}-{part}of{parts}.log",
+    benchmark:
+        "<benchmarks>/extract_activations/{checkpoint}.{view}.{partition}-{part}of{parts}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 8
+    params:
+        code=code_of("extract_activations"),
+        precision=lookup(dpath="activations/precision", within=config),
+        storage=lookup(dpath="activations/storage", within=config),
+        batch_size=lookup(dpath="activations/batch_size", within=config),
+        max_length=lookup(dpath="activations/max_length", within=config),
+    script:
+        "../../scripts/extract_activations.py"
+
+
+rule tabulate_activations:
+    """Count examples and words, and list the examples that were too long."""
+    input:
+        expand(ALL_SHARDS, checkpoint=CHECKPOINTS),
+    output:
+        table="<results>/tables/activations.tsv",
+        left_out="<results>/tables/left_out.tsv",
+    log:
+        "<logs>/tabulate_activations.log",
+    benchmark:
+        "<benchmarks>/tabulate_activations.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_activations"),
+    script:
+        "../../scripts/tabulate_activations.py"

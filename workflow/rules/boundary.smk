@@ -1,0 +1,48 @@
+# In:  the activations of the view sentence, of the partitions head and probe.
+# Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv.
+
+
+rule train_span_heads:
+    """Train a linear start/end head for each layer on frozen activations of the partition head."""
+    input:
+        examples="<results>/examples/head.jsonl.gz",
+        activations=shards("sentence", "head"),
+    output:
+        "<results>/span_heads/{checkpoint}.npz",
+    log:
+        "<logs>/train_span_heads/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/train_span_heads/{checkpoint}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    params:
+        code=code_of("train_span_heads"),
+        seed=lookup(dpath="seed", within=config),
+        l2=lookup(dpath="boundary/l2", within=config),
+        at_most=lookup(dpath="boundary/train_examples", within=config),
+    script:
+        "../../scripts/train_span_heads.py"
+
+
+rule rank_boundaries:
+    """Count, layer by layer, the words of each sentence whose logit is below the gold position's."""
+    input:
+        boundaries="<results>/probing_sets/boundary.jsonl",
+        examples="<results>/examples/probe.jsonl.gz",
+        activations=shards("sentence", "probe"),
+        heads="<results>/span_heads/{checkpoint}.npz",
+    output:
+        "<results>/rankings/{checkpoint}/boundary.tsv",
+    log:
+        "<logs>/rank_boundaries/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/rank_boundaries/{checkpoint}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code_of("rank_boundaries"),
+        seed=lookup(dpath="seed", within=config),
+        at_most=lookup(dpath="boundary/test_examples", within=config),
+    script:
+        "../../scripts/rank_boundaries.py"

@@ -1,0 +1,69 @@
+# In:  <results>/percentages.tsv.
+# Out: <results>/figures/{task}_{measure}.{svg,pdf,png} and <results>/figures/grid.{svg,pdf,png}.
+
+
+rule figures:
+    """The grid and every panel."""
+    input:
+        "<results>/figures/grid.svg",
+        [
+            f"<results>/figures/{task}_{measure}.svg"
+            for task in TASKS
+            for measure in measures_of(task)
+        ],
+
+
+rule draw_grid:
+    """Draw the paper's Figure 1: a column for each task, its two measures one above the other."""
+    input:
+        "<results>/percentages.tsv",
+    output:
+        report(
+            "<results>/figures/grid.svg",
+            caption="../report/grid.rst",
+            category="Figures",
+            labels={"figure": "grid"},
+        ),
+        "<results>/figures/grid.pdf",
+        "<results>/figures/grid.png",
+    log:
+        "<logs>/draw_grid.log",
+    benchmark:
+        "<benchmarks>/draw_grid.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_grid"),
+        columns=[
+            [panel_of(task, measure) for measure in measures_of(task)]
+            for task in TASKS
+        ],
+        title=lookup(dpath="figures/title", within=config),
+    script:
+        "../../scripts/draw_grid.py"
+
+
+rule draw_panel:
+    """Draw one task and measure."""
+    input:
+        "<results>/percentages.tsv",
+    output:
+        report(
+            "<results>/figures/{task}_{measure}.svg",
+            caption="../report/panel.rst",
+            category="Figures",
+            labels={"figure": "{task}, {measure}"},
+        ),
+        "<results>/figures/{task}_{measure}.pdf",
+        "<results>/figures/{task}_{measure}.png",
+    log:
+        "<logs>/draw_panel/{task}_{measure}.log",
+    benchmark:
+        "<benchmarks>/draw_panel/{task}_{measure}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_panel"),
+        panel=lambda wildcards: panel_of(wildcards.task, wildcards.measure),
+    script:
+        "../../scripts/draw_panel.py"

@@ -1,0 +1,73 @@
+# In:  <results>/examples/probe.jsonl.gz, WordNet.
+# Out: <results>/probing_sets/{task}.jsonl, tables/probing_sets.{tsv,md}.
+
+
+rule probing_sets:
+    """All probing sets, and the table of how they came about."""
+    input:
+        expand("<results>/probing_sets/{task}.jsonl", task=TASKS),
+        "<results>/tables/probing_sets.md",
+
+
+rule prepare_wordnet:
+    """Lay WordNet out as nltk wants it."""
+    output:
+        directory("<results>/wordnet"),
+    log:
+        "<logs>/prepare_wordnet.log",
+    benchmark:
+        "<benchmarks>/prepare_wordnet.tsv"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        code=code_of("prepare_wordnet"),
+        source=lookup(dpath="wordnet", within=config),
+    script:
+        "../../scripts/prepare_wordnet.py"
+
+
+rule build_probing_set:
+    """Find a task's pair in each example that has one, and count why the others have none."""
+    input:
+        examples="<results>/examples/probe.jsonl.gz",
+        wordnet=wordnet_of,
+    output:
+        pairs="<results>/probing_sets/{task}.jsonl",
+        counts="<results>/probing_sets/{task}.counts.tsv",
+    log:
+        "<logs>/build_probing_set/{task}.log",
+    benchmark:
+        "<benchmarks>/build_probing_set/{task}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        # The task's module is loaded by name: its own digest, not that of every task.
+        code=lambda wildcards: code_of(
+            "build_probing_set", f"probing_sets.{wildcards.task}"
+        ),
+    script:
+        "../../scripts/build_probing_set.py"
+
+
+rule tabulate_probing_sets:
+    """Put the counts of all probing sets and of the partitions into one table for reading."""
+    input:
+        examples="<results>/tables/examples.tsv",
+        counts=expand("<results>/probing_sets/{task}.counts.tsv", task=TASKS),
+    output:
+        tsv="<results>/tables/probing_sets.tsv",
+        md=report(
+            "<results>/tables/probing_sets.md",
+            caption="../report/probing_sets.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_probing_sets.log",
+    benchmark:
+        "<benchmarks>/tabulate_probing_sets.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_probing_sets"),
+    script:
+        "../../scripts/tabulate_probing_sets.py"
