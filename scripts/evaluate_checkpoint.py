@@ -13,6 +13,7 @@ with job(snakemake.log[0]):
         settings["max_length"],
         settings["stride"],
         settings["max_answer_words"],
+        precision=settings["precision"],
         threads=snakemake.threads,
     )
     row = (snakemake.wildcards.checkpoint, head, examples, f"{match:.2f}", f"{overlap:.2f}")

@@ -35,20 +35,6 @@ def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | Non
     return None if sentence is None else (example.question, example.paragraph[slice(*sentence)])
 
 
-def resolve(precision: str, device: str) -> str:
-    """Return the type of the forward pass: ``auto`` is bfloat16 where the processor computes in it, else float32."""
-    if precision != "auto":
-        return precision
-    if device != "cpu":
-        return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-    return "bfloat16" if torch.backends.cpu.get_cpu_capability() == "AVX512" and _has_bfloat16() else "float32"
-
-
-def _has_bfloat16() -> bool:
-    check = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-    return bool(check and check())
-
-
 def extract(
     checkpoint: str,
     examples: str,
@@ -70,7 +56,7 @@ def extract(
     if threads:
         torch.set_num_threads(threads)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    precision = resolve(precision, device)
+    precision = checkpoints.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)
     limit = min(max_length, tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", max_length))

@@ -132,6 +132,17 @@ def load_tokenizer(folder: str | Path):
     return tokenizer
 
 
+def resolve_precision(precision: str, device: str) -> str:
+    """Return the type of a forward pass: ``auto`` is bfloat16 where the processor computes in it, else float32."""
+    import torch
+
+    if precision != "auto":
+        return precision
+    if device == "cpu":
+        return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+
+
 def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
     """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
 

@@ -67,7 +67,7 @@ def finetune(
 ) -> None:
     """Fine-tune a checkpoint on the documents with a short answer; ``path`` becomes a folder like the one it started from.
 
-    settings: epochs, batch_size, learning_rate, warmup (a share of all steps), weight_decay, max_length and stride in
+    settings: precision (of the forward pass; the weights stay in float32), epochs, batch_size, learning_rate, warmup (a share of all steps), weight_decay, max_length and stride in
     subtokens, unanswered (the share of windows without the answer that is kept), save_steps. work: a folder for resumable
     checkpoints; training goes on from there where it was killed, unless anything that it stands on has changed, and it is
     removed at the end. Raises InputError where no document has a short answer.
@@ -113,6 +113,7 @@ def _prepare(work: Path, stands_on: dict) -> None:
 
 
 def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArguments:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     steps = -(-size // settings["batch_size"]) * settings["epochs"]
     return TrainingArguments(
         output_dir=work,
@@ -125,22 +126,29 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         save_steps=settings["save_steps"],
         save_total_limit=1,
         logging_steps=10,
+        bf16=checkpoints.resolve_precision(settings["precision"], device) == "bfloat16",
         seed=seed,
         data_seed=seed,
+        use_cpu=device == "cpu",
         disable_tqdm=True,
         report_to="none",
         dataloader_pin_memory=torch.cuda.is_available(),
     )
 
 
-def load_reader(folder: str, seed: int) -> tuple[torch.nn.Module, bool]:
+def load_reader(folder: str, seed: int, precision: str = "float32") -> tuple[torch.nn.Module, bool]:
     """Load a checkpoint with its question-answering head; a head that it lacks is drawn with the seed.
 
     Returns the model and whether its head is the checkpoint's own.
     """
     set_seed(seed)
     model, loading = AutoModelForQuestionAnswering.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True
+        folder,
+        dtype=getattr(torch, precision),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
     )
     return model, not any(key.startswith("qa_outputs") for key in loading["missing_keys"])
 
@@ -156,8 +164,8 @@ def evaluate(
     if threads:
         torch.set_num_threads(threads)
     tokenizer = checkpoints.load_tokenizer(folder)
-    model, trained = load_reader(folder, seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    model, trained = load_reader(folder, seed, checkpoints.resolve_precision(precision, device))
     model.eval().to(device)
     answered = {document.example_id: document for document in read_documents(documents) if document.short_answers}
     pieces = sorted(windows(answered.values(), tokenizer, max_length, stride), key=lambda window: len(window.input_ids))

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import torch
 
 from pairprobe import files
 from pairprobe.errors import InputError
@@ -50,6 +49,8 @@ def train(
     examples: those of the partition ``head``, of which at most so many are taken. activations: of the view ``sentence``.
     Raises InputError where no example has an answer and activations.
     """
+    import torch  # here, so that ranking with heads that are trained does not wait for it
+
     candidates = [e for e in examples if e.answer is not None and e.example_id in activations]
     taken = chosen((e.example_id for e in candidates), at_most, seed)
     sentences, targets = [], []
@@ -79,11 +80,13 @@ def train(
         np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
-def fit(features: torch.Tensor, sentences: list[int], gold_positions: torch.Tensor, l2: float) -> torch.Tensor:
+def fit(features, sentences: list[int], gold_positions, l2: float):
     """Fit one layer's head. features: (words, hidden), sentence after sentence; sentences: how many words each has.
 
-    gold_positions: (sentences, 2), start and end within their sentence. Returns (2, hidden).
+    gold_positions: (sentences, 2), start and end within their sentence. Tensors; returns (2, hidden).
     """
+    import torch
+
     sizes = torch.tensor(sentences)
     rows = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
     columns = torch.cat([torch.arange(size) for size in sentences])
@@ -92,7 +95,7 @@ def fit(features: torch.Tensor, sentences: list[int], gold_positions: torch.Tens
         [weights], max_iter=MAX_ITERATIONS, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
     )
 
-    def loss() -> torch.Tensor:
+    def loss():
         optimizer.zero_grad()
         logits = torch.full((len(sizes), int(sizes.max()), 2), -torch.inf, dtype=features.dtype)
         logits = logits.index_put((rows, columns), features @ weights.T)
