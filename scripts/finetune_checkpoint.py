@@ -11,5 +11,4 @@ with job(snakemake.log[0]):
         snakemake.params.work,
         snakemake.params.settings,
         snakemake.params.seed,
-        snakemake.threads,
     )

@@ -2,11 +2,11 @@
 
 from pairprobe.files import write_text
 from pairprobe.progress import job
-from pairprobe.tables import markdown, read_tsv, write_tsv
+from pairprobe.tables import label_of, markdown, read_tsv, write_tsv
 
 with job(snakemake.log[0]):
     rows = [row for path in snakemake.input for row in read_tsv(path)]
     fields = tuple(rows[0])
     write_tsv(snakemake.output.tsv, fields, [tuple(row.values()) for row in rows])
-    named = [(snakemake.params.labels.get(row["checkpoint"], row["checkpoint"]), *list(row.values())[1:]) for row in rows]
+    named = [(label_of(row["checkpoint"], snakemake.params.labels), *list(row.values())[1:]) for row in rows]
     write_text(snakemake.output.md, markdown(fields, named, numbers=fields[2:]))

@@ -18,7 +18,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe import files
 from pairprobe.ranking import PERCENTAGE_FIELDS
-from pairprobe.tables import read_tsv
+from pairprobe.tables import label_of, read_tsv
 
 FORMATS = ("svg", "pdf", "png")
 
@@ -75,7 +75,7 @@ class Panel:
 
     def label(self, name: str) -> str:
         """Return what the figure calls a checkpoint or task."""
-        return self.labels.get(name) or name.replace("_", " ").capitalize()
+        return label_of(name, self.labels)
 
 
 def read_percentages(path: str) -> list[dict]:
@@ -119,14 +119,22 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
                     legend.setdefault(line.get_label(), line)
                 axes.set_title(f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=7.5, pad=3)
             pairs = _pairs(rows, pair[0])
-            column[0].annotate(
-                f"{pair[0].label(pair[0].task)}\n", (0.5, 1), (0, 9), "axes fraction", "offset points",
-                ha="center", va="baseline", fontweight="bold", fontsize=9.5, annotation_clip=False,
-            )  # fmt: skip
-            column[0].annotate(
-                f"{pairs:,} pairs" if pairs else "no pairs", (0.5, 1), (0, 16), "axes fraction", "offset points",
-                ha="center", va="baseline", fontsize=7, color="#555555", annotation_clip=False,
-            )  # fmt: skip
+            # Above the column: the task, and below it in small how many pairs there are.
+            found = f"{pairs:,} pairs" if pairs else "no pairs"
+            for words, height, style in (
+                (pair[0].label(pair[0].task), 29, {"fontweight": "bold", "fontsize": 9.5}),
+                (found, 19, {"fontsize": 7, "color": "#555555"}),
+            ):
+                column[0].annotate(
+                    words,
+                    (0.5, 1),
+                    (0, height),
+                    "axes fraction",
+                    "offset points",
+                    ha="center",
+                    annotation_clip=False,
+                    **style,
+                )
             column[-1].set_xlabel("Layer")
             if number == 0:
                 for axes in column:

@@ -62,18 +62,18 @@ class _Report(TrainerCallback):
         self.progress.__exit__()
 
 
-def finetune(
-    start: str, documents: str, path: str, work: str, settings: dict, seed: int, threads: int | None = None
-) -> None:
+def finetune(start: str, documents: str, path: str, work: str, settings: dict, seed: int) -> None:
     """Fine-tune a checkpoint on the documents with a short answer; ``path`` becomes a folder like the one it started from.
 
-    settings: precision (of the forward pass; the weights stay in float32), epochs, batch_size, learning_rate, warmup (a share of all steps), weight_decay, max_length and stride in
-    subtokens, unanswered (the share of windows without the answer that is kept), save_steps. work: a folder for resumable
-    checkpoints; training goes on from there where it was killed, unless anything that it stands on has changed, and it is
-    removed at the end. Raises InputError where no document has a short answer.
+    settings: precision (of the forward pass; the weights stay in float32), epochs, batch_size, learning_rate, warmup (a
+    share of all steps), weight_decay, max_length and stride in subtokens, unanswered (the share of windows without the
+    answer that is kept), save_steps, threads. The number of threads is fixed, whatever the number of cores, since the sums
+    of gradients, and with them the weights, come out slightly different for another.
+
+    work: a folder for resumable checkpoints; training goes on from there where it was killed, unless anything that it
+    stands on has changed, and it is removed at the end. Raises InputError where no document has a short answer.
     """
-    if threads:
-        torch.set_num_threads(threads)
+    torch.set_num_threads(settings["threads"])
     stands_on = {"start": folder_digest(start), "documents": file_digest(documents), "settings": settings, "seed": seed}
     _prepare(Path(work), stands_on)
     tokenizer = checkpoints.load_tokenizer(start)
@@ -154,9 +154,16 @@ def load_reader(folder: str, seed: int, precision: str = "float32") -> tuple[tor
 
 
 def evaluate(
-    folder: str, documents: str, seed: int, max_length: int, stride: int, max_words: int = 30, batch_size: int = 16,
+    folder: str,
+    documents: str,
+    seed: int,
+    max_length: int,
+    stride: int,
+    max_words: int = 30,
+    batch_size: int = 16,
+    precision: str = "float32",
     threads: int | None = None,
-) -> tuple[str, int, float, float]:  # fmt: skip
+) -> tuple[str, int, float, float]:
     """Answer the questions of documents that have a short answer, from the whole document.
 
     Returns the head ("trained", or "random, seed N"), the number of questions, exact match and F1 in percent.

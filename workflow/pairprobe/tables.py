@@ -40,14 +40,19 @@ def markdown(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[
     return "\n".join([line(fields), line(rule), *(line(row) for row in cells)]) + "\n"
 
 
+def label_of(name: str, labels: dict[str, str]) -> str:
+    """Return what figures and tables call a task or checkpoint: its label, or its name with a capital and blanks."""
+    return labels.get(name) or name.replace("_", " ").capitalize()
+
+
 def percentages_by_layer(percentages: str, value: str, labels: dict[str, str]) -> str:
     """Lay ``percentages.tsv`` out in Markdown: a line for each task, measure and checkpoint, a column for each layer.
 
-    value: "percentage" or "auc". labels: what tables call a task or checkpoint, where not by its name.
+    value: "percentage" or "auc". labels: what tables call a task or checkpoint, where it has another than its name.
     """
     lines: dict[tuple[str, str, str, str], dict[int, str]] = {}
     for row in read_tsv(percentages):
-        names = (labels.get(row["task"], row["task"]), row["measure"], labels.get(row["checkpoint"], row["checkpoint"]))
+        names = (label_of(row["task"], labels), row["measure"], label_of(row["checkpoint"], labels))
         lines.setdefault((*names, row["pairs"]), {})[int(row["layer"])] = f"{float(row[value]):.1f}"
     layers = sorted({layer for cells in lines.values() for layer in cells})
     # The checkpoints of one task and measure stand together, as they are to be compared.

@@ -21,7 +21,7 @@ rule extract_activations:
         "<benchmarks>/extract_activations/{checkpoint}.{view}.{partition}-{part}of{parts}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: config["activations"]["threads"]
     params:
         code=code_of("extract_activations"),
         precision=lookup(dpath="activations/precision", within=config),

@@ -42,7 +42,7 @@ rule finetune_checkpoint:
         checkpoint=any_of(FINETUNED),
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: config["finetuning"]["threads"]
     params:
         code=code_of("finetune_checkpoint"),
         settings=lookup(dpath="finetuning", within=config),

@@ -25,7 +25,7 @@ rule evaluate_checkpoint:
         "<benchmarks>/evaluate_checkpoint/{checkpoint}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: 8
+    threads: config["evaluation"]["threads"]
     params:
         code=code_of("evaluate_checkpoint"),
         settings=lookup(dpath="evaluation", within=config),
