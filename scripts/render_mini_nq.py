@@ -5,4 +5,4 @@ from pairprobe.mini_nq import render
 from pairprobe.progress import job
 
 with job(snakemake.log[0]):
-    write_json_lines(snakemake.output[0], render(snakemake.params.pages))
+    write_json_lines(snakemake.output[0], render(snakemake.input))

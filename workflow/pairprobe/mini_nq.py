@@ -7,7 +7,7 @@ that paragraph, its ``occurrence`` where it stands there more than once) or ``ye
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import yaml
@@ -20,15 +20,12 @@ _PAGE_KEYS = {"title", "paragraphs", "questions"}
 _QUESTION_KEYS = {"question", "long_answer", "short_answer", "occurrence", "yes_no"}
 
 
-def render(folder: str) -> Iterator[dict]:
+def render(paths: Iterable[str | Path]) -> Iterator[dict]:
     """Yield one row in the simplified format for each question of each page, in the order of the file names.
 
     Raises InputError, naming file and question, for a page that is not as the module describes.
     """
-    pages = sorted(Path(folder).glob("*.yaml"))
-    if not pages:
-        raise InputError(f"{folder}: found no page, wanted files *.yaml. Check data.path in the configuration.")
-    for path in pages:
+    for path in sorted(map(Path, paths)):
         try:
             page = yaml.load(path.read_text(encoding="utf-8"), Loader=_LOADER)
         except yaml.YAMLError as error:

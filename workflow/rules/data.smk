@@ -16,7 +16,6 @@ rule render_mini_nq:
         "../../envs/data.yaml"
     params:
         code=code_of("render_mini_nq"),
-        pages=str(WORKFLOW / "resources" / "pages"),
     script:
         "../../scripts/render_mini_nq.py"
 

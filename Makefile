@@ -1,0 +1,43 @@
+# Everything runs in .venv, which is made once from the pins in pyproject.toml and constraints.txt, and used again.
+PYTHON ?= python3
+VENV := .venv
+CORES ?= all
+CONFIG ?= config/config.yaml
+RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
+SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint figures clean
+
+help: ## Show this list
+	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+		{ echo "error: $$($(PYTHON) --version) found, Python 3.11 to 3.13 wanted. Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=... for another configuration)
+	@$(SNAKEMAKE)
+	@echo
+	@cat results/$(RUN)/tables/question_answering.md
+	@echo
+	@echo "figure: results/$(RUN)/figures/grid.svg (and .pdf, .png; one file for each panel beside it)"
+	@echo "tables: results/$(RUN)/percentages.tsv, results/$(RUN)/tables/"
+
+figures: $(VENV)/installed ## Draw the figures of the demo again where something has changed
+	@$(SNAKEMAKE) figures
+
+test: $(VENV)/installed lint ## Run the whole test suite
+	$(VENV)/bin/pytest
+
+lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/snakefmt --check --compact-diff Snakefile workflow
+	$(VENV)/bin/snakemake --lint
+
+clean: ## Delete the demo's results (not the environment)
+	rm -rf results/demo
