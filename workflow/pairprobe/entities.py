@@ -121,6 +121,8 @@ def could_be(example: Example, name: Span, wordnet) -> frozenset[str]:
     words = [word.lower() for word in example.paragraph[slice(*name)]]
     if _DATES & set(words):
         return frozenset({"thing"})
+    if "and" in words[1:-1] and words[0] in first_names() and words[words.index("and") + 1] in first_names():
+        return frozenset({"plural"})  # two people
     titled = set(words) | ({example.paragraph[name[0] - 1].lower()} if name[0] else set())
     if titled & _MALE_WORDS:
         return frozenset({"male"})

@@ -94,10 +94,10 @@ def _means_another(letters: str, words: list[str], paragraph: list[str], wordnet
     after = text.contains_words(paragraph, words) + len(words)
     if any(word.lower().strip("s") == letters.strip("s") for word in paragraph[after : after + 4]):
         return False
-    known = [
-        lemma.name().replace("_", " ").lower()
-        for synset in wordnet.synsets(letters, "n")
-        for lemma in synset.lemmas()
-        if "_" in lemma.name() and _spell(letters, lemma.name().split("_"), 0)
-    ]
-    return bool(known) and " ".join(words).lower() not in known
+    for synset in wordnet.synsets(letters, "n"):
+        # The commonest sense that is spelt out decides: USA is the country before it is the army.
+        names = [lemma.name() for lemma in synset.lemmas() if "_" in lemma.name()]
+        known = [name.replace("_", " ").lower() for name in names if _spell(letters, name.split("_"), 0)]
+        if known:
+            return " ".join(words).lower() not in known
+    return False

@@ -15,9 +15,9 @@ from pairprobe.wordnet import base_forms, sense_shares
 VIEW = "paragraph"
 USES_WORDNET = True
 
-# The shared sense must make up this share of each word's uses in WordNet's sense-tagged texts, and the senses of its
-# part of speech half of them.
-LEAST_SHARE = 0.25
+# The shared sense must occur, for both words, in WordNet's sense-tagged texts ("cutis" never does), make up this share of
+# each word's uses there, and the senses of its part of speech half of them.
+LEAST_SHARE = 0.35
 LEAST_SHARE_OF_POS = 0.5
 # "blonde" and "blond", "percent" and "percentage": one word in two spellings or forms, not two words.
 MOST_ALIKE = 0.75
@@ -60,7 +60,8 @@ def shared_sense(wordnet, one: str, other: str) -> tuple[float, str]:
     for synset in first:
         if synset in second and _is_lower(synset, wordnet, one) and _is_lower(synset, wordnet, other):
             pos = synset.pos().replace("s", "a")
-            if min(_share_of_pos(first, pos), _share_of_pos(second, pos)) >= LEAST_SHARE_OF_POS:
+            common = min(_share_of_pos(first, pos), _share_of_pos(second, pos)) >= LEAST_SHARE_OF_POS
+            if common and _is_seen(synset, wordnet, one) and _is_seen(synset, wordnet, other):
                 best = max(best, (min(first[synset], second[synset]), pos))
     return best
 
@@ -72,6 +73,11 @@ def _lemmas(wordnet, word: str) -> frozenset[str]:
 def _is_lower(synset, wordnet, word: str) -> bool:
     """Whether the synset lists the word as a common word ("bible" stands there as "Bible", a name)."""
     return bool({lemma.name() for lemma in synset.lemmas()} & _lemmas(wordnet, word))
+
+
+def _is_seen(synset, wordnet, word: str) -> bool:
+    """Whether the sense-tagged texts have the word in this sense."""
+    return any(lemma.count() for lemma in synset.lemmas() if lemma.name().lower() in _lemmas(wordnet, word))
 
 
 def _share_of_pos(shares: dict, pos: str) -> float:
