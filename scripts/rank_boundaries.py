@@ -3,13 +3,13 @@
 from pairprobe.examples import read_examples
 from pairprobe.probing_sets import read
 from pairprobe.progress import job
-from pairprobe.ranking import RANKING_FIELDS
-from pairprobe.span_heads import rank
+from pairprobe.ranking import RANKING_FIELDS, rank_logits
+from pairprobe.span_heads import gold_logits
 from pairprobe.store import Activations
 from pairprobe.tables import write_tsv
 
 with job(snakemake.log[0]), Activations(snakemake.input.activations) as activations:
-    rows = rank(
+    logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,
         snakemake.input.heads,
@@ -17,4 +17,4 @@ with job(snakemake.log[0]), Activations(snakemake.input.activations) as activati
         snakemake.params.seed,
         snakemake.params.at_most,
     )
-    write_tsv(snakemake.output[0], RANKING_FIELDS, rows)
+    write_tsv(snakemake.output[0], RANKING_FIELDS, rank_logits(logits))

@@ -123,6 +123,18 @@ def rank_pairs(pairs: Iterable[dict], examples: Iterable, activations, path: str
     log.info("%s: %d pairs, %d of them without a vector or left out", path, len(pairs), skipped)
 
 
+def rank_logits(logits: Iterable[tuple[str, str, np.ndarray, int]]) -> Iterator[tuple]:
+    """Yield rows of a ranking for logits given as (example_id, measure, (layers, words), gold position).
+
+    The words whose logit is below the gold position's are counted: ``para_len`` is the number of words, ``unmatching`` all
+    of them but the gold one.
+    """
+    for name, measure, of_words, position in logits:
+        below, ties = outranked(of_words[:, position], np.delete(of_words, position, axis=1))
+        for layer, (count, tied) in enumerate(zip(below, ties, strict=True)):
+            yield name, measure, layer, int(count), int(tied), of_words.shape[1], of_words.shape[1] - 1
+
+
 def read_ranking(path: str) -> dict[tuple[str, int], np.ndarray]:
     """Read a ranking: ``{(measure, layer): (pairs, 4)}`` with the columns count, ties, para_len, unmatching."""
     rows: dict[tuple[str, int], list] = {}

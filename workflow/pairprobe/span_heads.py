@@ -14,7 +14,6 @@ from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, answer_sentence
 from pairprobe.progress import log, track
-from pairprobe.ranking import outranked
 from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
@@ -108,17 +107,18 @@ def fit(features, sentences: list[int], gold_positions, l2: float):
     return weights.detach()
 
 
-def rank(
+def gold_logits(
     examples: Iterable[Example],
     activations: Activations,
     heads: str,
     boundaries: Iterable[dict],
     seed: int,
-    at_most: int | None,
-) -> Iterator[tuple]:
-    """Yield rows of ``rankings/{checkpoint}/boundary.tsv``: the sentence's words whose logit is below the gold position's.
+    at_most: int | None = None,
+) -> Iterator[tuple[str, str, np.ndarray, int]]:
+    """Yield (example_id, measure, logits, gold): the logits (layers, words) of a probe sentence, and the gold position.
 
-    ``para_len`` is the number of the sentence's words (that have a vector), ``unmatching`` all of them but the gold one.
+    measure: "start" or "end". boundaries: the rows of the probing set, of which at most so many are taken. A sentence's
+    words are those that have a vector; an answer without any is left out, with a warning.
     """
     with np.load(heads, allow_pickle=False) as stored:
         weights, mean, scale = stored["weights"], stored["mean"], stored["scale"]
@@ -136,6 +136,4 @@ def rank(
         features = (vectors[:, words].astype(np.float64) - mean[:, None]) / scale[:, None]
         logits = np.einsum("lwh,lsh->slw", features, weights)
         for measure, of_measure, position in zip(MEASURES, logits, span, strict=True):
-            below, ties = outranked(of_measure[:, position], np.delete(of_measure, position, axis=1))
-            for layer in range(len(below)):
-                yield name, measure, layer, int(below[layer]), int(ties[layer]), len(words), len(words) - 1
+            yield name, measure, of_measure, position

@@ -1,0 +1,168 @@
+"""Abbreviation: a question word that is the initials of words of the paragraph."""
+
+import pytest
+
+from pairprobe import wordnet
+from pairprobe.examples import Example
+from pairprobe.probing_sets import Pair
+from pairprobe.probing_sets.abbreviation import find, full_form, letters_of
+
+pytestmark = pytest.mark.xdist_group("wordnet")
+
+NOT_THERE = "the abbreviation's full form is not in the paragraph"
+NO_CANDIDATE = "no question word could be an abbreviation"
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory):
+    # One copy for all tests of a process: nltk takes seconds to read it.
+    root = tmp_path_factory.getbasetemp() / "wordnet"
+    if not root.exists():
+        wordnet.install("package", str(root))
+    return wordnet.load(str(root))
+
+
+def pair_of(reader, question, paragraph):
+    """Return the words of the pair that is found, or why there is none."""
+    words = paragraph.split()
+    found = find(Example("1", "Page", question.split(), words, None, [(0, len(words))]), reader)
+    if isinstance(found, str):
+        return found
+    assert found.side == "question"
+    return " ".join(question.split()[i] for i in found.anchor), " ".join(words[i] for i in found.match)
+
+
+def test_the_paper_s_rbc_are_red_blood_cells(reader):
+    found = pair_of(
+        reader,
+        "what happens to the rbc in acute hemolytic reaction",
+        "as it results from rapid destruction of the donor red blood cells by host antibodies ( IgG , IgM )",
+    )
+    assert found == ("rbc", "red blood cells")
+
+
+def test_a_pair_has_positions_in_question_and_paragraph(reader):
+    words = "the National Football League began".split()
+    example = Example("1", "Page", "when did the nfl begin".split(), words, None, [(0, 5)])
+    assert find(example, reader) == Pair("question", (3,), (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("word", "paragraph", "full"),
+    [
+        ("nfl", "the National Football League", "National Football League"),
+        ("NFL", "the National Football League", "National Football League"),
+        ("N.F.L.", "the National Football League", "National Football League"),
+        ("ceo", "the chief executive officer", "chief executive officer"),
+        # A sentence's first word has its capital from there.
+        ("rfd", "Rural free delivery began", "Rural free delivery"),
+        ("uk", "the United Kingdom", "United Kingdom"),
+        # Words that lend no letter.
+        ("fbi", "the Federal Bureau of Investigation", "Federal Bureau of Investigation"),
+        ("ucla", "University of California at Los Angeles", "University of California at Los Angeles"),
+        ("mbm", "meat and bone meal", "meat and bone meal"),
+        ("afb", "American Foundation for the Blind", "American Foundation for the Blind"),
+        # They may lend one, and need not.
+        ("lotr", "The Lord of the Rings", "Lord of the Rings"),
+        ("fao", "the Food and Agriculture Organization", "Food and Agriculture Organization"),
+        ("noaa", "National Oceanic and Atmospheric Administration", "National Oceanic and Atmospheric Administration"),
+    ],
+)
+def test_an_abbreviation_is_found(reader, word, paragraph, full):
+    assert pair_of(reader, f"who runs the {word}", paragraph) == (word, full)
+
+
+@pytest.mark.parametrize(
+    ("word", "paragraph"),
+    [
+        ("who", "the World Health Organization"),
+        ("us", "the United States"),
+        ("aids", "Acquired Immune Deficiency Syndrome"),
+        ("ram", "random access memory"),
+        ("cd", "a Compact Disc"),
+        # A letter or nine, digits, Roman numerals.
+        ("x", "Xenon"),
+        ("zqjzqjzqj", "Zebra Quiz Jam Zebra Quiz Jam Zebra Quiz Jam"),
+        ("c3po", "Cars 3 People Own"),
+        ("xii", "Xenon Ions Inside"),
+    ],
+)
+def test_an_ordinary_word_or_no_short_word_of_letters_is_no_abbreviation(reader, word, paragraph):
+    assert pair_of(reader, f"is the {word} here", paragraph) == NO_CANDIDATE
+
+
+@pytest.mark.parametrize(
+    ("word", "paragraph"),
+    [
+        ("nfl", "the National League of Football"),
+        ("nfl", "the National Football"),
+        # Other words stand between.
+        ("nfl", "the National American Football League"),
+        ("nfl", "National Football , League"),
+        # Capitalised and not.
+        ("nfl", "a National football League"),
+        ("nfl", "a national Football league"),
+        # Two letters are weak evidence.
+        ("pc", "a personal computer"),
+        ("pc", "Personal computer"),
+        # A letter is no word.
+        ("nfl", "National F League"),
+        # The abbreviation is a word of its own full form.
+        ("nfl", "the NFL Football League"),
+        # A small word does not open or close a name.
+        ("twh", "The World House"),
+        ("nft", "National Football The"),
+    ],
+)
+def test_words_that_do_not_spell_the_abbreviation_make_no_pair(reader, word, paragraph):
+    assert pair_of(reader, f"who runs the {word}", paragraph) == NOT_THERE
+
+
+@pytest.mark.parametrize(
+    ("word", "other", "own"),
+    [
+        ("usa", "United States Army", "United States of America"),
+        ("cia", "Culinary Institute of America", "Central Intelligence Agency"),
+        ("icu", "International Cycling Union", "intensive care unit"),
+        ("ufo", "United Fruit Organization", "unidentified flying objects"),
+    ],
+)
+def test_wordnet_s_own_expansion_contradicts_another(reader, word, other, own):
+    assert pair_of(reader, f"where is the {word}", f"the {other} was there") == NOT_THERE
+    assert pair_of(reader, f"where is the {word}", f"the {own} was there") == (word, own)
+
+
+def test_the_paragraph_s_own_abbreviation_goes_before_wordnet_s(reader):
+    paragraph = "the Culinary Institute of America ( CIA ) was there"
+    assert pair_of(reader, "where is the cia", paragraph) == ("cia", "Culinary Institute of America")
+
+
+@pytest.mark.parametrize(
+    ("question", "pair"),
+    [
+        ("did the nba or the nfl begin first", ("nba", "National Basketball Association")),
+        ("did the nfl or the nba begin first", ("nfl", "National Football League")),
+        # The first has no full form here.
+        ("did the ufc or the nfl begin first", ("nfl", "National Football League")),
+    ],
+)
+def test_of_several_abbreviations_the_first_that_is_spelt_out_makes_the_only_pair(reader, question, pair):
+    assert pair_of(reader, question, "the National Football League and the National Basketball Association") == pair
+
+
+@pytest.mark.parametrize(
+    ("letters", "paragraph", "match"),
+    [
+        ("wto", "World of Trade and the Organization or World Trade Organization", (7, 8, 9)),
+        ("nfl", "New Football League or National Football League", (0, 1, 2)),
+        ("nfl", "no such thing", ()),
+        ("nfl", "", ()),
+    ],
+)
+def test_the_tightest_full_form_is_taken_and_of_equals_the_first(letters, paragraph, match):
+    assert full_form(letters, paragraph.split()) == match
+
+
+@pytest.mark.parametrize(("word", "letters"), [("nato", "nato"), ("NATO", "nato"), ("N.A.T.O.", "nato"), ("Ph.D.", "phd")])
+def test_letters_are_in_lower_case_and_without_stops(word, letters):
+    assert letters_of(word) == letters

@@ -1,0 +1,223 @@
+"""The configuration against its schema: defaults, and errors that name key, value and the way out."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pairprobe.errors import InputError
+from pairprobe.settings import check, read_schema
+
+ROOT = Path(__file__).parents[2]
+DEMO = ROOT / "config" / "config.yaml"
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+HUB = {"source": "hub", "repository": "google-bert/bert-base-uncased", "revision": "0" * 40}
+
+
+@pytest.fixture(scope="module")
+def schema():
+    return read_schema(SCHEMA)
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def smallest():
+    return {"run": "a", "data": {"source": "bundled"}, "checkpoints": {"one": {"source": "path", "path": "x"}}}
+
+
+def error_of(config, schema):
+    with pytest.raises(InputError) as error:
+        check(config, schema, "my.yaml")
+    return str(error.value)
+
+
+def described_parts(schema, where=""):
+    for key, part in schema.get("properties", {}).items():
+        yield f"{where}{key}", part
+        yield from described_parts(part, f"{where}{key}.")
+    for key, part in schema.get("$defs", {}).items():
+        yield from described_parts(part, f"{key}.")
+
+
+def test_every_key_is_described(schema):
+    assert [key for key, part in described_parts(schema) if not part.get("description")] == []
+
+
+def test_every_section_refuses_keys_that_it_does_not_know(schema):
+    sections = [("", schema), *described_parts(schema), ("checkpoint", schema["$defs"]["checkpoint"])]
+    assert [key for key, part in sections if "properties" in part and part.get("additionalProperties") is not False] == []
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
+def test_a_configuration_that_comes_with_the_project_is_good(file, schema):
+    check(yaml.safe_load(file.read_text(encoding="utf-8")), schema)
+
+
+def test_defaults_are_filled_in(smallest, schema):
+    check(smallest, schema)
+    assert smallest["seed"] == 13
+    assert smallest["wordnet"] == "package"
+    assert sum(smallest["partitions"].values()) == pytest.approx(1)
+    assert smallest["tasks"] == ["synonyms", "abbreviation", "coreference", "answer_type", "boundary"]
+
+
+def test_defaults_of_a_section_that_is_left_out_are_filled_in(smallest, schema):
+    check(smallest, schema)
+    assert smallest["words"] == {"punctuation": False}
+    assert smallest["activations"]["max_length"] == 512
+    assert smallest["boundary"]["train_examples"] is None
+
+
+def test_defaults_stand_beside_the_keys_that_are_given(smallest, schema):
+    smallest["activations"] = {"shards": 4}
+    check(smallest, schema)
+    assert smallest["activations"]["shards"] == 4
+    assert smallest["activations"]["batch_size"] == 16
+
+
+def test_what_is_given_stays_as_it_is(config, schema):
+    before = yaml.safe_load(DEMO.read_text(encoding="utf-8"))
+    check(config, schema)
+    for key, value in before.items():
+        assert config[key] == value or {**config[key], **value} == config[key]
+
+
+def test_filling_in_twice_changes_nothing(smallest, schema):
+    check(smallest, schema)
+    once = yaml.safe_dump(smallest)
+    check(smallest, schema)
+    assert yaml.safe_dump(smallest) == once
+
+
+def test_two_configurations_share_no_default(smallest, schema):
+    other = {**smallest}
+    check(smallest, schema)
+    smallest["tasks"].append("mine")
+    smallest["words"]["punctuation"] = True
+    check(other, schema)
+    assert "mine" not in other["tasks"]
+    assert other["words"] == {"punctuation": False}
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "right"),
+    [
+        ((), "activation", "activations"),
+        ((), "checkpoint", "checkpoints"),
+        (("activations",), "batchsize", "batch_size"),
+        (("partitions",), "finetuned", "finetune"),
+        (("checkpoints", "finetuned"), "strat", "start"),
+    ],
+)
+def test_a_misspelt_key_is_named_with_the_key_that_was_meant(config, schema, section, wrong, right):
+    place = config
+    for key in section:
+        place = place[key]
+    place[wrong] = 1
+    error = error_of(config, schema)
+    assert f"{'.'.join([*section, wrong])}: there is no such key. Did you mean {right}? Allowed: " in error
+
+
+def test_a_key_that_resembles_none_is_named_with_those_there_are(config, schema):
+    config["words"] = {"zzz": 1}
+    assert "words.zzz: there is no such key. Allowed: punctuation." in error_of(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "told"),
+    [
+        ("figures", "value", "percent", "found 'percent'. Did you mean percentage? Allowed: percentage, auc."),
+        ("data", "source", "squat", "found 'squat'. Allowed: bundled, natural_questions"),
+        ("activations", "storage", "bfloat16", "Allowed: float32, float16."),
+    ],
+)
+def test_an_unknown_value_is_named_with_those_allowed(config, schema, section, key, value, told):
+    config[section][key] = value
+    error = error_of(config, schema)
+    assert f"{section}.{key}: " in error
+    assert told.split(". ")[0].removesuffix(".") in error
+
+
+def test_an_unknown_task_is_named_where_the_schema_lists_them(config):
+    schema = read_schema(SCHEMA)
+    schema["properties"]["tasks"]["items"]["enum"] = ["synonyms", "boundary"]
+    config["tasks"] = ["synonyms", "boundry"]
+    assert "tasks.1: found 'boundry'. Did you mean boundary? Allowed: synonyms, boundary." in error_of(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("activations", "batch_size", 0),
+        ("activations", "batch_size", "16"),
+        ("finetuning", "learning_rate", 0),
+        ("partitions", "probe", 0),
+        ("partitions", "head", 1.5),
+        ("data", "files", []),
+    ],
+)
+def test_a_value_out_of_range_or_of_the_wrong_type_is_named(config, schema, section, key, value):
+    config[section][key] = value
+    error = error_of(config, schema)
+    assert f"\n  {section}.{key}: {value!r} " in error
+    assert f"Wanted: {schema['properties'][section]['properties'][key]['description']}" in error
+
+
+@pytest.mark.parametrize("name", ["", "../elsewhere", "a b", ".hidden"])
+def test_a_run_has_a_name_that_can_be_a_folder(config, schema, name):
+    config["run"] = name
+    assert "\n  run: " in error_of(config, schema)
+
+
+@pytest.mark.parametrize("key", ["run", "data", "checkpoints"])
+def test_a_missing_key_is_named_with_what_it_is(smallest, schema, key):
+    del smallest[key]
+    assert f"\n  {key}: missing. {schema['properties'][key]['description']}" in error_of(smallest, schema)
+
+
+def test_a_missing_key_of_a_section_is_named(config, schema):
+    del config["partitions"]["probe"]
+    assert "\n  partitions.probe: missing. " in error_of(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "missing"),
+    [
+        ({"source": "package"}, "package"),
+        ({"source": "path"}, "path"),
+        ({"source": "finetune"}, "start"),
+        ({"source": "hub", "repository": "a/b"}, "revision"),
+    ],
+)
+def test_a_checkpoint_needs_what_its_source_needs(config, schema, checkpoint, missing):
+    config["checkpoints"]["new"] = checkpoint
+    assert f"\n  checkpoints.new.{missing}: missing." in error_of(config, schema)
+
+
+def test_natural_questions_needs_files(config, schema):
+    config["data"] = {"source": "natural_questions"}
+    assert "\n  data.files: missing." in error_of(config, schema)
+
+
+def test_a_checkpoint_of_the_hub_is_a_commit(config, schema):
+    config["checkpoints"]["bert"] = {**HUB}
+    check(config, schema)
+    config["checkpoints"]["bert"]["revision"] = "main"
+    assert "checkpoints.bert.revision: 'main' does not match" in error_of(config, schema)
+
+
+def test_a_configuration_without_checkpoints_is_refused(smallest, schema):
+    smallest["checkpoints"] = {}
+    assert "\n  checkpoints: " in error_of(smallest, schema)
+
+
+def test_the_error_names_the_file_and_everything_that_is_wrong(config, schema):
+    config["seed"] = -1
+    config["figures"]["titel"] = ""
+    config["checkpoints"]["finetuned"]["colour"] = "red"
+    first, *lines = error_of(config, schema).splitlines()
+    assert first == "my.yaml cannot be used:"
+    assert [line.split(":")[0].strip() for line in lines] == ["checkpoints.finetuned.colour", "figures.titel", "seed"]

@@ -1,0 +1,64 @@
+"""What a newcomer stands on: pins, environments, the README's commands."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+ENVIRONMENTS = sorted((ROOT / "envs").glob("*.yaml"))
+RULES = sorted((ROOT / "workflow" / "rules").glob("*.smk"))
+
+
+def pins(lines) -> dict[str, str]:
+    return dict(line.strip().lower().replace("_", "-").split("==") for line in lines if "==" in line)
+
+
+@pytest.mark.parametrize("path", ENVIRONMENTS, ids=lambda path: path.stem)
+def test_conda_environments_have_the_pins_of_pyproject(path):
+    wanted = pins(PROJECT["dependencies"])
+    found = pins(next(part["pip"] for part in yaml.safe_load(path.read_text())["dependencies"] if isinstance(part, dict)))
+    assert found
+    assert found == {name: wanted[name] for name in found}
+
+
+def test_the_constraints_agree_with_pyproject():
+    direct = pins(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
+    constraints = pins((ROOT / "constraints.txt").read_text().splitlines())
+    assert direct == {name: constraints[name] for name in direct}
+
+
+def test_every_rule_that_runs_has_a_log_a_benchmark_a_conda_environment_and_its_code():
+    for path in RULES:
+        for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL):
+            if "script:" in body:
+                for directive in ("log:", "benchmark:", "conda:", "code=", "output:", '"""'):
+                    assert directive in body, f"{path.name}: rule {name} has no {directive}"
+                assert (ROOT / "scripts" / f"{name}.py").is_file()
+
+
+def test_every_script_belongs_to_a_rule():
+    names = {name for path in RULES for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE)}
+    assert {path.stem for path in (ROOT / "scripts").glob("*.py")} <= names
+
+
+def test_the_snakefile_is_a_front_door():
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 50
+
+
+def test_only_the_rooms_of_torch_import_it():
+    allowed = {"activations", "span_heads", "finetuning", "nq_evaluation", "checkpoints"}
+    importers = {
+        path.stem
+        for path in (ROOT / "workflow" / "pairprobe").rglob("*.py")
+        if re.search(r"^\s*(import|from) torch\b", path.read_text(), re.MULTILINE)
+    }
+    assert importers <= allowed
+
+
+def test_the_library_knows_nothing_of_snakemake():
+    for path in (ROOT / "workflow" / "pairprobe").rglob("*.py"):
+        assert not re.search(r"^\s*(import|from) snakemake\b|snakemake\.", path.read_text(), re.MULTILINE), path
