@@ -220,7 +220,7 @@ def test_a_question_has_a_long_answer_wherever_it_has_a_short_one_or_yes_or_no(q
 
 
 def is_name(words):
-    """Whether a run of words is one long name: all its content words are capitalised, as in "the Nobel Prize in Physics"."""
+    """Whether a run of words is one long name: none but small words are in lower case ("the Nobel Prize in Physics")."""
     return not any(word.islower() and word not in STOP_WORDS for word in words)
 
 

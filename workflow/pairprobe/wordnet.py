@@ -9,12 +9,13 @@ import importlib.util
 import warnings
 import zipfile
 from pathlib import Path
-
-import nltk
-from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
+from typing import TYPE_CHECKING
 
 from pairprobe import files
 from pairprobe.errors import InputError
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
 
 _WANTED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
 
@@ -56,8 +57,12 @@ def _find(source: str, scratch: Path) -> Path:
 
 
 @functools.cache
-def load(root: str) -> WordNetCorpusReader:
+def load(root: str) -> "WordNetCorpusReader":
     """Open the WordNet that ``install`` has put below ``root``."""
+    # Imported here: it takes seconds, and most of what knows this module reads no WordNet.
+    import nltk
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
     # nltk opens nothing outside the folders that nltk.data.path names.
     path = str(Path(root).resolve())
     if path not in nltk.data.path:
@@ -68,7 +73,7 @@ def load(root: str) -> WordNetCorpusReader:
 
 
 @functools.lru_cache(maxsize=100_000)
-def base_forms(reader: WordNetCorpusReader, word: str, pos: str) -> frozenset[str]:
+def base_forms(reader: "WordNetCorpusReader", word: str, pos: str) -> frozenset[str]:
     """Return the base forms of a lower-case word as a part of speech, n, v, a or r (morphy's rules and exceptions)."""
     forms = frozenset(reader._morphy(word, pos))
     # "leaders" is a word of its own in WordNet (leadership), but a reader means more than one leader.
@@ -76,13 +81,13 @@ def base_forms(reader: WordNetCorpusReader, word: str, pos: str) -> frozenset[st
 
 
 @functools.lru_cache(maxsize=100_000)
-def sense_shares(reader: WordNetCorpusReader, word: str) -> dict[Synset, float]:
+def sense_shares(reader: "WordNetCorpusReader", word: str) -> "dict[Synset, float]":
     """Return how often a lower-case word has each sense, as shares of 1 over all parts of speech, frequent senses first.
 
     From WordNet's counts in its sense-tagged texts. A sense never seen there counts 0.1, halved with each rank, so that
     WordNet's own order decides where its texts say nothing.
     """
-    weights: dict[Synset, float] = {}
+    weights: dict = {}
     for pos in "nvar":
         for form in sorted(base_forms(reader, word, pos)):
             for rank, synset in enumerate(reader.synsets(form, pos)):
@@ -94,7 +99,7 @@ def sense_shares(reader: WordNetCorpusReader, word: str) -> dict[Synset, float]:
 
 
 @functools.lru_cache(maxsize=100_000)
-def is_ordinary_word(reader: WordNetCorpusReader, word: str) -> bool:
+def is_ordinary_word(reader: "WordNetCorpusReader", word: str) -> bool:
     """Whether WordNet writes the word, or its base form, all in lower case ("ram", "aids"), unlike "NFL" or "DNA"."""
     for pos in "nvar":
         for form in base_forms(reader, word, pos):
@@ -103,7 +108,7 @@ def is_ordinary_word(reader: WordNetCorpusReader, word: str) -> bool:
     return False
 
 
-def kinds(reader: WordNetCorpusReader, phrase: str) -> set[str]:
+def kinds(reader: "WordNetCorpusReader", phrase: str) -> set[str]:
     """Return the kinds of thing that a noun or name can be: WordNet's noun files, "person", "location", "group", ..."""
     found = reader.synsets(phrase.lower().replace(" ", "_"), "n")
     return {synset.lexname().removeprefix("noun.") for synset in found}
