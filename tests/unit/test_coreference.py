@@ -89,7 +89,6 @@ def test_a_pair_has_positions_in_the_paragraph(reader):
         ("who built the eiffel tower", TOWER + "In that year it was built by workers .", "workers", ("Eiffel Tower", "it")),
         ("when was the eiffel tower built", TOWER + "After ten years , it stood in 1889 .", "1889", ("Eiffel Tower", "it")),
         ("who built the eiffel tower", TOWER + "In 1889 , it was built by workers .", "workers", ("Eiffel Tower", "it")),
-        ("when was curie in warsaw", CURIE + "Since 1890 , she was in Paris .", "Paris", NO_ENTITY),
         ("where was marie curie", CURIE + "Since 1890 , she was in Paris .", "Paris", ("Marie Curie", "she")),
         # The sentence between goes on about the entity.
         ("when was the eiffel tower built", TOWER + "It is tall . | It is from 1889 .", "1889", ("Eiffel Tower", "It")),
@@ -186,17 +185,17 @@ def test_a_name_of_another_gender_or_number_is_no_rival(reader, rival):
 
 
 @pytest.mark.parametrize(
-    ("question", "paragraph", "pair"),
+    ("question", "paragraph", "anchor"),
     [
-        # The longest name first, wherever it stands.
-        ("did curie know marie curie", "Curie slept . |" + CURIE + "She died in 1934 .", (4, 3)),
+        # The longest, though a shorter one is nearer.
+        ("did curie know marie curie", CURIE + "Curie slept . | She died in 1934 .", (0, 1)),
+        ("did curie know marie curie", "Curie slept . |" + CURIE + "She died in 1934 .", (3, 4)),
         # Of two mentions the nearer.
-        ("when did marie curie die", CURIE + CURIE + "She died in 1934 .", (6, 2)),
+        ("when did marie curie die", CURIE + CURIE + "She died in 1934 .", (6, 7)),
     ],
 )
-def test_the_longest_entity_is_taken_and_its_nearest_mention(reader, question, paragraph, pair):
-    found = find(example(question, paragraph, "1934"), reader)
-    assert (found.anchor[0], len(found.anchor)) == (pair[0] - (pair[1] == 3), 2)
+def test_the_longest_entity_is_taken_and_of_its_mentions_the_nearest(reader, question, paragraph, anchor):
+    assert find(example(question, paragraph, "1934"), reader).anchor == anchor
 
 
 def test_of_several_pronouns_the_first_that_can_refer_is_taken(reader):
@@ -220,7 +219,6 @@ def names(paragraph):
         # A stop word at a sentence's start has its capital from there, in quotation marks too; another word is a name.
         ("He slept . | In May he rose . | `` The Wall '' fell .", ["May", "Wall"]),
         ("In 1889 it stood .", []),
-        ("It was Who or What .", ["Who or What"]),
         # No name crosses the edge of a sentence.
         ("he met Marie | Curie slept", ["Marie", "Curie"]),
         ("no name .", []),
@@ -312,4 +310,3 @@ def test_a_first_name_has_the_genders_that_bear_it_often(name, genders):
 )
 def test_pronouns_stand_for_gender_and_number(pronouns, means):
     assert {entities.PRONOUNS[pronoun] for pronoun in pronouns.split()} == {means}
-    assert not {"i", "you", "we", "this", "who"} & set(entities.PRONOUNS)

@@ -96,8 +96,3 @@ def test_a_tokenizer_without_segments_gives_none(tokenizer):
     [whole] = encode(tokenizer, [["who"]], [["king"]])
     assert encoding.token_type_ids is None
     assert encoding.word_of.tolist() == whole.word_of.tolist()
-
-
-def test_lists_of_unlike_length_are_refused(tokenizer):
-    with pytest.raises(ValueError, match=r"zip|batch|same|length"):
-        encode(tokenizer, [["who"], ["where"]], [["king"]])

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 
 import pytest
+
 from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import (
@@ -77,7 +78,9 @@ def test_the_answers_sentence_is_the_one_that_holds_it():
     assert answer_sentence(EXAMPLE) == (7, 14)
 
 
-@pytest.mark.parametrize(("answer", "sentence"), [((0, 1), (0, 7)), ((6, 7), (0, 7)), ((16, 17), (14, 17))])
+@pytest.mark.parametrize(
+    ("answer", "sentence"), [((0, 1), (0, 7)), ((6, 7), (0, 7)), ((7, 8), (7, 14)), ((16, 17), (14, 17))]
+)
 def test_an_answer_at_the_edge_of_a_sentence_is_in_it(answer, sentence):
     assert answer_sentence(replace(EXAMPLE, answer=answer)) == sentence
 
@@ -181,7 +184,8 @@ def test_an_error_among_the_documents_leaves_no_partition_behind(tmp_path):
 
 
 def test_examples_come_back_as_they_were_written(tmp_path):
-    examples = [EXAMPLE, replace(EXAMPLE, example_id="2", answer=None)]
+    answers = [(10, 11), (0, 17), None]
+    examples = [replace(EXAMPLE, example_id=str(i), answer=answer) for i, answer in enumerate(answers)]
     assert read(tmp_path, *map(asdict, examples)) == examples
 
 

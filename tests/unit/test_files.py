@@ -4,6 +4,7 @@ import gzip
 import json
 
 import pytest
+
 from pairprobe import files
 from pairprobe.errors import InputError
 
@@ -34,11 +35,11 @@ def read(path):
 
 
 def test_a_file_appears_at_the_end_of_the_block_and_not_before(tmp_path):
-    with files.whole(tmp_path / "new" / "a.txt") as temporary:
+    with files.whole(tmp_path / "a" / "new" / "a.txt") as temporary:
         temporary.write_text("text")
-        assert not (tmp_path / "new" / "a.txt").exists()
-    assert (tmp_path / "new" / "a.txt").read_text() == "text"
-    assert names_in(tmp_path / "new") == ["a.txt"]
+        assert not (tmp_path / "a" / "new" / "a.txt").exists()
+    assert (tmp_path / "a" / "new" / "a.txt").read_text() == "text"
+    assert names_in(tmp_path / "a" / "new") == ["a.txt"]
 
 
 def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from pairprobe import files, mini_nq, probing_sets, wordnet
 from pairprobe.errors import InputError
 from pairprobe.examples import example_of

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import example_of, write_partitions
@@ -142,7 +143,7 @@ def test_the_title_is_the_first_heading_where_it_has_no_field(tmp_path):
         ("https://en.wikipedia.org/wiki/Caf%C3%A9_Noir", "Café Noir"),
     ],
 )
-@pytest.mark.parametrize("heading", ["", "<H1> </H1>"])
+@pytest.mark.parametrize("heading", ["", "<H1> </H1>", "</H1>", "<H1>"])
 def test_the_title_is_in_the_address_where_there_is_no_heading(tmp_path, address, title, heading):
     text = TEXT.replace("<H1> Nile </H1>", heading + " Nile").strip()
     row = ROW | {"document_url": address, "document_text": text, "annotations": []}

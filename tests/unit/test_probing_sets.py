@@ -139,7 +139,7 @@ def test_a_malformed_line_of_a_set_is_an_error_that_names_the_line(tmp_path, cha
 def test_a_line_without_example_id_is_an_error(tmp_path):
     path = tmp_path / "set.jsonl"
     path.write_text(json.dumps({key: value for key, value in FIRST.items() if key != "example_id"}))
-    with pytest.raises(InputError, match="line 1: found .*wanted example_id"):
+    with pytest.raises(InputError, match=r"line 1: found .*wanted example_id"):
         list(probing_sets.read(path))
 
 

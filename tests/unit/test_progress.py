@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+
 from pairprobe import progress
 from pairprobe.errors import InputError
 

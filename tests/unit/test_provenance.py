@@ -3,6 +3,7 @@
 import os
 
 import pytest
+
 from pairprobe.provenance import code_of, file_digest, folder_digest
 
 LIBRARY = {

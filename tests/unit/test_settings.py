@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from pairprobe.errors import InputError
 from pairprobe.settings import check, read_schema
 

@@ -146,8 +146,7 @@ def test_a_refused_shard_leaves_no_file_open(tmp_path):
 
 def test_files_are_closed_at_the_end_of_the_block(tmp_path):
     write(tmp_path / "a.h5")
-    with store.Activations([tmp_path / "a.h5"]) as activations:
-        with pytest.raises(OSError, match="already open"):
-            h5py.File(tmp_path / "a.h5", "a")
+    with store.Activations([tmp_path / "a.h5"]) as activations, pytest.raises(OSError, match="already open"):
+        h5py.File(tmp_path / "a.h5", "a")
     with h5py.File(tmp_path / "a.h5", "a") as file:
         assert activations.layers == len(file["activations"])

@@ -1,6 +1,7 @@
 """TSV for machines, Markdown for reading."""
 
 import pytest
+
 from pairprobe.errors import InputError
 from pairprobe.tables import label_of, markdown, percentages_by_layer, read_tsv, write_tsv
 

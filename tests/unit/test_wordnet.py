@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
 from pairprobe import provenance, wordnet
 from pairprobe.errors import InputError
 

