@@ -110,6 +110,16 @@ def source_of(checkpoint):
     }
 
 
+def files_of_checkpoint(wildcards):
+    """List the files of a checkpoint's own folder (source path), so that other files in it are seen as a change."""
+    folder = config["checkpoints"][wildcards.checkpoint].get("path")
+    return (
+        sorted(str(file) for file in Path(folder).glob("*") if file.is_file())
+        if folder
+        else []
+    )
+
+
 def wordnet_of(wildcards):
     """Return what a probing set reads WordNet from, where it does."""
     return (

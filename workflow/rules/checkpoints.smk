@@ -10,6 +10,8 @@ rule checkpoints:
 
 rule fetch_checkpoint:
     """Copy or download a checkpoint and verify it."""
+    input:
+        files_of_checkpoint,
     output:
         directory("<results>/checkpoints/{checkpoint}"),
     log:
