@@ -43,6 +43,21 @@ def checked(config):
                 f"checkpoints.{name}.start: found {start!r}, wanted a checkpoint that is not fine-tuned here itself. "
                 f"Allowed: {', '.join(others)}."
             )
+    if abs(sum(config["partitions"].values()) - 1) > 1e-6:
+        raise WorkflowError(
+            f"partitions: found {dict(config['partitions'])}; the shares must make 1 together."
+        )
+    for section in ("finetuning", "evaluation"):
+        length, stride = config[section]["max_length"], config[section]["stride"]
+        if stride > length // 2:
+            raise WorkflowError(
+                f"{section}.stride: found {stride}, wanted at most half of max_length, {length // 2}."
+            )
+    for task in config["tasks"]:
+        if task != "boundary" and probing_sets.load(task).VIEW != "paragraph":
+            raise WorkflowError(
+                f'tasks: {task}: its VIEW is {probing_sets.load(task).VIEW!r}, wanted "paragraph".'
+            )
     for file in config["data"].get("files", []):
         if not Path(file).exists():
             raise WorkflowError(

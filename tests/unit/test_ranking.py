@@ -53,8 +53,10 @@ def write_store(path, vectors, left_out=()):
     sizes = np.array([words.shape[1] for words in both])
     questions = np.array([question.shape[1] for question, _ in vectors.values()])
     shape = (both[0].shape[0], sizes.sum(), both[0].shape[2])
-    with store.create(path, shape, "float32", sizes, questions, [*vectors], [*left_out], 0, {"view": "paragraph"}) as file:
-        file["activations"][:] = np.concatenate(both, axis=1)
+    with store.create(
+        path, shape, "float32", sizes, questions, [*vectors], [*left_out], 0, {"view": "paragraph"}
+    ) as dataset:
+        dataset[:] = np.concatenate(both, axis=1)
     return path
 
 
@@ -111,16 +113,16 @@ def test_words_of_an_anchor_in_the_question_are_not_left_out():
 def test_a_phrase_is_the_mean_of_its_words():
     # Anchor: mean of (2, 0) and (0, 4) = (1, 2). Match: mean of (0, 4), (0, 8), (6, 0) = (2, 4): the same direction.
     question = np.array([[[2, 0], [0, 4]]], np.float32)
-    vectors = np.array([[[0, 4], [0, 8], [6, 0], [1, 3], [2, 4]]], np.float32)
+    vectors = np.array([[[0, 4], [0, 8], [6, 0], [3, 0], [2, 4]]], np.float32)
     found = ranked(pair([0, 1], [0, 1, 2]), list("abcde"), question, vectors)
-    # d: cosine 7 / sqrt(5 * 10), distance 1. e: the match's own vector.
-    assert found == {("cosine", 0): (1, 1, 5, 2), ("euclidean", 0): (0, 1, 5, 2)}
+    # d: cosine 1 / sqrt(5), distance sqrt(8), the match's being sqrt(5). e: the match's own vector.
+    assert found == {("cosine", 0): (1, 1, 5, 2), ("euclidean", 0): (1, 1, 5, 2)}
 
 
 def test_a_phrase_in_the_paragraph_is_an_anchor_of_means():
-    vectors = np.array([[[2, 0], [0, 4], [2, 4], [3, 6], [1, 0]]], np.float32)
+    vectors = np.array([[[2, 0], [0, 4], [2, 4], [3, 6], [3, 0]]], np.float32)
     found = ranked(pair([0, 1], [2], "paragraph"), list("abcde"), np.zeros((1, 1, 2)), vectors)
-    assert found["euclidean", 0] == (1, 0, 5, 2)
+    assert found["euclidean", 0] == (2, 0, 5, 2)
 
 
 def test_each_layer_is_ranked_by_itself():

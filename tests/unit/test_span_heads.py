@@ -44,8 +44,8 @@ def opened(path, vectors):
     sizes = np.array([1 + words.shape[1] for words in vectors.values()])
     rows = np.concatenate([part for words in vectors.values() for part in (question, words)], axis=1)
     ones = np.ones(len(vectors), int)
-    with store.create(path, rows.shape, "float32", sizes, ones, [*vectors], [], 0, {"view": "sentence"}) as file:
-        file["activations"][:] = rows
+    with store.create(path, rows.shape, "float32", sizes, ones, [*vectors], [], 0, {"view": "sentence"}) as dataset:
+        dataset[:] = rows
     return store.Activations([path])
 
 

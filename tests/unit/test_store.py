@@ -22,8 +22,8 @@ def write(path, ids=("a", "b"), sizes=(3, 4), questions=(1, 2), dtype="float32",
         list(left_out),
         2,
         {**ATTRIBUTES, **changed},
-    ) as file:
-        file["activations"][:] = vectors
+    ) as dataset:
+        dataset[:] = vectors
     return vectors
 
 

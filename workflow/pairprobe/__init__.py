@@ -1,6 +1,7 @@
 """pairprobe: what fine-tuning did to a language model, layer by layer, by a pairwise probe.
 
 The library behind the workflow; it knows nothing of Snakemake. Each module imports only from those before it:
-errors, files, progress, settings, text, provenance, examples, natural_questions, mini_nq, wordnet, probing_sets,
-encoding, checkpoints, activations, ranking, span_heads, question_answering, finetuning, tables, figures.
+errors, files, progress, settings, text, provenance, examples, natural_questions, mini_nq, wordnet, entities,
+probing_sets, encoding, checkpoints, store, activations, ranking, span_heads, question_answering, finetuning, tables,
+figures.
 """

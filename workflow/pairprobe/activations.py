@@ -82,7 +82,7 @@ def extract(
         "checkpoint": folder_digest(checkpoint),
         "view": view,
         "precision": precision,
-        "max_length": max_length,
+        "max_length": limit,
     }
     shape = (model.config.num_hidden_layers + 1, int(sum(sizes)), model.config.hidden_size)
     place = dict(zip(ids, np.concatenate([[0], np.cumsum(sizes)]).astype(int), strict=False))
@@ -90,14 +90,14 @@ def extract(
         files.whole(path) as temporary,
         store.create(
             temporary, shape, storage, np.array(sizes, int), np.array(questions, int), ids, left_out, without, attributes
-        ) as file,
+        ) as dataset,
         Progress(len(ids), f"activations, {view}") as progress,
     ):
         for window in encoded():
             kept = sorted((len(e), i, name, e) for i, (name, e) in enumerate(window) if len(e) <= limit)
             for batch in _batched(kept, batch_size):
                 names, encodings = [row[2] for row in batch], [row[3] for row in batch]
-                write_batch(file["activations"], names, encodings, hidden_states(model, encodings, device), place)
+                write_batch(dataset, names, encodings, hidden_states(model, encodings, device), place)
                 progress.update(len(batch))
     log.info("%s: %d examples, %d words, %d subtokens, %d left out", path, len(ids), shape[1], subtokens, len(left_out))
 

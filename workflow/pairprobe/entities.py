@@ -37,8 +37,8 @@ _THING_KINDS = frozenset(
 # A name that nothing is known of is no person behind these: "at Vassar", "the Washburn".
 _BEFORE_PLACES = frozenset("in at from near into the a an around across through".split())
 _ENDS_NOUN_PHRASE = frozenset("of in by who which that from and , . for at with on to as ; ( whose where when".split())
-_OPENING = frozenset({'"', "``", "'", "(", "the", "a", "an"})
-_QUOTES = frozenset({'"', "``", "''"})
+_OPENING = frozenset({'"', "``", "'", "\u201c", "\u2018", "(", "the", "a", "an"})
+_QUOTES = frozenset({'"', "``", "''", "\u201c", "\u201d"})
 
 
 def is_capital(example: Example, i: int) -> bool:
@@ -48,7 +48,7 @@ def is_capital(example: Example, i: int) -> bool:
     """
     word = example.paragraph[i]
     if word[0].isdigit():
-        return i > 0 and example.paragraph[i - 1][0].isupper() and not starts_sentence(example, i)
+        return i > 0 and not starts_sentence(example, i) and is_capital(example, i - 1)
     return word[0].isupper() and not (starts_sentence(example, i) and word.lower() in text.STOP_WORDS)
 
 
@@ -124,10 +124,6 @@ def could_be(example: Example, name: Span, wordnet) -> frozenset[str]:
     if "and" in words[1:-1] and words[0] in first_names() and words[words.index("and") + 1] in first_names():
         return frozenset({"plural"})  # two people
     titled = set(words) | ({example.paragraph[name[0] - 1].lower()} if name[0] else set())
-    if titled & _MALE_WORDS:
-        return frozenset({"male"})
-    if titled & _FEMALE_WORDS:
-        return frozenset({"female"})
     of_kind = kinds(wordnet, " ".join(words))
     called = _called(example, words, wordnet)
     genders = _first_name(example, words)
@@ -135,6 +131,10 @@ def could_be(example: Example, name: Span, wordnet) -> frozenset[str]:
         return frozenset({"thing"})
     if called == "group":
         return frozenset({"thing", "plural"})
+    if titled & _MALE_WORDS:
+        return frozenset({"male"})
+    if titled & _FEMALE_WORDS:
+        return frozenset({"female"})
     if genders and (called == "person" or len(words) > 1 or not of_kind & _THING_KINDS):
         return genders
     if called == "person" or (of_kind & _PEOPLE_KINDS and not of_kind & (_THING_KINDS | {"group"})):

@@ -197,10 +197,10 @@ def _field(where: str, row: dict, key: str, kind: type):
 
 def _words(where: str, row: dict, key: str) -> list[str]:
     words = _field(where, row, key, list)
-    wrong = [word for word in words if not isinstance(word, str)]
+    wrong = [word for word in words if not isinstance(word, str) or not word]
     if wrong or not words:
         raise InputError(
-            f"{where}, key {key}: found {wrong[0]!r} among the words, wanted strings only."
+            f"{where}, key {key}: found {wrong[0]!r} among the words, wanted strings only, none of them empty."
             if wrong
             else f"{where}, key {key}: found no words, wanted at least one."
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import (
     AutoModelForQuestionAnswering,
     DataCollatorWithPadding,
@@ -42,6 +42,33 @@ class _Windows(Dataset):
         window = self.kept[i]
         row = {"input_ids": window.input_ids, "start_positions": window.start, "end_positions": window.end}
         return row if window.token_type_ids is None else {**row, "token_type_ids": window.token_type_ids}
+
+
+class _ByLength(Sampler):
+    """Windows of like length together, in an order that only the seed and the epoch decide.
+
+    (Trainer's own sampler draws from a running generator, so that a run which goes on within an epoch takes another order.)
+    """
+
+    def __init__(self, lengths: list[int], batch_size: int, seed: int):
+        self.lengths, self.pool, self.seed, self.epoch = lengths, 50 * batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self):
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.lengths)).tolist()
+        for start in range(0, len(order), self.pool):
+            yield from sorted(order[start : start + self.pool], key=lambda i: -self.lengths[i])
+
+
+class _ByLengthTrainer(Trainer):
+    def _get_train_sampler(self, train_dataset=None):
+        lengths = [len(window.input_ids) for window in self.train_dataset.kept]
+        return _ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed)
 
 
 class _Report(TrainerCallback):
@@ -84,7 +111,7 @@ def finetune(start: str, documents: str, path: str, work: str, settings: dict, s
         raise InputError(f"{documents}: no document has a short answer, so there is nothing to fine-tune on.")
     log.info("fine-tuning %s on %d windows of %d questions", start, len(kept), len({w.example_id for w in kept}))
     model, _ = load_reader(start, seed)
-    trainer = Trainer(
+    trainer = _ByLengthTrainer(
         model=model,
         args=_arguments(work, settings, seed, len(kept)),
         train_dataset=_Windows(kept),
@@ -107,7 +134,11 @@ def _prepare(work: Path, stands_on: dict) -> None:
     if work.exists() and (not mark.is_file() or mark.read_text() != digest):
         log.info("%s: made for other settings or data; starting afresh", work)
         shutil.rmtree(work)
-    if get_last_checkpoint(work) if work.is_dir() else None:
+    for saved in work.glob("checkpoint-*"):
+        # Killed while it saved: its last file is missing.
+        if not (saved / "trainer_state.json").is_file():
+            shutil.rmtree(saved)
+    if work.is_dir() and get_last_checkpoint(work):
         log.info("%s: going on from %s", work, get_last_checkpoint(work))
     files.write_text(mark, digest)
 
@@ -122,7 +153,6 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         learning_rate=settings["learning_rate"],
         warmup_steps=round(steps * settings["warmup"]),
         weight_decay=settings["weight_decay"],
-        train_sampling_strategy="group_by_length",
         save_steps=settings["save_steps"],
         save_total_limit=1,
         logging_steps=10,

@@ -95,7 +95,9 @@ def _annotation(path: Path, question: dict, paragraphs: list[str], spans: list, 
 def _locate(where: str, question: dict, paragraph: str, spans: list[tuple[int, int]]) -> tuple[int, int]:
     """Find a short answer in its paragraph; returns its words as ``[start, end)``."""
     answer = question["short_answer"]
-    found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(str(answer))}(?!\w)", paragraph)]
+    if not isinstance(answer, str):
+        raise InputError(f"{where}: short_answer is {answer!r}, wanted a string: put it in quotation marks.")
+    found = [match.start() for match in re.finditer(rf"(?<!\w){re.escape(answer)}(?!\w)", paragraph)]
     occurrence = question.get("occurrence", 1)
     if not found or (len(found) > 1 and "occurrence" not in question) or occurrence not in range(1, len(found) + 1):
         raise InputError(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairprobe.errors import InputError
 from pairprobe.examples import Document, Span
 
 
@@ -33,8 +34,17 @@ class Window:
 
 
 def windows(documents: Iterable[Document], tokenizer, max_length: int, stride: int) -> Iterator[Window]:
-    """Cut documents into windows of at most ``max_length`` subtokens that overlap by ``stride`` subtokens."""
+    """Cut documents into windows of at most ``max_length`` subtokens that overlap by ``stride`` subtokens.
+
+    Raises InputError where a question leaves no room for that.
+    """
     for document in documents:
+        asked = len(tokenizer(document.question, is_split_into_words=True)["input_ids"]) + 1
+        if asked + stride >= max_length:
+            raise InputError(
+                f"example {document.example_id}: its question leaves {max_length - asked} of a window's {max_length} "
+                f"subtokens, and windows share {stride}. Set max_length higher or stride lower."
+            )
         batch = tokenizer(
             document.question,
             document.words,

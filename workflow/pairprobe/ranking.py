@@ -145,8 +145,8 @@ def read_ranking(path: str) -> dict[tuple[str, int], np.ndarray]:
             raise InputError(f"{path}, line 1: found {header}, wanted {list(RANKING_FIELDS)}.")
         for number, row in enumerate(table, 2):
             try:
-                _, measure, layer, *counts = row
-                rows.setdefault((measure, int(layer)), []).append([int(count) for count in counts])
+                _, measure, layer, count, ties, para_len, unmatching = row
+                rows.setdefault((measure, int(layer)), []).append([int(n) for n in (count, ties, para_len, unmatching)])
             except ValueError:
                 raise InputError(f"{path}, line {number}: found {row}, wanted {list(RANKING_FIELDS)}.") from None
     return {key: np.array(values) for key, values in rows.items()}

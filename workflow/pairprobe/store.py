@@ -11,7 +11,11 @@ Attributes: checkpoint (digest of the folder), view, precision, max_length, vers
 """
 
 import contextlib
-from collections.abc import Iterable
+import errno
+import math
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -21,6 +25,7 @@ from pairprobe.errors import InputError
 VERSION = 1
 
 
+@contextlib.contextmanager
 def create(
     path,
     shape: tuple[int, int, int],
@@ -31,20 +36,31 @@ def create(
     left_out: list[str],
     without_vector: int,
     attributes: dict,
-) -> h5py.File:
-    """Create a store of known size and return it open for writing. sizes, questions: (examples,), words of each.
+) -> Iterator[h5py.Dataset]:
+    """Create a store of known size; yields its activations for writing. sizes, questions: (examples,), words of each.
 
-    The layout is contiguous, so that every example is written once, straight to its place, in any order.
+    The layout is contiguous, so that every example is written once, straight to its place, in any order. Raises OSError
+    where the disk has no room, before anything is computed if that can be seen by then.
     """
-    file = h5py.File(path, "w", libver="latest")
-    file.create_dataset("activations", shape, dtype=dtype)
-    file["offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    file["question_words"] = questions.astype(np.int64)
-    file.create_dataset("example_id", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
-    file.create_dataset("left_out", data=np.array(left_out, dtype=object), dtype=h5py.string_dtype())
-    file["without_vector"] = without_vector
-    file.attrs.update({**attributes, "version": VERSION})
-    return file
+    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(Path(path).parent).free
+    if needed > free:
+        wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; activations.storage: float16 takes half"
+        raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
+    try:
+        with h5py.File(path, "w", libver="latest") as file:
+            dataset = file.create_dataset("activations", shape, dtype=dtype)
+            file["offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+            file["question_words"] = questions.astype(np.int64)
+            file.create_dataset("example_id", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
+            file.create_dataset("left_out", data=np.array(left_out, dtype=object), dtype=h5py.string_dtype())
+            file["without_vector"] = without_vector
+            file.attrs.update({**attributes, "version": VERSION})
+            yield dataset
+    except RuntimeError as error:
+        if "write" not in str(error) and "flush" not in str(error):
+            raise
+        # HDF5 finds a full disk when it closes the file, and h5py has no OSError for that.
+        raise OSError(errno.ENOSPC, f"could not be written: {error}", str(path)) from error
 
 
 class Activations:

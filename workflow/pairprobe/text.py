@@ -27,11 +27,11 @@ _SENTENCE_END = frozenset({".", "?", "!", "..."})
 _CLOSING = frozenset({'"', "'", "''", "\u201d", "\u2019", ")", "]", "}"})
 # A full stop that stands as a word of its own still does not end a sentence after these.
 _ABBREVIATED = frozenset("mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split())
-_TAG = re.compile(r"</?[A-Za-z][A-Za-z0-9]*/?>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
 def is_html(token: str) -> bool:
-    """Whether a token of Natural Questions is markup, such as ``<P>`` or ``</Td>``."""
+    """Whether a token of Natural Questions is markup, such as ``<P>``, ``</Td>`` or ``<Th_colspan="2">``."""
     return _TAG.fullmatch(token) is not None
 
 

@@ -2,7 +2,7 @@
 
 A task's module has
 
-    VIEW      "paragraph" (a pair task, ranked by similarity) or "sentence" (ranked by span heads)
+    VIEW      "paragraph" (a pair task, ranked by similarity); boundary alone has "sentence" (ranked by span heads)
     find      find(example, wordnet) -> Pair | str: the example's pair, or why it has none
 
 and, where it reads WordNet, ``USES_WORDNET = True``. To add a task, add a module: nothing else lists them.
@@ -94,7 +94,8 @@ def read(path: str) -> Iterator[dict]:
                 whole = 0 <= a <= start < end <= b
             else:
                 anchor, match = row["anchor"], row["match"]
-                whole = anchor["side"] in ("question", "paragraph") and anchor["words"] and match["words"]
+                whole = anchor["side"] in ("question", "paragraph") and _are_words(anchor["words"])
+                whole = whole and _are_words(match["words"])
             row["example_id"]
         except (KeyError, TypeError, ValueError):
             whole = False
@@ -104,3 +105,8 @@ def read(path: str) -> Iterator[dict]:
                 "sentence [start, end) and an answer [start, end) inside it."
             )
         yield row
+
+
+def _are_words(words) -> bool:
+    """Whether these are positions of words: a list of integers from 0 up, at least one."""
+    return isinstance(words, list) and bool(words) and all(isinstance(i, int) and i >= 0 for i in words)

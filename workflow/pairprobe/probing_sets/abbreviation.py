@@ -3,6 +3,8 @@
 "We ensure that one word in the query is an abbreviation of consecutive phrases in context" (section 2.2 of the paper).
 """
 
+from collections.abc import Iterator
+
 from pairprobe import text
 from pairprobe.examples import Example
 from pairprobe.probing_sets import Pair
@@ -51,29 +53,36 @@ def full_form(letters: str, paragraph: list[str]) -> tuple[int, ...]:
     Small words (of, the, and, ...) may lend no letter. Two letters alone are weak evidence, so the words of a full form
     of two must both be capitalised; where there are more, the words are all of one kind: capitalised, or all not.
     """
-    best: tuple[int, ...] = ()
-    for start, word in enumerate(paragraph):
-        if word[0].lower() != letters[0]:
-            continue
-        used = _spell(letters, paragraph, start)
-        if used and _plausible([paragraph[i] for i in used], letters):
-            # The fewest silent words: the tightest reading of the initials.
-            if not best or used[-1] - used[0] < best[-1] - best[0]:
-                best = used
-    return tuple(range(best[0], best[-1] + 1)) if best else ()
+    found = [
+        used
+        for start in range(len(paragraph))
+        for used in _spellings(letters, paragraph, start)
+        if _plausible([paragraph[i] for i in used], letters)
+    ]
+    if not found:
+        return ()
+    # Small words lend a letter only where they must (NOAA); then the tightest reading of the initials.
+    best = min(found, key=lambda used: (sum(paragraph[i].lower() in _SILENT for i in used), used[-1] - used[0]))
+    return tuple(range(best[0], best[-1] + 1))
 
 
-def _spell(letters: str, paragraph: list[str], start: int) -> tuple[int, ...]:
-    """Return the positions of the words, from ``start``, that lend one letter each, small words passed over."""
-    used, i = [], start
-    for letter in letters:
-        while used and i < len(paragraph) and paragraph[i].lower() in _SILENT and paragraph[i][0].lower() != letter:
-            i += 1
-        if i >= len(paragraph) or paragraph[i][0].lower() != letter or len(paragraph[i]) < 2:
-            return ()
-        used.append(i)
-        i += 1
-    return tuple(used)
+def _spellings(letters: str, words: list[str], start: int) -> Iterator[tuple[int, ...]]:
+    """Yield the ways in which words from ``start`` on lend the letters, one each; small words may be passed over."""
+    if not letters:
+        yield ()
+        return
+    if start >= len(words):
+        return
+    word = words[start]
+    if word[0].lower() == letters[0] and len(word) > 1:
+        for rest in _after(letters[1:], words, start + 1):
+            yield (start, *rest)
+
+
+def _after(letters: str, words: list[str], i: int) -> Iterator[tuple[int, ...]]:
+    if letters and i < len(words) and words[i].lower() in _SILENT:
+        yield from _after(letters, words, i + 1)
+    yield from _spellings(letters, words, i)
 
 
 def _plausible(words: list[str], letters: str) -> bool:
@@ -96,8 +105,13 @@ def _means_another(letters: str, words: list[str], paragraph: list[str], wordnet
         return False
     for synset in wordnet.synsets(letters, "n"):
         # The commonest sense that is spelt out decides: USA is the country before it is the army.
-        names = [lemma.name() for lemma in synset.lemmas() if "_" in lemma.name()]
-        known = [name.replace("_", " ").lower() for name in names if _spell(letters, name.split("_"), 0)]
+        names = [lemma.name().split("_") for lemma in synset.lemmas() if "_" in lemma.name()]
+        known = [_singular(name[: used[-1] + 1]) for name in names for used in _spellings(letters, name, 0)]
         if known:
-            return " ".join(words).lower() not in known
+            return _singular(words) not in known
     return False
+
+
+def _singular(words: list[str]) -> list[str]:
+    """Return words in lower case without a plural's s, so that "red blood cells" is "red blood cell"."""
+    return [word.lower().removesuffix("s") for word in words]

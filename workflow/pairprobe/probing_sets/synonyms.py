@@ -93,7 +93,7 @@ def _fits(words: list[str], i: int, pos: str) -> bool:
 
 
 def _alike(one: str, other: str) -> bool:
-    return one[:3] == other[:3] and SequenceMatcher(None, one, other).ratio() >= MOST_ALIKE
+    return one[:2] == other[:2] and SequenceMatcher(None, one, other).ratio() >= MOST_ALIKE
 
 
 def _content(word: str) -> bool:
