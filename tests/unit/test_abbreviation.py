@@ -85,6 +85,7 @@ def test_an_abbreviation_is_found(reader, word, paragraph, full):
         ("zqjzqjzqj", "Zebra Quiz Jam Zebra Quiz Jam Zebra Quiz Jam"),
         ("c3po", "Cars 3 People Own"),
         ("xii", "Xenon Ions Inside"),
+        ("vil", "Very Important League"),
     ],
 )
 def test_an_ordinary_word_or_no_short_word_of_letters_is_no_abbreviation(reader, word, paragraph):

@@ -117,6 +117,7 @@ def test_without_a_short_answer_there_is_no_pair(reader):
         ("when was marie born", CURIE + "She was born in 1867 ."),
         # The name is no more than a part of what the quotation marks hold.
         ("when was marie curie born", "`` Marie Curie today '' is a song . | It was born in 1867 ."),
+        ("when was marie curie born", "\u201c Marie Curie today \u201d is a song . | It was born in 1867 ."),
     ],
 )
 def test_without_a_shared_entity_before_the_answer_s_sentence_there_is_no_pair(reader, question, paragraph):
@@ -168,10 +169,13 @@ def test_gender_and_number_must_not_contradict(reader, question, paragraph):
         # A thing must be the subject, and the pronoun too.
         ("when was the eiffel tower built", "Tourists love the Eiffel Tower . | It is from 1867 ."),
         ("when was the eiffel tower built", "The Eiffel Tower 's roof is high . | It is from 1867 ."),
-        ("when was the eiffel tower built", TOWER + "Workers had built it in 1867 ."),
+        ("when was the eiffel tower built", TOWER + "Then all the men had built it in 1867 ."),
+        ("when was the eiffel tower built", TOWER + "The year before , it was built by 1867 ."),
+        ("when was the eiffel tower built", TOWER + "In those days of old and even now , it is from 1867 ."),
         # Another subject, or other talk, between the two.
         ("when was the eiffel tower built", TOWER + "The Louvre is a museum . | It is from 1867 ."),
-        ("when was the eiffel tower built", TOWER + "Workers are proud . | It is from 1867 ."),
+        ("when was the eiffel tower built", TOWER + "The Louvre is by the Eiffel Tower . | It is from 1867 ."),
+        ("when was the eiffel tower built", TOWER + "The men are proud . | It is from 1867 ."),
     ],
 )
 def test_a_pronoun_that_could_refer_to_something_else_makes_no_pair(reader, question, paragraph):
@@ -216,6 +220,7 @@ def names(paragraph):
         ("The Beatles in London and they", ["Beatles in London"]),
         ("Apollo 11 landed .", ["Apollo 11"]),
         ("all 11 men landed in 1969 .", []),
+        ("he was in Spain | 11 men slept", ["Spain"]),
         # A stop word at a sentence's start has its capital from there, in quotation marks too; another word is a name.
         ("He slept . | In May he rose . | `` The Wall '' fell .", ["May", "Wall"]),
         ("In 1889 it stood .", []),
@@ -245,8 +250,10 @@ MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
         ("Jean Quux slept .", "Jean Quux", {MALE, FEMALE}),
         # A surname borrows the first name of the full one.
         ("John Quux slept . | Quux slept .", "Quux", {MALE}),
+        ("Frida Kahlo and Diego Rivera slept .", "Frida Kahlo and Diego Rivera", {PLURAL}),
         # Titles.
         ("Queen Zorblat slept .", "Queen Zorblat", {FEMALE}),
+        ("he saw mr Zorblat .", "Zorblat", {MALE}),
         ("he saw mrs Zorblat .", "Zorblat", {FEMALE}),
         ("King Anne slept .", "King Anne", {MALE}),
         # What the paragraph calls it.
@@ -264,7 +271,7 @@ MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
         ("Zorblat Bridge is large .", "Zorblat Bridge", {THING}),
         ("Zorblat Bridges are large .", "Zorblat Bridges", {THING, PLURAL}),
         # Dates, places, and names that nothing is known of.
-        ("October was cold .", "October", {THING}),
+        ("he slept in June 1905 .", "June 1905", {THING}),
         ("he was in Zorblat .", "Zorblat", {THING, PLURAL}),
         ("Zorblat slept .", "Zorblat", {MALE, FEMALE, THING, PLURAL}),
     ],
@@ -285,6 +292,7 @@ def test_a_surname_alone_borrows_the_first_name_of_the_page_s_title(reader):
         ("Marie Curie slept .", "Marie Curie", True),
         ("The Eiffel Tower is tall .", "Eiffel Tower", True),
         ("`` Thriller '' is a song .", "Thriller", True),
+        ("\u2018 Thriller \u2019 is a song .", "Thriller", True),
         ("he slept . | Marie slept .", "Marie", True),
         ("he saw Marie .", "Marie", False),
         ("In Spain it rains .", "Spain", False),

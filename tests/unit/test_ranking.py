@@ -30,6 +30,9 @@ from pairprobe.ranking import (
 
 NO_VECTOR = [np.nan, np.nan]
 
+# No deadline: a busy machine is no failure.
+unhurried = settings(deadline=None, max_examples=50)
+
 # One layer, two dimensions. The question word is (1, 0); "Gold" is the match.
 QUESTION = np.array([[[1, 0]]], np.float32)
 PARAGRAPH = "Gold , east gold north tie west".split()
@@ -178,6 +181,7 @@ def test_without_an_unmatching_pair_there_is_no_auc():
 numbers = st.integers(0, 40)
 
 
+@unhurried
 @given(st.lists(st.tuples(numbers, numbers, numbers, st.integers(1, 9)), min_size=1, max_size=6))
 def test_percentage_and_auc_are_within_0_and_100(parts):
     # Each pair: below, tied, above, and words of the pair itself.
@@ -187,8 +191,8 @@ def test_percentage_and_auc_are_within_0_and_100(parts):
     assert 0 <= auc <= 100 or not ranking[:, 3].sum()
 
 
+@unhurried
 @given(st.integers(2, 30), st.integers(1, 9), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=50)
 def test_where_all_words_are_one_vector_the_percentage_is_0_and_the_auc_50(words, hidden, seed):
     rng = np.random.default_rng(seed)
     question = rng.standard_normal((2, 1, hidden)).astype(np.float32)
@@ -198,6 +202,7 @@ def test_where_all_words_are_one_vector_the_percentage_is_0_and_the_auc_50(words
         assert percentage(np.array([counts])) == (0, 50)
 
 
+@unhurried
 @given(
     arrays(np.float64, (2, 3), elements=st.integers(-8, 8)),
     arrays(np.float64, (2, 5, 3), elements=st.integers(-8, 8)),
@@ -210,6 +215,7 @@ def test_cosine_does_not_change_with_the_scale(anchor, others, power):
     assert (np.abs(scaled) <= 1 + 1e-12).all()
 
 
+@unhurried
 @given(arrays(np.float64, (2, 3), elements=st.integers(-8, 8)), arrays(np.float64, (2, 5, 3), elements=st.integers(-8, 8)))
 def test_euclidean_is_the_negative_distance_and_does_not_change_with_the_origin(anchor, others):
     found = euclidean(anchor, others)
@@ -218,8 +224,8 @@ def test_euclidean_is_the_negative_distance_and_does_not_change_with_the_origin(
     assert (euclidean(anchor + 7, others + 7) == found).all()
 
 
+@unhurried
 @given(st.permutations(range(9)), st.integers(0, 2**32 - 1))
-@settings(deadline=None)
 def test_the_order_of_the_words_does_not_matter(order, seed):
     rng = np.random.default_rng(seed)
     paragraph = "a b A c , d e b f".split()

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset, Sampler
 from transformers import (
     AutoModelForQuestionAnswering,
     DataCollatorWithPadding,
+    PrinterCallback,
     Trainer,
     TrainerCallback,
     TrainingArguments,
@@ -29,6 +30,7 @@ from pairprobe.question_answering import Window, best_span, exact_match, f1, tra
 EVALUATION_FIELDS = ("checkpoint", "head", "examples", "exact_match", "f1")
 
 logging.disable_progress_bar()
+logging.set_verbosity_error()
 
 
 class _Windows(Dataset):
@@ -119,6 +121,7 @@ def finetune(start: str, documents: str, path: str, work: str, settings: dict, s
         processing_class=tokenizer,
         callbacks=[_Report()],
     )
+    trainer.remove_callback(PrinterCallback)  # _Report says it, in the log
     trainer.train(resume_from_checkpoint=get_last_checkpoint(work))
     with files.whole(path) as temporary:
         trainer.model.save_pretrained(temporary)
