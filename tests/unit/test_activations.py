@@ -227,6 +227,7 @@ def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_pat
     out = extract(tiny, path, tmp_path / "a.h5", max_length=asked)
     assert store.summary(out) == (1, limit - 3, 0, ["over"])
     assert list(read(out)) == ["at"]
+    assert (read(out)["at"] != 0).any(axis=2).all()
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
     assert [f"example over: longer than {limit} subtokens; left out" in line for line in warnings] == [True]
 

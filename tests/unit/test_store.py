@@ -138,10 +138,11 @@ def test_an_example_in_two_shards_is_refused(tmp_path):
 def test_a_refused_shard_leaves_no_file_open(tmp_path):
     write(tmp_path / "a.h5")
     (tmp_path / "b.h5").write_bytes(b"nothing")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError) as error:  # whoever holds the error holds what it was raised in
         store.Activations([tmp_path / "a.h5", tmp_path / "b.h5"])
     with h5py.File(tmp_path / "a.h5", "a") as file:
         assert len(file["example_id"]) == 2
+    assert "b.h5" in str(error.value)
 
 
 def test_files_are_closed_at_the_end_of_the_block(tmp_path):
