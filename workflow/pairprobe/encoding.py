@@ -1,10 +1,22 @@
 """Words to subtokens: [CLS] question [SEP] paragraph [SEP], and which word each subtoken is a piece of."""
 
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 
+from pairprobe.errors import InputError
+
 NO_WORD = -1
+
+# Nothing is cut off or filled up, however long the text.
+_WHOLE = {"truncation": False, "padding": False, "return_attention_mask": False, "verbose": False}
+_ADVICE = (
+    "The vectors of words would not be those of the model's own reading. Take the tokenizer files that the checkpoint was "
+    "published with, saved by save_pretrained, or another checkpoint."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +44,7 @@ class Encoding:
 
 def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
     """Encode pairs of word lists with a fast tokenizer; nothing is cut off, however long."""
-    batch = tokenizer(
-        firsts,
-        seconds,
-        is_split_into_words=True,
-        add_special_tokens=True,
-        truncation=False,
-        padding=False,
-        return_attention_mask=False,
-        verbose=False,
-    )
+    batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_WHOLE)
     encodings = []
     for i, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
         sides = batch.sequence_ids(i)
@@ -60,3 +63,80 @@ def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list
             )
         )
     return encodings
+
+
+def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequence[str]]], name: str) -> None:
+    """Check that each word's subtokens are its own, and those that the model would read in running text.
+
+    pairs: ``(example_id, question words, passage words)``; name: how errors call the checkpoint. Raises InputError at the
+    first word whose subtokens
+
+    - are not consecutive, out of order or on the wrong side;
+    - do not cover its letters and digits, unless one of them is the unknown token (a word may have no subtoken at all where
+      it has no ASCII letter or digit);
+    - are others than behind a blank in running text, where the word is made of ASCII letters and digits only. (The first
+      word of a text is not compared: no blank stands before it.)
+    """
+    for example_id, *sides in pairs:
+        sides = [list(words) for words in sides]
+        found = _first_misaligned(tokenizer, sides)
+        if found is None:
+            continue
+        side, word, ids, wrong = found
+        # A tokenizer that counts wrong may count beyond the words.
+        text = repr(sides[side][word]) if word < len(sides[side]) else "beyond the last"
+        raise InputError(
+            f"{name}: its tokenizer ({type(tokenizer).__name__}) goes wrong at example {example_id}, "
+            f"{('question', 'passage')[side]}, word {word} ({text}), with the subtokens "
+            f"{tokenizer.convert_ids_to_tokens(ids)}: {wrong}. {_ADVICE}"
+        )
+
+
+def _first_misaligned(tokenizer, sides: list[list[str]]) -> tuple[int, int, list[int], str] | None:
+    """Return side and place of the first word that goes wrong, the ids of its subtokens, and what is wrong."""
+    batch = tokenizer(*sides, is_split_into_words=True, return_offsets_mapping=True, **_WHOLE)
+    owners = list(zip(batch.sequence_ids(0), batch.word_ids(0), strict=True))
+    ids = [[[] for _ in words] for words in sides]
+    covered = [[set() for _ in words] for words in sides]
+    last, place = (0, 0), -1
+    for i, (side, word) in enumerate(owners):
+        if side is None:
+            continue
+        inside = word < len(sides[side])
+        if not inside or (side, word) < last or ((side, word) == last and ids[side][word] and place != i - 1):
+            own = [n for owner, n in zip(owners, batch["input_ids"], strict=True) if owner == (side, word)]
+            wrong = (
+                f"one is subtoken {i} of {len(owners)}, which stands neither beside its others nor after the word before"
+            )
+            return side, word, own, wrong
+        last, place = (side, word), i
+        ids[side][word].append(batch["input_ids"][i])
+        covered[side][word].update(range(*batch["offset_mapping"][i]))
+    for side, words in enumerate(sides):
+        in_text = _in_running_text(tokenizer, words)
+        for k, word in enumerate(words):
+            wrong = _misread(tokenizer, word, ids[side][k], covered[side][k], in_text[k] if k else None)
+            if wrong:
+                return side, k, ids[side][k], wrong
+    return None
+
+
+def _misread(tokenizer, word: str, ids: list[int], covered: set[int], in_text: list[int] | None) -> str | None:
+    """Say what of a word is not covered by its subtokens, or which others it has in running text."""
+    lost = "".join(character for at, character in enumerate(word) if character.isalnum() and at not in covered)
+    if lost and (ids or lost.isascii()) and tokenizer.unk_token_id not in ids:
+        return f"they do not cover {lost!r}, and wanted is every letter and digit in one of them"
+    if in_text is not None and word.isascii() and word.isalnum() and ids != in_text:
+        return f"behind a blank in running text the same word has {tokenizer.convert_ids_to_tokens(in_text)}"
+    return None
+
+
+def _in_running_text(tokenizer, words: list[str]) -> list[list[int]]:
+    """Return the ids of each word's subtokens where the words are one text, with a blank between two."""
+    batch = tokenizer(" ".join(words), add_special_tokens=False, return_offsets_mapping=True, **_WHOLE)
+    ends = [end - 1 for end in accumulate(len(word) + 1 for word in words)]
+    ids: list[list[int]] = [[] for _ in words]
+    for i, (_, end) in zip(batch["input_ids"], batch["offset_mapping"], strict=True):
+        # By its end: whether the blank before a word belongs to its first subtoken is the tokenizer's own affair.
+        ids[min(bisect_left(ends, end), len(words) - 1)].append(i)
+    return ids

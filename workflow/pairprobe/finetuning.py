@@ -1,6 +1,7 @@
 """Fine-tuning on extractive question answering with Hugging Face's Trainer, and exact match and F1 before and after."""
 
 import hashlib
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -21,12 +22,15 @@ from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
 from pairprobe import checkpoints, files
+from pairprobe.encoding import check_alignment
 from pairprobe.errors import InputError
-from pairprobe.examples import read_documents
+from pairprobe.examples import chosen, read_documents
 from pairprobe.progress import Progress, log
 from pairprobe.provenance import file_digest, folder_digest
 from pairprobe.question_answering import Window, best_span, exact_match, f1, training_windows, windows
 
+# How much is looked at, before training, for whether words and subtokens belong together; a page may be long.
+CHECKED, CHECKED_WORDS = 32, 512
 EVALUATION_FIELDS = ("checkpoint", "head", "examples", "exact_match", "f1")
 
 logging.disable_progress_bar()
@@ -106,13 +110,16 @@ def finetune(start: str, documents: str, path: str, work: str, settings: dict, s
     stands_on = {"start": folder_digest(start), "documents": file_digest(documents), "settings": settings, "seed": seed}
     _prepare(Path(work), stands_on)
     tokenizer = checkpoints.load_tokenizer(start)
+    model, _ = load_reader(start, seed)
+    _check_length(model, settings["max_length"], start)
+    first = ((d.example_id, d.question, d.words[:CHECKED_WORDS]) for d in read_documents(documents))
+    check_alignment(tokenizer, itertools.islice(first, CHECKED), f"checkpoint {start}")
     kept = training_windows(
         read_documents(documents), tokenizer, settings["max_length"], settings["stride"], settings["unanswered"], seed
     )
     if not kept:
         raise InputError(f"{documents}: no document has a short answer, so there is nothing to fine-tune on.")
     log.info("fine-tuning %s on %d windows of %d questions", start, len(kept), len({w.example_id for w in kept}))
-    model, _ = load_reader(start, seed)
     trainer = _ByLengthTrainer(
         model=model,
         args=_arguments(work, settings, seed, len(kept)),
@@ -172,18 +179,21 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
 def load_reader(folder: str, seed: int, precision: str = "float32") -> tuple[torch.nn.Module, bool]:
     """Load a checkpoint with its question-answering head; a head that it lacks is drawn with the seed.
 
-    Returns the model and whether its head is the checkpoint's own.
+    Returns the model and whether its head is the checkpoint's own. Raises InputError where transformers has no model for
+    question answering of the checkpoint's architecture, or weights of the encoder are missing.
     """
     set_seed(seed)
-    model, loading = AutoModelForQuestionAnswering.from_pretrained(
-        folder,
-        dtype=getattr(torch, precision),
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-    )
-    return model, not any(key.startswith("qa_outputs") for key in loading["missing_keys"])
+    model, head_lacks = checkpoints.load_model(AutoModelForQuestionAnswering, folder, precision)
+    return model, not head_lacks
+
+
+def _check_length(model, max_length: int, folder: str) -> None:
+    limit = checkpoints.longest(model)
+    if max_length > limit:
+        raise InputError(
+            f"checkpoint {folder}: windows of {max_length} subtokens were asked for, and it has positions for {limit}. "
+            f"Set finetuning.max_length to {limit} or less."
+        )
 
 
 def evaluate(
@@ -196,18 +206,22 @@ def evaluate(
     batch_size: int = 16,
     precision: str = "float32",
     threads: int | None = None,
+    at_most: int | None = None,
 ) -> tuple[str, int, float, float]:
-    """Answer the questions of documents that have a short answer, from the whole document.
+    """Answer the questions of documents that have a short answer, from the whole document; at most so many of them.
 
-    Returns the head ("trained", or "random, seed N"), the number of questions, exact match and F1 in percent.
+    The gold answers are those of all annotations. Returns the head ("trained", or "random, seed N"), the number of
+    questions, exact match and F1 in percent.
     """
     if threads:
         torch.set_num_threads(threads)
     tokenizer = checkpoints.load_tokenizer(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, trained = load_reader(folder, seed, checkpoints.resolve_precision(precision, device))
+    _check_length(model, max_length, folder)
     model.eval().to(device)
-    answered = {document.example_id: document for document in read_documents(documents) if document.short_answers}
+    taken = chosen((d.example_id for d in read_documents(documents) if d.short_answers), at_most, seed)
+    answered = {document.example_id: document for document in read_documents(documents) if document.example_id in taken}
     pieces = sorted(windows(answered.values(), tokenizer, max_length, stride), key=lambda window: len(window.input_ids))
     best: dict[str, tuple[float, tuple[int, int]]] = {}
     collate = DataCollatorWithPadding(tokenizer)
@@ -233,6 +247,6 @@ def _logits(model, collate, batch: list[Window], device: str) -> tuple[np.ndarra
 
 
 def _score(document, span: tuple[int, int]) -> tuple[float, float]:
-    golds = [" ".join(document.words[slice(*answer)]) for answer in document.short_answers]
+    golds = [" ".join(document.words[slice(*answer)]) for answer in document.gold_answers]
     prediction = " ".join(document.words[slice(*span)])
     return exact_match(prediction, golds), f1(prediction, golds)

@@ -38,8 +38,9 @@ def windows(documents: Iterable[Document], tokenizer, max_length: int, stride: i
 
     Raises InputError where a question leaves no room for that.
     """
+    special = tokenizer.num_special_tokens_to_add(pair=True)
     for document in documents:
-        asked = len(tokenizer(document.question, is_split_into_words=True)["input_ids"]) + 1
+        asked = len(tokenizer(document.question, is_split_into_words=True, add_special_tokens=False)["input_ids"]) + special
         if asked + stride >= max_length:
             raise InputError(
                 f"example {document.example_id}: its question leaves {max_length - asked} of a window's {max_length} "
