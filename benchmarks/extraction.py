@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from pairprobe import activations, checkpoints, examples, files, mini_nq, natural_questions
+from pairprobe import activations, checkpoints, files, mini_nq, natural_questions, partitions
 from pairprobe.encoding import encode
 
 ROOT = Path(__file__).parents[1]
@@ -27,10 +27,9 @@ def main(count: int = 200, precision: str = "float32") -> None:
         pages, chosen = f"{folder}/pages.jsonl.gz", f"{folder}/probe.jsonl.gz"
         files.write_json_lines(pages, mini_nq.render((ROOT / "workflow/resources/pages").glob("*.yaml")))
         shares = {"finetune": 0.0, "head": 0.0, "probe": 1.0}
-        paths = {name: f"{folder}/{name}.jsonl.gz" for name in examples.PARTITIONS}
-        documents = {name: f"{folder}/{name}.documents.jsonl.gz" for name in examples.PARTITIONS}
-        examples.write_partitions(natural_questions.read_simplified([pages]), 13, shares, paths, documents)
-        rows = [row for _, row in files.read_json_lines(paths["probe"])][:count]
+        part = partitions.Part.of(folder)
+        partitions.write_partitions(natural_questions.read(pages), part, 13, shares)
+        rows = [row for _, row in files.read_json_lines(part.examples["probe"])][:count]
         files.write_json_lines(chosen, rows)
 
         tokenizer = checkpoints.load_tokenizer(package)

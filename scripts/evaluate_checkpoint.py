@@ -15,6 +15,7 @@ with job(snakemake.log[0]):
         settings["max_answer_words"],
         precision=settings["precision"],
         threads=snakemake.threads,
+        at_most=settings["examples"],
     )
     row = (snakemake.wildcards.checkpoint, head, examples, f"{match:.2f}", f"{overlap:.2f}")
     write_tsv(snakemake.output[0], EVALUATION_FIELDS, [row])

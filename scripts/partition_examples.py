@@ -1,16 +1,13 @@
-"""Read questions and pages, and deal them to the three partitions by page title."""
+"""Put the partitions of all files together, and count what is in them and what was left out."""
 
-from pairprobe.examples import PARTITIONS, write_partitions
-from pairprobe.natural_questions import read_simplified
-from pairprobe.progress import job, track
+from pathlib import Path
+
+from pairprobe.partitions import COUNT_FIELDS, Part, collect_partitions
+from pairprobe.progress import job
 from pairprobe.tables import write_tsv
 
 with job(snakemake.log[0]):
-    rows = write_partitions(
-        track(read_simplified(snakemake.input), None, "reading", "questions"),
-        snakemake.params.seed,
-        snakemake.params.shares,
-        dict(zip(PARTITIONS, snakemake.output.examples, strict=True)),
-        dict(zip(PARTITIONS, snakemake.output.documents, strict=True)),
-    )
-    write_tsv(snakemake.output.table, ("partition", "what", "number"), rows)
+    pages = snakemake.params.pages
+    parts = [Part.of(Path(index).parent, pages) for index in snakemake.input.index]
+    collected = Part.of(Path(snakemake.output.table).parents[1], pages)
+    write_tsv(snakemake.output.table, COUNT_FIELDS, collect_partitions(parts, collected))

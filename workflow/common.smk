@@ -1,11 +1,12 @@
 # What every rules file shares: the checked configuration, wildcard constraints, input functions. No rules.
 #
 # Including this file puts its folder on the path, so that rules and scripts can import pairprobe.
+import re
 from pathlib import Path
 
-from pairprobe import probing_sets
+from pairprobe import probing_sets, sources
 from pairprobe.errors import InputError
-from pairprobe.examples import PARTITIONS
+from pairprobe.partitions import PARTITIONS
 from pairprobe.provenance import code_of
 from pairprobe.settings import check, read_schema
 from snakemake.exceptions import WorkflowError
@@ -24,6 +25,13 @@ def checked(config):
             " and ".join(map(str, workflow.overwrite_configfiles))
             or "config/config.yaml",
         )
+        sources.check(config["data"])
+        for files in (
+            sources.local_files(config["data"]),
+            sources.remote_files(config["data"]),
+        ):
+            for partitions in files.values():
+                sources.shares_of(partitions, config["partitions"])
     except InputError as error:
         raise WorkflowError(str(error)) from None
     for name, checkpoint in config["checkpoints"].items():
@@ -58,7 +66,20 @@ def checked(config):
             raise WorkflowError(
                 f'tasks: {task}: its VIEW is {probing_sets.load(task).VIEW!r}, wanted "paragraph".'
             )
-    for file in config["data"].get("files", []):
+    figures = config["figures"]
+    for key, names in [
+        ("checkpoints", figures.get("checkpoints", [])),
+        *(
+            (f"comparisons.{name}", names)
+            for name, names in figures["comparisons"].items()
+        ),
+    ]:
+        for name in names:
+            if name not in config["checkpoints"]:
+                raise WorkflowError(
+                    f"figures.{key}: found {name!r}. Allowed: {', '.join(config['checkpoints'])}."
+                )
+    for file in sources.local_files(config["data"]):
         if not Path(file).exists():
             raise WorkflowError(
                 f"data.files: {file}: there is no such file. Check the path; it counts from {Path.cwd()}."
@@ -75,7 +96,31 @@ FETCHED = [
 ]
 FINETUNED = [name for name in CHECKPOINTS if name not in FETCHED]
 PAIR_TASKS = [task for task in TASKS if probing_sets.load(task).VIEW == "paragraph"]
-BUNDLED = config["data"]["source"] == "bundled"
+REMOTE = sources.remote_files(config["data"])
+# No folder of downloads is of use where there is nothing to download.
+DOWNLOADS = sources.folder_of(config["data"]) if REMOTE else "downloads"
+# The partitions whose whole pages are read: to fine-tune, and to answer questions.
+PAGES = ["finetune", "probe"] if FINETUNED else ["probe"]
+COMPARED = config["figures"].get("checkpoints", CHECKPOINTS)
+COMPARISONS = {"grid": COMPARED, **config["figures"]["comparisons"]}
+
+
+def files_of_data():
+    """Name the files of data, ``{name: (path, partitions)}``, in order; the name goes by the file's own."""
+    if config["data"]["source"] == "bundled":
+        return {"mini_nq": (f"{RESULTS}/data/mini_nq.jsonl.gz", PARTITIONS)}
+    paths = sources.local_files(config["data"]) or {
+        f"{DOWNLOADS}/{name}": partitions for name, partitions in REMOTE.items()
+    }
+    named = {}
+    for path, partitions in paths.items():
+        stem = Path(path).name.split(".")[0] or "file"
+        same = [name for name in named if name.split("~")[0] == stem]
+        named[f"{stem}~{len(same) + 1}" if same else stem] = (path, partitions)
+    return named
+
+
+FILES = files_of_data()
 
 
 def measures_of(task):
@@ -96,6 +141,8 @@ wildcard_constraints:
     task=any_of(probing_sets.names()),
     measure="cosine|euclidean|start|end",
     checkpoint=any_of(CHECKPOINTS),
+    file=any_of(map(re.escape, FILES)),
+    comparison=any_of(COMPARISONS),
     partition="finetune|head|probe",
     view="paragraph|sentence",
     part=r"\d+",
@@ -121,7 +168,7 @@ def source_of(checkpoint):
     return {
         key: value
         for key, value in config["checkpoints"][checkpoint].items()
-        if key not in ("label", "colour")
+        if key not in ("label", "colour", "seed")
     }
 
 
@@ -160,7 +207,7 @@ def appearance(names):
     return {"labels": {**labels, **config["figures"]["labels"]}, "colours": colours}
 
 
-def panel_of(task, measure):
+def panel_of(task, measure, checkpoints=COMPARED):
     """Describe one panel for ``pairprobe.figures.Panel``."""
     if measure not in measures_of(task):
         raise WorkflowError(
@@ -169,7 +216,7 @@ def panel_of(task, measure):
     return {
         "task": task,
         "measure": measure,
-        "checkpoints": CHECKPOINTS,
+        "checkpoints": checkpoints,
         "value": config["figures"]["value"],
-        **appearance(CHECKPOINTS),
+        **appearance(checkpoints),
     }

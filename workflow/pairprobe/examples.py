@@ -1,39 +1,83 @@
-"""Documents, the examples made of them, and their partitions.
+"""Documents, and the examples made of them.
 
 A document is a question with its whole page; an example is a question with the one paragraph that answers it. Both are
 lists of words: the encoder sees every word, and every position below counts words.
 """
 
+import functools
 import hashlib
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 
 from pairprobe import files, text
 from pairprobe.errors import InputError
-from pairprobe.progress import log
 
 Span = tuple[int, int]
 
-PARTITIONS = ("finetune", "head", "probe")
-
 
 @dataclass(frozen=True, slots=True)
-class Document:
-    """A question and its page, after Natural Questions; spans are ``[start, end)`` over ``words``.
+class Annotation:
+    """What one annotator found; spans are ``[start, end)`` over the document's words.
 
-    ``long_answer`` is the annotated passage (None where the page does not answer), ``long_answer_tag`` the markup that
-    holds it ("P", "Table", "Ul", ...); ``short_answers`` lie in it; ``yes_no`` is "yes", "no" or None.
+    ``long_answer`` is the passage that answers (None where the page does not), ``long_answer_tag`` the markup that holds it
+    ("P", "Table", "Ul", ...), ``nested`` whether that lies inside another such passage (a row of a table); the
+    ``short_answers`` lie in it, in reading order; ``yes_no`` is "yes", "no" or None.
+    """
+
+    long_answer: Span | None
+    long_answer_tag: str | None = None
+    short_answers: tuple[Span, ...] = ()
+    yes_no: str | None = None
+    nested: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A question and its page, after Natural Questions.
+
+    ``page`` is its words, apart by one blank, or a function that gives them (most pages of Natural Questions answer
+    nothing, and are never looked at); ``annotations`` are all there are; ``sentences`` cover the words, and are None where
+    the words alone decide.
     """
 
     example_id: str
     title: str
     question: list[str]
-    words: list[str]
-    long_answer: Span | None
-    long_answer_tag: str | None
-    short_answers: list[Span]
-    yes_no: str | None
+    page: str | Callable[[], str]
+    annotations: tuple[Annotation, ...]
+    sentences: tuple[Span, ...] | None = None
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The page's words, apart by one blank."""
+        return self.page if isinstance(self.page, str) else self.page()
+
+    @functools.cached_property
+    def words(self) -> list[str]:
+        """The page's words."""
+        return self.text.split(" ")
+
+    @functools.cached_property
+    def chosen(self) -> Annotation | None:
+        """The annotation that makes the example: in the page's order the first with a short answer, else the first.
+
+        As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where
+        there are several annotators, fewer than two found an answer (the dataset's official evaluation).
+        """
+        answered = sorted((a for a in self.annotations if a.long_answer), key=lambda a: a.long_answer)
+        if len(answered) < min(2, len(self.annotations)):
+            return None
+        return next((a for a in answered if a.short_answers), answered[0] if answered else None)
+
+    @property
+    def short_answers(self) -> tuple[Span, ...]:
+        """The short answers of the chosen annotation."""
+        return self.chosen.short_answers if self.chosen else ()
+
+    @property
+    def gold_answers(self) -> tuple[Span, ...]:
+        """The short answers of all annotations, each once, where the page answers."""
+        return tuple(dict.fromkeys(span for a in self.annotations for span in a.short_answers)) if self.chosen else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,23 +98,60 @@ class Example:
 
 def example_of(document: Document) -> Example | str:
     """Cut the example out of a document; where there is none, say why. Of several short answers it takes the first."""
-    if document.long_answer is None:
-        return "the page does not answer the question"
-    if document.long_answer_tag != "P":
-        return f"the long answer is no paragraph but <{document.long_answer_tag}>"
-    start, end = document.long_answer
-    paragraph = document.words[start:end]
-    if not paragraph:
+    annotation = document.chosen
+    if annotation is None:
+        some = any(a.long_answer for a in document.annotations)
+        return "one annotator alone found an answer" if some else "the page does not answer the question"
+    if annotation.long_answer_tag != "P":
+        return f"the long answer is no paragraph but <{annotation.long_answer_tag}>"
+    start, end = annotation.long_answer
+    # No further than the paragraph: most of a page lies behind it.
+    paragraph = document.text.split(" ", end)[start:end]
+    if not document.text or not paragraph:
         return "the paragraph has no words"
     if not document.question:
         return "the question has no words"
     answer = None
-    if document.short_answers:
-        first = min(document.short_answers)
+    if annotation.short_answers:
+        first = min(annotation.short_answers)
         answer = (first[0] - start, first[1] - start)
-    return Example(
-        document.example_id, document.title, document.question, paragraph, answer, text.sentence_spans(paragraph)
+    if document.sentences is None:
+        sentences = text.sentence_spans(paragraph)
+    else:
+        sentences = [(a - start, b - start) for a, b in document.sentences if start <= a and b <= end]
+    return Example(document.example_id, document.title, document.question, paragraph, answer, sentences)
+
+
+def document_of(example: Example) -> Document:
+    """Return an example as a document whose page is the paragraph."""
+    whole = (0, len(example.paragraph))
+    annotation = Annotation(whole, "P", (example.answer,) if example.answer else ())
+    return Document(
+        example.example_id,
+        example.title,
+        example.question,
+        " ".join(example.paragraph),
+        (annotation,),
+        tuple(example.sentences),
     )
+
+
+def chosen(example_ids: Iterable[str], at_most: int | None, seed: int) -> set[str]:
+    """Choose at most so many examples, by a hash of seed and example_id: the same whatever else there is."""
+    order = sorted(example_ids, key=lambda name: hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest())
+    return set(order[:at_most])
+
+
+def row_of(document: Document) -> dict:
+    """Return a document as a line of ``documents/{partition}.jsonl.gz``, which ``read_documents`` reads."""
+    return {
+        "example_id": document.example_id,
+        "title": document.title,
+        "question": document.question,
+        "text": document.text,
+        "annotations": [asdict(annotation) for annotation in document.annotations],
+        "sentences": document.sentences,
+    }
 
 
 def answer_sentence(example: Example) -> Span | None:
@@ -86,59 +167,6 @@ def answer_sentence(example: Example) -> Span | None:
     return held[0][0], held[-1][1]
 
 
-def partition_of(title: str, seed: int, shares: dict[str, float]) -> str:
-    """Return the partition of a page: a hash of its title and the seed, so that more data moves no page to another.
-
-    shares: the share of pages for each of ``PARTITIONS``, together 1.
-    """
-    digest = hashlib.blake2b(f"{seed}\0{title}".encode(), digest_size=8).digest()
-    place = int.from_bytes(digest, "big") / 2**64
-    for name in PARTITIONS:
-        place -= shares[name]
-        if place < 0:
-            return name
-    return PARTITIONS[-1]
-
-
-def write_partitions(
-    documents: Iterable[Document], seed: int, shares: dict[str, float], example_files: dict, document_files: dict
-) -> list[tuple[str, str, int]]:
-    """Write the examples and documents of each partition, one document in memory at a time.
-
-    example_files and document_files: ``{partition: path}``. A document without a long answer goes nowhere. Returns rows
-    ``(partition or "left out", what, number)`` in a fixed order. Raises InputError where the shares are not 1 together.
-    """
-    if abs(sum(shares.values()) - 1) > 1e-6:
-        raise InputError(
-            f"partitions: the shares are {shares}, together {sum(shares.values()):g}; they must make 1 together."
-        )
-    counts: Counter = Counter()
-    pages: dict[str, set] = {name: set() for name in PARTITIONS}
-    paths = {("example", name): path for name, path in example_files.items()}
-    paths |= {("document", name): path for name, path in document_files.items()}
-    with files.json_lines_writers(paths) as write:
-        for document in documents:
-            example = example_of(document)
-            if isinstance(example, str):
-                counts["left out", example] += 1
-                continue
-            name = partition_of(document.title, seed, shares)
-            write["example", name](asdict(example))
-            write["document", name](asdict(document))
-            pages[name].add(document.title)
-            counts[name, "examples"] += 1
-            counts[name, "with a short answer"] += example.answer is not None
-    rows = [
-        (name, what, len(pages[name]) if what == "pages" else counts[name, what])
-        for name in PARTITIONS
-        for what in ("pages", "examples", "with a short answer")
-    ]
-    rows += [(*key, counts[key]) for key in sorted(counts) if key[0] == "left out"]
-    for row in rows:
-        log.info("%s: %s: %d", *row)
-    return rows
-
-
 def read_examples(path: str) -> Iterator[Example]:
     """Read ``examples/{partition}.jsonl.gz``, checking each line.
 
@@ -146,45 +174,68 @@ def read_examples(path: str) -> Iterator[Example]:
     do not cover it, and for an example_id that occurs twice.
     """
     seen: dict[str, str] = {}
-    for where, row in files.read_json_lines(path):
-        example = Example(
-            _field(where, row, "example_id", str),
-            _field(where, row, "title", str),
-            _words(where, row, "question"),
-            _words(where, row, "paragraph"),
-            _span(where, row, "answer", len(row["paragraph"]), optional=True),
-            [tuple(sentence) for sentence in _field(where, row, "sentences", list)],
-        )
-        edges = [0, *(end for _, end in example.sentences)]
-        if [start for start, _ in example.sentences] != edges[:-1] or edges[-1] != len(example.paragraph):
-            raise InputError(
-                f"{where}, key sentences: {example.sentences} do not cover the paragraph's {len(example.paragraph)} "
-                "words one after the other. Write spans [start, end) in reading order, from 0 to the last word."
-            )
+    for where, example in read_each_example(path):
+        if isinstance(example, InputError):
+            raise example
         _once(where, example.example_id, seen)
         yield example
+
+
+def read_each_example(path: str) -> Iterator[tuple[str, Example | InputError]]:
+    """Yield ``(where, example)`` for each line, or the error in its place; an example_id may occur twice."""
+    for where, line in files.read_lines(path):
+        try:
+            found = line if isinstance(line, InputError) else _example(where, files.json_object(where, line))
+        except InputError as error:
+            found = error
+        yield where, found
+
+
+def _example(where: str, row: dict) -> Example:
+    return Example(
+        _field(where, row, "example_id", str),
+        _field(where, row, "title", str),
+        _words(where, row, "question"),
+        _words(where, row, "paragraph"),
+        _span(where, row, "answer", len(row["paragraph"]), optional=True),
+        _sentences(where, row, len(row["paragraph"])),
+    )
 
 
 def read_documents(path: str) -> Iterator[Document]:
     """Read ``documents/{partition}.jsonl.gz``, checking each line as ``read_examples`` does."""
     seen: dict[str, str] = {}
     for where, row in files.read_json_lines(path):
-        words = _words(where, row, "words")
+        page = _field(where, row, "text", str)
+        if not page:
+            raise InputError(f"{where}, key text: found no words, wanted at least one.")
+        length = page.count(" ") + 1
         document = Document(
             _field(where, row, "example_id", str),
             _field(where, row, "title", str),
             _words(where, row, "question"),
-            words,
-            _span(where, row, "long_answer", len(words), optional=True),
-            row.get("long_answer_tag"),
-            [
-                _span(where, {"short_answers": span}, "short_answers", len(words))
-                for span in _field(where, row, "short_answers", list)
-            ],
-            row.get("yes_no"),
+            page,
+            tuple(_annotation(where, found, length) for found in _field(where, row, "annotations", list)),
+            None if row.get("sentences") is None else tuple(_sentences(where, row, length)),
         )
         _once(where, document.example_id, seen)
         yield document
+
+
+def _annotation(where: str, row: dict, length: int) -> Annotation:
+    if not isinstance(row, dict):
+        raise InputError(f"{where}, key annotations: found {row!r}, wanted an object for each annotation.")
+    return Annotation(
+        # A passage of markup alone has no words.
+        _span(where, row, "long_answer", length, optional=True, empty=True),
+        row.get("long_answer_tag"),
+        tuple(
+            _span(where, {"short_answers": span}, "short_answers", length)
+            for span in _field(where, row, "short_answers", list)
+        ),
+        row.get("yes_no"),
+        row.get("nested", False),
+    )
 
 
 def _field(where: str, row: dict, key: str, kind: type):
@@ -197,17 +248,29 @@ def _field(where: str, row: dict, key: str, kind: type):
 
 def _words(where: str, row: dict, key: str) -> list[str]:
     words = _field(where, row, key, list)
-    wrong = [word for word in words if not isinstance(word, str) or not word]
+    wrong = [word for word in words if not isinstance(word, str) or not word or " " in word]
     if wrong or not words:
         raise InputError(
-            f"{where}, key {key}: found {wrong[0]!r} among the words, wanted strings only, none of them empty."
+            f"{where}, key {key}: found {wrong[0]!r} among the words, wanted strings, none of them empty or with a blank."
             if wrong
             else f"{where}, key {key}: found no words, wanted at least one."
         )
     return words
 
 
-def _span(where: str, row: dict, key: str, length: int, optional: bool = False) -> Span | None:
+def _sentences(where: str, row: dict, length: int) -> list[Span]:
+    found = _field(where, row, "sentences", list)
+    sentences = [_span(where, {"sentences": sentence}, "sentences", length) for sentence in found]
+    edges = [0, *(end for _, end in sentences)]
+    if [start for start, _ in sentences] != edges[:-1] or edges[-1] != length:
+        raise InputError(
+            f"{where}, key sentences: {sentences} do not cover the {length} words one after the other. "
+            "Write spans [start, end) in reading order, from 0 to the last word."
+        )
+    return sentences
+
+
+def _span(where: str, row: dict, key: str, length: int, optional: bool = False, empty: bool = False) -> Span | None:
     if key not in row:
         _field(where, row, key, object)
     span = row[key]
@@ -216,8 +279,9 @@ def _span(where: str, row: dict, key: str, length: int, optional: bool = False) 
     if (
         not isinstance(span, list)
         or len(span) != 2
-        or not all(isinstance(end, int) for end in span)
-        or not 0 <= span[0] < span[1] <= length
+        or not all(type(end) is int for end in span)
+        or not 0 <= span[0] <= span[1] <= length
+        or (span[0] == span[1] and not empty)
     ):
         raise InputError(
             f"{where}, key {key}: found {span!r}, wanted [start, end) with 0 <= start < end <= {length}, "

@@ -23,6 +23,7 @@ from pairprobe.tables import label_of, read_tsv
 FORMATS = ("svg", "pdf", "png")
 
 # Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes say it again.
+# More checkpoints than that are a ladder (seeds, steps, sizes): cividis, which is as safe, from dark to light.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-", "-", "-")
@@ -76,6 +77,12 @@ class Panel:
     def label(self, name: str) -> str:
         """Return what the figure calls a checkpoint or task."""
         return label_of(name, self.labels)
+
+    def colour(self, checkpoint: str) -> str | tuple:
+        """Return a checkpoint's colour: the one that is given, else by its place among all."""
+        number, last = list(self.checkpoints).index(checkpoint), len(self.checkpoints) - 1
+        by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps["cividis"](0.92 * number / last)
+        return self.colours.get(checkpoint) or by_place
 
 
 def read_percentages(path: str) -> list[dict]:
@@ -140,7 +147,8 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
                 for axes in column:
                     axes.set_ylabel(VALUE_LABELS[pair[0].value])
         if legend:
-            figure.legend(handles=list(legend.values()), loc="outside lower center", ncols=len(legend))
+            columns_of_legend = min(len(legend), 2 + len(columns))
+            figure.legend(handles=list(legend.values()), loc="outside lower center", ncols=columns_of_legend)
         if title:
             figure.suptitle(title, fontsize=10)
         _save(figure, paths)
@@ -157,10 +165,9 @@ def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
     for number, checkpoint in enumerate(panel.checkpoints):
         points = sorted((row["layer"], row[panel.value]) for row in mine if row["checkpoint"] == checkpoint)
         if points:
-            colour = panel.colours.get(checkpoint) or COLOURS[number % len(COLOURS)]
             lines += axes.plot(
                 *zip(*points, strict=True),
-                color=colour,
+                color=panel.colour(checkpoint),
                 marker=MARKERS[number % len(MARKERS)],
                 linestyle=DASHES[number % len(DASHES)],
                 label=panel.label(checkpoint),

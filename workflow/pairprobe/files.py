@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import io
 import os
 import shutil
 import tempfile
@@ -10,8 +11,12 @@ from pathlib import Path
 from typing import IO, Any
 
 import orjson
+from isal import igzip
 
 from pairprobe.errors import InputError
+
+# No page of Natural Questions comes near this; a file without line ends must not fill the memory.
+LONGEST_LINE = 128 << 20
 
 
 @contextlib.contextmanager
@@ -52,7 +57,7 @@ def _text_sink(path: Path) -> Iterator[IO[bytes]]:
     # No name and no time in the gzip header: the same rows give the same bytes.
     with open(path, "wb") as raw:
         if path.suffix == ".gz":
-            with gzip.GzipFile(filename="", mode="wb", fileobj=raw, compresslevel=6, mtime=0) as sink:
+            with igzip.IGzipFile(filename="", mode="wb", fileobj=raw, compresslevel=2, mtime=0) as sink:
                 yield sink
         else:
             yield raw
@@ -76,33 +81,80 @@ def write_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:
             write["rows"](row)
 
 
+def concatenate(targets: dict[str, list[str]]) -> None:
+    """Write each target as its sources one after the other: ``{target: sources}``. Of gzip files the lines follow too."""
+    with contextlib.ExitStack() as stack:
+        for target, sources in targets.items():
+            with open(stack.enter_context(whole(target)), "wb") as sink:
+                for source in sources:
+                    with open(source, "rb") as file:
+                        shutil.copyfileobj(file, sink, 1 << 20)
+
+
+def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputError]]:
+    """Yield ``("FILE, line N", line)`` for each line of a file, plain or gzip, one in memory at a time.
+
+    A line that is no UTF-8 or is longer than ``LONGEST_LINE`` gives an InputError in its place. Raises InputError for a
+    file that is missing or cut off.
+    """
+    path = Path(path)
+    number = 0
+    try:
+        if path.suffix == ".gz" and not path.stat().st_size:
+            raise EOFError("it is empty")
+        # Python's own line reader over a large buffer: a call of the decompressor for every few hundred lines.
+        with io.BufferedReader(igzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb"), 1 << 20) as lines:
+            while line := lines.readline(LONGEST_LINE):
+                number += 1
+                yield f"{path}, line {number}", _checked(path, number, line, lines)
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
+    except (EOFError, gzip.BadGzipFile, igzip.isal_zlib.error) as error:
+        raise InputError(
+            f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
+        ) from None
+
+
+def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | InputError:
+    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+        while (rest := lines.readline(1 << 20)) and not rest.endswith(b"\n"):
+            pass
+        return InputError(
+            f"{path}, line {number}: longer than {LONGEST_LINE >> 20} MiB. Wanted: JSON lines, one object a line."
+        )
+    try:
+        if not line.isascii():
+            line.decode()
+    except UnicodeDecodeError as error:
+        return InputError(
+            f"{path}, line {number}: not UTF-8 ({error.reason} at byte {error.start}). Write the file again as UTF-8."
+        )
+    return line
+
+
 def read_json_lines(path: str | os.PathLike) -> Iterator[tuple[str, dict]]:
     """Yield ``("FILE, line N", object)`` for each line of a JSON-lines file, plain or gzip, one line in memory at a time.
 
     Raises InputError for a file that is missing or cut off, and for a line that is no JSON object.
     """
-    path = Path(path)
-    number = 0
+    for where, line in read_lines(path):
+        if isinstance(line, InputError):
+            raise line
+        yield where, json_object(where, line)
+
+
+def json_object(where: str, line: bytes) -> dict:
+    """Return a line's JSON object; raise InputError where it is none."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as lines:
-            for number, line in enumerate(lines, 1):
-                where = f"{path}, line {number}"
-                try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError as error:
-                    raise InputError(
-                        f"{where}: not a whole JSON object ({error}; the line has {len(line)} bytes and ends in "
-                        f"{line[-30:].decode(errors='replace')!r}). Was the file cut off? Fetch or write it again."
-                    ) from None
-                if not isinstance(row, dict):
-                    raise InputError(f"{where}: a JSON object is wanted, found {type(row).__name__}.")
-                yield where, row
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
-    except (EOFError, gzip.BadGzipFile) as error:
+        row = orjson.loads(line)
+    except orjson.JSONDecodeError as error:
         raise InputError(
-            f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
+            f"{where}: not a whole JSON object ({error}; the line has {len(line)} bytes and ends in "
+            f"{line[-30:].decode(errors='replace')!r}). Was the file cut off? Fetch or write it again."
         ) from None
+    if not isinstance(row, dict):
+        raise InputError(f"{where}: a JSON object is wanted, found {type(row).__name__}.")
+    return row
 
 
 def scratch(beside: str | os.PathLike) -> tempfile.TemporaryDirectory:

@@ -5,25 +5,18 @@ training words; the loss is the cross-entropy of the gold position among the sen
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from pairprobe import files
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, answer_sentence
+from pairprobe.examples import Example, answer_sentence, chosen
 from pairprobe.progress import log, track
 from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
-
-
-def chosen(example_ids: Iterable[str], at_most: int | None, seed: int) -> set[str]:
-    """Choose at most so many examples, by a hash of seed and example_id: the same whatever else there is."""
-    order = sorted(example_ids, key=lambda name: hashlib.blake2b(f"{seed}\0{name}".encode(), digest_size=8).digest())
-    return set(order[:at_most])
 
 
 def gold(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:

@@ -27,7 +27,8 @@ _SENTENCE_END = frozenset({".", "?", "!", "..."})
 _CLOSING = frozenset({'"', "'", "''", "\u201d", "\u2019", ")", "]", "}"})
 # A full stop that stands as a word of its own still does not end a sentence after these.
 _ABBREVIATED = frozenset("mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split())
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_TAG = re.compile(r"</?[A-Za-z][^ ]*>")
+_SEPARATOR = re.compile(r"[\x1c-\x1f]")
 
 
 def is_html(token: str) -> bool:
@@ -55,18 +56,30 @@ def _splitters():
     return pysbd.Segmenter(language="en", clean=False, char_span=True), NLTKWordTokenizer()
 
 
-def word_spans(text: str) -> list[tuple[int, int]]:
-    """Split running text into words: the character span ``(start, end)`` of each, in reading order.
+def split(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Split running text into words and sentences.
 
+    Returns the character span ``(start, end)`` of each word, in reading order, and the sentences as spans of these words.
     Treebank words as in Natural Questions, sentence by sentence, since only the last full stop of a sentence is a word
     of its own (nltk.tokenize.NLTKWordTokenizer; sentences by pysbd).
     """
     segmenter, tokenizer = _splitters()
-    spans = []
-    for sentence in segmenter.segment(text):
-        piece = text[sentence.start : sentence.end]
-        spans += [(sentence.start + a, sentence.start + b) for a, b in tokenizer.span_tokenize(piece)]
-    return spans
+    words, sentences, start = [], [], 0
+    # Only the ends count: pysbd loses or repeats text around the characters that it uses itself, such as "∯", and stops at
+    # separators that \s matches and int() refuses.
+    ends = [sentence.end for sentence in segmenter.segment(_SEPARATOR.sub(" ", text))]
+    for end in [*ends[:-1], len(text)]:
+        first = len(words)
+        words += [(start + a, start + b) for a, b in tokenizer.span_tokenize(text[start:end])]
+        if len(words) > first:
+            sentences.append((first, len(words)))
+        start = end
+    return words, sentences
+
+
+def word_spans(text: str) -> list[tuple[int, int]]:
+    """Split running text into words: the character span ``(start, end)`` of each, in reading order (see ``split``)."""
+    return split(text)[0]
 
 
 def sentence_spans(words: list[str]) -> list[tuple[int, int]]:

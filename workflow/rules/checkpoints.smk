@@ -48,7 +48,9 @@ rule finetune_checkpoint:
     params:
         code=code_of("finetune_checkpoint"),
         settings=lookup(dpath="finetuning", within=config),
-        seed=lookup(dpath="seed", within=config),
+        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
+            "seed", config["seed"]
+        ),
         work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
     script:
         "../../scripts/finetune_checkpoint.py"

@@ -1,4 +1,4 @@
-# In:  the bundled pages (workflow/resources/pages), or files of Natural Questions.
+# In:  the bundled pages (workflow/resources/pages), files at hand, or the files of a published data set.
 # Out: <results>/examples/{partition}.jsonl.gz, <results>/documents/{partition}.jsonl.gz, tables/examples.tsv.
 
 
@@ -20,15 +20,83 @@ rule render_mini_nq:
         "../../scripts/render_mini_nq.py"
 
 
-rule partition_examples:
-    """Read questions and pages, and deal them to the three partitions by page title."""
+rule downloads:
+    """All files of the published data set."""
     input:
-        "<results>/data/mini_nq.jsonl.gz" if BUNDLED else config["data"]["files"],
+        [f"{DOWNLOADS}/{name}" for name in REMOTE],
+
+
+rule download_questions:
+    """Download one file of a published data set and verify it; what has come is kept if it breaks off."""
+    output:
+        f"{DOWNLOADS}/{{remote}}",
+    log:
+        "<logs>/download_questions/{remote}.log",
+    benchmark:
+        "<benchmarks>/download_questions/{remote}.tsv"
+    wildcard_constraints:
+        remote=any_of(map(re.escape, REMOTE)),
+    conda:
+        "../../envs/data.yaml"
+    params:
+        # No code: the file is what its digest says, whatever has fetched it, and is not fetched again.
+        origin=sources.origin_of(config["data"]) if REMOTE else None,
+    script:
+        "../../scripts/download_questions.py"
+
+
+rule read_questions:
+    """Read one file's questions and pages, and deal them to the three partitions by page title."""
+    input:
+        lambda wildcards: FILES[wildcards.file][0],
+    output:
+        examples=expand(
+            "<results>/parts/{{file}}/examples/{partition}.jsonl.gz",
+            partition=PARTITIONS,
+        ),
+        documents=expand(
+            "<results>/parts/{{file}}/documents/{partition}.jsonl.gz", partition=PAGES
+        ),
+        index="<results>/parts/{file}/index.jsonl.gz",
+        counts="<results>/parts/{file}/counts.tsv",
+    log:
+        "<logs>/read_questions/{file}.log",
+    benchmark:
+        "<benchmarks>/read_questions/{file}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        code=code_of("read_questions"),
+        source=lookup(dpath="data/source", within=config),
+        seed=lookup(dpath="seed", within=config),
+        shares=lambda wildcards: sources.shares_of(
+            FILES[wildcards.file][1], config["partitions"]
+        ),
+        pages=PAGES,
+        sample=lookup(dpath="data/sample", within=config),
+        on_bad_input=lookup(dpath="data/on_bad_input", within=config),
+    script:
+        "../../scripts/read_questions.py"
+
+
+rule partition_examples:
+    """Put the partitions of all files together, and count what is in them and what was left out."""
+    input:
+        examples=expand(
+            "<results>/parts/{file}/examples/{partition}.jsonl.gz",
+            file=FILES,
+            partition=PARTITIONS,
+        ),
+        documents=expand(
+            "<results>/parts/{file}/documents/{partition}.jsonl.gz",
+            file=FILES,
+            partition=PAGES,
+        ),
+        index=expand("<results>/parts/{file}/index.jsonl.gz", file=FILES),
+        counts=expand("<results>/parts/{file}/counts.tsv", file=FILES),
     output:
         examples=expand("<results>/examples/{partition}.jsonl.gz", partition=PARTITIONS),
-        documents=expand(
-            "<results>/documents/{partition}.jsonl.gz", partition=PARTITIONS
-        ),
+        documents=expand("<results>/documents/{partition}.jsonl.gz", partition=PAGES),
         table="<results>/tables/examples.tsv",
     log:
         "<logs>/partition_examples.log",
@@ -38,7 +106,6 @@ rule partition_examples:
         "../../envs/data.yaml"
     params:
         code=code_of("partition_examples"),
-        seed=lookup(dpath="seed", within=config),
-        shares=lookup(dpath="partitions", within=config),
+        pages=PAGES,
     script:
         "../../scripts/partition_examples.py"

@@ -1,11 +1,12 @@
 # In:  <results>/percentages.tsv.
-# Out: <results>/figures/{task}_{measure}.{svg,pdf,png} and <results>/figures/grid.{svg,pdf,png}.
+# Out: <results>/figures/{task}_{measure}.{svg,pdf,png}, <results>/figures/grid.{svg,pdf,png} and a grid for each of
+#      figures.comparisons.
 
 
 rule figures:
     """The grid and every panel."""
     input:
-        "<results>/figures/grid.svg",
+        [f"<results>/figures/{comparison}.svg" for comparison in COMPARISONS],
         [
             f"<results>/figures/{task}_{measure}.svg"
             for task in TASKS
@@ -14,28 +15,31 @@ rule figures:
 
 
 rule draw_grid:
-    """Draw the paper's Figure 1: a column for each task, its two measures one above the other."""
+    """Draw the paper's Figure 1 for some checkpoints: a column for each task, its two measures one above the other."""
     input:
         "<results>/percentages.tsv",
     output:
         report(
-            "<results>/figures/grid.svg",
+            "<results>/figures/{comparison}.svg",
             caption="../report/grid.rst",
             category="Figures",
-            labels={"figure": "grid"},
+            labels={"figure": "{comparison}"},
         ),
-        "<results>/figures/grid.pdf",
-        "<results>/figures/grid.png",
+        "<results>/figures/{comparison}.pdf",
+        "<results>/figures/{comparison}.png",
     log:
-        "<logs>/draw_grid.log",
+        "<logs>/draw_grid/{comparison}.log",
     benchmark:
-        "<benchmarks>/draw_grid.tsv"
+        "<benchmarks>/draw_grid/{comparison}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_grid"),
-        columns=[
-            [panel_of(task, measure) for measure in measures_of(task)]
+        columns=lambda wildcards: [
+            [
+                panel_of(task, measure, COMPARISONS[wildcards.comparison])
+                for measure in measures_of(task)
+            ]
             for task in TASKS
         ],
         title=lookup(dpath="figures/title", within=config),

@@ -1,0 +1,20 @@
+"""Read one file's questions and pages, and deal them to the three partitions by page title."""
+
+from pathlib import Path
+
+from pairprobe.partitions import COUNT_FIELDS, Part, write_partitions
+from pairprobe.progress import job, track
+from pairprobe.readers import read
+from pairprobe.tables import write_tsv
+
+with job(snakemake.log[0]):
+    part = Part.of(Path(snakemake.output.index).parent, snakemake.params.pages)
+    rows = write_partitions(
+        track(read(snakemake.params.source, snakemake.input[0]), None, "reading", "questions"),
+        part,
+        snakemake.params.seed,
+        snakemake.params.shares,
+        snakemake.params.sample,
+        snakemake.params.on_bad_input,
+    )
+    write_tsv(part.counts, COUNT_FIELDS, rows)
