@@ -26,6 +26,7 @@ from pairprobe import (
     files,
     mini_nq,
     natural_questions,
+    partitions,
     probing_sets,
     ranking,
     span_heads,
@@ -206,12 +207,8 @@ def made(tmp_path_factory):
     made = Made(tmp_path_factory.mktemp("brute_force"))
     corpus = made.folder / "mini_nq.jsonl.gz"
     files.write_json_lines(corpus, mini_nq.render((ROOT / "workflow" / "resources" / "pages").glob("*.yaml")))
-    paths = [
-        {name: made.folder / folder / f"{name}.jsonl.gz" for name in examples.PARTITIONS}
-        for folder in ("examples", "documents")
-    ]
-    documents = natural_questions.read_simplified([corpus])
-    examples.write_partitions(documents, CONFIG["seed"], CONFIG["partitions"], *paths)
+    part = partitions.Part.of(made.folder)
+    partitions.write_partitions(natural_questions.read(corpus), part, CONFIG["seed"], CONFIG["partitions"])
     checkpoints.fetch(CONFIG["checkpoints"]["pretrained"], made.folder / "checkpoint")
     root = tmp_path_factory.getbasetemp() / "wordnet"
     if not root.exists():

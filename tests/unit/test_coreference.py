@@ -44,9 +44,9 @@ def last(words, phrase):
     return start, start + len(phrase)
 
 
-def pair_of(reader, question, paragraph, answer):
+def pair_of(reader, question, paragraph, answer, title="Page"):
     """Return the words of the pair that is found, or why there is none."""
-    made = example(question, paragraph, answer)
+    made = example(question, paragraph, answer, title)
     found = find(made, reader)
     if isinstance(found, str):
         return found
@@ -93,10 +93,65 @@ def test_a_pair_has_positions_in_the_paragraph(reader):
         # The sentence between goes on about the entity.
         ("when was the eiffel tower built", TOWER + "It is tall . | It is from 1889 .", "1889", ("Eiffel Tower", "It")),
         ("when was paris founded", "Paris is a city . | Then Paris grew . | It was old in 300 .", "300", ("Paris", "It")),
+        # A subject outweighs a rival that is none, for he and she as for it and they.
+        ("when did marie curie die", "Marie Curie met Ada Lovelace . | She died in 1934 .", "1934", ("Marie Curie", "She")),
+        # The entity may follow an opening adjunct itself.
+        (
+            "when did marie curie die",
+            "As Ada Lovelace slept , Marie Curie left . | She died in 1934 .",
+            "1934",
+            ("Marie Curie", "She"),
+        ),
+        # A participle, or "most of", opens a clause too.
+        ("when was the eiffel tower built", TOWER + "Built by workers , it is from 1889 .", "1889", ("Eiffel Tower", "it")),
+        ("when was the eiffel tower built", TOWER + "Most of its steel is from 1889 .", "1889", ("Eiffel Tower", "its")),
+        # "It is a sequel to" stands for something.
+        ("when was the eiffel tower built", TOWER + "It is a rival to all from 1894 .", "1894", ("Eiffel Tower", "It")),
+        # Accents and apostrophes do not matter.
+        ("when did chloé's band form", "Chloe was a singer . | Her band is from 1990 .", "1990", ("Chloe", "Her")),
+        ("when was zoe born", "Zoé was a singer . | She was born in 1990 .", "1990", ("Zoé", "She")),
+        # In normal writing the question writes the name as one; its first word has a capital anyway.
+        ("When did Marie Curie die ?", CURIE + "She died in 1934 .", "1934", ("Marie Curie", "She")),
+        ("Marie Curie died when ?", CURIE + "She died in 1934 .", "1934", ("Marie Curie", "She")),
+        # A capital at a sentence's start is a name's where another place has it too.
+        ("when did scout leave", "All liked Scout . | Scout is shy . | She left in 1934 .", "1934", ("Scout", "She")),
+        ("When did little Scout leave ?", "Scout is shy . | She left in 1934 .", "1934", ("Scout", "She")),
+        ("when did scout come out", "`` Scout '' is a song . | It came out in 1934 .", "1934", ("Scout", "It")),
     ],
 )
 def test_a_pronoun_that_can_refer_to_the_entity_is_found(reader, question, paragraph, answer, pair):
     assert pair_of(reader, question, paragraph, answer) == pair
+
+
+@pytest.mark.parametrize(
+    ("title", "question", "paragraph", "anchor"),
+    [
+        (
+            "Over the Zorb (film)",
+            "when is over the zorb from",
+            "Over the Zorb is a film . | It is from 1990 .",
+            "Over the Zorb",
+        ),
+        ("Zorb, Zorb", "when is zorb zorb from", "`` Zorb , Zorb '' is a song . | It is from 1990 .", "Zorb , Zorb"),
+        (
+            "Everybody's_Zorb",
+            "when is everybody's zorb from",
+            "Everybody 's Zorb is a film . | It is from 1990 .",
+            "Everybody 's Zorb",
+        ),
+        # A longer name around it stays whole, and a title that is written as no name is none.
+        (
+            "Ada Zorb",
+            "when did ada zorb and bob zorb wed",
+            "Ada Zorb and Bob Zorb met . | They wed in 1990 .",
+            "Ada Zorb and Bob Zorb",
+        ),
+        ("Zorb pain", "when did zorb pain hurt", "Zorb pain hurts . | It hurt in 1990 .", None),
+    ],
+)
+def test_the_page_s_title_is_a_whole_name(reader, title, question, paragraph, anchor):
+    found = pair_of(reader, question, paragraph, "1990", title)
+    assert found == NO_ENTITY if anchor is None else found[0] == anchor
 
 
 def test_without_a_short_answer_there_is_no_pair(reader):
@@ -113,6 +168,16 @@ def test_without_a_short_answer_there_is_no_pair(reader):
         # It stands in the answer's sentence as well, with its whole name or the last word of it.
         ("when was marie curie born", CURIE + "She , Marie Curie , was born in 1867 ."),
         ("when was marie curie born", CURIE + "She was born a Curie in 1867 ."),
+        # The answer's sentence has the first name, or the first words of a longer one.
+        ("when was marie curie born", CURIE + "She , Marie , was born in 1867 ."),
+        ("when was john paul ii born", "John Paul II slept . | John Paul knew his age in 1867 ."),
+        # A mere part of a noun phrase, an adjective, a nickname inside another name.
+        ("when was the curie student born", "He was a Marie Curie student . | She was born in 1867 ."),
+        ("who was mongolian", "All liked the Mongolian . | He was born in 1867 ."),
+        ("when was luke born", "Bob `` Luke '' Jackson slept . | He was born in 1867 ."),
+        # A common noun, as the sentence's start writes it; as the question does.
+        ("when was oxygen found", "Oxygen is a gas . | It was found in 1867 ."),
+        ("When was applied zorbology new ?", "Applied Zorbology is young . | It was new in 1867 ."),
         # The question has a part of the name only.
         ("when was marie born", CURIE + "She was born in 1867 ."),
         # The name is no more than a part of what the quotation marks hold.
@@ -162,16 +227,19 @@ def test_gender_and_number_must_not_contradict(reader, question, paragraph):
     ("question", "paragraph"),
     [
         # Another woman between the two, or before a woman who is not the subject.
-        ("when was marie curie born", "Marie Curie met Ada Lovelace . | She was born in 1867 ."),
+        ("when was marie curie born", "Marie Curie met Ada Lovelace . | All know that she was born in 1867 ."),
         ("when was marie curie born", CURIE + "Ada Lovelace wrote . | She was born in 1867 ."),
         ("when was marie curie born", "Ada Lovelace met Marie Curie . | She was born in 1867 ."),
         ("when was marie curie born", CURIE + "As Ada Lovelace knew , she was born in 1867 ."),
+        ("when was zorblat born", "Zorblat met her with his dog . | She was born in 1867 ."),
         # A thing must be the subject, and the pronoun too.
         ("when was the eiffel tower built", "Tourists love the Eiffel Tower . | It is from 1867 ."),
         ("when was the eiffel tower built", "The Eiffel Tower 's roof is high . | It is from 1867 ."),
         ("when was the eiffel tower built", TOWER + "Then all the men had built it in 1867 ."),
         ("when was the eiffel tower built", TOWER + "The year before , it was built by 1867 ."),
+        ("when was the eiffel tower built", TOWER + "When the roof fell , it was built anew in 1867 ."),
         ("when was the eiffel tower built", TOWER + "In those days of old and even now , it is from 1867 ."),
+        ("when was the eiffel tower built", "Another park by the Eiffel Tower is old . | It is from 1867 ."),
         # Another subject, or other talk, between the two.
         ("when was the eiffel tower built", TOWER + "The Louvre is a museum . | It is from 1867 ."),
         ("when was the eiffel tower built", TOWER + "The Louvre is by the Eiffel Tower . | It is from 1867 ."),
@@ -256,6 +324,11 @@ MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
         ("he saw mr Zorblat .", "Zorblat", {MALE}),
         ("he saw mrs Zorblat .", "Zorblat", {FEMALE}),
         ("King Anne slept .", "King Anne", {MALE}),
+        ("the Rev. Zorblat slept .", "Rev. Zorblat", {MALE, FEMALE}),
+        ("Dr. Marie Zorblat slept .", "Dr. Marie Zorblat", {FEMALE}),
+        # Accents do not hide a first name; a surname may be a word for a thing.
+        ("Frédéric Zorblat slept .", "Frédéric Zorblat", {MALE}),
+        ("Alfred Whitehead slept . | Whitehead slept .", "Whitehead", {MALE}),
         # What the paragraph calls it.
         ("Zorblat is a physicist .", "Zorblat", {MALE, FEMALE}),
         ("Zorblat ( born 1900 ) was a British painter .", "Zorblat", {MALE, FEMALE}),
@@ -273,7 +346,10 @@ MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
         # Dates, places, and names that nothing is known of.
         ("he slept in June 1905 .", "June 1905", {THING}),
         ("he was in Zorblat .", "Zorblat", {THING, PLURAL}),
-        ("Zorblat slept .", "Zorblat", {MALE, FEMALE, THING, PLURAL}),
+        ("Zorblat slept .", "Zorblat", {MALE, FEMALE, THING}),
+        ("Zorblats slept .", "Zorblats", {MALE, FEMALE, THING, PLURAL}),
+        ("Zorblat and Quux slept .", "Zorblat and Quux", {MALE, FEMALE, THING, PLURAL}),
+        ("Zorblat Empire is large .", "Zorblat Empire", {THING, PLURAL}),
     ],
 )
 def test_a_name_can_be_what_is_known_of_it(reader, paragraph, name, can_be):
@@ -282,8 +358,9 @@ def test_a_name_can_be_what_is_known_of_it(reader, paragraph, name, can_be):
 
 
 def test_a_surname_alone_borrows_the_first_name_of_the_page_s_title(reader):
-    made, span = of_last("Quux slept .", "Quux", title="Marie Quux")
-    assert entities.could_be(made, span, reader) == {FEMALE}
+    for title in ("Marie Quux", "Marie_Quux", "Marie Quux (singer)"):
+        made, span = of_last("Quux slept .", "Quux", title=title)
+        assert entities.could_be(made, span, reader) == {FEMALE}
 
 
 @pytest.mark.parametrize(
@@ -296,6 +373,9 @@ def test_a_surname_alone_borrows_the_first_name_of_the_page_s_title(reader):
         ("he slept . | Marie slept .", "Marie", True),
         ("he saw Marie .", "Marie", False),
         ("In Spain it rains .", "Spain", False),
+        ("In 1905 , Marie slept .", "Marie", True),
+        ("Then , tired , Marie slept .", "Marie", True),
+        ("The cat , Marie slept .", "Marie", False),
         ("Marie 's husband slept .", "Marie", False),
         ("Safavid art is old .", "Safavid", False),
     ],

@@ -1,41 +1,38 @@
-"""Examples cut out of documents, dealt to partitions, and read back with every line checked."""
+"""Examples cut out of documents, and both read back with every line checked."""
 
+import json
 import re
-from collections import Counter
 from dataclasses import asdict, replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import (
-    PARTITIONS,
+    Annotation,
     Document,
     Example,
     answer_sentence,
+    chosen,
+    document_of,
     example_of,
-    partition_of,
     read_documents,
+    read_each_example,
     read_examples,
-    write_partitions,
+    row_of,
 )
 
-SHARES = {"finetune": 0.5, "head": 0.2, "probe": 0.3}
 WORDS = "Ada Dora was born in Rome . She moved to Oslo in 1901 . It rained .".split()
-DOCUMENT = Document("1", "Ada", "where did she move".split(), ["Title", *WORDS], (1, 18), "P", [(11, 12)], None)
+FOUND = Annotation((1, 18), "P", ((11, 12),))
+NOTHING = Annotation(None)
+DOCUMENT = Document("1", "Ada", "where did she move".split(), " ".join(["Title", *WORDS]), (FOUND,))
 EXAMPLE = Example("1", "Ada", "where did she move".split(), WORDS, (10, 11), [(0, 7), (7, 14), (14, 17)])
-TITLES = [f"Page {i}" for i in range(3000)]
 
 
-def documents_of(titles):
-    return [replace(DOCUMENT, example_id=f"{title}, {i}", title=title) for title in titles for i in (1, 2)]
-
-
-def deal(folder, documents, seed=13, shares=SHARES):
-    example_files = {name: folder / "examples" / f"{name}.jsonl.gz" for name in PARTITIONS}
-    document_files = {name: folder / "documents" / f"{name}.jsonl.gz" for name in PARTITIONS}
-    rows = write_partitions(documents, seed, shares, example_files, document_files)
-    return rows, {name: list(read_examples(path)) for name, path in example_files.items()}
+def annotated(*annotations):
+    return replace(DOCUMENT, annotations=annotations)
 
 
 def read(folder, *rows):
@@ -54,24 +51,84 @@ def test_an_example_is_the_paragraph_with_the_answer_counted_from_its_first_word
 
 
 def test_of_several_short_answers_the_first_on_the_page_counts():
-    assert example_of(replace(DOCUMENT, short_answers=[(13, 14), (11, 12), (12, 14)])).answer == (10, 11)
+    several = replace(FOUND, short_answers=((13, 14), (11, 12), (12, 14)))
+    assert example_of(annotated(several)).answer == (10, 11)
 
 
 def test_an_example_may_have_no_short_answer():
-    assert example_of(replace(DOCUMENT, short_answers=[], yes_no="yes")) == replace(EXAMPLE, answer=None)
+    assert example_of(annotated(replace(FOUND, short_answers=(), yes_no="yes"))) == replace(EXAMPLE, answer=None)
 
 
 @pytest.mark.parametrize(
     ("change", "why"),
     [
-        ({"long_answer": None}, "the page does not answer the question"),
-        ({"long_answer_tag": "Table"}, "the long answer is no paragraph but <Table>"),
-        ({"long_answer": (3, 3)}, "the paragraph has no words"),
+        ({"annotations": ()}, "the page does not answer the question"),
+        ({"annotations": (NOTHING,)}, "the page does not answer the question"),
+        ({"annotations": (NOTHING,) * 5}, "the page does not answer the question"),
+        ({"annotations": (NOTHING, FOUND, NOTHING)}, "one annotator alone found an answer"),
+        ({"annotations": (replace(FOUND, long_answer_tag="Table"),)}, "the long answer is no paragraph but <Table>"),
+        ({"annotations": (Annotation((3, 3), "P"),)}, "the paragraph has no words"),
+        ({"annotations": (Annotation((0, 0), "P"),)}, "the paragraph has no words"),
+        ({"page": "", "annotations": (Annotation((0, 0), "P"),)}, "the paragraph has no words"),
         ({"question": []}, "the question has no words"),
     ],
 )
 def test_a_document_without_an_example_says_why(change, why):
     assert example_of(replace(DOCUMENT, **change)) == why
+
+
+@pytest.mark.parametrize(
+    ("annotations", "long_answer"),
+    [
+        ([((7, 9), 0)], (7, 9)),
+        ([((7, 9), 0), ((2, 5), 0)], (2, 5)),  # the first on the page, in whatever order they stand
+        ([((2, 5), 0), ((7, 9), 1)], (7, 9)),  # one with a short answer before one without
+        ([((9, 12), 1), ((7, 9), 1), ((2, 5), 0)], (7, 9)),
+        ([(None, 0), ((7, 9), 0), (None, 0), ((2, 5), 0), (None, 0)], (2, 5)),  # two of five are enough
+        ([(None, 0), ((7, 9), 1), (None, 0), (None, 0), (None, 0)], None),  # one of five is not
+        ([(None, 0), ((7, 9), 1)], None),
+        ([((2, 5), 1)], (2, 5)),  # where there is one alone it counts
+    ],
+)
+def test_the_first_annotation_with_a_short_answer_makes_the_example_where_two_annotators_answered(annotations, long_answer):
+    made = [Annotation(span, "P", (span,) if short else ()) if span else NOTHING for span, short in annotations]
+    found = annotated(*made).chosen
+    assert (found.long_answer if found else None) == long_answer
+
+
+def test_gold_answers_are_those_of_all_annotations_each_once():
+    one, two = Annotation((1, 9), "P", ((2, 3), (5, 6))), Annotation((1, 18), "P", ((5, 6), (11, 12)))
+    document = annotated(two, one, NOTHING, one)
+    assert document.gold_answers == ((5, 6), (11, 12), (2, 3))
+    assert document.short_answers == one.short_answers
+
+
+def test_one_annotator_alone_gives_no_gold_answers():
+    assert annotated(FOUND, NOTHING, NOTHING).gold_answers == annotated(NOTHING).gold_answers == ()
+
+
+def test_a_page_may_be_a_function_that_is_called_once_and_only_if_the_page_is_looked_at():
+    calls = []
+
+    def page():
+        calls.append(1)
+        return DOCUMENT.text
+
+    assert example_of(replace(DOCUMENT, page=page, annotations=(NOTHING,))).startswith("the page does not answer")
+    assert calls == []
+    document = replace(DOCUMENT, page=page)
+    assert (example_of(document), document.words) == (EXAMPLE, ["Title", *WORDS])
+    assert calls == [1]
+
+
+def test_sentences_of_the_document_are_those_of_its_example():
+    sentences = ((0, 1), (1, 4), (4, 18))
+    assert example_of(replace(DOCUMENT, sentences=sentences)).sentences == [(0, 3), (3, 17)]
+
+
+def test_the_document_of_an_example_gives_the_example_back():
+    for example in (EXAMPLE, replace(EXAMPLE, answer=None), replace(EXAMPLE, sentences=[(0, 17)])):
+        assert example_of(document_of(example)) == example
 
 
 def test_the_answers_sentence_is_the_one_that_holds_it():
@@ -93,94 +150,16 @@ def test_without_a_short_answer_there_is_no_answers_sentence():
     assert answer_sentence(replace(EXAMPLE, answer=None)) is None
 
 
-def test_partitions_get_nearly_their_shares_of_the_pages():
-    counts = Counter(partition_of(title, 13, SHARES) for title in TITLES)
-    assert {name: counts[name] / len(TITLES) for name in PARTITIONS} == pytest.approx(SHARES, abs=0.03)
-
-
-def test_a_share_of_nothing_gets_nothing():
-    assert {partition_of(title, 13, {"finetune": 0, "head": 0, "probe": 1}) for title in TITLES} == {"probe"}
-
-
-def test_another_seed_deals_the_pages_anew():
-    moved = sum(partition_of(title, 1, SHARES) != partition_of(title, 2, SHARES) for title in TITLES)
-    assert moved / len(TITLES) == pytest.approx(1 - sum(share**2 for share in SHARES.values()), abs=0.04)
-
-
-def test_a_page_has_the_same_partition_in_every_process():
-    # As written down once: Python's own hash of a string changes with each process.
-    dealt = [partition_of(title, 13, SHARES) for title in ("Ada Lovelace", "Oslo", "Nile", "Café", "Moon landing")]
-    assert dealt == ["finetune", "head", "finetune", "probe", "finetune"]
-
-
-def test_partitions_are_disjoint_by_title(tmp_path):
-    _, dealt = deal(tmp_path, documents_of(TITLES[:100]))
-    titles = {name: {example.title for example in examples} for name, examples in dealt.items()}
-    assert sum(map(len, titles.values())) == len(set().union(*titles.values())) == 100
-    assert sum(map(len, dealt.values())) == 200
-
-
-def test_more_data_moves_no_page_to_another_partition(tmp_path):
-    _, few = deal(tmp_path / "few", documents_of(TITLES[50:100]))
-    _, many = deal(tmp_path / "many", documents_of(TITLES[:150]))
-    for name in PARTITIONS:
-        assert [example for example in many[name] if example.title in TITLES[50:100]] == few[name]
-
-
-def test_documents_go_where_their_examples_go(tmp_path):
-    _, dealt = deal(tmp_path, documents_of(TITLES[:20]))
-    for name in PARTITIONS:
-        documents = list(read_documents(tmp_path / "documents" / f"{name}.jsonl.gz"))
-        assert [example_of(document) for document in documents] == dealt[name]
-
-
-def test_the_table_counts_pages_examples_and_what_is_left_out(tmp_path):
-    documents = [
-        *documents_of(["a"]),
-        replace(DOCUMENT, example_id="3", title="a", short_answers=[]),
-        replace(DOCUMENT, example_id="4", title="a", long_answer=None),
-        replace(DOCUMENT, example_id="5", title="b", long_answer_tag="Table"),
-        replace(DOCUMENT, example_id="6", title="b", long_answer_tag="Table"),
-    ]
-    rows, _ = deal(tmp_path, documents, shares={"finetune": 0, "head": 0, "probe": 1})
-    assert rows[-5:] == [
-        ("probe", "pages", 1),
-        ("probe", "examples", 3),
-        ("probe", "with a short answer", 2),
-        ("left out", "the long answer is no paragraph but <Table>", 2),
-        ("left out", "the page does not answer the question", 1),
-    ]
-    assert {number for name, _, number in rows[:-5]} == {0}
-
-
-def test_the_same_documents_give_the_same_bytes(tmp_path):
-    deal(tmp_path / "one", documents_of(TITLES[:20]))
-    deal(tmp_path / "two", documents_of(TITLES[:20]))
-    for file in (tmp_path / "one").rglob("*.gz"):
-        assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
-
-
-@pytest.mark.parametrize("probe", [0.2, 0.4])
-def test_shares_that_do_not_make_1_are_refused_and_nothing_is_written(tmp_path, probe):
-    with pytest.raises(InputError, match=rf"partitions: .*together {0.7 + probe:g}; they must make 1"):
-        deal(tmp_path, documents_of(["a"]), shares={**SHARES, "probe": probe})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_shares_that_make_1_but_for_rounding_are_good(tmp_path):
-    shares = {"finetune": 0.2, "head": 0.7, "probe": 0.1}
-    assert sum(shares.values()) != 1
-    deal(tmp_path, documents_of(["a"]), shares=shares)
-
-
-def test_an_error_among_the_documents_leaves_no_partition_behind(tmp_path):
-    def documents():
-        yield from documents_of(TITLES[:20])
-        raise InputError("cut off")
-
-    with pytest.raises(InputError, match="cut off"):
-        deal(tmp_path, documents())
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+def test_examples_are_chosen_by_seed_and_id_whatever_their_order_or_company():
+    names = [f"id{i}" for i in range(50)]
+    taken = chosen(names, 10, 13)
+    assert len(taken) == 10
+    assert chosen(reversed(names), 10, 13) == taken
+    assert chosen(names, 10, 14) != taken
+    assert chosen(names, 9, 13) < taken
+    # More examples push some out, and bring none in but of their own.
+    assert chosen([*names, "new1", "new2"], 10, 13) - {"new1", "new2"} <= taken
+    assert chosen(names, None, 13) == chosen(names, 99, 13) == set(names)
 
 
 def test_examples_come_back_as_they_were_written(tmp_path):
@@ -190,12 +169,16 @@ def test_examples_come_back_as_they_were_written(tmp_path):
 
 
 def test_documents_come_back_as_they_were_written(tmp_path):
+    several = (NOTHING, FOUND, replace(FOUND, short_answers=((3, 4), (9, 12)), nested=True), Annotation((2, 2), "Tr"))
     documents = [
         DOCUMENT,
-        replace(DOCUMENT, example_id="2", long_answer=None, long_answer_tag=None, short_answers=[]),
-        replace(DOCUMENT, example_id="3", short_answers=[], yes_no="no"),
+        replace(annotated(NOTHING), example_id="2"),
+        replace(annotated(replace(FOUND, short_answers=(), yes_no="no")), example_id="3"),
+        replace(annotated(*several), example_id="4"),
+        replace(DOCUMENT, example_id="5", sentences=((0, 5), (5, 18))),
+        replace(DOCUMENT, example_id="6", page="é\u00a0ü <p", annotations=()),
     ]
-    files.write_json_lines(tmp_path / "a.jsonl", map(asdict, documents))
+    files.write_json_lines(tmp_path / "a.jsonl", map(row_of, documents))
     assert list(read_documents(tmp_path / "a.jsonl")) == documents
 
 
@@ -215,7 +198,18 @@ def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
         ("question", []),
         ("paragraph", []),
         ("paragraph", ["a", 1]),
+        ("paragraph", ["a", ""]),
+        ("paragraph", ["a", "New York"]),
+        ("question", ["New York"]),
         ("sentences", None),
+        ("sentences", [3]),
+        ("sentences", [[0]]),
+        ("sentences", [[0, 7, 17]]),
+        ("sentences", [[0.0, 17.0]]),
+        ("sentences", [[False, 17]]),
+        ("sentences", [[0, 20], [20, 17]]),
+        ("sentences", [[0, 0], [0, 17]]),
+        ("answer", [False, True]),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named_with_its_file_and_line(tmp_path, key, value):
@@ -234,7 +228,7 @@ def test_an_answer_outside_its_paragraph_is_named_with_its_file_and_line(tmp_pat
 def test_sentences_that_do_not_cover_the_paragraph_are_named_with_their_file_and_line(tmp_path, sentences):
     error = error_of(tmp_path, asdict(EXAMPLE) | {"sentences": sentences})
     assert f"{tmp_path}/a.jsonl.gz, line 1, key sentences: " in error
-    assert "do not cover the paragraph's 17 words" in error
+    assert "do not cover the 17 words" in error
 
 
 def test_an_example_id_that_occurs_twice_is_named_with_both_its_lines(tmp_path):
@@ -244,15 +238,60 @@ def test_an_example_id_that_occurs_twice_is_named_with_both_its_lines(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("words", []), ("long_answer", [1, 99]), ("short_answers", [[11, 12], [17, 99]]), ("question", "who")],
+    [
+        ("text", ""),
+        ("text", ["a"]),
+        ("long_answer", [1, 99]),
+        ("long_answer", [3, 2]),
+        ("short_answers", [[11, 12], [17, 99]]),
+        ("short_answers", [[11, 11]]),
+        ("short_answers", None),
+        ("annotations", {}),
+        ("annotations", ["none"]),
+        ("question", "who"),
+        ("sentences", [[0, 19]]),
+        ("sentences", [3]),
+    ],
 )
 def test_a_document_that_contradicts_itself_is_named_with_its_file_line_and_key(tmp_path, key, value):
-    files.write_json_lines(tmp_path / "a.jsonl", [asdict(DOCUMENT) | {key: value}])
+    row = row_of(DOCUMENT)
+    (row if key in row else row["annotations"][0])[key] = value
+    files.write_json_lines(tmp_path / "a.jsonl", [row])
     with pytest.raises(InputError, match=re.escape(f"{tmp_path}/a.jsonl, line 1, key {key}: found ")):
         list(read_documents(tmp_path / "a.jsonl"))
 
 
 def test_a_document_that_occurs_twice_is_named(tmp_path):
-    files.write_json_lines(tmp_path / "a.jsonl", [asdict(DOCUMENT), asdict(DOCUMENT)])
+    files.write_json_lines(tmp_path / "a.jsonl", [row_of(DOCUMENT), row_of(DOCUMENT)])
     with pytest.raises(InputError, match="line 2: example_id '1' stands already on line 1"):
         list(read_documents(tmp_path / "a.jsonl"))
+
+
+def test_each_line_gives_its_example_or_its_error(tmp_path):
+    good = [asdict(replace(EXAMPLE, example_id=str(i))) for i in range(3)]
+    lines = [json.dumps(row).encode() for row in good]
+    lines[1:1] = [b"{", b"\xff", b"[]", json.dumps(good[0] | {"answer": [0, 99]}).encode()]
+    (tmp_path / "a.jsonl").write_bytes(b"\n".join(lines))
+    found = list(read_each_example(tmp_path / "a.jsonl"))
+    assert [where for where, _ in found] == [f"{tmp_path}/a.jsonl, line {i}" for i in range(1, 8)]
+    assert [i for i, (_, example) in enumerate(found, 1) if isinstance(example, InputError)] == [2, 3, 4, 5]
+    assert all(str(error).startswith(where) for where, error in found[1:5])
+    assert [example.example_id for _, example in found if isinstance(example, Example)] == ["0", "1", "2"]
+
+
+words = st.text(st.characters(exclude_characters=" ", exclude_categories=["Cs"]), min_size=1, max_size=4)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_any_example_is_the_same_after_writing_and_reading_and_as_a_document(tmp_path_factory, data):
+    paragraph = data.draw(st.lists(words, min_size=1, max_size=12))
+    cuts = sorted(data.draw(st.sets(st.integers(1, len(paragraph)), max_size=3)) | {len(paragraph)})
+    start = data.draw(st.integers(0, len(paragraph) - 1))
+    answer = data.draw(st.none() | st.integers(start + 1, len(paragraph)).map(lambda end: (start, end)))
+    question = data.draw(st.lists(words, min_size=1, max_size=3))
+    example = Example("é", "", question, paragraph, answer, list(zip([0, *cuts[:-1]], cuts, strict=True)))
+    folder = tmp_path_factory.mktemp("any")
+    assert read(folder, asdict(example)) == [example]
+    files.write_json_lines(folder / "documents.jsonl", [row_of(document_of(example))])
+    assert list(map(example_of, read_documents(folder / "documents.jsonl"))) == [example]

@@ -1,7 +1,10 @@
 """Files are written whole or not at all; errors of JSON lines name file and line."""
 
+import contextlib
 import gzip
 import json
+import random
+import tracemalloc
 
 import pytest
 
@@ -192,7 +195,7 @@ def test_a_gzip_file_whose_checksum_is_wrong_is_named(tmp_path):
     path = tmp_path / "a.jsonl.gz"
     files.write_json_lines(path, [{"n": 1}])
     path.write_bytes(path.read_bytes()[:-8] + bytes(8))
-    with pytest.raises(InputError, match=r"a\.jsonl\.gz, after line 1: not a whole gzip file \(CRC"):
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz, after line \d: not a whole gzip file \(CRC"):
         read(path)
 
 
@@ -206,6 +209,84 @@ def test_a_plain_file_that_is_called_gz_is_named(tmp_path):
 def test_a_file_that_is_not_there_is_named(tmp_path, name):
     with pytest.raises(InputError, match=rf"{name}: there is no such file"):
         read(tmp_path / name)
+
+
+def test_a_gzip_file_without_a_byte_is_cut_off(tmp_path):
+    (tmp_path / "a.jsonl.gz").touch()
+    with pytest.raises(InputError, match=r"a\.jsonl\.gz, after line 0: not a whole gzip file \(it is empty\)"):
+        read(tmp_path / "a.jsonl.gz")
+
+
+def test_a_file_without_rows_has_none(tmp_path):
+    (tmp_path / "a.jsonl").touch()
+    files.write_json_lines(tmp_path / "b.jsonl.gz", [])
+    assert read(tmp_path / "a.jsonl") == read(tmp_path / "b.jsonl.gz") == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_anywhere_in_a_gzip_file_is_noticed(tmp_path, seed):
+    path, dice = tmp_path / "a.jsonl.gz", random.Random(seed)
+    files.write_json_lines(path, ({"n": n, "hash": hash((n, seed))} for n in range(200)))
+    good, raw = read(path), path.read_bytes()
+    unnoticed = 0
+    for i in range(60):
+        damaged = bytearray(raw[: dice.randrange(len(raw))] if i % 2 else raw)
+        if not i % 2:
+            damaged[dice.randrange(len(raw))] ^= 1 << dice.randrange(8)
+        path.write_bytes(bytes(damaged))
+        with contextlib.suppress(InputError):
+            # The header's time and operating system are no part of the lines.
+            assert read(path) == good
+            unnoticed += 1
+    assert unnoticed < 10
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_lines_that_are_no_utf_8_or_too_long_give_an_error_in_their_place(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST_LINE", 1 << 20)
+    lines = [b"one", b"\xff\xfe", b"", b"x" * (1 << 20), b"y" * (3 << 20), "é".encode(), b"z" * ((1 << 20) - 1), b"end"]
+    with gzip.open(tmp_path / name, "wb") if name.endswith("gz") else open(tmp_path / name, "wb") as file:
+        file.write(b"\n".join(lines))
+    found = list(files.read_lines(tmp_path / name))
+    assert [where for where, _ in found] == [f"{tmp_path / name}, line {i}" for i in range(1, 9)]
+    errors = {i: str(line) for i, (_, line) in enumerate(found, 1) if isinstance(line, InputError)}
+    assert set(errors) == {2, 4, 5}
+    assert errors[2].startswith(f"{tmp_path / name}, line 2: not UTF-8 (invalid start byte at byte 0)")
+    assert errors[5].startswith(f"{tmp_path / name}, line 5: longer than 1 MiB")
+    for i in {1, 3, 6, 7, 8}:
+        assert found[i - 1][1].removesuffix(b"\n") == lines[i - 1]
+
+
+def test_a_line_without_an_end_fills_no_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "LONGEST_LINE", 1 << 20)
+    with open(tmp_path / "a.jsonl", "wb") as file:
+        file.truncate(200 << 20)
+    tracemalloc.start()
+    ((_, error),) = files.read_lines(tmp_path / "a.jsonl")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert "longer than 1 MiB" in str(error)
+    assert peak < 8 << 20
+
+
+def test_files_put_together_have_the_lines_of_all_in_order(tmp_path):
+    for name, numbers in {"a": [1, 2], "b": [], "c": [3]}.items():
+        files.write_json_lines(tmp_path / f"{name}.jsonl.gz", ({"n": n} for n in numbers))
+        files.write_json_lines(tmp_path / f"{name}.jsonl", ({"n": n} for n in numbers))
+    sources = {suffix: [tmp_path / f"{name}{suffix}" for name in "abc"] for suffix in (".jsonl", ".jsonl.gz")}
+    files.concatenate({tmp_path / "new" / f"all{suffix}": paths for suffix, paths in sources.items()})
+    for suffix in sources:
+        assert read(tmp_path / "new" / f"all{suffix}") == [{"n": 1}, {"n": 2}, {"n": 3}]
+    with gzip.open(tmp_path / "new" / "all.jsonl.gz", "rt") as lines:
+        assert [json.loads(line)["n"] for line in lines] == [1, 2, 3]
+
+
+def test_where_one_source_is_missing_no_target_is_left(tmp_path):
+    files.write_json_lines(tmp_path / "a.jsonl.gz", [{"n": 1}])
+    targets = {tmp_path / "x.jsonl.gz": [tmp_path / "a.jsonl.gz"], tmp_path / "y.jsonl.gz": [tmp_path / "b.jsonl.gz"]}
+    with pytest.raises(FileNotFoundError):
+        files.concatenate(targets)
+    assert names_in(tmp_path) == ["a.jsonl.gz"]
 
 
 def test_a_scratch_folder_is_on_the_disk_of_its_target_and_does_not_stay(tmp_path):

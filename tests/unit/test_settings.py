@@ -131,7 +131,7 @@ def test_a_key_that_resembles_none_is_named_with_those_there_are(config, schema)
     ("section", "key", "value", "told"),
     [
         ("figures", "value", "percent", "found 'percent'. Did you mean percentage? Allowed: percentage, auc."),
-        ("data", "source", "squat", "found 'squat'. Allowed: bundled, natural_questions"),
+        ("data", "source", "squat", "found 'squat'. Did you mean squad? Allowed: bundled, natural_questions, squad,"),
         ("activations", "storage", "bfloat16", "Allowed: float32, float16."),
     ],
 )
@@ -157,7 +157,7 @@ def test_an_unknown_task_is_named_where_the_schema_lists_them(config):
         ("finetuning", "learning_rate", 0),
         ("partitions", "probe", 0),
         ("partitions", "head", 1.5),
-        ("data", "files", []),
+        ("data", "sample", 0),
     ],
 )
 def test_a_value_out_of_range_or_of_the_wrong_type_is_named(config, schema, section, key, value):
@@ -198,9 +198,21 @@ def test_a_checkpoint_needs_what_its_source_needs(config, schema, checkpoint, mi
     assert f"\n  checkpoints.new.{missing}: missing." in error_of(config, schema)
 
 
-def test_natural_questions_needs_files(config, schema):
-    config["data"] = {"source": "natural_questions"}
-    assert "\n  data.files: missing." in error_of(config, schema)
+@pytest.mark.parametrize("source", ["natural_questions", "squad", "squad_v2", "examples"])
+def test_data_may_be_named_without_files_and_the_rest_filled_in(config, schema, source):
+    config["data"] = {"source": source}
+    check(config, schema)
+    assert config["data"] == {"source": source, "sample": 1, "on_bad_input": "stop"}
+
+
+@pytest.mark.parametrize("key", ["files", "splits"])
+@pytest.mark.parametrize("value", [[], {}, {"probe": []}, "a.jsonl", {"test": ["a"]}, ["a", "a"], [3]])
+def test_files_and_splits_are_a_list_or_a_list_for_each_partition(config, schema, key, value):
+    for good in (["train", "validation"], {"finetune": ["train"], "probe": ["validation"]}):
+        config["data"] = {"source": "squad", key: good}
+        check(config, schema)
+    config["data"] = {"source": "squad", key: value}
+    assert f"\n  data.{key}" in error_of(config, schema)
 
 
 def test_a_checkpoint_of_the_hub_is_a_commit(config, schema):

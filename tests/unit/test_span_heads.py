@@ -6,9 +6,9 @@ import torch
 
 from pairprobe import store
 from pairprobe.errors import InputError
-from pairprobe.examples import Example
+from pairprobe.examples import Example, chosen
 from pairprobe.ranking import rank_logits
-from pairprobe.span_heads import chosen, fit, gold, gold_logits, train
+from pairprobe.span_heads import fit, gold, gold_logits, train
 
 LAYERS, HIDDEN, L2 = 2, 4, 0.1
 
@@ -258,18 +258,6 @@ def test_training_takes_the_same_examples_whatever_their_order(tmp_path):
     assert weights[1] == pytest.approx(weights[0], abs=1e-5)
     assert weights[2] == pytest.approx(weights[0], abs=1e-5)
     assert np.abs(weights[3] - weights[0]).max() > 0.01
-
-
-def test_examples_are_chosen_by_seed_and_id_whatever_their_order_or_company():
-    names = [f"e{i}" for i in range(50)]
-    taken = chosen(names, 10, 13)
-    assert len(taken) == 10
-    assert chosen(reversed(names), 10, 13) == taken
-    assert chosen(names, 10, 14) != taken
-    assert chosen(names, 9, 13) < taken
-    # More examples push some out, and bring none in but of their own.
-    assert chosen([*names, "new1", "new2"], 10, 13) - {"new1", "new2"} <= taken
-    assert chosen(names, None, 13) == chosen(names, 99, 13) == set(names)
 
 
 NO = np.nan

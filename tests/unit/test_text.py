@@ -1,10 +1,17 @@
 """Words and sentences."""
 
+import gzip
+import itertools
+import json
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairprobe import text
+
+SQUAD = Path(__file__).parents[2].parent / "shared" / "squad" / "dev-part1-v1.1.json.gz"
 
 
 def words_of(running: str) -> list[str]:
@@ -15,12 +22,12 @@ def sentences_of(words: str) -> list[str]:
     return [" ".join(words.split()[start:end]) for start, end in text.sentence_spans(words.split())]
 
 
-@pytest.mark.parametrize("token", ["<P>", "</P>", "<H1>", "</Td>", "<Br/>", "<td>"])
+@pytest.mark.parametrize("token", ["<P>", "</P>", "<H1>", "</Td>", "<Br/>", "<td>", '<Th_colspan="2">', '<A_title="1<2">'])
 def test_a_tag_is_html(token):
     assert text.is_html(token)
 
 
-@pytest.mark.parametrize("token", ["<", ">", "<>", "P", "<3", "a<b>", "<P>.", "<P> ", ""])
+@pytest.mark.parametrize("token", ["<", ">", "<>", "</>", "P", "<3", "<3>", "a<b>", "<P>.", "<P> ", "<P x>", "<é>", ""])
 def test_what_only_looks_like_a_tag_is_no_html(token):
     assert not text.is_html(token)
 
@@ -73,6 +80,59 @@ def test_words_are_where_their_spans_say():
 
 def test_text_without_words_has_no_spans():
     assert text.word_spans("") == text.word_spans(" \n ") == []
+
+
+def test_sentences_are_spans_of_the_words():
+    running = "  Mr. Smith left.  He lost!\n\nWhy? "
+    words, sentences = text.split(running)
+    assert [[running[a:b] for a, b in words[slice(*sentence)]] for sentence in sentences] == [
+        ["Mr.", "Smith", "left", "."],
+        ["He", "lost", "!"],
+        ["Why", "?"],
+    ]
+
+
+def assert_covered(running):
+    """Assert that the words hold every character but blanks, each once, in order, and the sentences every word."""
+    words, sentences = text.split(running)
+    assert "".join(running[a:b] for a, b in words) == "".join(running.split()), running
+    assert all(a < b <= c for (a, b), (c, _) in itertools.pairwise([*words, (len(running), 0)])), running
+    assert [i for sentence in sentences for i in range(*sentence)] == list(range(len(words))), running
+    assert all(start < end for start, end in sentences), running
+
+
+# What pysbd and the tokenizer use themselves, or take for lists, quotations and ends of sentences.
+PIECES = (
+    """a b. A. he "Go." ' " '' `` (x y) [1] ... .. ? ?! U.S. Mr. 1. 2) i. • ∯ &ᓰ& ∬ ȸ \\ * + $ No. p.m. 日本。 « » “ ” ∮
+&⎋& cannot gonna 'tis d'ye more'n -- % 5.5 http://a.b/c <P> ♭ e.g. é""".split()
+    + list("\u2018\u2019\n\t\r\u00a0\u2028\x1c\x1f\u0085\u200b")
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(["", " ", "  "])), max_size=12))
+def test_words_hold_every_character_of_any_text(pieces):
+    assert_covered("".join(piece + blank for piece, blank in pieces))
+
+
+@settings(max_examples=200, deadline=None, derandomize=True, database=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=40))
+def test_words_hold_every_character_of_any_unicode(running):
+    assert_covered(running)
+
+
+@pytest.mark.parametrize("running", ["∯", "It rained ∯ there. He left.", ";\x1f1. a", "\u2028∮\r\r\n5.5"])
+def test_what_the_sentence_splitter_loses_or_refuses_is_kept(running):
+    assert_covered(running)
+
+
+def test_real_paragraphs_lose_nothing():
+    if not SQUAD.exists():
+        pytest.skip(f"{SQUAD} is not on this machine")
+    with gzip.open(SQUAD) as file:
+        contexts = [p["context"] for article in json.load(file)["data"] for p in article["paragraphs"]]
+    for context in contexts[::12]:
+        assert_covered(context)
 
 
 def test_a_stop_a_question_mark_and_an_exclamation_mark_end_a_sentence():

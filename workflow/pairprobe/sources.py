@@ -148,7 +148,7 @@ def folder_of(data: dict) -> str:
         # No ".." of an address leads out of the folder.
         parts = re.sub(r"^\w+://|[^\w./-]+", "", origin["address"]).split("/")
         name = "/".join(part for part in parts if part.strip("."))
-    return f"{data.get('folder', 'downloads')}/{name}"
+    return f"{data.get('folder', 'downloads').rstrip('/')}/{name}"
 
 
 def fetch(origin: dict, name: str, path: str) -> None:
