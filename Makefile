@@ -7,7 +7,7 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint figures clean
+.PHONY: help demo test lint figures precision clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/snakefmt --check --compact-diff Snakefile workflow
 	$(VENV)/bin/snakemake --lint
+
+precision: $(VENV)/installed ## Compare the probing sets with the labels (NQ="FILES" SQUAD="FILES")
+	@$(VENV)/bin/python benchmarks/precision.py $(if $(NQ),--nq $(NQ)) $(if $(SQUAD),--squad $(SQUAD))
 
 clean: ## Delete the demo's results (not the environment)
 	rm -rf results/demo

@@ -14,6 +14,7 @@ from pairprobe.probing_sets import Pair
 VIEW = "paragraph"
 USES_WORDNET = True
 
+_ARTICLES = frozenset({"a", "an", "the", "one"})
 _DUMMY_NEXT = frozenset("is was has had seems seemed appears appeared takes took rained".split())
 
 
@@ -25,7 +26,7 @@ def find(example: Example, wordnet) -> Pair | str:
     pronouns = [i for i in range(*sentence) if example.paragraph[i].lower() in PRONOUNS and not _is_dummy(example, i)]
     if not pronouns:
         return "no pronoun in the answer's sentence"
-    mentions = shared_entities(example, sentence)
+    mentions = shared_entities(example, sentence, wordnet)
     if not mentions:
         return "no entity of the question stands before the answer's sentence, and not in it"
     reason = "gender or number of the entity contradicts each pronoun"
@@ -39,21 +40,30 @@ def find(example: Example, wordnet) -> Pair | str:
     return reason
 
 
-def shared_entities(example: Example, sentence: Span) -> list[Span]:
+def shared_entities(example: Example, sentence: Span, wordnet) -> list[Span]:
     """List the mentions of the question's entities before a sentence, of those that do not stand in it.
 
     The longest entity first, and of each the mention nearest to the sentence first.
     """
-    asked = [word.lower() for word in example.question]
-    within = [word.lower() for word in example.paragraph[slice(*sentence)]]
-    found = []
-    for name in entities.names_in(example, 0, sentence[0]):
-        words = [word.lower() for word in example.paragraph[slice(*name)]]
-        # A surname, or the last word of a longer name, in the answer's sentence mentions the entity too.
-        mentioned = text.contains_words(within, words) >= 0 or (words[-1] in within and len(words[-1]) > 3)
-        if text.contains_words(asked, words) >= 0 and not mentioned and entities.fills_quotation(example, name):
-            found.append(name)
+    found = [
+        name
+        for name in entities.entities_in(example, 0, sentence[0], wordnet)
+        if entities.is_asked(example, name)
+        and not _is_mentioned(example, name, sentence)
+        and entities.fills_quotation(example, name)
+        and not entities.modifies(example, name, wordnet)
+    ]
     return sorted(found, key=lambda name: (name[0] - name[1], -name[0]))
+
+
+def _is_mentioned(example: Example, name: Span, sentence: Span) -> bool:
+    """Whether a sentence names an entity: with its whole name, the last word of it, or the first ones ("John Paul")."""
+    words = [word.lower() for word in example.paragraph[slice(*name)]]
+    within = [word.lower() for word in example.paragraph[slice(*sentence)]]
+    if text.contains_words(within, words) >= 0 or (words[-1] in within and len(words[-1]) > 3):
+        return True
+    first_name = words[:1] if len(words) > 1 and words[0] in entities.first_names() else words[:2]
+    return len(words) > 1 and text.contains_words(within, first_name) >= 0 and first_name[-1] not in text.STOP_WORDS
 
 
 def refers(example: Example, entity: Span, pronoun: int, wordnet) -> bool:
@@ -66,34 +76,38 @@ def refers(example: Example, entity: Span, pronoun: int, wordnet) -> bool:
     rivals = [
         name
         for name in entities.names_in(example, start, pronoun)
-        if name != entity and not own & {word.lower() for word in example.paragraph[slice(*name)]}
+        if name != entity
+        and not own & {word.lower() for word in example.paragraph[slice(*name)]}
+        and _could_mean(example, name, wanted, wordnet)
     ]
-    if any(_lures(example, name, pronoun, wanted, wordnet) for name in rivals):
-        return False
     if wanted in ("male", "female"):
-        return True
-    return subject and _opens_clause(example, pronoun) and _stays_on_topic(example, entity, pronoun, wanted, own)
-
-
-def _lures(example: Example, name: Span, pronoun: int, wanted: str, wordnet) -> bool:
-    """Whether a name could be what the pronoun means instead; for a thing, only a subject or a name beside the pronoun."""
-    if wanted not in entities.could_be(example, name, wordnet):
+        if _other_gender_between(example, entity, pronoun, wanted, wordnet):
+            return False
+        if not rivals:
+            return True
+    # A subject is what the text goes on about: of the rivals only another subject, or a name beside the pronoun, counts.
+    here = entities.sentence_of(example, pronoun)[0]
+    if any(name[0] >= here or entities.is_subject(example, name, wordnet) for name in rivals):
         return False
-    if wanted in ("male", "female"):
-        return True
-    return entities.is_subject(example, name, wordnet) or name[0] >= entities.sentence_of(example, pronoun)[0]
+    return (
+        subject
+        and entities.opens_clause(example, pronoun, wanted)
+        and _stays_on_topic(example, entity, pronoun, wanted, own)
+    )
 
 
-def _opens_clause(example: Example, pronoun: int) -> bool:
-    """Whether a pronoun is the first word of its sentence, or follows the comma of an opening adjunct ("In 1905, it")."""
-    start, _ = entities.sentence_of(example, pronoun)
-    before = example.paragraph[start:pronoun]
-    if not before:
-        return True
-    commas = before.count(",")
-    adjunct = before[0].lower() in text.STOP_WORDS and before[0].lower() not in {"the", "a", "an", "this", "these"}
-    short = len(before) <= 8
-    return adjunct and short and (before[-1] == "," if commas else len(before) <= 4)
+def _other_gender_between(example: Example, entity: Span, pronoun: int, wanted: str, wordnet) -> bool:
+    """Whether a pronoun of the other gender follows an entity of which either may be true."""
+    other = {"male": "female", "female": "male"}[wanted]
+    said = {PRONOUNS.get(word.lower()) for word in example.paragraph[entity[1] : pronoun]}
+    return other in said and other in entities.could_be(example, entity, wordnet)
+
+
+def _could_mean(example: Example, name: Span, wanted: str, wordnet) -> bool:
+    """Whether a name could be what a pronoun means, as far as gender and number go."""
+    if not entities.is_proper(example, name, wordnet) or entities.modifies(example, name, wordnet):
+        return False
+    return wanted in entities.could_be(example, name, wordnet)
 
 
 def _stays_on_topic(example: Example, entity: Span, pronoun: int, wanted: str, own: set[str]) -> bool:
@@ -114,6 +128,6 @@ def _is_dummy(example: Example, i: int) -> bool:
     following = [word.lower() for word in example.paragraph[i + 1 : i + 9]]
     if following[0] not in _DUMMY_NEXT:
         return False
-    # "it is very difficult to": at most two words between the verb and "to", and none that could be its own object.
-    impersonal = "to" in following[2:4] and not following[1].endswith("ed")
+    # "it is very difficult to": at most two words between the verb and "to", and none that "it" itself could be.
+    impersonal = "to" in following[2:4] and not following[1].endswith("ed") and following[1] not in _ARTICLES
     return impersonal or bool({"that", "whether", "who", "until", "when"} & set(following[1:]))
