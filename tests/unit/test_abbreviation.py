@@ -5,7 +5,7 @@ import pytest
 from pairprobe import wordnet
 from pairprobe.examples import Example
 from pairprobe.probing_sets import Pair
-from pairprobe.probing_sets.abbreviation import find, full_form, letters_of
+from pairprobe.probing_sets.abbreviation import find, full_form, given_form, letters_of
 
 pytestmark = pytest.mark.xdist_group("wordnet")
 
@@ -62,6 +62,15 @@ def test_a_pair_has_positions_in_question_and_paragraph(reader):
         ("ucla", "University of California at Los Angeles", "University of California at Los Angeles"),
         ("mbm", "meat and bone meal", "meat and bone meal"),
         ("afb", "American Foundation for the Blind", "American Foundation for the Blind"),
+        ("doi", "Department of the Interior", "Department of the Interior"),
+        # A word of several parts lends one letter, or one for each.
+        ("iac", "the inflation-adjusted cost", "inflation-adjusted cost"),
+        ("ihc", "the inflation-hedged costs", "inflation-hedged costs"),
+        ("ilfr", "the Inner-London Freight Railway", "Inner-London Freight Railway"),
+        # A plural.
+        ("rbcs", "the red blood cells", "red blood cells"),
+        ("rbcs", "the red blood cell", "red blood cell"),
+        ("rbc's", "the red blood cells", "red blood cells"),
         # They may lend one, and need not.
         ("lotr", "The Lord of the Rings", "Lord of the Rings"),
         ("fao", "the Food and Agriculture Organization", "Food and Agriculture Organization"),
@@ -85,11 +94,11 @@ def test_an_abbreviation_is_found(reader, word, paragraph, full):
         ("zqjzqjzqj", "Zebra Quiz Jam Zebra Quiz Jam Zebra Quiz Jam"),
         ("c3po", "Cars 3 People Own"),
         ("xii", "Xenon Ions Inside"),
-        ("vil", "Very Important League"),
+        ("xvi", "Xylophone Virtuosos International"),
     ],
 )
 def test_an_ordinary_word_or_no_short_word_of_letters_is_no_abbreviation(reader, word, paragraph):
-    assert pair_of(reader, f"is the {word} here", paragraph) == NO_CANDIDATE
+    assert pair_of(reader, f"is {word} here", paragraph) == NO_CANDIDATE
 
 
 @pytest.mark.parametrize(
@@ -103,6 +112,8 @@ def test_an_ordinary_word_or_no_short_word_of_letters_is_no_abbreviation(reader,
         # Capitalised and not.
         ("nfl", "a National football League"),
         ("nfl", "a national Football league"),
+        ("nfl", "nobody from leeds"),
+        ("nfl", "nine football less"),
         # Two letters are weak evidence.
         ("pc", "a personal computer"),
         ("pc", "Personal computer"),
@@ -113,6 +124,10 @@ def test_an_ordinary_word_or_no_short_word_of_letters_is_no_abbreviation(reader,
         # A small word does not open or close a name.
         ("twh", "The World House"),
         ("nft", "National Football The"),
+        # One small word lends a letter, another none.
+        ("ctn", "Committee for the Northern Lakes"),
+        # The end of a longer name that has an abbreviation of its own.
+        ("ctc", "the Upper Crossing Tunnel Company ( UCTC )"),
     ],
 )
 def test_words_that_do_not_spell_the_abbreviation_make_no_pair(reader, word, paragraph):
@@ -138,6 +153,101 @@ def test_the_paragraph_s_own_abbreviation_goes_before_wordnet_s(reader):
     assert pair_of(reader, "where is the cia", paragraph) == ("cia", "Culinary Institute of America")
 
 
+def test_wordnet_s_own_expansion_is_found_behind_another(reader):
+    paragraph = "the United States Army of the United States of America"
+    assert pair_of(reader, "where is the usa", paragraph) == ("usa", "United States of America")
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("Which port in the US is busy ?", "US"),
+        ("Which U.S. port is busy ?", "U.S."),
+        ("which u.s. port is busy", "u.s."),
+        ("which port in the us is busy", "us"),
+    ],
+)
+def test_a_stop_word_written_as_an_abbreviation_is_one(reader, question, word):
+    assert pair_of(reader, question, "ports of the United States of America") == (word, "United States")
+
+
+@pytest.mark.parametrize("question", ["which port do they show us", "Which port do they show us ?"])
+def test_a_stop_word_is_no_abbreviation_otherwise(reader, question):
+    assert pair_of(reader, question, "ports of the United States ( US )") == NO_CANDIDATE
+
+
+@pytest.mark.parametrize(
+    ("question", "found"),
+    [
+        ("Who owns BOG ?", ("BOG", "Brook Otter Guild")),
+        ("Who owns Bog ?", NO_CANDIDATE),
+        ("Who owns the bog ?", NO_CANDIDATE),
+        ("Who owns several BOGs ?", ("BOGs", "Brook Otter Guild")),
+    ],
+)
+def test_in_a_question_with_capitals_an_abbreviation_has_two(reader, question, found):
+    assert pair_of(reader, question, "the Brook Otter Guild") == found
+
+
+def test_in_a_question_with_capitals_a_name_is_no_abbreviation_and_a_word_in_lower_case_can_be(reader):
+    assert pair_of(reader, "Did Nfl players strike ?", "the National Football League") == NO_CANDIDATE
+    found = pair_of(reader, "Which donor has the most rbc ?", "of red blood cells")
+    assert found == ("rbc", "red blood cells")
+
+
+def test_a_question_all_in_capitals_tells_no_case(reader):
+    assert pair_of(reader, "WHO RUNS THE NFL", "the National Football League") == ("NFL", "National Football League")
+    assert pair_of(reader, "WHO RUNS THE BOG", "the Brook Otter Guild") == NO_CANDIDATE
+
+
+@pytest.mark.parametrize(
+    ("word", "paragraph", "full"),
+    [
+        # Ordinary words, two letters in lower case, a letter that is a word, capitals here and there.
+        ("ram", "with random access memory ( RAM )", "random access memory"),
+        ("ai", "by artificial intelligence ( AI )", "artificial intelligence"),
+        ("tcr", "the T cell receptor ( TCR )", "T cell receptor"),
+        ("lgw", 'they call the " Lone guy with Guitar " or " LGW "', None),
+        ("lgg", 'they call the " Lone guy with Guitar " or " LGG "', "Lone guy with Guitar"),
+        ("hvac", "heating , ventilation and air conditioning [ HVAC ]", "heating , ventilation and air conditioning"),
+        # Before the abbreviation and behind it, and in the plural.
+        ("sip", "through SIP ( Session Initiation Protocol )", "Session Initiation Protocol"),
+        ("mna", "members of the national assembly ( MNAs )", "members of the national assembly"),
+        ("pc", "PC stands for personal computer", "personal computer"),
+        # The rest of a name is not abbreviated.
+        ("sip", "the Small Island Programme Fund for Bali ( SIP )", "Small Island Programme"),
+        # WordNet has another.
+        ("cia", "the Culinary Institute of America , or CIA", "Culinary Institute of America"),
+    ],
+)
+def test_what_the_paragraph_gives_beside_the_abbreviation_is_believed(reader, word, paragraph, full):
+    found = pair_of(reader, f"what is a {word}", paragraph)
+    assert found == (NOT_THERE if full is None else (word, full))
+
+
+@pytest.mark.parametrize(
+    "paragraph",
+    [
+        "a random access memory",
+        # Not written as an abbreviation, or not beside it.
+        "a random access memory ( ram )",
+        "a random access memory beside a RAM",
+        "random access memory is what computers call their RAM",
+        "RAM and random access memory",
+    ],
+)
+def test_an_ordinary_word_needs_its_full_form_beside_it(reader, paragraph):
+    assert pair_of(reader, "what is a ram", paragraph) == NO_CANDIDATE
+
+
+def test_a_given_form_goes_before_a_tighter_one_and_one_before_the_abbreviation_before_one_behind_it():
+    words = "National Football League and National Federation of Lions ( NFL )".split()
+    assert given_form("nfl", words) == (4, 5, 6, 7)
+    words = "Liga de Fútbol Nacional - LFN ( League Football National )".split()
+    assert given_form("lfn", words) == (0, 1, 2, 3)
+    assert given_form("lfn", ["LFN"]) == given_form("lfn", []) == ()
+
+
 @pytest.mark.parametrize(
     ("question", "pair"),
     [
@@ -160,10 +270,12 @@ def test_of_several_abbreviations_the_first_that_is_spelt_out_makes_the_only_pai
         ("nfl", "", ()),
     ],
 )
-def test_the_tightest_full_form_is_taken_and_of_equals_the_first(letters, paragraph, match):
-    assert full_form(letters, paragraph.split()) == match
+def test_the_tightest_full_form_is_taken_and_of_equals_the_first(reader, letters, paragraph, match):
+    assert full_form(letters, paragraph.split(), reader) == match
 
 
-@pytest.mark.parametrize(("word", "letters"), [("nato", "nato"), ("NATO", "nato"), ("N.A.T.O.", "nato"), ("Ph.D.", "phd")])
+@pytest.mark.parametrize(
+    ("word", "letters"), [("nato", "nato"), ("NATO", "nato"), ("N.A.T.O.", "nato"), ("Ph.D.", "phd"), ("nato's", "nato")]
+)
 def test_letters_are_in_lower_case_and_without_stops(word, letters):
     assert letters_of(word) == letters
