@@ -34,7 +34,20 @@ def checked(config):
                 sources.shares_of(partitions, config["partitions"])
     except InputError as error:
         raise WorkflowError(str(error)) from None
+    # What each source of a checkpoint is described by; label and colour are for all of them.
+    described = {
+        "package": ("package", "folder"),
+        "path": ("path",),
+        "hub": ("repository", "revision"),
+        "finetune": ("start", "seed"),
+    }
     for name, checkpoint in config["checkpoints"].items():
+        allowed = ("source", "label", "colour", *described[checkpoint["source"]])
+        for key in checkpoint:
+            if key not in allowed:
+                raise WorkflowError(
+                    f"checkpoints.{name}.{key}: source {checkpoint['source']} has no such key. Allowed: {', '.join(allowed)}."
+                )
         start = checkpoint.get("start")
         if checkpoint["source"] == "finetune" and config["checkpoints"].get(
             start, {}
@@ -79,6 +92,13 @@ def checked(config):
                 raise WorkflowError(
                     f"figures.{key}: found {name!r}. Allowed: {', '.join(config['checkpoints'])}."
                 )
+    measures = (*probing_sets.PAIR_MEASURES, *probing_sets.BOUNDARY_MEASURES)
+    panels = [f"{task}_{measure}" for task in config["tasks"] for measure in measures]
+    for name in figures["comparisons"]:
+        if name in ("grid", *panels):
+            raise WorkflowError(
+                f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name."
+            )
     for file in sources.local_files(config["data"]):
         if not Path(file).exists():
             raise WorkflowError(
@@ -114,9 +134,10 @@ def files_of_data():
     }
     named = {}
     for path, partitions in paths.items():
-        stem = Path(path).name.split(".")[0] or "file"
-        same = [name for name in named if name.split("~")[0] == stem]
-        named[f"{stem}~{len(same) + 1}" if same else stem] = (path, partitions)
+        stem, number = Path(path).name.split(".")[0] or "file", 1
+        while (name := stem if number == 1 else f"{stem}~{number}") in named:
+            number += 1
+        named[name] = (path, partitions)
     return named
 
 

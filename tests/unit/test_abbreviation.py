@@ -7,8 +7,6 @@ from pairprobe.examples import Example
 from pairprobe.probing_sets import Pair
 from pairprobe.probing_sets.abbreviation import find, full_form, given_form, letters_of
 
-pytestmark = pytest.mark.xdist_group("wordnet")
-
 NOT_THERE = "the abbreviation's full form is not in the paragraph"
 NO_CANDIDATE = "no question word could be an abbreviation"
 

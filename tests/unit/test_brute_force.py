@@ -35,8 +35,6 @@ from pairprobe import (
     wordnet,
 )
 
-pytestmark = pytest.mark.xdist_group("brute_force")
-
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 PAIR_TASKS = ("synonyms", "abbreviation", "coreference", "answer_type")

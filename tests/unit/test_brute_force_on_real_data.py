@@ -40,8 +40,6 @@ CORPORA = {
 # So many examples are read of each, and so many of their pairs ranked for each task: a minute for both.
 QUESTIONS, PAIRS = 900, 12
 
-pytestmark = pytest.mark.xdist_group("brute_force")
-
 
 @pytest.fixture(scope="module", params=CORPORA)
 def made(request, tmp_path_factory):

@@ -7,8 +7,6 @@ from pairprobe.examples import Example
 from pairprobe.probing_sets import Pair
 from pairprobe.probing_sets.coreference import find
 
-pytestmark = pytest.mark.xdist_group("wordnet")
-
 NO_ENTITY = "no entity of the question stands before the answer's sentence, and not in it"
 NO_PRONOUN = "no pronoun in the answer's sentence"
 CONTRADICTS = "gender or number of the entity contradicts each pronoun"

@@ -9,8 +9,6 @@ from pairprobe.examples import Example
 from pairprobe.probing_sets import Pair
 from pairprobe.probing_sets.synonyms import LEAST_SHARE, find, shared_sense
 
-pytestmark = pytest.mark.xdist_group("wordnet")
-
 NONE_SHARED = "no two words share a frequent sense"
 
 

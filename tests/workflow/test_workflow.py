@@ -1,37 +1,26 @@
 """The workflow run whole on a small corpus with a tiny encoder, then asked what it would run again, and why."""
 
-import os
-import re
+import gzip
+import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
+import project as projects
 import pytest
 import yaml
+from project import ROOT
 
-pytestmark = pytest.mark.xdist_group("workflow")
+# A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
+PAGES = projects.PAGES[:26]
+CONFIG = "config/tiny.yaml"
 
-ROOT = Path(__file__).parents[2]
-PAGES = 26
 
-
-def snakemake(project: Path, *arguments: str, cores: int = 2) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", "config/tiny.yaml", *arguments]
-    # The copy's own library, not the installed one.
-    environment = {**os.environ, "PYTHONPATH": str(project / "workflow")}
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=environment, check=False)
+def snakemake(project: Path, *arguments: str, cores: int = 2):
+    return projects.snakemake(project, CONFIG, *arguments, cores=cores)
 
 
 def planned(project: Path, *arguments: str) -> dict[str, int]:
-    """Return how many jobs of each rule a dry run plans, without those that only collect."""
-    run = snakemake(project, "-n", *arguments)
-    assert run.returncode == 0, run.stdout + run.stderr
-    output = run.stdout + run.stderr
-    if "Nothing to be done" in output:
-        return {}
-    jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
-    return {name: count for name, count in jobs.items() if name not in ("all", "total", "figures", "tables")}
+    return projects.planned(project, CONFIG, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -53,24 +42,15 @@ def tiny_encoder(tmp_path_factory):
 
 
 def copy_project(folder: Path, encoder: Path, shards: int = 1) -> Path:
-    """Copy what the workflow consists of, with a few of the pages, and write a configuration for them."""
-    for name in ("Snakefile", "config", "envs", "profiles", "scripts", "workflow"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__", "pages"))
-        else:
-            shutil.copy(source, folder / name)
-    pages = folder / "workflow" / "resources" / "pages"
-    pages.mkdir(parents=True)
-    for page in sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))[:PAGES]:
-        shutil.copy(page, pages)
+    """Copy the project with a few of the pages, and write a configuration for them."""
+    projects.copy_project(folder, PAGES)
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config["run"] = "tiny"
     config["checkpoints"]["pretrained"] = {"label": "Pre-trained", "source": "path", "path": str(encoder)}
     config["finetuning"] |= {"epochs": 1, "max_length": 64, "stride": 16, "precision": "float32", "threads": 1}
     config["activations"] |= {"shards": shards}
     config["evaluation"] |= {"precision": "float32"}
-    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(config))
+    (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     return folder
 
 
@@ -110,7 +90,7 @@ def config_with(**changes):
                 config.setdefault(section, {})[name] = value
             else:
                 config[section] = value
-        return yaml.safe_dump(config)
+        return yaml.safe_dump(config, sort_keys=False)
 
     return change
 
@@ -118,6 +98,20 @@ def config_with(**changes):
 PANELS = {"draw_grid": 1, "draw_panel": 10}
 AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
+AFTER_EXTRACTING = {
+    "extract_activations": 6, "tabulate_activations": 1, "rank_pairs": 8, "evaluate_checkpoint": 2,
+    "tabulate_evaluation": 1, **BOUNDARY, **AFTER_RANKING,
+}  # fmt: skip
+AFTER_FETCHING = {"finetune_checkpoint": 1, **AFTER_EXTRACTING}
+AFTER_READING = {
+    "partition_examples": 1, "build_probing_set": 5, "tabulate_probing_sets": 1, "finetune_checkpoint": 1,
+    **AFTER_EXTRACTING,
+}  # fmt: skip
+ANOTHER_SEED = {"label": "Again", "source": "finetune", "start": "pretrained", "seed": 14}
+ONE_MORE_CHECKPOINT = {
+    "finetune_checkpoint": 1, "extract_activations": 3, "tabulate_activations": 1, "rank_pairs": 4,
+    "train_span_heads": 1, "rank_boundaries": 1, "evaluate_checkpoint": 1, "tabulate_evaluation": 1, **AFTER_RANKING,
+}  # fmt: skip
 
 
 def test_everything_is_there_after_a_run(project):
@@ -127,7 +121,7 @@ def test_everything_is_there_after_a_run(project):
         "activations/pretrained/paragraph/probe-1of1.h5", "rankings/finetuned/coreference.tsv", "percentages.tsv",
         "figures/grid.svg", "figures/grid.pdf", "figures/grid.png", "figures/boundary_end.png",
         "tables/question_answering.md", "tables/probing_sets.tsv", "logs/rank_pairs/pretrained.synonyms.log",
-        "benchmarks/draw_grid.tsv",
+        "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name
     assert not list(results.rglob(".[0-9]*")), "temporary files stayed behind"
@@ -160,7 +154,19 @@ def test_a_deleted_figure_is_drawn_alone(project):
             {"build_probing_set": 1, "tabulate_probing_sets": 1, "rank_pairs": 2, **AFTER_RANKING},
         ),
         ("workflow/pairprobe/span_heads.py", with_code, {**BOUNDARY, **AFTER_RANKING}),
+        ("workflow/pairprobe/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
+        ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, **AFTER_FETCHING}),
+        ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
         ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
+        ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), PANELS),
+        ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),
+        (
+            "config/tiny.yaml",
+            config_with(figures__comparisons={"a": ["finetuned"], "b": ["finetuned", "pretrained"]}),
+            {"draw_grid": 2},
+        ),
+        ("config/tiny.yaml", config_with(checkpoints__again=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
+        ("config/tiny.yaml", config_with(checkpoints__finetuned=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(boundary={"l2": 0.5}), {**BOUNDARY, **AFTER_RANKING}),
@@ -179,8 +185,9 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
     ],
     ids=[
-        "comment", "docstring", "touched script", "figures.py", "ranking.py", "synonyms.py", "span_heads.py", "title",
-        "punctuation", "words", "l2", "evaluation", "tasks",
+        "comment", "docstring", "touched script", "figures.py", "ranking.py", "synonyms.py", "span_heads.py",
+        "readers.py", "downloads.py", "on_bad_input", "title", "figures.checkpoints", "a comparison", "two comparisons",
+        "one more checkpoint", "another seed", "punctuation", "words", "l2", "evaluation", "tasks",
     ],
 )  # fmt: skip
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):
@@ -197,10 +204,54 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
             config_with(data={"source": "natural_questions", "files": ["nowhere.jsonl.gz"]}),
             ["nowhere.jsonl.gz", "no such file"],
         ),
+        (
+            config_with(data={"source": "bundled", "files": ["Snakefile"]}),
+            ["data.files", "bundled pages are in this project"],
+        ),
+        (config_with(data={"source": "examples"}), ["data.files: missing"]),
+        (
+            config_with(data={"source": "squad", "files": ["Snakefile"], "splits": ["train"]}),
+            ["data.splits", "Remove one of the two"],
+        ),
+        (config_with(data={"source": "squad", "splits": ["test"]}), ["data.splits: found 'test'", "train, validation"]),
+        (
+            config_with(
+                data={"source": "squad", "splits": {"finetune": ["train"], "probe": ["validation"]}},
+                partitions={"finetune": 0, "head": 0.3, "probe": 0.7},
+            ),
+            ["partitions: finetune have no share"],
+        ),
+        (config_with(data__on_bad_input="sometimes"), ["data.on_bad_input", "stop", "skip"]),
+        (config_with(figures__checkpoints=["nobody"]), ["figures.checkpoints: found 'nobody'", "pretrained, finetuned"]),
+        (
+            config_with(figures__comparisons={"two": ["pretrained", "nobody"]}),
+            ["figures.comparisons.two: found 'nobody'", "pretrained, finetuned"],
+        ),
+        (config_with(figures__comparisons={"grid": ["pretrained"]}), ["figures.comparisons.grid", "another name"]),
+        (
+            config_with(figures__comparisons={"synonyms_cosine": ["pretrained"]}),
+            ["figures.comparisons.synonyms_cosine", "another name"],
+        ),
         (config_with(checkpoints={"a": {"source": "pakage"}}), ["checkpoints.a.source", "package"]),
         (config_with(checkpoints={"a": {"source": "finetune", "start": "b"}}), ["checkpoints.a.start", "'b'"]),
     ],
-    ids=["misspelt key", "unknown task", "missing file", "unknown source", "unknown start"],
+    ids=[
+        "misspelt key",
+        "unknown task",
+        "missing file",
+        "files of the bundled pages",
+        "no files of examples",
+        "files and splits",
+        "unknown split",
+        "files for no share",
+        "on_bad_input",
+        "figures.checkpoints",
+        "figures.comparisons",
+        "a comparison named grid",
+        "a comparison named as a panel",
+        "unknown source",
+        "unknown start",
+    ],
 )
 def test_a_bad_configuration_gives_one_clear_error(project, edited, change, said):
     edited("config/tiny.yaml", change)
@@ -209,6 +260,103 @@ def test_a_bad_configuration_gives_one_clear_error(project, edited, change, said
     assert run.returncode != 0
     assert all(words in output for words in said), output
     assert "Traceback" not in output
+
+
+def test_a_comparison_is_drawn_of_its_checkpoints_alone(project, edited):
+    edited(CONFIG, config_with(figures__comparisons={"before": ["pretrained"]}))
+    figures = project / "results" / "tiny" / "figures"
+    grid = (figures / "grid.svg").read_bytes()
+    run = snakemake(project, "--", "figures")
+    assert run.returncode == 0, run.stdout + run.stderr
+    drawn = (figures / "before.svg").read_text()
+    assert "Pre-trained" in drawn
+    assert "Fine-tuned" not in drawn
+    assert (figures / "grid.svg").read_bytes() == grid
+    assert b"Fine-tuned" in grid
+    assert planned(project) == {}
+
+
+def test_another_seed_of_a_training_gives_other_weights(project, edited):
+    edited(CONFIG, config_with(checkpoints__again=ANOTHER_SEED))
+    run = snakemake(project, "--", "results/tiny/checkpoints/again")
+    assert run.returncode == 0, run.stdout + run.stderr
+    weights = [project / "results" / "tiny" / "checkpoints" / name / "model.safetensors" for name in ("finetuned", "again")]
+    first, second = (path.read_bytes() for path in weights)
+    assert len(first) == len(second)
+    assert first != second
+
+
+# Files at hand.
+
+TABLE = "results/files/tables/examples.tsv"
+
+
+@pytest.fixture
+def files(project):
+    """Two files of Natural Questions, the pages half and half, a configuration for some of them, and no results."""
+    with gzip.open(project / "results" / "tiny" / "data" / "mini_nq.jsonl.gz", "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    titles = sorted({row["document_title"] for row in rows})
+    for name, chosen in (("one", titles[:13]), ("two", titles[13:])):
+        write_rows(project / f"{name}.jsonl", [row for row in rows if row["document_title"] in chosen])
+    path = project / "config" / "files.yaml"
+    config = yaml.safe_load((project / "config" / "tiny.yaml").read_text())
+
+    def configure(*names: str, **data) -> None:
+        data = {"source": "natural_questions", "files": [*names], **data}
+        path.write_text(yaml.safe_dump(config | {"run": "files", "data": data}, sort_keys=False))
+
+    yield configure
+    shutil.rmtree(project / "results" / "files", ignore_errors=True)
+
+
+def write_rows(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def counts(project: Path, run: str) -> dict[tuple[str, ...], int]:
+    lines = (project / "results" / run / "tables" / "examples.tsv").read_text().splitlines()[1:]
+    return {tuple(row[:2]): int(row[2]) for row in (line.split("\t") for line in lines)}
+
+
+def of_files(run, project: Path, *arguments: str):
+    return run(project, "config/files.yaml", *arguments, "--", TABLE)
+
+
+def test_a_file_that_is_added_is_read_alone(project, files):
+    files("one.jsonl")
+    of_files(projects.completed, project)
+    part = (project / "results" / "files" / "parts" / "one" / "index.jsonl.gz").stat()
+    files("one.jsonl", "two.jsonl")
+    assert of_files(projects.planned, project) == {"read_questions": 1, "partition_examples": 1}
+    assert "parts/two/index" in of_files(projects.completed, project, "-n")
+    of_files(projects.completed, project)
+    assert (project / "results" / "files" / "parts" / "one" / "index.jsonl.gz").stat().st_mtime_ns == part.st_mtime_ns
+    assert counts(project, "files") == counts(project, "tiny")
+    assert of_files(projects.planned, project) == {}
+
+
+def test_files_of_the_same_name_are_two(project, files):
+    write_rows(project / "more" / "one.jsonl", [])
+    files("one.jsonl", "more/one.jsonl")
+    assert of_files(projects.planned, project) == {"read_questions": 2, "partition_examples": 1}
+
+
+def test_a_bad_line_stops_the_run_or_is_left_out_and_counted(project, files):
+    write_rows(project / "bad.jsonl", [{"example_id": 1, "question_text": "who"}])
+    files("one.jsonl", "bad.jsonl")
+    run = of_files(projects.snakemake, project, "--keep-going")
+    said = run.stdout + run.stderr
+    assert run.returncode != 0
+    assert "bad.jsonl, line 1" in said
+    assert "data.on_bad_input: skip leaves such questions out" in said
+    assert not (project / TABLE).exists()
+    files("one.jsonl", "bad.jsonl", on_bad_input="skip")
+    of_files(projects.completed, project)
+    found = counts(project, "files")
+    assert found["left out", "bad input, skipped"] == 1
+    assert found["probe", "examples"] > 0
 
 
 def test_a_measure_that_a_task_does_not_have_is_refused(project):
@@ -247,7 +395,7 @@ def test_the_same_percentages_on_one_core_in_other_shards_and_batches(project, t
     change = config_with(tasks=["answer_type", "boundary"], activations={"batch_size": 1, "shards": 2})
     config = yaml.safe_load(change(path.read_text()))
     del config["checkpoints"]["finetuned"]
-    path.write_text(yaml.safe_dump(config))
+    path.write_text(yaml.safe_dump(config, sort_keys=False))
     run = snakemake(other, "--", "results/tiny/percentages.tsv", cores=1)
     assert run.returncode == 0, run.stdout + run.stderr
     one, two = (

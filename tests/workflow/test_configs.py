@@ -1,0 +1,306 @@
+"""The configurations that download: what they plan, and two of them run whole, unchanged, against a stand-in hub."""
+
+import gzip
+import importlib.util
+import json
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import hub as hubs
+import pytest
+from project import PAGES, ROOT, completed, copy_project, planned
+
+from pairprobe.partitions import in_sample, partition_of
+from pairprobe.tables import read_tsv
+
+NAMES = ("squad", "nq-dev", "paper")
+TASKS = ("synonyms", "abbreviation", "coreference", "answer_type", "boundary")
+
+NQ_PAGES = PAGES[:28]
+SEED, SHARES, SAMPLE = 13, {"finetune": 0, "head": 0.3, "probe": 0.7}, 0.2
+# Starting a job takes longer than its work here: two at a time.
+SIDE_BY_SIDE = (
+    "--set-threads",
+    *(f"{rule}=1" for rule in ("extract_activations", "evaluate_checkpoint", "train_span_heads")),
+)
+
+
+# What they plan.
+
+
+def jobs(files: int, shards: int, **more: int) -> dict[str, int]:
+    """Return the jobs of two checkpoints, five tasks, two views, and the view of sentences for two partitions."""
+    once = "partition_examples prepare_wordnet tabulate_probing_sets tabulate_activations tabulate_percentages"
+    return {
+        "download_questions": files,
+        "read_questions": files,
+        "fetch_checkpoint": 2,
+        "build_probing_set": 5,
+        "extract_activations": 2 * 3 * shards,
+        "train_span_heads": 2,
+        "rank_pairs": 8,
+        "rank_boundaries": 2,
+        "summarise_percentages": 1,
+        "evaluate_checkpoint": 2,
+        "tabulate_evaluation": 1,
+        "draw_grid": 1,
+        "draw_panel": 10,
+        **dict.fromkeys(once.split(), 1),
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("untouched"), PAGES[:1])
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    for name in ("HF_ENDPOINT", "http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("squad", jobs(1, 1)),
+        ("nq-dev", jobs(7, 1)),
+        ("paper", jobs(287, 16, fetch_checkpoint=1, finetune_checkpoint=1)),
+    ],
+)
+def test_a_dry_run_plans_every_job_and_asks_nobody(untouched, name, wanted):
+    assert planned(untouched, f"config/{name}.yaml") == wanted
+    assert not (untouched / "downloads").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_configuration_says_of_its_cost_is_what_the_plan_computes(name):
+    specification = importlib.util.spec_from_file_location("plan", ROOT / "benchmarks" / "plan.py")
+    plan = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(plan)
+    lines = (ROOT / "config" / f"{name}.yaml").read_text().splitlines()
+    start = lines.index("# Expected (benchmarks/plan.py):") + 1
+    end = next(i for i, line in enumerate(lines) if not line.startswith("#"))
+    assert lines[start:end] == plan.plan(str(ROOT / "config" / f"{name}.yaml"))
+
+
+# Run whole.
+
+
+@dataclass
+class Whole:
+    """A configuration that was run whole."""
+
+    name: str
+    project: Path
+    environment: dict[str, str]
+    hub: hubs.Hub
+
+    @property
+    def config(self) -> str:
+        return f"config/{self.name}.yaml"
+
+    @property
+    def results(self) -> Path:
+        return self.project / "results" / self.name
+
+    def rows(self, table: str) -> list[dict[str, str]]:
+        return list(read_tsv(self.results / table))
+
+    def statuses(self, *endings: str) -> list[int]:
+        """Return how requests for the content of files went, in order."""
+        return [status for how, path, status in self.hub.asked if how == "GET" and path.endswith(endings)]
+
+
+def run_whole(name: str, folder: Path, data: dict, cut: str, busy: str) -> Whole:
+    """Run a configuration as it is; the hub breaks off one file in the middle, and is busy when first asked for another."""
+    hub = hubs.Hub(hubs.models() | data, [cut], [busy])
+    whole = Whole(name, copy_project(folder, PAGES[:1]), hub.environment(folder / "home"), hub)
+    assert (whole.project / whole.config).read_bytes() == (ROOT / whole.config).read_bytes()
+    with hub.running():
+        completed(whole.project, whole.config, *SIDE_BY_SIDE, environment=whole.environment)
+    return whole
+
+
+@pytest.fixture(scope="module")
+def squad(tmp_path_factory):
+    data = hubs.squad(PAGES)
+    (file,) = next(iter(data.values()))
+    return run_whole("squad", tmp_path_factory.mktemp("squad"), data, cut=file, busy="config.json")
+
+
+@pytest.fixture(scope="module")
+def nq_dev(tmp_path_factory):
+    data = hubs.natural_questions(NQ_PAGES)
+    file = sorted(next(iter(data.values())))[3]
+    return run_whole("nq-dev", tmp_path_factory.mktemp("nq"), data, cut="model.safetensors", busy=file)
+
+
+@pytest.fixture(params=["squad", "nq-dev"])
+def whole(request):
+    return request.getfixturevalue(request.param.replace("-", "_"))
+
+
+def test_everything_is_there(whole):
+    figures = {path.name for path in (whole.results / "figures").iterdir()}
+    assert {f"grid.{kind}" for kind in ("svg", "pdf", "png")} <= figures
+    assert len(figures) == 3 * (1 + 10)
+    assert "<svg" in (whole.results / "figures" / "grid.svg").read_text()
+    assert not list(whole.project.rglob("*.partial*"))
+
+
+def test_every_task_of_both_checkpoints_has_percentages_in_every_layer(whole):
+    """Both are compared on the same pairs, and no task is without any on these pages."""
+    found = {(row["checkpoint"], row["task"], row["measure"], row["layer"]): row for row in whole.rows("percentages.tsv")}
+    measures = {task: ("start", "end") if task == "boundary" else ("cosine", "euclidean") for task in TASKS}
+    wanted = {
+        (checkpoint, task, measure, str(layer))
+        for checkpoint in ("pretrained", "finetuned")
+        for task in TASKS
+        for measure in measures[task]
+        for layer in range(3)
+    }
+    assert found.keys() == wanted
+    for (_, task, measure, layer), row in found.items():
+        assert 0 <= float(row["percentage"]) <= 100
+        assert 0 < int(row["pairs"]) == int(found["pretrained", task, measure, layer]["pairs"])
+        if task != "boundary":
+            lines = (whole.results / "probing_sets" / f"{task}.jsonl").read_text().splitlines()
+            assert int(row["pairs"]) == len(lines)
+    assert found["pretrained", "answer_type", "cosine", "2"] != found["finetuned", "answer_type", "cosine", "2"]
+
+
+def test_the_answers_table_knows_which_checkpoint_has_a_trained_head(whole):
+    heads = {row["checkpoint"]: row["head"] for row in whole.rows("tables/question_answering.tsv")}
+    assert heads == {"pretrained": "random, seed 13", "finetuned": "trained"}
+
+
+def test_only_the_files_that_are_needed_were_asked_for(whole):
+    names = {path.rsplit("/", 1)[-1] for _, path, _ in whole.hub.asked if "/resolve/" in path}
+    assert {name for name in names if not name.endswith(".parquet")} == {
+        "config.json", "model.safetensors", "tokenizer_config.json", "vocab.txt",
+    }  # fmt: skip
+    assert not [path for _, path, _ in whole.hub.asked if "onnx" in path]
+    assert not list(whole.results.glob("checkpoints/*/pytorch_model.bin"))
+
+
+def test_what_was_downloaded_is_what_the_hub_has(whole):
+    downloads = [path for path in (whole.project / "downloads").rglob("*") if path.is_file()]
+    contents = {path: content for files in whole.hub.repositories.values() for path, content in files.items()}
+    published = {path: content for path, content in contents.items() if path.endswith(".parquet")}
+    assert len(downloads) == len(published) == (1 if whole.name == "squad" else 7)
+    for path, content in published.items():
+        (found,) = [file for file in downloads if file.as_posix().endswith(path)]
+        assert found.read_bytes() == content
+
+
+def test_a_second_run_has_nothing_to_do(whole):
+    asked = len(whole.hub.asked)
+    assert planned(whole.project, whole.config, environment=whole.environment) == {}
+    assert len(whole.hub.asked) == asked
+
+
+# What the tables must say.
+
+
+def counts_of(whole: Whole) -> dict[tuple[str, str], int]:
+    return {(row["partition"], row["what"]): int(row["number"]) for row in whole.rows("tables/examples.tsv")}
+
+
+def test_the_counts_of_squad_are_the_pages_own(squad):
+    wanted, pages = Counter(), {"head": set(), "probe": set()}
+    for i, (row, *_) in enumerate(hubs.short_answers(PAGES)):
+        if not in_sample(hubs.squad_id(row), SEED, SAMPLE):
+            wanted["left out", "not in the sample"] += 1
+            continue
+        partition = partition_of(row["document_title"].replace(" ", "_"), SEED, SHARES)
+        pages[partition].add(row["document_title"])
+        wanted[partition, "examples"] += 1
+        wanted[partition, "with a short answer"] += 1
+        wanted[partition, "with several annotations"] += i % 2
+    wanted.update({(name, "pages"): len(titles) for name, titles in pages.items()})
+    assert min(wanted[name, "with a short answer"] for name in ("head", "probe")) > 20
+    assert {key: number for key, number in counts_of(squad).items() if number} == wanted
+
+
+def test_the_counts_of_natural_questions_are_the_pages_own(nq_dev):
+    wanted, pages = Counter(), {"head": set(), "probe": set()}
+    for row, annotators, table in hubs.annotated(NQ_PAGES):
+        (said,) = row["annotations"]
+        if said["long_answer"]["start_token"] < 0 and not table:
+            wanted["left out", "the page does not answer the question"] += 1
+        elif len(annotators) > 1 and sum(annotators) < 2:
+            wanted["left out", "one annotator alone found an answer"] += 1
+        elif table:
+            wanted["left out", "the long answer is no paragraph but <Table>"] += 1
+        else:
+            partition = partition_of(row["document_title"], SEED, SHARES)
+            pages[partition].add(row["document_title"])
+            wanted[partition, "examples"] += 1
+            wanted[partition, "with a short answer"] += bool(said["short_answers"])
+            wanted[partition, "with yes or no"] += said["yes_no_answer"] != "NONE"
+            wanted[partition, "with several annotations"] += len(annotators) > 1
+    wanted.update({(name, "pages"): len(titles) for name, titles in pages.items()})
+    assert len([key for key in wanted if key[0] == "left out"]) == 3
+    assert counts_of(nq_dev)["probe", "with several annotations"] > 3
+    assert {key: number for key, number in counts_of(nq_dev).items() if number} == {k: n for k, n in wanted.items() if n}
+
+
+def test_the_examples_of_natural_questions_are_the_pages_paragraphs(nq_dev):
+    rendered = {str(row["example_id"]): row for row, *_ in hubs.annotated(NQ_PAGES)}
+    with gzip.open(nq_dev.results / "examples" / "probe.jsonl.gz", "rt") as lines:
+        examples = [json.loads(line) for line in lines]
+    assert examples
+    for example in examples:
+        row = rendered[example["example_id"]]
+        words = row["document_text"].split(" ")
+        place = row["annotations"][0]["long_answer"]
+        assert example["paragraph"] == words[place["start_token"] + 1 : place["end_token"] - 1]
+        assert example["question"] == row["question_text"].split()
+        for short in row["annotations"][0]["short_answers"]:
+            assert example["paragraph"][slice(*example["answer"])] == words[short["start_token"] : short["end_token"]]
+
+
+@pytest.mark.parametrize(("name", "at_most"), [("squad", 1000), ("nq_dev", 100)])
+def test_the_questions_of_the_probe_with_a_short_answer_are_asked(name, at_most, request):
+    whole = request.getfixturevalue(name)
+    asked = {int(row["examples"]) for row in whole.rows("tables/question_answering.tsv")}
+    assert asked == {min(counts_of(whole)["probe", "with a short answer"], at_most)}
+
+
+# A hub that fails.
+
+
+def test_a_broken_download_went_on_and_a_busy_hub_was_asked_again(squad, nq_dev):
+    for whole in (squad, nq_dev):
+        assert whole.hub.cut == whole.hub.busy == set()
+    assert squad.statuses("/config.json") == [503, 200, 200]
+    # The broken file came again; each of the others once.
+    assert len(squad.statuses(*_storage(squad))) == 1 + 2 + 1
+    assert sorted(nq_dev.statuses(*_storage(nq_dev))) == [200] * (7 + 2 + 1) + [503]
+
+
+def _storage(whole: Whole) -> tuple[str, ...]:
+    return tuple({path for _, path, _ in whole.hub.asked if path.startswith("/storage/")})
+
+
+def test_without_results_and_the_hub_the_downloads_and_the_cache_are_enough(squad):
+    """The last of this configuration's tests: its results go."""
+    before = {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")}
+    weights = (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes()
+    shutil.rmtree(squad.results)
+    environment = squad.environment | {"HF_HUB_OFFLINE": "1"}
+    targets = ("--", "probing_sets", "checkpoints")
+    wanted = {"read_questions": 1, "partition_examples": 1, "prepare_wordnet": 1, "build_probing_set": 5}
+    wanted |= {"tabulate_probing_sets": 1, "fetch_checkpoint": 2}
+    assert planned(squad.project, squad.config, *targets, environment=environment) == wanted
+    completed(squad.project, squad.config, *targets, environment=environment)
+    assert {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")} == before
+    assert (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes() == weights
+    shutil.rmtree(squad.project / "downloads")
+    completed(squad.project, squad.config, "--", "downloads", environment=environment)
+    assert len(list((squad.project / "downloads").rglob("*.parquet"))) == 1
