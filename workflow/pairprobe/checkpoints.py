@@ -263,6 +263,7 @@ def load_model(auto, folder: str | Path, precision: str) -> tuple:
             "Take a checkpoint of another architecture, or leave out what needs this one."
         )
     logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what is missing is told below, in our words
     model, loading = auto.from_pretrained(
         folder,
         dtype=getattr(torch, precision),
