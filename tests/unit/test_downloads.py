@@ -951,8 +951,9 @@ def test_a_snapshot_of_nothing_is_refused(server, tmp_path):
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_the_hub_s_bars_are_for_terminals(server, path, monkeypatch, terminal):
-    from huggingface_hub.utils import are_progress_bars_disabled
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
 
+    enable_progress_bars()  # transformers, where a test before this one has used it, switches them off for good
     seen = []
     monkeypatch.setattr(downloads.sys.stderr, "isatty", lambda: terminal, raising=False)
     downloads._ask_hub("something", lambda: seen.append(are_progress_bars_disabled()))
