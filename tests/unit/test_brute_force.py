@@ -72,7 +72,8 @@ class Encoder:
                 input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([segments]), output_hidden_states=True
             )
         states = np.stack([layer[0].double().numpy() for layer in output.hidden_states])
-        vectors = [sum(states[:, i] for i in of_word) / len(of_word) for of_word in pieces]
+        # A word that the tokenizer turns into nothing has no vector, and is no paragraph word.
+        vectors = [sum(states[:, i] for i in of_word) / len(of_word) if of_word else None for of_word in pieces]
         return vectors[: len(question)], vectors[len(question) :]
 
 
@@ -125,6 +126,7 @@ def rank_by_brute_force(pairs, by_id, encoded):
             in_pair += pair["anchor"]["words"]
         forms = [words[i].casefold() for i in in_pair]
         lexical = [i for i, word in enumerate(words) if any(letter.isalpha() or letter.isdigit() for letter in word)]
+        lexical = [i for i in lexical if paragraph[i] is not None]
         others = [i for i in lexical if words[i].casefold() not in forms]
         for layer in range(len(anchor)):
             for measure, similarity in (("cosine", cosine), ("euclidean", closeness)):
