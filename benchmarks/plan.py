@@ -58,7 +58,11 @@ def plan(path: str) -> list[str]:
     config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     check(config, read_schema(str(ROOT / "workflow/schemas/config.schema.yaml")))
     data, shares = config["data"], config["partitions"]
-    (split,) = data["splits"]
+    splits = data.get("splits", ["validation"])
+    if "files" in data or (data["source"], *splits) not in COUNTS:
+        known = ", ".join(" ".join(key) for key in COUNTS)
+        sys.exit(f"error: {path}: it downloads no one split whose counts are known here. Known: {known}.")
+    (split,) = splits
     counts = COUNTS[data["source"], split]
     files = sources.PUBLISHED[data["source"]].files["hub"][split][1]
     part = min(1, data.get("shards", files) / files)

@@ -68,6 +68,22 @@ def checked(config):
         raise WorkflowError(
             f"partitions: found {dict(config['partitions'])}; the shares must make 1 together."
         )
+    wanted = {"probe": "everything that is reported is on it"}
+    if "boundary" in config["tasks"]:
+        wanted["head"] = "it trains the heads of the task boundary"
+    if any(value["source"] == "finetune" for value in config["checkpoints"].values()):
+        wanted["finetune"] = "it trains the checkpoints of source finetune"
+    dealt = [PARTITIONS] if config["data"]["source"] == "bundled" else []
+    dealt += sources.local_files(config["data"]).values()
+    dealt += sources.remote_files(config["data"]).values()
+    for partition, why in wanted.items():
+        if (
+            not any(partition in names for names in dealt)
+            or not config["partitions"][partition]
+        ):
+            raise WorkflowError(
+                f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files."
+            )
     for section in ("finetuning", "evaluation"):
         length, stride = config[section]["max_length"], config[section]["stride"]
         if stride > length // 2:
@@ -100,7 +116,7 @@ def checked(config):
                 f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name."
             )
     for file in sources.local_files(config["data"]):
-        if not Path(file).exists():
+        if not Path(file).is_file():
             raise WorkflowError(
                 f"data.files: {file}: there is no such file. Check the path; it counts from {Path.cwd()}."
             )
@@ -238,6 +254,7 @@ def panel_of(task, measure, checkpoints=COMPARED):
         "task": task,
         "measure": measure,
         "checkpoints": checkpoints,
+        "among": CHECKPOINTS,
         "value": config["figures"]["value"],
         **appearance(checkpoints),
     }

@@ -277,3 +277,7 @@ def test_the_tightest_full_form_is_taken_and_of_equals_the_first(reader, letters
 )
 def test_letters_are_in_lower_case_and_without_stops(word, letters):
     assert letters_of(word) == letters
+
+
+def test_a_possessive_is_no_plural(reader):
+    assert isinstance(pair_of(reader, "what is nasa's budget", "The National Academy of Sciences met ."), str)

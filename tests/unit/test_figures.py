@@ -184,3 +184,16 @@ def test_a_table_with_other_columns_is_an_error_that_names_them_and_leaves_no_fi
     with pytest.raises(InputError, match=r"t\.tsv, line 1: found \['task', 'layer'\]"):
         draw_panel(tmp_path / "t.tsv", PANEL, [tmp_path / "p.svg"])
     assert not (tmp_path / "p.svg").exists()
+
+
+def test_a_checkpoint_has_one_colour_in_every_figure():
+    names = [f"seed {i}" for i in range(3)]
+    of_all = Panel("synonyms", "cosine", names, among=names)
+    of_two = Panel("synonyms", "cosine", names[1:], among=names)
+    assert [of_two.colour(name) for name in names[1:]] == [of_all.colour(name) for name in names[1:]]
+
+
+def test_more_checkpoints_than_colours_differ_all():
+    names = [f"step {i}" for i in range(12)]
+    panel = Panel("synonyms", "cosine", names)
+    assert len({panel.colour(name) for name in names}) == 12

@@ -234,3 +234,10 @@ def test_the_error_names_the_file_and_everything_that_is_wrong(config, schema):
     first, *lines = error_of(config, schema).splitlines()
     assert first == "my.yaml cannot be used:"
     assert [line.split(":")[0].strip() for line in lines] == ["checkpoints.finetuned.colour", "figures.titel", "seed"]
+
+
+@pytest.mark.parametrize("key", [2024, True, None, 1.5])
+def test_a_key_that_yaml_reads_as_no_string_is_named(smallest, schema, key):
+    smallest["checkpoints"][key] = {"source": "path", "path": "y"}
+    with pytest.raises(InputError, match=rf"the key checkpoints\.{key} is no string\. Put it in quotation marks"):
+        check(smallest, schema)

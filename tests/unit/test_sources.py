@@ -145,7 +145,7 @@ def test_the_shares_of_a_file_are_those_of_its_partitions_in_proportion():
 
 
 def test_a_file_for_partitions_without_a_share_is_named():
-    with pytest.raises(InputError, match="partitions: finetune and head have no share"):
+    with pytest.raises(InputError, match="partitions: no share for finetune and head, but"):
         shares_of(("finetune", "head"), {"finetune": 0, "head": 0, "probe": 1})
 
 

@@ -106,7 +106,6 @@ def _link_or_copy(blob: Path, target: Path) -> None:
     """Put the cache's file at ``target``: never as a symbolic link, which would die with the cache."""
     try:
         os.link(blob, target)
-        os.utime(target)  # made now, whatever the age of the cache, for those who go by times
     except OSError:  # another disk, or a cache that is not ours
         target.unlink(missing_ok=True)
         shutil.copyfile(blob, target)

@@ -64,7 +64,8 @@ STYLE = {
 class Panel:
     """One panel: a task and a measure, drawn for several checkpoints.
 
-    labels: ``{checkpoint or task: what the figure calls it}``; colours: ``{checkpoint: colour}``.
+    labels: ``{checkpoint or task: what the figure calls it}``; colours: ``{checkpoint: colour}``; among: all checkpoints
+    of the run, so that one looks the same in every figure.
     """
 
     task: str
@@ -73,6 +74,7 @@ class Panel:
     value: str = "percentage"
     labels: dict[str, str] = field(default_factory=dict)
     colours: dict[str, str] = field(default_factory=dict)
+    among: Sequence[str] = ()
 
     def label(self, name: str) -> str:
         """Return what the figure calls a checkpoint or task."""
@@ -80,7 +82,8 @@ class Panel:
 
     def colour(self, checkpoint: str) -> str | tuple:
         """Return a checkpoint's colour: the one that is given, else by its place among all."""
-        number, last = list(self.checkpoints).index(checkpoint), len(self.checkpoints) - 1
+        names = list(self.among or self.checkpoints)
+        number, last = names.index(checkpoint), len(names) - 1
         by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps["cividis"](0.92 * number / last)
         return self.colours.get(checkpoint) or by_place
 
@@ -155,14 +158,20 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
 
 
 def _pairs(rows: list[dict], panel: Panel) -> int:
-    return max((row["pairs"] for row in rows if row["task"] == panel.task), default=0)
+    mine = [row for row in rows if row["task"] == panel.task and row["checkpoint"] in panel.checkpoints]
+    return max((row["pairs"] for row in mine), default=0)
 
 
 def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
-    mine = [row for row in rows if (row["task"], row["measure"]) == (panel.task, panel.measure)]
+    mine = [
+        row
+        for row in rows
+        if (row["task"], row["measure"]) == (panel.task, panel.measure) and row["checkpoint"] in panel.checkpoints
+    ]
     lines = []
-    for number, checkpoint in enumerate(panel.checkpoints):
+    for checkpoint in panel.checkpoints:
+        number = list(panel.among or panel.checkpoints).index(checkpoint)
         points = sorted((row["layer"], row[panel.value]) for row in mine if row["checkpoint"] == checkpoint)
         if points:
             lines += axes.plot(

@@ -111,7 +111,7 @@ def finetune(start: str, documents: str, path: str, work: str, settings: dict, s
     _prepare(Path(work), stands_on)
     tokenizer = checkpoints.load_tokenizer(start)
     model, _ = load_reader(start, seed)
-    _check_length(model, settings["max_length"], start)
+    _check_length(model, settings["max_length"], start, "finetuning")
     first = ((d.example_id, d.question, d.words[:CHECKED_WORDS]) for d in read_documents(documents))
     check_alignment(tokenizer, itertools.islice(first, CHECKED), f"checkpoint {start}")
     kept = training_windows(
@@ -187,12 +187,12 @@ def load_reader(folder: str, seed: int, precision: str = "float32") -> tuple[tor
     return model, not head_lacks
 
 
-def _check_length(model, max_length: int, folder: str) -> None:
+def _check_length(model, max_length: int, folder: str, section: str) -> None:
     limit = checkpoints.longest(model)
     if max_length > limit:
         raise InputError(
             f"checkpoint {folder}: windows of {max_length} subtokens were asked for, and it has positions for {limit}. "
-            f"Set finetuning.max_length to {limit} or less."
+            f"Set {section}.max_length to {limit} or less."
         )
 
 
@@ -218,7 +218,7 @@ def evaluate(
     tokenizer = checkpoints.load_tokenizer(folder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model, trained = load_reader(folder, seed, checkpoints.resolve_precision(precision, device))
-    _check_length(model, max_length, folder)
+    _check_length(model, max_length, folder, "evaluation")
     model.eval().to(device)
     taken = chosen((d.example_id for d in read_documents(documents) if d.short_answers), at_most, seed)
     answered = {document.example_id: document for document in read_documents(documents) if document.example_id in taken}

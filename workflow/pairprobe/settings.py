@@ -18,11 +18,22 @@ def read_schema(path: str) -> dict:
 
 def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     """Fill in the schema's defaults, in place, and raise InputError with a line for each key that is wrong."""
+    for place in _not_strings(config):
+        raise InputError(f"{name}: the key {place} is no string. Put it in quotation marks.")
     _fill(config, schema, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
     lines = [line for error in errors for line in _explain(error)]
     if lines:
         raise InputError(f"{name} cannot be used:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def _not_strings(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of keys that YAML has read as something else than strings, such as 1 or true."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                yield f"{place}{key!r}"
+            yield from _not_strings(part, f"{place}{key}.")
 
 
 def _fill(value: Any, schema: dict, root: dict) -> None:

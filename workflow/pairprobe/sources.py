@@ -1,13 +1,12 @@
 """Where data comes from: files at hand, or the files of a published data set, on the hub or in its bucket."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from pairprobe import downloads
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 
-PLACES = ("hub", "bucket", "bucket_simplified")
 # What says which files of a published data set are wanted; it has no place beside files at hand.
 _REMOTE_KEYS = ("from", "splits", "shards", "repository", "revision", "mirror", "folder")
 
@@ -24,7 +23,6 @@ class Published:
     revision: str
     files: dict[str, dict[str, tuple[str, int]]]
     bucket: str = ""
-    splits: tuple[str, ...] = field(default=("train", "validation"))
 
 
 PUBLISHED = {
@@ -127,7 +125,7 @@ def shares_of(partitions: tuple[str, ...], shares: dict[str, float]) -> dict[str
     """
     total = sum(shares[name] for name in partitions)
     if not total:
-        raise InputError(f"partitions: {' and '.join(partitions)} have no share, but files are meant for them alone.")
+        raise InputError(f"partitions: no share for {' and '.join(partitions)}, but files are meant for nothing else.")
     return {name: shares[name] / total if name in partitions else 0.0 for name in PARTITIONS}
 
 

@@ -55,7 +55,7 @@ def letters_of(word: str) -> str:
 def _readings(word: str) -> list[str]:
     """Return the letters of an abbreviation, and those without a plural's s ("MVPs", "rbcs") where enough are left."""
     letters = letters_of(word)
-    plural = word.endswith("s") and len(letters) > (2 if word[-2].isupper() else 3)
+    plural = word.endswith("s") and word[-2:-1].isalpha() and len(letters) > (2 if word[-2].isupper() else 3)
     return [letters, letters[:-1]] if plural else [letters]
 
 
