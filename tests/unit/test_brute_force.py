@@ -11,6 +11,7 @@ import importlib.util
 import itertools
 import json
 import math
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -125,7 +126,7 @@ def rank_by_brute_force(pairs, by_id, encoded):
         if pair["anchor"]["side"] == "paragraph":
             in_pair += pair["anchor"]["words"]
         forms = [words[i].casefold() for i in in_pair]
-        lexical = [i for i, word in enumerate(words) if any(letter.isalpha() or letter.isdigit() for letter in word)]
+        lexical = [i for i, word in enumerate(words) if any(unicodedata.category(letter)[0] in "LN" for letter in word)]
         lexical = [i for i in lexical if paragraph[i] is not None]
         others = [i for i in lexical if words[i].casefold() not in forms]
         for layer in range(len(anchor)):
