@@ -141,9 +141,12 @@ def rank_boundaries_by_brute_force(boundaries, by_id, encoder, heads):
     totals = collections.defaultdict(Total)
     for row in boundaries:
         first, last = row["sentence"]
-        gold = {"start": row["answer"][0] - first, "end": row["answer"][1] - 1 - first}
         example = by_id[row["example_id"]]
-        _, words = encoder(example["question"], example["paragraph"][first:last])
+        _, every = encoder(example["question"], example["paragraph"][first:last])
+        # Words without a vector count nowhere: the gold ends are the answer's outermost words that have one.
+        kept = [i for i, word in enumerate(every) if word is not None]
+        inside = [i for i, place in enumerate(kept) if row["answer"][0] - first <= place < row["answer"][1] - first]
+        gold, words = {"start": inside[0], "end": inside[-1]}, [every[i] for i in kept]
         for layer in range(len(words[0])):
             for head, (measure, position) in enumerate(gold.items()):
                 scaled = [(word[layer] - heads["mean"][layer]) / heads["scale"][layer] for word in words]
