@@ -277,11 +277,11 @@ def test_a_fine_tuned_checkpoint_reads_words_as_the_one_it_started_from(family, 
 
 
 def test_windows_longer_than_the_positions_are_refused(folders, documents, tmp_path):
-    wanted = r"checkpoint .*: windows of 513 subtokens .* positions for 512\. Set finetuning\.max_length to 512 or less"
-    with pytest.raises(InputError, match=wanted):
+    wanted = r"checkpoint .*: windows of 513 subtokens .* positions for 512\. Set {}\.max_length to 512 or less"
+    with pytest.raises(InputError, match=wanted.format("evaluation")):
         finetuning.evaluate(str(folders("roberta")), documents, 1, 513, 8, threads=1)
     out, work = str(tmp_path / "out"), str(tmp_path / "work")
-    with pytest.raises(InputError, match=wanted):
+    with pytest.raises(InputError, match=wanted.format("finetuning")):
         finetuning.finetune(str(folders("roberta")), documents, out, work, {**SETTINGS, "max_length": 513}, 1)
 
 
