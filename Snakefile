@@ -24,6 +24,7 @@ report: "workflow/report/workflow.rst"
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/checkpoints.smk"
+include: "workflow/rules/finetuning.smk"
 include: "workflow/rules/probing_sets.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/rankings.smk"

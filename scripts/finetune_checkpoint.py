@@ -1,4 +1,4 @@
-"""Fine-tune a checkpoint on question answering."""
+"""Train a checkpoint and its heads to answer questions."""
 
 from pairprobe.finetuning import finetune
 from pairprobe.progress import job
@@ -6,9 +6,11 @@ from pairprobe.progress import job
 with job(snakemake.log[0]):
     finetune(
         snakemake.input.start,
-        snakemake.input.documents,
-        snakemake.output[0],
+        list(snakemake.input.features),
+        snakemake.output.checkpoint,
+        snakemake.output.history,
         snakemake.params.work,
         snakemake.params.settings,
         snakemake.params.seed,
+        processes=max(1, snakemake.resources.gpu),
     )

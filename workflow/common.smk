@@ -8,7 +8,7 @@ from pairprobe import probing_sets, sources
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 from pairprobe.provenance import code_of
-from pairprobe.settings import check, read_schema
+from pairprobe.settings import check, expand_seeds, read_schema
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
@@ -26,6 +26,7 @@ def checked(config):
             or "config/config.yaml",
         )
         sources.check(config["data"])
+        expand_seeds(config)
         for files in (
             sources.local_files(config["data"]),
             sources.remote_files(config["data"]),
@@ -39,7 +40,7 @@ def checked(config):
         "package": ("package", "folder"),
         "path": ("path",),
         "hub": ("repository", "revision"),
-        "finetune": ("start", "seed"),
+        "finetune": ("start", "seed", "seeds"),
     }
     for name, checkpoint in config["checkpoints"].items():
         allowed = ("source", "label", "colour", *described[checkpoint["source"]])
@@ -86,9 +87,9 @@ def checked(config):
             )
     for section in ("finetuning", "evaluation"):
         length, stride = config[section]["max_length"], config[section]["stride"]
-        if stride > length // 2:
+        if stride > length:
             raise WorkflowError(
-                f"{section}.stride: found {stride}, wanted at most half of max_length, {length // 2}."
+                f"{section}.stride: found {stride}, wanted at most max_length, {length}: windows would leave gaps."
             )
     for task in config["tasks"]:
         if task != "boundary" and probing_sets.load(task).VIEW != "paragraph":
@@ -111,7 +112,7 @@ def checked(config):
     measures = (*probing_sets.PAIR_MEASURES, *probing_sets.BOUNDARY_MEASURES)
     panels = [f"{task}_{measure}" for task in config["tasks"] for measure in measures]
     for name in figures["comparisons"]:
-        if name in ("grid", *panels):
+        if name in ("grid", "training_loss", "precision_recall", *panels):
             raise WorkflowError(
                 f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name."
             )
@@ -135,8 +136,34 @@ PAIR_TASKS = [task for task in TASKS if probing_sets.load(task).VIEW == "paragra
 REMOTE = sources.remote_files(config["data"])
 # No folder of downloads is of use where there is nothing to download.
 DOWNLOADS = sources.folder_of(config["data"]) if REMOTE else "downloads"
-# The partitions whose whole pages are read: to fine-tune, and to answer questions.
-PAGES = ["finetune", "probe"] if FINETUNED else ["probe"]
+# Whether there are pages to train on: checkpoints, and heads for those that were not trained here.
+TRAINS = bool(config["partitions"]["finetune"]) and any(
+    "finetune" in partitions
+    for partitions in (
+        *sources.local_files(config["data"]).values(),
+        *REMOTE.values(),
+        *([PARTITIONS] if config["data"]["source"] == "bundled" else []),
+    )
+)
+# The partitions whose whole pages are read: to train, and to answer questions.
+PAGES = ["finetune", "probe"] if TRAINS else ["probe"]
+# What a training goes by; how its windows are cut, their features say.
+TRAINING = {
+    key: config["finetuning"][key]
+    for key in (
+        "precision",
+        "epochs",
+        "batch_size",
+        "device_batch_size",
+        "learning_rate",
+        "warmup",
+        "weight_decay",
+        "save_steps",
+        "threads",
+    )
+}
+# A paragraph of SQuAD is its own long answer.
+HAS_LONG_ANSWERS = config["data"]["source"] in ("bundled", "natural_questions")
 COMPARED = config["figures"].get("checkpoints", CHECKPOINTS)
 COMPARISONS = {"grid": COMPARED, **config["figures"]["comparisons"]}
 
@@ -198,6 +225,26 @@ def shards(view, partition):
 ALL_SHARDS = shards("paragraph", "probe")
 if "boundary" in TASKS:
     ALL_SHARDS += shards("sentence", "probe") + shards("sentence", "head")
+
+
+def features_of(checkpoint):
+    """List the features that a checkpoint's tokenizer makes of the pages to train on, where there are any."""
+    count = config["finetuning"]["shards"]
+    return [
+        f"<results>/features/{checkpoint}/{i}of{count}.arrow"
+        for i in range(1, count + 1)
+        if TRAINS
+    ]
+
+
+def heads_of(wildcards):
+    """Return the heads of a checkpoint that was not trained here."""
+    name = wildcards.checkpoint
+    return (
+        {}
+        if name in FINETUNED
+        else {"heads": f"{RESULTS}/answer_heads/{name}.safetensors"}
+    )
 
 
 def source_of(checkpoint):

@@ -1,8 +1,10 @@
 """Random questions as the data sets publish them, in each of their formats, and what is to be made of them.
 
-``converted`` and ``squad_converted`` say in plain Python what the readers should give; they share no code with the readers.
+``converted``, ``paged`` and their like for SQuAD say in plain Python what the readers should give; they share no code with
+the readers.
 """
 
+import dataclasses
 import functools
 import gzip
 import json
@@ -225,7 +227,7 @@ _MARKUP = re.compile(r"</?[A-Za-z][^ ]*>")
 
 
 def converted(row):
-    """Convert a question of the original or simplified format to a row of documents, all but its title."""
+    """Convert a question of the original or simplified format to the fields of its document, all but its title."""
     if isinstance(row.get("document_text"), str):
         tokens = row["document_text"].split(" ")
     else:
@@ -257,8 +259,66 @@ def converted(row):
     }
 
 
+def paged(row):
+    """Convert a question of the original or simplified format to a row of ``documents/``, all but its title."""
+
+    def span(found):
+        return (found["start_token"], found["end_token"])
+
+    def marked(found):
+        long_answer, said = span(found["long_answer"]), found.get("yes_no_answer", "NONE")
+        return {
+            "long_answer": None if long_answer == (-1, -1) else long_answer,
+            "short_answers": tuple(map(span, found["short_answers"])),
+            "yes_no": None if said == "NONE" else said.lower(),
+        }
+
+    if isinstance(row.get("document_text"), str):
+        page = row["document_text"]
+    else:
+        page = " ".join(token["token"].replace(" ", "_") for token in row["document_tokens"])
+    return {
+        "example_id": str(row["example_id"]),
+        "question": row["question_text"].split(),
+        "text": page,
+        "markup": True,
+        "candidates": tuple((*span(c), c.get("top_level", True)) for c in row.get("long_answer_candidates", [])),
+        "annotations": tuple(map(marked, row["annotations"])),
+        "context": None,
+        "answers": None,
+    }
+
+
+def contradicts_itself(page):
+    """Whether a row of ``documents/`` has a span that is none or lies outside its page, or no question."""
+    size = len(page["text"].split(" ")) if page["text"] else 0
+
+    def outside(span, low, high):
+        start, end, *_ = span
+        return type(start) is not int or type(end) is not int or not low <= start < end <= high
+
+    wrong = [outside(candidate, 0, size) or type(candidate[2]) is not bool for candidate in page["candidates"]]
+    for found in page["annotations"]:
+        long_answer = found["long_answer"]
+        wrong += [outside(long_answer, 0, size)] if long_answer else []
+        wrong += [not long_answer or outside(short, *long_answer) for short in found["short_answers"]]
+    return any(wrong) or not page["question"] or not page["example_id"]
+
+
+def laid_out(document):
+    """Return a document's fields as ``converted`` and ``squad_converted`` have them, its title too."""
+    return {
+        "example_id": document.example_id,
+        "title": document.title,
+        "question": document.question,
+        "text": document.text,
+        "annotations": [dataclasses.asdict(annotation) for annotation in document.annotations],
+        "sentences": document.sentences,
+    }
+
+
 def example_in(document):
-    """Find the example in a row of documents: (paragraph, answer), or None where there is none."""
+    """Find the example in what ``converted`` gives: (paragraph, answer), or None where there is none."""
     answered = [a for a in document["annotations"] if a["long_answer"]]
     if not answered or (len(answered) == 1 and len(document["annotations"]) > 1):
         return None
@@ -330,8 +390,25 @@ def hub_squad_rows(articles):
 split = functools.cache(text.split)
 
 
+def squad_paged(title, context, question):
+    """Convert a question to a row of ``documents/``."""
+    found = squad_converted(title, context, question)
+    size = len(found["text"].split(" "))
+    return {
+        **{key: found[key] for key in ("example_id", "title", "question", "text")},
+        "markup": False,
+        "candidates": ((0, size, True),),
+        "annotations": tuple(
+            {key: annotation[key] for key in ("long_answer", "short_answers", "yes_no")}
+            for annotation in found["annotations"]
+        ),
+        "context": context,
+        "answers": tuple(gold["text"] for gold in question["answers"] if not question.get("is_impossible")),
+    }
+
+
 def squad_converted(title, context, question):
-    """Convert a question to a row of documents: an answer takes the words that have a character of it."""
+    """Convert a question to the fields of its document: an answer takes the words that have a character of it."""
     words, sentences = split(context)
     whole = {"long_answer": (0, len(words)), "long_answer_tag": "P", "yes_no": None, "nested": False}
     annotations = []

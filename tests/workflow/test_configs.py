@@ -23,7 +23,7 @@ SEED, SHARES, SAMPLE = 13, {"finetune": 0, "head": 0.3, "probe": 0.7}, 0.2
 # Starting a job takes longer than its work here: two at a time.
 SIDE_BY_SIDE = (
     "--set-threads",
-    *(f"{rule}=1" for rule in ("extract_activations", "evaluate_checkpoint", "train_span_heads")),
+    *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_heads", "train_span_heads")),
 )
 
 
@@ -43,8 +43,11 @@ def jobs(files: int, shards: int, **more: int) -> dict[str, int]:
         "rank_pairs": 8,
         "rank_boundaries": 2,
         "summarise_percentages": 1,
-        "evaluate_checkpoint": 2,
-        "tabulate_evaluation": 1,
+        "train_heads": 2,
+        "collect_gold": 1,
+        "predict_answers": 2,
+        "score_predictions": 2,
+        "tabulate_question_answering": 1,
         "draw_grid": 1,
         "draw_panel": 10,
         **dict.fromkeys(once.split(), 1),
@@ -68,8 +71,22 @@ def no_network(monkeypatch):
     ("name", "wanted"),
     [
         ("squad", jobs(1, 1)),
-        ("nq-dev", jobs(7, 1)),
-        ("paper", jobs(287, 16, fetch_checkpoint=1, finetune_checkpoint=1)),
+        ("nq-dev", jobs(7, 1, tabulate_nq_evaluation=1, draw_precision_recall=1)),
+        (
+            "paper",
+            jobs(
+                287,
+                16,
+                fetch_checkpoint=1,
+                build_features=16,
+                finetune_checkpoint=1,
+                train_heads=1,
+                predict_answers=32,
+                tabulate_nq_evaluation=1,
+                draw_precision_recall=1,
+                draw_training=1,
+            ),
+        ),
     ],
 )
 def test_a_dry_run_plans_every_job_and_asks_nobody(untouched, name, wanted):
@@ -148,7 +165,9 @@ def whole(request):
 def test_everything_is_there(whole):
     figures = {path.name for path in (whole.results / "figures").iterdir()}
     assert {f"grid.{kind}" for kind in ("svg", "pdf", "png")} <= figures
-    assert len(figures) == 3 * (1 + 10)
+    more = {"squad": set(), "nq-dev": {"precision_recall"}}[whole.name]
+    assert {name.split(".")[0] for name in figures if not name.startswith((*TASKS, "grid"))} == more
+    assert len(figures) == 3 * (1 + 10 + len(more))
     assert "<svg" in (whole.results / "figures" / "grid.svg").read_text()
     assert not list(whole.project.rglob("*.partial*"))
 
@@ -176,7 +195,7 @@ def test_every_task_of_both_checkpoints_has_percentages_in_every_layer(whole):
 
 def test_the_answers_table_knows_which_checkpoint_has_a_trained_head(whole):
     heads = {row["checkpoint"]: row["head"] for row in whole.rows("tables/question_answering.tsv")}
-    assert heads == {"pretrained": "random, seed 13", "finetuned": "trained"}
+    assert heads == {"pretrained": "random, seed 13", "finetuned": "its own"}
 
 
 def test_only_the_files_that_are_needed_were_asked_for(whole):
@@ -219,6 +238,7 @@ def test_the_counts_of_squad_are_the_pages_own(squad):
             continue
         partition = partition_of(row["document_title"].replace(" ", "_"), SEED, SHARES)
         pages[partition].add(row["document_title"])
+        wanted[partition, "questions"] += 1
         wanted[partition, "examples"] += 1
         wanted[partition, "with a short answer"] += 1
         wanted[partition, "with several annotations"] += i % 2
@@ -231,6 +251,9 @@ def test_the_counts_of_natural_questions_are_the_pages_own(nq_dev):
     wanted, pages = Counter(), {"head": set(), "probe": set()}
     for row, annotators, table in hubs.annotated(NQ_PAGES):
         (said,) = row["annotations"]
+        partition = partition_of(row["document_title"], SEED, SHARES)
+        pages[partition].add(row["document_title"])
+        wanted[partition, "questions"] += 1
         if said["long_answer"]["start_token"] < 0 and not table:
             wanted["left out", "the page does not answer the question"] += 1
         elif len(annotators) > 1 and sum(annotators) < 2:
@@ -238,8 +261,6 @@ def test_the_counts_of_natural_questions_are_the_pages_own(nq_dev):
         elif table:
             wanted["left out", "the long answer is no paragraph but <Table>"] += 1
         else:
-            partition = partition_of(row["document_title"], SEED, SHARES)
-            pages[partition].add(row["document_title"])
             wanted[partition, "examples"] += 1
             wanted[partition, "with a short answer"] += bool(said["short_answers"])
             wanted[partition, "with yes or no"] += said["yes_no_answer"] != "NONE"
@@ -266,10 +287,38 @@ def test_the_examples_of_natural_questions_are_the_pages_paragraphs(nq_dev):
 
 
 @pytest.mark.parametrize(("name", "at_most"), [("squad", 1000), ("nq_dev", 100)])
-def test_the_questions_of_the_probe_with_a_short_answer_are_asked(name, at_most, request):
+def test_the_questions_of_the_probe_are_asked(name, at_most, request):
     whole = request.getfixturevalue(name)
+    with gzip.open(whole.results / "evaluation" / "gold.jsonl.gz", "rt") as lines:
+        gold = [json.loads(line) for line in lines]
+    assert len(gold) == min(counts_of(whole)["probe", "questions"], at_most)
     asked = {int(row["examples"]) for row in whole.rows("tables/question_answering.tsv")}
-    assert asked == {min(counts_of(whole)["probe", "with a short answer"], at_most)}
+    assert asked == {sum(bool(row["answers"]) for row in gold)}
+
+
+def test_the_official_script_gives_the_scores_of_the_table(nq_dev):
+    from absl import flags
+    from natural_questions import eval_utils, nq_eval
+
+    folder = nq_dev.results / "evaluation"
+    flags.FLAGS.mark_as_parsed()
+    gold = eval_utils.read_annotation_from_one_split(str(folder / "gold.jsonl.gz"))
+    for row in nq_dev.rows("tables/nq_evaluation.tsv"):
+        # Of several annotators the official script wants two; where there is one, its threshold is set to one.
+        found = eval_utils.read_prediction_json(folder / row["checkpoint"] / "predictions.json")
+        assert found.keys() == gold.keys()
+        several = {key for key, annotations in gold.items() if len(annotations) > 1}
+        stats = {"long": [], "short": []}
+        for several_only, threshold in ((True, 2), (False, 1)):
+            flags.FLAGS.long_non_null_threshold = flags.FLAGS.short_non_null_threshold = threshold
+            keys = several if several_only else gold.keys() - several
+            judged = nq_eval.score_answers({k: gold[k] for k in keys}, {k: found[k] for k in keys})
+            for name, some in zip(("long", "short"), judged, strict=True):
+                stats[name] += some
+        chosen = sorted(stats[row["answer"]], key=lambda one: one[-1], reverse=True)
+        (f1, precision, recall, _), _ = nq_eval.compute_pr_curves(chosen, targets=[0.5])
+        theirs = tuple(f"{100 * value:.4f}" for value in (precision, recall, f1))
+        assert (row["precision"], row["recall"], row["f1"]) == theirs
 
 
 # A hub that fails.

@@ -98,20 +98,32 @@ def config_with(**changes):
 PANELS = {"draw_grid": 1, "draw_panel": 10}
 AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
-AFTER_EXTRACTING = {
-    "extract_activations": 6, "tabulate_activations": 1, "rank_pairs": 8, "evaluate_checkpoint": 2,
-    "tabulate_evaluation": 1, **BOUNDARY, **AFTER_RANKING,
+EVALUATION_FIGURES = {"draw_training": 1, "draw_precision_recall": 1}
+AFTER_PREDICTING = {
+    "score_predictions": 2, "tabulate_nq_evaluation": 1, "tabulate_question_answering": 1, "draw_precision_recall": 1,
 }  # fmt: skip
-AFTER_FETCHING = {"finetune_checkpoint": 1, **AFTER_EXTRACTING}
+ANSWERING = {"predict_answers": 2, **AFTER_PREDICTING}
+AFTER_TRAINING = {**ANSWERING, **EVALUATION_FIGURES}
+AFTER_EXTRACTING = {
+    "extract_activations": 6, "tabulate_activations": 1, "rank_pairs": 8, **BOUNDARY, **AFTER_RANKING,
+}  # fmt: skip
+TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_heads": 1}
+AFTER_FETCHING = {**TRAINING, **AFTER_EXTRACTING, **AFTER_TRAINING}
 AFTER_READING = {
-    "partition_examples": 1, "build_probing_set": 5, "tabulate_probing_sets": 1, "finetune_checkpoint": 1,
-    **AFTER_EXTRACTING,
+    "partition_examples": 1, "collect_gold": 1, "build_probing_set": 5, "tabulate_probing_sets": 1, **AFTER_FETCHING,
 }  # fmt: skip
 ANOTHER_SEED = {"label": "Again", "source": "finetune", "start": "pretrained", "seed": 14}
 ONE_MORE_CHECKPOINT = {
     "finetune_checkpoint": 1, "extract_activations": 3, "tabulate_activations": 1, "rank_pairs": 4,
-    "train_span_heads": 1, "rank_boundaries": 1, "evaluate_checkpoint": 1, "tabulate_evaluation": 1, **AFTER_RANKING,
+    "train_span_heads": 1, "rank_boundaries": 1, **AFTER_RANKING,
+    **AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1,
 }  # fmt: skip
+FINETUNED_ALONE = {
+    "extract_activations": 3, "tabulate_activations": 1, "rank_pairs": 4, "train_span_heads": 1, "rank_boundaries": 1,
+    **AFTER_RANKING,
+}  # fmt: skip
+ONE_READER = {**AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1}
+SEVERAL_SEEDS = {"source": "finetune", "start": "pretrained", "seeds": [14, 15]}
 
 
 def test_everything_is_there_after_a_run(project):
@@ -120,7 +132,9 @@ def test_everything_is_there_after_a_run(project):
         "examples/probe.jsonl.gz", "probing_sets/boundary.jsonl", "checkpoints/finetuned/model.safetensors",
         "activations/pretrained/paragraph/probe-1of1.h5", "rankings/finetuned/coreference.tsv", "percentages.tsv",
         "figures/grid.svg", "figures/grid.pdf", "figures/grid.png", "figures/boundary_end.png",
-        "tables/question_answering.md", "tables/probing_sets.tsv", "logs/rank_pairs/pretrained.synonyms.log",
+        "tables/question_answering.md", "tables/nq_evaluation.md", "tables/nq_evaluation.tsv", "tables/probing_sets.tsv",
+        "figures/training_loss.svg", "figures/precision_recall.pdf", "evaluation/gold.jsonl.gz",
+        "evaluation/finetuned/predictions.json", "training/pretrained.tsv", "logs/rank_pairs/pretrained.synonyms.log",
         "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name
@@ -147,6 +161,10 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("workflow/pairprobe/ranking.py", lambda text: text.replace('"""The pairwise', '"""A pairwise'), {}),
         ("scripts/rank_pairs.py", lambda text: text, {}),
         ("workflow/pairprobe/figures.py", with_code, PANELS),
+        ("workflow/pairprobe/plotting.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
+        ("workflow/pairprobe/answering.py", with_code, ANSWERING),
+        ("workflow/pairprobe/nq_evaluation.py", with_code, AFTER_PREDICTING),
+        ("workflow/pairprobe/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
         ("workflow/pairprobe/ranking.py", with_code, {"rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING}),
         (
             "workflow/pairprobe/probing_sets/synonyms.py",
@@ -158,7 +176,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, **AFTER_FETCHING}),
         ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
         ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
-        ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), PANELS),
+        ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), {**PANELS, **EVALUATION_FIGURES}),
         ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),
         (
             "config/tiny.yaml",
@@ -167,13 +185,27 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
         ("config/tiny.yaml", config_with(checkpoints__again=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
         ("config/tiny.yaml", config_with(checkpoints__finetuned=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
+        (
+            "config/tiny.yaml",
+            config_with(checkpoints__again=SEVERAL_SEEDS),
+            {
+                **ONE_MORE_CHECKPOINT, "finetune_checkpoint": 2, "extract_activations": 6, "rank_pairs": 8,
+                "train_span_heads": 2, "rank_boundaries": 2, "predict_answers": 2, "score_predictions": 2,
+            },
+        ),
+        (
+            "config/tiny.yaml",
+            config_with(finetuning__epochs=2),
+            {"finetune_checkpoint": 1, "train_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
+        ),
+        ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_heads": 1, **ONE_READER}),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(boundary={"l2": 0.5}), {**BOUNDARY, **AFTER_RANKING}),
         (
             "config/tiny.yaml",
             config_with(evaluation__max_answer_words=12),
-            {"evaluate_checkpoint": 2, "tabulate_evaluation": 1},
+            ANSWERING,
         ),
         (
             "config/tiny.yaml",
@@ -185,9 +217,10 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
     ],
     ids=[
-        "comment", "docstring", "touched script", "figures.py", "ranking.py", "synonyms.py", "span_heads.py",
-        "readers.py", "downloads.py", "on_bad_input", "title", "figures.checkpoints", "a comparison", "two comparisons",
-        "one more checkpoint", "another seed", "punctuation", "words", "l2", "evaluation", "tasks",
+        "comment", "docstring", "touched script", "figures.py", "plotting.py", "answering.py", "nq_evaluation.py",
+        "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py", "on_bad_input", "title",
+        "figures.checkpoints", "a comparison", "two comparisons", "one more checkpoint", "another seed", "several seeds",
+        "epochs", "head_learning_rate", "punctuation", "words", "l2", "evaluation", "tasks",
     ],
 )  # fmt: skip
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):

@@ -6,8 +6,9 @@ lists of words: the encoder sees every word, and every position below counts wor
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from pairprobe import files, text
 from pairprobe.errors import InputError
@@ -36,8 +37,9 @@ class Document:
     """A question and its page, after Natural Questions.
 
     ``page`` is its words, apart by one blank, or a function that gives them (most pages of Natural Questions answer
-    nothing, and are never looked at); ``annotations`` are all there are; ``sentences`` cover the words, and are None where
-    the words alone decide.
+    nothing, and become no example); ``annotations`` are all there are; ``sentences`` cover the words, and are None where
+    the words alone decide. What ``pages.page_of`` makes the whole page of: ``whole``, a function that gives it with its
+    markup, or the running text ``context`` and the gold ``answers`` in it, where the data set has them.
     """
 
     example_id: str
@@ -46,6 +48,9 @@ class Document:
     page: str | Callable[[], str]
     annotations: tuple[Annotation, ...]
     sentences: tuple[Span, ...] | None = None
+    whole: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+    context: str | None = None
+    answers: tuple[str, ...] | None = None
 
     @functools.cached_property
     def text(self) -> str:
@@ -59,25 +64,8 @@ class Document:
 
     @functools.cached_property
     def chosen(self) -> Annotation | None:
-        """The annotation that makes the example: in the page's order the first with a short answer, else the first.
-
-        As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where
-        there are several annotators, fewer than two found an answer (the dataset's official evaluation).
-        """
-        answered = sorted((a for a in self.annotations if a.long_answer), key=lambda a: a.long_answer)
-        if len(answered) < min(2, len(self.annotations)):
-            return None
-        return next((a for a in answered if a.short_answers), answered[0] if answered else None)
-
-    @property
-    def short_answers(self) -> tuple[Span, ...]:
-        """The short answers of the chosen annotation."""
-        return self.chosen.short_answers if self.chosen else ()
-
-    @property
-    def gold_answers(self) -> tuple[Span, ...]:
-        """The short answers of all annotations, each once, where the page answers."""
-        return tuple(dict.fromkeys(span for a in self.annotations for span in a.short_answers)) if self.chosen else ()
+        """The annotation that makes the example."""
+        return chosen_of(self.annotations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +82,18 @@ class Example:
     paragraph: list[str]
     answer: Span | None
     sentences: list[Span]
+
+
+def chosen_of(annotations: Sequence[Any]) -> Any:
+    """Return the annotation that counts: in the page's order the first with a short answer, else the first.
+
+    As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where there
+    are several annotators, fewer than two found an answer (the dataset's official evaluation).
+    """
+    answered = sorted((a for a in annotations if a.long_answer), key=lambda a: a.long_answer)
+    if len(answered) < min(2, len(annotations)):
+        return None
+    return next((a for a in answered if a.short_answers), answered[0] if answered else None)
 
 
 def example_of(document: Document) -> Example | str:
@@ -142,18 +142,6 @@ def chosen(example_ids: Iterable[str], at_most: int | None, seed: int) -> set[st
     return set(order[:at_most])
 
 
-def row_of(document: Document) -> dict:
-    """Return a document as a line of ``documents/{partition}.jsonl.gz``, which ``read_documents`` reads."""
-    return {
-        "example_id": document.example_id,
-        "title": document.title,
-        "question": document.question,
-        "text": document.text,
-        "annotations": [asdict(annotation) for annotation in document.annotations],
-        "sentences": document.sentences,
-    }
-
-
 def answer_sentence(example: Example) -> Span | None:
     """Return the sentence that holds the short answer; from first to last where the answer crosses sentences.
 
@@ -199,42 +187,6 @@ def _example(where: str, row: dict) -> Example:
         _words(where, row, "paragraph"),
         _span(where, row, "answer", len(row["paragraph"]), optional=True),
         _sentences(where, row, len(row["paragraph"])),
-    )
-
-
-def read_documents(path: str) -> Iterator[Document]:
-    """Read ``documents/{partition}.jsonl.gz``, checking each line as ``read_examples`` does."""
-    seen: dict[str, str] = {}
-    for where, row in files.read_json_lines(path):
-        page = _field(where, row, "text", str)
-        if not page:
-            raise InputError(f"{where}, key text: found no words, wanted at least one.")
-        length = page.count(" ") + 1
-        document = Document(
-            _field(where, row, "example_id", str),
-            _field(where, row, "title", str),
-            _words(where, row, "question"),
-            page,
-            tuple(_annotation(where, found, length) for found in _field(where, row, "annotations", list)),
-            None if row.get("sentences") is None else tuple(_sentences(where, row, length)),
-        )
-        _once(where, document.example_id, seen)
-        yield document
-
-
-def _annotation(where: str, row: dict, length: int) -> Annotation:
-    if not isinstance(row, dict):
-        raise InputError(f"{where}, key annotations: found {row!r}, wanted an object for each annotation.")
-    return Annotation(
-        # A passage of markup alone has no words.
-        _span(where, row, "long_answer", length, optional=True, empty=True),
-        row.get("long_answer_tag"),
-        tuple(
-            _span(where, {"short_answers": span}, "short_answers", length)
-            for span in _field(where, row, "short_answers", list)
-        ),
-        row.get("yes_no"),
-        row.get("nested", False),
     )
 
 

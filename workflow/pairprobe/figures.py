@@ -1,4 +1,4 @@
-"""All drawing: the grid after Figure 1 of the paper, and its panels one by one, in SVG, PDF and PNG from one description.
+"""The grid after Figure 1 of the paper, and its panels one by one, in SVG, PDF and PNG from one description.
 
 The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking percentage. Everything is drawn from
 ``percentages.tsv``; nothing is computed here but where chance lies.
@@ -7,26 +7,13 @@ The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking per
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import matplotlib
-
-matplotlib.use("agg")
-
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from pairprobe import files
+from pairprobe import plotting
 from pairprobe.ranking import PERCENTAGE_FIELDS
 from pairprobe.tables import label_of, read_tsv
-
-FORMATS = ("svg", "pdf", "png")
-
-# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes say it again.
-# More checkpoints than that are a ladder (seeds, steps, sizes): cividis, which is as safe, from dark to light.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
-DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-", "-", "-")
 
 MEASURE_LABELS = {
     "cosine": "Cosine similarity",
@@ -35,29 +22,6 @@ MEASURE_LABELS = {
     "end": "End position",
 }
 VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)"}
-
-STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "legend.fontsize": 8,
-    "legend.frameon": False,
-    "lines.linewidth": 1.5,
-    "lines.markersize": 3.6,
-    "savefig.dpi": 300,
-    # Text stays text in PDF; the same data give the same bytes.
-    "pdf.fonttype": 42,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "pairprobe",
-}
 
 
 @dataclass(frozen=True)
@@ -82,10 +46,11 @@ class Panel:
 
     def colour(self, checkpoint: str) -> str | tuple:
         """Return a checkpoint's colour: the one that is given, else by its place among all."""
-        names = list(self.among or self.checkpoints)
-        number, last = names.index(checkpoint), len(names) - 1
-        by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps["cividis"](0.92 * number / last)
-        return self.colours.get(checkpoint) or by_place
+        return self.appearance(checkpoint)["color"]
+
+    def appearance(self, checkpoint: str) -> dict:
+        """Return how a checkpoint's line looks, as arguments of ``Axes.plot``."""
+        return plotting.appearance(checkpoint, self.among or self.checkpoints, self.colours)
 
 
 def read_percentages(path: str) -> list[dict]:
@@ -101,7 +66,7 @@ def read_percentages(path: str) -> list[dict]:
 def draw_panel(percentages: str, panel: Panel, paths: Sequence[str]) -> None:
     """Draw one panel to several files, the format of each by its suffix."""
     rows = read_percentages(percentages)
-    with plt.rc_context(STYLE):
+    with plt.rc_context(plotting.STYLE):
         figure, axes = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
         lines = _draw(axes, rows, panel)
         axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
@@ -109,7 +74,7 @@ def draw_panel(percentages: str, panel: Panel, paths: Sequence[str]) -> None:
         axes.set_ylabel(VALUE_LABELS[panel.value])
         if lines:
             axes.legend(handles=lines, loc="best")
-        _save(figure, paths)
+        plotting.save(figure, paths)
 
 
 def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str, paths: Sequence[str]) -> None:
@@ -118,7 +83,7 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
     columns: the upper and the lower panel of each task, from left to right.
     """
     rows = read_percentages(percentages)
-    with plt.rc_context(STYLE):
+    with plt.rc_context(plotting.STYLE):
         figure, grid = plt.subplots(
             2, len(columns), figsize=(2.05 * len(columns) + 0.5, 4.1), layout="constrained", squeeze=False
         )
@@ -154,7 +119,7 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
             figure.legend(handles=list(legend.values()), loc="outside lower center", ncols=columns_of_legend)
         if title:
             figure.suptitle(title, fontsize=10)
-        _save(figure, paths)
+        plotting.save(figure, paths)
 
 
 def _pairs(rows: list[dict], panel: Panel) -> int:
@@ -171,25 +136,20 @@ def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
     ]
     lines = []
     for checkpoint in panel.checkpoints:
-        number = list(panel.among or panel.checkpoints).index(checkpoint)
         points = sorted((row["layer"], row[panel.value]) for row in mine if row["checkpoint"] == checkpoint)
         if points:
             lines += axes.plot(
                 *zip(*points, strict=True),
-                color=panel.colour(checkpoint),
-                marker=MARKERS[number % len(MARKERS)],
-                linestyle=DASHES[number % len(DASHES)],
+                **panel.appearance(checkpoint),
                 label=panel.label(checkpoint),
                 clip_on=False,
                 zorder=3,
             )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_axisbelow(True)
+    plotting.grid_lines(axes)
     if not lines:
-        axes.text(0.5, 0.5, "no pairs found", transform=axes.transAxes, ha="center", va="center", color="#555555")
-        axes.set(xticks=[], yticks=[])
+        plotting.say(axes, "no pairs found")
         return []
     low, high = axes.get_ylim()
     axes.set_ylim(max(0, low), min(100, high))
@@ -202,12 +162,3 @@ def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
 def _chance(row: dict, value: str) -> float:
     """Return what random similarities would score: half of the unmatching pairs outranked."""
     return 50.0 if value == "auc" else 50.0 * row["unmatching"] / row["para_len"]
-
-
-def _save(figure: Figure, paths: Sequence[str]) -> None:
-    for path in paths:
-        kind = str(path).rsplit(".", 1)[-1]
-        metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-        with files.whole(path) as temporary:
-            figure.savefig(temporary, format=kind, metadata=metadata)
-    plt.close(figure)

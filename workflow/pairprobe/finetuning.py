@@ -1,140 +1,105 @@
-"""Fine-tuning on extractive question answering with Hugging Face's Trainer, and exact match and F1 before and after."""
+"""Training the joint model: an encoder with its heads, or the heads alone on a frozen encoder.
+
+Hugging Face's Trainer does it: on one device, or on several with torchrun, with mixed precision and gradient accumulation,
+and it goes on where it was killed. After Alberti et al. (2019), see ``windows`` and ``joint_model``.
+"""
 
 import hashlib
-import itertools
 import json
+import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 from torch.utils.data import Dataset, Sampler
-from transformers import (
-    AutoModelForQuestionAnswering,
-    DataCollatorWithPadding,
-    PrinterCallback,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-    set_seed,
-)
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
-from pairprobe import checkpoints, files
-from pairprobe.encoding import check_alignment
+from pairprobe import checkpoints, files, joint_model
 from pairprobe.errors import InputError
-from pairprobe.examples import chosen, read_documents
+from pairprobe.features import Features
+from pairprobe.predictions import FROZEN, OWN, RANDOM
 from pairprobe.progress import Progress, log
 from pairprobe.provenance import file_digest, folder_digest
-from pairprobe.question_answering import Window, best_span, exact_match, f1, training_windows, windows
+from pairprobe.tables import write_tsv
 
-# How much is looked at, before training, for whether words and subtokens belong together; a page may be long.
-CHECKED, CHECKED_WORDS = 32, 512
-EVALUATION_FIELDS = ("checkpoint", "head", "examples", "exact_match", "f1")
+HISTORY_FIELDS = ("step", "epoch", "loss", "learning_rate")
+# How often the loss is logged: so many times over the whole training, at most.
+_LOGGED = 200
+# What a training leaves in its working folder.
+_TRAINED, _HISTORY = "trained.safetensors", "history.json"
 
 logging.disable_progress_bar()
 logging.set_verbosity_error()
 
 
-class _Windows(Dataset):
-    def __init__(self, kept: list[Window]):
-        self.kept = kept
+def finetune(
+    start: str, features: list[str], path: str, history: str, work: str, settings: dict, seed: int, processes: int = 1
+) -> None:
+    """Train a checkpoint and its heads on windows; ``path`` becomes a folder like the one it started from.
 
-    def __len__(self) -> int:
-        return len(self.kept)
-
-    def __getitem__(self, i: int) -> dict:
-        window = self.kept[i]
-        row = {"input_ids": window.input_ids, "start_positions": window.start, "end_positions": window.end}
-        return row if window.token_type_ids is None else {**row, "token_type_ids": window.token_type_ids}
-
-
-class _ByLength(Sampler):
-    """Windows of like length together, in an order that only the seed and the epoch decide.
-
-    (Trainer's own sampler draws from a running generator, so that a run which goes on within an epoch takes another order.)
-    """
-
-    def __init__(self, lengths: list[int], batch_size: int, seed: int):
-        self.lengths, self.pool, self.seed, self.epoch = lengths, 50 * batch_size, seed, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __iter__(self):
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.lengths)).tolist()
-        for start in range(0, len(order), self.pool):
-            yield from sorted(order[start : start + self.pool], key=lambda i: -self.lengths[i])
-
-
-class _ByLengthTrainer(Trainer):
-    def _get_train_sampler(self, train_dataset=None):
-        lengths = [len(window.input_ids) for window in self.train_dataset.kept]
-        return _ByLength(lengths, self.args.per_device_train_batch_size, self.args.seed)
-
-
-class _Report(TrainerCallback):
-    """The bar and the log lines of training."""
-
-    def on_train_begin(self, args, state, control, **kwargs):
-        self.progress = Progress(state.max_steps, "fine-tuning", "steps")
-        self.progress.update(state.global_step)
-
-    def on_step_end(self, args, state, control, **kwargs):
-        self.progress.update()
-
-    def on_log(self, args, state, control, logs=None, **kwargs):
-        if logs and "loss" in logs:
-            log.info("step %d of %d: loss %.4f", state.global_step, state.max_steps, float(logs["loss"]))
-
-    def on_train_end(self, args, state, control, **kwargs):
-        self.progress.__exit__()
-
-
-def finetune(start: str, documents: str, path: str, work: str, settings: dict, seed: int) -> None:
-    """Fine-tune a checkpoint on the documents with a short answer; ``path`` becomes a folder like the one it started from.
-
-    settings: precision (of the forward pass; the weights stay in float32), epochs, batch_size, learning_rate, warmup (a
-    share of all steps), weight_decay, max_length and stride in subtokens, unanswered (the share of windows without the
-    answer that is kept), save_steps, threads. The number of threads is fixed, whatever the number of cores, since the sums
-    of gradients, and with them the weights, come out slightly different for another.
+    features: files of ``features.build``. history: a table of ``HISTORY_FIELDS`` that is written. settings: precision (of
+    the forward pass; the weights stay in float32), epochs, batch_size (windows a step), device_batch_size (of these at
+    once on one device, or None: as many as a device gets), learning_rate, warmup (a share of all steps), weight_decay,
+    save_steps, threads. The number of threads is fixed, whatever the number of cores, since the sums of gradients, and
+    with them the weights, come out slightly different for another.
 
     work: a folder for resumable checkpoints; training goes on from there where it was killed, unless anything that it
-    stands on has changed, and it is removed at the end. Raises InputError where no document has a short answer.
+    stands on has changed, and it is removed at the end. processes: GPUs that share each step; torchrun starts a process
+    for each. Raises InputError where no window holds an answer, and where the loss is no number.
     """
-    torch.set_num_threads(settings["threads"])
-    stands_on = {"start": folder_digest(start), "documents": file_digest(documents), "settings": settings, "seed": seed}
-    _prepare(Path(work), stands_on)
-    tokenizer = checkpoints.load_tokenizer(start)
-    model, _ = load_reader(start, seed)
-    _check_length(model, settings["max_length"], start, "finetuning")
-    first = ((d.example_id, d.question, d.words[:CHECKED_WORDS]) for d in read_documents(documents))
-    check_alignment(tokenizer, itertools.islice(first, CHECKED), f"checkpoint {start}")
-    kept = training_windows(
-        read_documents(documents), tokenizer, settings["max_length"], settings["stride"], settings["unanswered"], seed
-    )
-    if not kept:
-        raise InputError(f"{documents}: no document has a short answer, so there is nothing to fine-tune on.")
-    log.info("fine-tuning %s on %d windows of %d questions", start, len(kept), len({w.example_id for w in kept}))
-    trainer = _ByLengthTrainer(
-        model=model,
-        args=_arguments(work, settings, seed, len(kept)),
-        train_dataset=_Windows(kept),
-        data_collator=DataCollatorWithPadding(tokenizer),
-        processing_class=tokenizer,
-        callbacks=[_Report()],
-    )
-    trainer.remove_callback(PrinterCallback)  # _Report says it, in the log
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(work))
+    trained = _trained(start, features, work, settings, seed, processes, frozen=False)
     with files.whole(path) as temporary:
-        trainer.model.save_pretrained(temporary)
-        tokenizer.save_pretrained(temporary)
+        trained.model.save_pretrained(temporary)
+        checkpoints.load_tokenizer(start).save_pretrained(temporary)
         checkpoints.verify(temporary)
-    shutil.rmtree(work)
+    _finish(work, history)
+
+
+def train_heads(
+    checkpoint: str, features: list[str], path: str, history: str, work: str, settings: dict, seed: int, processes: int = 1
+) -> None:
+    """Give a checkpoint that was not trained here heads to answer with: one safetensors file.
+
+    They are its own, where it has some; else trained while the encoder is frozen, with settings as for ``finetune`` but for
+    the rate head_learning_rate; else, where there are no features to train on, drawn with the seed.
+    """
+    model, own = joint_model.initial(checkpoint, seed, frozen=True)
+    if own or not features:
+        # Random heads have nothing to say about types, and another's head was not taught ours.
+        if not (own and joint_model.own_types(checkpoint)):
+            del model.model.answer_type
+        joint_model.save_heads(model, path, OWN if own else RANDOM.format(seed))
+        write_tsv(history, HISTORY_FIELDS, [])
+        return
+    settings = {**settings, "learning_rate": settings["head_learning_rate"]}
+    trained = _trained(checkpoint, features, work, settings, seed, processes, frozen=True)
+    joint_model.save_heads(trained, path, FROZEN)
+    _finish(work, history)
+
+
+def _trained(
+    start: str, features: list[str], work: str, settings: dict, seed: int, processes: int, frozen: bool
+) -> joint_model.JointModel:
+    """Train in this process, or in several that torchrun starts, and return the model."""
+    kept = Features(features)
+    if not kept.has_answer():
+        raise InputError(f"{', '.join(features[:3])}: no window holds an answer, so there is nothing to train on.")
+    stands_on = {"start": folder_digest(start), "features": [file_digest(path) for path in features]}
+    stands_on |= {"settings": settings, "seed": seed, "processes": processes, "frozen": frozen}
+    _prepare(Path(work), stands_on)
+    log.info("training %s on %d windows%s", start, len(kept), ", encoder frozen" if frozen else "")
+    arguments = {"start": start, "features": features, "work": work, "settings": settings, "seed": seed, "frozen": frozen}
+    _launch(arguments, processes) if processes > 1 else train(**arguments)
+    model, _ = joint_model.initial(start, seed, frozen)
+    model.load_state_dict(load_file(Path(work) / _TRAINED))
+    return model
 
 
 def _prepare(work: Path, stands_on: dict) -> None:
@@ -153,100 +118,179 @@ def _prepare(work: Path, stands_on: dict) -> None:
     files.write_text(mark, digest)
 
 
+def _launch(arguments: dict, processes: int) -> None:
+    """Let torchrun train in several processes; raise InputError with what the first that failed has said."""
+    if torch.cuda.is_available() and torch.cuda.device_count() < processes:
+        raise InputError(
+            f"finetuning: {processes} GPUs were asked for, and {torch.cuda.device_count()} are here. "
+            "Set the resource gpu lower."
+        )
+    work = Path(arguments["work"])
+    said = work / "error.txt"
+    said.unlink(missing_ok=True)
+    files.write_text(work / "arguments.json", json.dumps(arguments))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["-m", "pairprobe.finetuning", str(work / "arguments.json")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
+    done = subprocess.run(command, env=environment, check=False)
+    if done.returncode:
+        raise InputError(
+            said.read_text() if said.is_file() else f"torchrun ended with status {done.returncode}; see what it printed."
+        )
+
+
+def train(start: str, features: list[str], work: str, settings: dict, seed: int, frozen: bool) -> None:
+    """Train in this process, which is the only one or one of those that torchrun started; the result is left in
+    ``work``."""
+    torch.set_num_threads(settings["threads"])
+    model, _ = joint_model.initial(start, seed, frozen)
+    limit, windows = checkpoints.longest(model.model), Features(features)
+    if windows.lengths.max() > limit:
+        raise InputError(
+            f"checkpoint {start}: windows of {windows.lengths.max()} subtokens were asked for, and it has positions for "
+            f"{limit}. Set finetuning.max_length to {limit} or less."
+        )
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(work, settings, seed, len(windows)),
+        train_dataset=_Windows(windows),
+        data_collator=_Collator(checkpoints.load_tokenizer(start)),
+        callbacks=[_Report()],
+    )
+    trainer.remove_callback(PrinterCallback)  # _Report says it, in the log
+    trainer.train(resume_from_checkpoint=get_last_checkpoint(work))
+    if trainer.is_world_process_zero():
+        with files.whole(Path(work) / _TRAINED) as temporary:
+            save_file({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, temporary)
+        files.write_text(Path(work) / _HISTORY, json.dumps(trainer.state.log_history))
+
+
 def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArguments:
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = int(os.environ.get("WORLD_SIZE", 1))
+    share = -(-settings["batch_size"] // processes)
+    at_once = min(settings["device_batch_size"] or share, share)
     steps = -(-size // settings["batch_size"]) * settings["epochs"]
     return TrainingArguments(
         output_dir=work,
         num_train_epochs=settings["epochs"],
-        per_device_train_batch_size=settings["batch_size"],
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=-(-share // at_once),
         learning_rate=settings["learning_rate"],
         warmup_steps=round(steps * settings["warmup"]),
         weight_decay=settings["weight_decay"],
         save_steps=settings["save_steps"],
         save_total_limit=1,
-        logging_steps=10,
+        logging_steps=max(1, -(-steps // _LOGGED)),
+        logging_nan_inf_filter=False,
         bf16=checkpoints.resolve_precision(settings["precision"], device) == "bfloat16",
         seed=seed,
         data_seed=seed,
         use_cpu=device == "cpu",
+        ddp_backend=None if processes == 1 else {"cuda": "nccl", "cpu": "gloo"}[device],
+        ddp_find_unused_parameters=True if processes > 1 else None,  # an encoder's pooler
         disable_tqdm=True,
         report_to="none",
-        dataloader_pin_memory=torch.cuda.is_available(),
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+        dataloader_num_workers=0,
     )
 
 
-def load_reader(folder: str, seed: int, precision: str = "float32") -> tuple[torch.nn.Module, bool]:
-    """Load a checkpoint with its question-answering head; a head that it lacks is drawn with the seed.
+class _Windows(Dataset):
+    """Windows with their place, by which a batch that goes wrong can be named."""
 
-    Returns the model and whether its head is the checkpoint's own. Raises InputError where transformers has no model for
-    question answering of the checkpoint's architecture, or weights of the encoder are missing.
+    def __init__(self, features: Features):
+        self.features = features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, i: int) -> tuple[int, dict]:
+        return i, self.features[i]
+
+
+class _Collator:
+    def __init__(self, tokenizer):
+        self.together = joint_model.Collator(tokenizer)
+
+    def __call__(self, items: list[tuple[int, dict]]) -> dict[str, torch.Tensor]:
+        batch = self.together([(window["input_ids"], window["begin"]) for _, window in items])
+        targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
+        return {**batch, **targets, "place": torch.tensor([i for i, _ in items])}
+
+
+class _ByLength(Sampler):
+    """Windows of like length together, in an order that only the seed and the epoch decide.
+
+    (Trainer's own sampler draws from a running generator, so that a run which goes on within an epoch takes another order.)
     """
-    set_seed(seed)
-    model, head_lacks = checkpoints.load_model(AutoModelForQuestionAnswering, folder, precision)
-    return model, not head_lacks
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.lengths))
+        pool = 50 * self.batch_size
+        for start in range(0, len(order), pool):
+            some = order[start : start + pool]
+            yield from some[np.argsort(-self.lengths[some], kind="stable")].tolist()
 
 
-def _check_length(model, max_length: int, folder: str, section: str) -> None:
-    limit = checkpoints.longest(model)
-    if max_length > limit:
-        raise InputError(
-            f"checkpoint {folder}: windows of {max_length} subtokens were asked for, and it has positions for {limit}. "
-            f"Set {section}.max_length to {limit} or less."
-        )
+class _Trainer(Trainer):
+    def _get_train_sampler(self, train_dataset=None) -> _ByLength:
+        batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        return _ByLength(self.train_dataset.features.lengths, batch_size, self.args.seed)
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        places = inputs.pop("place")
+        found = model(**inputs)
+        if not torch.isfinite(found["loss"]):
+            names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in places.tolist())
+            raise InputError(
+                f"training stopped at step {self.state.global_step + 1}: the loss is {found['loss'].item()}, at a learning "
+                f"rate of {self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
+                "finetuning.learning_rate lower, or finetuning.precision to float32."
+            )
+        return (found["loss"], found) if return_outputs else found["loss"]
 
 
-def evaluate(
-    folder: str,
-    documents: str,
-    seed: int,
-    max_length: int,
-    stride: int,
-    max_words: int = 30,
-    batch_size: int = 16,
-    precision: str = "float32",
-    threads: int | None = None,
-    at_most: int | None = None,
-) -> tuple[str, int, float, float]:
-    """Answer the questions of documents that have a short answer, from the whole document; at most so many of them.
+class _Report(TrainerCallback):
+    """The bar and the log lines of training."""
 
-    The gold answers are those of all annotations. Returns the head ("trained", or "random, seed N"), the number of
-    questions, exact match and F1 in percent.
-    """
-    if threads:
-        torch.set_num_threads(threads)
-    tokenizer = checkpoints.load_tokenizer(folder)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, trained = load_reader(folder, seed, checkpoints.resolve_precision(precision, device))
-    _check_length(model, max_length, folder, "evaluation")
-    model.eval().to(device)
-    taken = chosen((d.example_id for d in read_documents(documents) if d.short_answers), at_most, seed)
-    answered = {document.example_id: document for document in read_documents(documents) if document.example_id in taken}
-    pieces = sorted(windows(answered.values(), tokenizer, max_length, stride), key=lambda window: len(window.input_ids))
-    best: dict[str, tuple[float, tuple[int, int]]] = {}
-    collate = DataCollatorWithPadding(tokenizer)
-    with Progress(len(pieces), "answering", "windows") as progress:
-        for first in range(0, len(pieces), batch_size):
-            batch = pieces[first : first + batch_size]
-            starts, ends = _logits(model, collate, batch, device)
-            for window, start, end in zip(batch, starts, ends, strict=True):
-                found = best_span(start, end, window.word_of, max_words)
-                best[window.example_id] = max(best.get(window.example_id, (-np.inf, (0, 0))), found)
-            progress.update(len(batch))
-    scores = [_score(answered[name], span) for name, (_, span) in best.items()]
-    matches, overlaps = np.mean(scores, axis=0) * 100 if scores else (float("nan"), float("nan"))
-    return "trained" if trained else f"random, seed {seed}", len(scores), float(matches), float(overlaps)
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.progress = Progress(state.max_steps, "training", "steps")
+        self.progress.update(state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.progress.update()
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs:
+            log.info("step %d of %d: loss %.4f", state.global_step, state.max_steps, float(logs["loss"]))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.progress.__exit__()
 
 
-def _logits(model, collate, batch: list[Window], device: str) -> tuple[np.ndarray, np.ndarray]:
-    names = ("input_ids", "token_type_ids")
-    rows = [{n: getattr(window, n) for n in names if getattr(window, n) is not None} for window in batch]
-    with torch.inference_mode():
-        output = model(**collate(rows).to(device))
-    return output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy()
+def _finish(work: str, history: str) -> None:
+    """Write the losses and remove the working folder."""
+    rows = [row for row in json.loads((Path(work) / _HISTORY).read_text()) if "loss" in row]
+    table = [(row["step"], f"{row['epoch']:.4f}", f"{row['loss']:.6f}", f"{row['learning_rate']:.8g}") for row in rows]
+    write_tsv(history, HISTORY_FIELDS, table)
+    shutil.rmtree(work)
 
 
-def _score(document, span: tuple[int, int]) -> tuple[float, float]:
-    golds = [" ".join(document.words[slice(*answer)]) for answer in document.gold_answers]
-    prediction = " ".join(document.words[slice(*span)])
-    return exact_match(prediction, golds), f1(prediction, golds)
+if __name__ == "__main__":
+    given = json.loads(Path(sys.argv[1]).read_text())
+    try:
+        train(**given)
+    except InputError as error:
+        files.write_text(Path(given["work"]) / "error.txt", str(error))
+        sys.exit(f"error: {error}")

@@ -21,10 +21,11 @@ from urllib.parse import parse_qs, unquote, urlparse
 import msgspec
 import numpy as np
 
-from pairprobe import files, parquet, text
+from pairprobe import files, pages, parquet, text
 from pairprobe.errors import InputError
 from pairprobe.examples import Annotation, Document, Span
 from pairprobe.jsons import decoded
+from pairprobe.pages import Marked, Page
 
 _YES_NO = ("NO", "YES")  # the hub's class labels 0 and 1
 
@@ -124,9 +125,9 @@ def _sound(where: str, raw: msgspec.Raw, kind: type, key: str):
 
 def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
     for first, batch in parquet.batches(path, _COLUMNS):
-        pages = _joined(path, batch.column("document"))
+        documents = _joined(path, batch.column("document"))
         rows = batch.drop_columns("document").to_pylist()
-        for i, (row, (title, url, page)) in enumerate(zip(rows, pages, strict=True)):
+        for i, (row, (title, url, page)) in enumerate(zip(rows, documents, strict=True)):
             where = f"{path}, row {first + i}"
             try:
                 found = _Row(row["id"], row["question"]["text"], _annotations(row["annotations"]))
@@ -186,7 +187,33 @@ def _document(
         return error
     if not example_id:
         return InputError(f"{where}, key example_id: it is empty.")
-    return Document(example_id, title, row.question_text.split(), lambda: page().text(), annotations)
+    question = row.question_text.split()
+    whole = functools.partial(_whole, where, row, title, question, find_page, candidates)
+    return Document(example_id, title, question, lambda: page().text(), annotations, whole=whole)
+
+
+def _whole(where: str, row: _Row, title: str, question: list[str], find_page: Callable, candidates: Callable) -> Page:
+    """Return the page as it is, in tokens."""
+    found = Page(
+        str(row.example_id),
+        title,
+        question,
+        find_page(),
+        markup=True,
+        candidates=tuple((c.start_token, c.end_token, c.top_level) for c in candidates()),
+        annotations=tuple(map(_marked, row.annotations)),
+    )
+    pages.check(where, found)
+    return found
+
+
+def _marked(found: _Annotation) -> Marked:
+    long_answer = (found.long_answer.start_token, found.long_answer.end_token)
+    return Marked(
+        None if long_answer == (-1, -1) else long_answer,
+        tuple((short.start_token, short.end_token) for short in found.short_answers),
+        None if found.yes_no_answer == "NONE" else found.yes_no_answer.lower(),
+    )
 
 
 def _annotation(where: str, found: _Annotation, find_page: Callable, find_candidates: Callable) -> Annotation:
@@ -261,8 +288,7 @@ class _Page:
 
     def tag(self, i: int) -> str:
         """Return the name of the tag that token i is: "P" of ``<P>``."""
-        found = re.match(r"</?([A-Za-z][A-Za-z0-9]*)", self.token(i))
-        return found[1] if found and not self.is_word[i] else "no markup"
+        return (not self.is_word[i] and text.tag_of(self.token(i))) or "no markup"
 
     def text(self) -> str:
         """Return the words, apart by one blank."""

@@ -6,13 +6,14 @@ nor data that is added moves a page.
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pairprobe import files
 from pairprobe.errors import InputError
-from pairprobe.examples import Document, example_of, row_of
+from pairprobe.examples import Document, example_of
+from pairprobe.pages import page_of, row_of
 from pairprobe.progress import log
 from pairprobe.tables import read_tsv
 
@@ -21,6 +22,7 @@ COUNT_FIELDS = ("partition", "what", "number")
 LEFT_OUT = "left out"
 
 _COUNTED = (
+    "questions",
     "examples",
     "with a short answer",
     "with several short answers",
@@ -35,8 +37,8 @@ class Part:
     """The files that one file of data becomes.
 
     examples and documents: ``{partition: path}``, JSON lines with gzip; of a partition that ``documents`` lacks no
-    documents are kept. index: JSON lines, for each question its example_id, where it stands, its partition ("" where it
-    is left out) and its page's title. counts: the table that ``write_partitions`` returns.
+    documents are kept. index: JSON lines, for each question its example_id, where it stands, its partition and its page's
+    title. counts: the table that ``write_partitions`` returns.
     """
 
     examples: dict[str, Path]
@@ -91,7 +93,7 @@ def write_partitions(
 
     documents: ``(where, document)``, or an error in the document's place, which is raised; if on_bad_input is "skip", it
     is logged and counted. shares: of the pages, for each partition. sample: the share of the questions that is taken at
-    all. A document without a paragraph that answers goes nowhere.
+    all. A question without a paragraph that answers has its page in the documents, and goes to no examples.
 
     Returns rows ``(partition or "left out", what, number)`` in a fixed order. Raises InputError where the shares are not 1
     together, and for an example_id that occurs twice.
@@ -101,42 +103,46 @@ def write_partitions(
             f"partitions: the shares are {shares}, together {sum(shares.values()):g}; they must make 1 together."
         )
     counts: Counter = Counter()
+    seen: dict[str, str] = {}
     paths = {("example", name): path for name, path in part.examples.items()}
     paths |= {("document", name): path for name, path in part.documents.items()}
     with files.json_lines_writers({**paths, "index": part.index}) as write:
-        for where, document in _sound(documents, on_bad_input, counts):
-            if not in_sample(document.example_id, seed, sample):
+        for where, document in documents:
+            try:
+                _check(where, document, seen)
+                taken = in_sample(document.example_id, seed, sample)
+                name = partition_of(document.title, seed, shares)
+                page = row_of(page_of(document)) if taken and name in part.documents else None
+            except InputError as error:
+                if on_bad_input == "stop":
+                    hint = "(data.on_bad_input: skip leaves such questions out and counts them.)"
+                    raise InputError(f"{error} {hint}") from None
+                log.warning("skipped: %s", error)
+                counts[LEFT_OUT, "bad input, skipped"] += 1
+                continue
+            if not taken:
                 counts[LEFT_OUT, "not in the sample"] += 1
                 continue
             example = example_of(document)
-            left_out = isinstance(example, str)
-            name = "" if left_out else partition_of(document.title, seed, shares)
-            row = {"example_id": document.example_id, "where": where, "partition": name, "title": document.title}
-            write["index"](row)
-            if left_out:
+            write["index"]({"example_id": document.example_id, "where": where, "partition": name, "title": document.title})
+            if page is not None:
+                write["document", name](page)
+            counts[name, "questions"] += 1
+            if isinstance(example, str):
                 counts[LEFT_OUT, example] += 1
                 continue
             write["example", name](asdict(example))
-            if ("document", name) in paths:
-                write["document", name](row_of(document))
             _count(counts, name, document)
     return _rows(counts)
 
 
-def _sound(documents: Iterable, on_bad_input: str, counts: Counter) -> Iterator[tuple[str, Document]]:
-    """Yield the documents that can be used, each example_id once."""
-    seen: dict[str, str] = {}
-    for where, document in documents:
-        if isinstance(document, Document):
-            place = seen.setdefault(document.example_id, where)
-            if place == where:
-                yield where, document
-                continue
-            document = _twice(where, document.example_id, place)
-        if on_bad_input == "stop":
-            raise InputError(f"{document} (data.on_bad_input: skip leaves such questions out and counts them.)")
-        log.warning("skipped: %s", document)
-        counts[LEFT_OUT, "bad input, skipped"] += 1
+def _check(where: str, document: Document | InputError, seen: dict[str, str]) -> None:
+    """Raise what stands in a document's place, and an InputError for an example_id that was there before."""
+    if isinstance(document, InputError):
+        raise document
+    place = seen.setdefault(document.example_id, where)
+    if place != where:
+        raise _twice(where, document.example_id, place)
 
 
 def _twice(where: str, example_id: str, place: str) -> InputError:
@@ -162,7 +168,7 @@ def _count(counts: Counter, name: str, document: Document) -> None:
         annotation.nested,
         len(document.annotations) > 1,
     )
-    for what, holds in zip(_COUNTED, facts, strict=True):
+    for what, holds in zip(_COUNTED[1:], facts, strict=True):
         counts[name, what] += holds
 
 
@@ -186,10 +192,9 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
             place = seen.setdefault(row["example_id"], row["where"])
             if place != row["where"]:
                 raise _twice(row["where"], row["example_id"], place)
-            if row["partition"]:
-                name, first = partition_with.setdefault(row["title"], (row["partition"], row["where"]))
-                if name != row["partition"]:
-                    raise _in_two_partitions(row, name, first)
+            name, first = partition_with.setdefault(row["title"], (row["partition"], row["where"]))
+            if name != row["partition"]:
+                raise _in_two_partitions(row, name, first)
         for row in read_tsv(part.counts, COUNT_FIELDS):
             counts[row["partition"], row["what"]] += int(row["number"])
     files.concatenate({target: [part.examples[name] for part in parts] for name, target in collected.examples.items()})

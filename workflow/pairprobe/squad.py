@@ -137,4 +137,6 @@ def _document(where: str, title: str, context: str, splits, question: _Question)
         touched = [i for i, (a, b) in enumerate(spans) if a < end and start < b]
         annotations.append(Annotation((0, len(spans)), "P", ((touched[0], touched[-1] + 1),)))
     words = " ".join(context[a:b] for a, b in spans)
-    return Document(question.id, title, asked, words, tuple(annotations or [Annotation(None)]), tuple(sentences))
+    golds = tuple(answer.text for answer in question.answers if not question.is_impossible)
+    found = tuple(annotations or [Annotation(None)])
+    return Document(question.id, title, asked, words, found, tuple(sentences), context=context, answers=golds)

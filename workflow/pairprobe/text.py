@@ -28,12 +28,19 @@ _CLOSING = frozenset({'"', "'", "''", "\u201d", "\u2019", ")", "]", "}"})
 # A full stop that stands as a word of its own still does not end a sentence after these.
 _ABBREVIATED = frozenset("mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split())
 _TAG = re.compile(r"</?[A-Za-z][^ ]*>")
+_TAG_NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
 _SEPARATOR = re.compile(r"[\x1c-\x1f]")
 
 
 def is_html(token: str) -> bool:
     """Whether a token of Natural Questions is markup, such as ``<P>``, ``</Td>`` or ``<Th_colspan="2">``."""
     return _TAG.fullmatch(token) is not None
+
+
+def tag_of(token: str) -> str:
+    """Return the name of the tag that a token begins with: "P" of ``<P>``; "" where it is none."""
+    found = _TAG_NAME.match(token)
+    return found[1] if found else ""
 
 
 def is_lexical(word: str) -> bool:

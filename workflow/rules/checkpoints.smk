@@ -1,4 +1,4 @@
-# In:  what the configuration names under checkpoints; for those fine-tuned here, <results>/documents/finetune.jsonl.gz.
+# In:  what the configuration names under checkpoints (those fine-tuned here are made in finetuning.smk).
 # Out: <results>/checkpoints/{checkpoint}/, a Hugging Face folder: config, safetensors, tokenizer.
 
 
@@ -27,30 +27,3 @@ rule fetch_checkpoint:
         source=lambda wildcards: source_of(wildcards.checkpoint),
     script:
         "../../scripts/fetch_checkpoint.py"
-
-
-rule finetune_checkpoint:
-    """Fine-tune a checkpoint on question answering; a run that was killed goes on where it stopped."""
-    input:
-        start=lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
-        documents="<results>/documents/finetune.jsonl.gz",
-    output:
-        directory("<results>/checkpoints/{checkpoint}"),
-    log:
-        "<logs>/finetune_checkpoint/{checkpoint}.log",
-    benchmark:
-        "<benchmarks>/finetune_checkpoint/{checkpoint}.tsv"
-    wildcard_constraints:
-        checkpoint=any_of(FINETUNED),
-    conda:
-        "../../envs/torch.yaml"
-    threads: config["finetuning"]["threads"]
-    params:
-        code=code_of("finetune_checkpoint"),
-        settings=lookup(dpath="finetuning", within=config),
-        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
-            "seed", config["seed"]
-        ),
-        work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
-    script:
-        "../../scripts/finetune_checkpoint.py"

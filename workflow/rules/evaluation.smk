@@ -1,5 +1,6 @@
-# In:  <results>/checkpoints/{checkpoint}/, <results>/documents/probe.jsonl.gz.
-# Out: <results>/evaluation/{checkpoint}.tsv, tables/question_answering.{tsv,md}.
+# In:  <results>/checkpoints/{checkpoint}/, <results>/answer_heads/{checkpoint}.safetensors, <results>/documents/probe.jsonl.gz.
+# Out: <results>/evaluation/gold.jsonl.gz, <results>/evaluation/{checkpoint}/, tables/nq_evaluation.{tsv,md},
+#      tables/question_answering.{tsv,md}.
 
 
 rule tables:
@@ -10,34 +11,121 @@ rule tables:
         "<results>/tables/activations.tsv",
         "<results>/tables/percentages.md",
         "<results>/tables/question_answering.md",
+        "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
 
 
-rule evaluate_checkpoint:
-    """Let a checkpoint answer the questions of the partition probe; exact match and F1."""
+rule collect_gold:
+    """Collect the gold answers of the questions that are asked, in the official form."""
     input:
+        "<results>/documents/probe.jsonl.gz",
+    output:
+        "<results>/evaluation/gold.jsonl.gz",
+    log:
+        "<logs>/collect_gold.log",
+    benchmark:
+        "<benchmarks>/collect_gold.tsv"
+    conda:
+        "../../envs/data.yaml"
+    params:
+        code=code_of("collect_gold"),
+        at_most=lookup(dpath="evaluation/examples", within=config),
+        seed=lookup(dpath="seed", within=config),
+    script:
+        "../../scripts/collect_gold.py"
+
+
+rule predict_answers:
+    """Let a checkpoint answer one shard of the questions of the partition probe, from their whole pages."""
+    input:
+        unpack(heads_of),
         checkpoint="<results>/checkpoints/{checkpoint}",
         documents="<results>/documents/probe.jsonl.gz",
+        gold="<results>/evaluation/gold.jsonl.gz",
     output:
-        "<results>/evaluation/{checkpoint}.tsv",
+        "<results>/evaluation/{checkpoint}/predictions/{part}of{parts}.jsonl",
     log:
-        "<logs>/evaluate_checkpoint/{checkpoint}.log",
+        "<logs>/predict_answers/{checkpoint}.{part}of{parts}.log",
     benchmark:
-        "<benchmarks>/evaluate_checkpoint/{checkpoint}.tsv"
+        "<benchmarks>/predict_answers/{checkpoint}.{part}of{parts}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: config["evaluation"]["threads"]
     params:
-        code=code_of("evaluate_checkpoint"),
-        settings=lookup(dpath="evaluation", within=config),
-        seed=lookup(dpath="seed", within=config),
+        code=code_of("predict_answers"),
+        settings={
+            key: config["evaluation"][key]
+            for key in (
+                "max_length",
+                "stride",
+                "max_answer_words",
+                "batch_size",
+                "precision",
+            )
+        },
     script:
-        "../../scripts/evaluate_checkpoint.py"
+        "../../scripts/predict_answers.py"
 
 
-rule tabulate_evaluation:
+rule score_predictions:
+    """Score a checkpoint's answers: by Natural Questions' official metric, and by exact match and F1."""
+    input:
+        unpack(heads_of),
+        predictions=[
+            f"<results>/evaluation/{{checkpoint}}/predictions/{i}of{config['evaluation']['shards']}.jsonl"
+            for i in range(1, config["evaluation"]["shards"] + 1)
+        ],
+        gold="<results>/evaluation/gold.jsonl.gz",
+    output:
+        predictions="<results>/evaluation/{checkpoint}/predictions.json",
+        answers="<results>/evaluation/{checkpoint}/answers.json",
+        scores="<results>/evaluation/{checkpoint}/scores.tsv",
+        curve="<results>/evaluation/{checkpoint}/curve.tsv",
+        question_answering="<results>/evaluation/{checkpoint}/question_answering.tsv",
+    log:
+        "<logs>/score_predictions/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/score_predictions/{checkpoint}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("score_predictions"),
+        seed=lookup(dpath="seed", within=config),
+        source=lookup(dpath="data/source", within=config),
+    script:
+        "../../scripts/score_predictions.py"
+
+
+rule tabulate_nq_evaluation:
+    """Put the scores on Natural Questions of all checkpoints into one table, after the paper's Table 2."""
+    input:
+        expand("<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=CHECKPOINTS),
+    output:
+        tsv="<results>/tables/nq_evaluation.tsv",
+        md=report(
+            "<results>/tables/nq_evaluation.md",
+            caption="../report/nq_evaluation.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_nq_evaluation.log",
+    benchmark:
+        "<benchmarks>/tabulate_nq_evaluation.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_nq_evaluation"),
+        labels=appearance(CHECKPOINTS)["labels"],
+    script:
+        "../../scripts/tabulate_nq_evaluation.py"
+
+
+rule tabulate_question_answering:
     """Put exact match and F1 of all checkpoints into one table."""
     input:
-        expand("<results>/evaluation/{checkpoint}.tsv", checkpoint=CHECKPOINTS),
+        expand(
+            "<results>/evaluation/{checkpoint}/question_answering.tsv",
+            checkpoint=CHECKPOINTS,
+        ),
     output:
         tsv="<results>/tables/question_answering.tsv",
         md=report(
@@ -46,13 +134,13 @@ rule tabulate_evaluation:
             category="Tables",
         ),
     log:
-        "<logs>/tabulate_evaluation.log",
+        "<logs>/tabulate_question_answering.log",
     benchmark:
-        "<benchmarks>/tabulate_evaluation.tsv"
+        "<benchmarks>/tabulate_question_answering.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("tabulate_evaluation"),
+        code=code_of("tabulate_question_answering"),
         labels=appearance(CHECKPOINTS)["labels"],
     script:
-        "../../scripts/tabulate_evaluation.py"
+        "../../scripts/tabulate_question_answering.py"

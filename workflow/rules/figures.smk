@@ -1,6 +1,6 @@
-# In:  <results>/percentages.tsv.
+# In:  <results>/percentages.tsv; <results>/training/{checkpoint}.tsv; <results>/evaluation/{checkpoint}/.
 # Out: <results>/figures/{task}_{measure}.{svg,pdf,png}, <results>/figures/grid.{svg,pdf,png} and a grid for each of
-#      figures.comparisons.
+#      figures.comparisons; figures/training_loss.*, figures/precision_recall.*.
 
 
 rule figures:
@@ -12,6 +12,8 @@ rule figures:
             for task in TASKS
             for measure in measures_of(task)
         ],
+        "<results>/figures/training_loss.svg" if TRAINS else [],
+        "<results>/figures/precision_recall.svg" if HAS_LONG_ANSWERS else [],
 
 
 rule draw_grid:
@@ -71,3 +73,62 @@ rule draw_panel:
         panel=lambda wildcards: panel_of(wildcards.task, wildcards.measure),
     script:
         "../../scripts/draw_panel.py"
+
+
+rule draw_training:
+    """Draw the loss of each training by its steps."""
+    input:
+        expand("<results>/training/{checkpoint}.tsv", checkpoint=COMPARED),
+    output:
+        report(
+            "<results>/figures/training_loss.svg",
+            caption="../report/training_loss.rst",
+            category="Figures",
+            labels={"figure": "training loss"},
+        ),
+        "<results>/figures/training_loss.pdf",
+        "<results>/figures/training_loss.png",
+    log:
+        "<logs>/draw_training.log",
+    benchmark:
+        "<benchmarks>/draw_training.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_training"),
+        checkpoints=COMPARED,
+        appearance={**appearance(COMPARED), "among": CHECKPOINTS},
+    script:
+        "../../scripts/draw_training.py"
+
+
+rule draw_precision_recall:
+    """Draw precision and recall of long and short answers at every threshold."""
+    input:
+        curves=expand(
+            "<results>/evaluation/{checkpoint}/curve.tsv", checkpoint=COMPARED
+        ),
+        scores=expand(
+            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=COMPARED
+        ),
+    output:
+        report(
+            "<results>/figures/precision_recall.svg",
+            caption="../report/precision_recall.rst",
+            category="Figures",
+            labels={"figure": "precision recall"},
+        ),
+        "<results>/figures/precision_recall.pdf",
+        "<results>/figures/precision_recall.png",
+    log:
+        "<logs>/draw_precision_recall.log",
+    benchmark:
+        "<benchmarks>/draw_precision_recall.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_precision_recall"),
+        checkpoints=COMPARED,
+        appearance={**appearance(COMPARED), "among": CHECKPOINTS},
+    script:
+        "../../scripts/draw_precision_recall.py"

@@ -1,0 +1,10 @@
+"""Draw precision and recall of long and short answers at every threshold."""
+
+from pairprobe.evaluation_figures import draw_precision_recall
+from pairprobe.progress import job
+
+with job(snakemake.log[0]):
+    names = snakemake.params.checkpoints
+    curves = dict(zip(names, snakemake.input.curves, strict=True))
+    scores = dict(zip(names, snakemake.input.scores, strict=True))
+    draw_precision_recall(curves, scores, outputs=snakemake.output, **snakemake.params.appearance)

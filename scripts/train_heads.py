@@ -1,0 +1,16 @@
+"""Give a checkpoint that was not trained here heads to answer with."""
+
+from pairprobe.finetuning import train_heads
+from pairprobe.progress import job
+
+with job(snakemake.log[0]):
+    train_heads(
+        snakemake.input.checkpoint,
+        list(snakemake.input.features),
+        snakemake.output.heads,
+        snakemake.output.history,
+        snakemake.params.work,
+        snakemake.params.settings,
+        snakemake.params.seed,
+        processes=max(1, snakemake.resources.gpu),
+    )

@@ -1,0 +1,196 @@
+"""Answers to questions from whole pages: every window, the best span of each page, and the passage around it.
+
+A span's score in a window is that of Alberti et al. (2019): its start and end logits, less those of [CLS], which stands
+for no answer. A span is at most so many words of one passage, or, on a page with markup, a whole passage: the answer that
+is long alone.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+import torch
+from transformers.utils import logging
+
+from pairprobe import checkpoints, files, joint_model
+from pairprobe.encoding import check_alignment
+from pairprobe.errors import InputError
+from pairprobe.pages import Page, read_pages
+from pairprobe.predictions import Prediction
+from pairprobe.progress import Progress, log
+from pairprobe.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens_of, windows
+
+# Windows wait until so many batches of them are there, and are then sorted by length.
+_WAITING = 16
+# The score of a page that has no words to answer with.
+EMPTY_SCORE = -10_000.0
+# How much of a page is looked at for whether words and subtokens belong together.
+_CHECKED_WORDS = 512
+
+logging.set_verbosity_error()
+
+
+@dataclass(frozen=True, slots=True)
+class _Best:
+    """The best span of a window: its score, subtokens of the page (both inclusive), and the window's answer type."""
+
+    score: float
+    at: int
+    first: int
+    last: int
+    passage: int
+    answer_type: int
+
+
+def predict(
+    checkpoint: str,
+    heads: str | None,
+    documents: str,
+    path: str,
+    asked: set[str],
+    shard: tuple[int, int] = (0, 1),
+    max_length: int = 384,
+    stride: int = 128,
+    max_words: int = 30,
+    batch_size: int = 16,
+    precision: str = "float32",
+    threads: int | None = None,
+) -> None:
+    """Answer the questions ``asked`` from the pages of ``documents``, every n-th page, and write a prediction for each.
+
+    heads: a file of ``finetuning.train_heads``, or None where the checkpoint was trained here. max_length, stride: see
+    ``windows.windows``. max_words: the longest short answer. One batch of windows is in memory at a time, however long a
+    page. Raises InputError where the checkpoint cannot answer, or a question fills a window.
+    """
+    if threads:
+        torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    tokenizer = checkpoints.load_tokenizer(checkpoint)
+    model = joint_model.load(checkpoint, checkpoints.resolve_precision(precision, device), heads).eval().to(device)
+    _check_length(model, max_length, checkpoint)
+    answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size)
+    pages = (page for page in read_pages(documents, shard) if page.example_id in asked)
+    with Progress(len(asked) // shard[1], "answering", "questions") as progress:
+
+        def rows() -> Iterator[dict]:
+            for prediction in answering(pages):
+                progress.update()
+                yield msgspec.to_builtins(prediction)
+
+        files.write_json_lines(path, rows())
+    log.info("%s: %d questions answered from %d windows", path, progress.done, answering.windows)
+
+
+def _check_length(model: joint_model.JointModel, max_length: int, checkpoint: str) -> None:
+    limit = checkpoints.longest(model.model)
+    if max_length > limit:
+        raise InputError(
+            f"checkpoint {checkpoint}: windows of {max_length} subtokens were asked for, and it has positions for {limit}. "
+            f"Set evaluation.max_length to {limit} or less."
+        )
+
+
+class _Answering:
+    """Answers pages in turn, their windows in batches of like length."""
+
+    def __init__(self, model, tokenizer, device: str, max_length: int, stride: int, max_words: int, batch_size: int):
+        self.model, self.device, self.max_words, self.batch_size = model, device, max_words, batch_size
+        self.tokenizer, self.subtokenizer = tokenizer, Subtokenizer(tokenizer)
+        self.collate = joint_model.Collator(tokenizer)
+        self.max_length, self.stride, self.windows = max_length, stride, 0
+
+    def __call__(self, pages: Iterable[Page]) -> Iterator[Prediction]:
+        """Yield a prediction for each page, in their order."""
+        waiting: list[tuple[int, Window]] = []
+        open_pages: dict[int, tuple[Page, np.ndarray]] = {}
+        best: dict[int, _Best] = {}
+        for number, page in enumerate(pages):
+            if number < 32:
+                self._check(page)
+            # Markup tokens mean something to a model that was trained with them, and noise to another.
+            subtokens = subtokens_of(page, self.subtokenizer, markup=self.model.has_answer_types)
+            open_pages[number] = (page, subtokens.token)
+            for window in windows(page, self.subtokenizer, self.max_length, self.stride, subtokens):
+                waiting.append((number, window))
+                if len(waiting) == _WAITING * self.batch_size:
+                    self._answer(waiting, best)
+                    waiting = []
+            if not waiting:
+                yield from self._finished(open_pages, best)
+        self._answer(waiting, best)
+        yield from self._finished(open_pages, best)
+
+    def _check(self, page: Page) -> None:
+        words = page.words(0, _CHECKED_WORDS)
+        if words:
+            check_alignment(self.tokenizer, [(page.example_id, page.question, words)], "checkpoint")
+
+    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, _Best]) -> None:
+        """Find the best span of each window, and keep it where it is its page's best."""
+        self.windows += len(waiting)
+        waiting.sort(key=lambda item: len(item[1].input_ids))
+        for i in range(0, len(waiting), self.batch_size):
+            some = waiting[i : i + self.batch_size]
+            for (number, _), found in zip(some, self._best([window for _, window in some]), strict=True):
+                if found is not None:
+                    # Of equal ones the first on the page, in whatever order windows come.
+                    best[number] = max(best.get(number, found), found, key=lambda one: (one.score, -one.at))
+
+    def _best(self, batch: list[Window]) -> list[_Best | None]:
+        inputs = self.collate([(window.input_ids, window.begin) for window in batch])
+        with torch.inference_mode():
+            logits = self.model(**{name: values.to(self.device) for name, values in inputs.items()})
+            types = logits["answer_type"].argmax(1).tolist() if "answer_type" in logits else [SHORT] * len(batch)
+            found = best_spans(logits["start"], logits["end"], batch, self.max_words)
+        return [
+            None
+            if not np.isfinite(score)
+            else _Best(score, w.at, w.at + first, w.at + last, int(w.part.passage[first]), kind)
+            for (score, first, last), w, kind in zip(found, batch, types, strict=True)
+        ]
+
+    def _finished(self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, _Best]) -> Iterator[Prediction]:
+        for number, (page, token) in open_pages.items():
+            yield _prediction(page, token, best.pop(number, None), self.max_words)
+        open_pages.clear()
+
+
+def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[tuple[float, int, int]]:
+    """Return the best span of each window: its score, and its first and last subtoken, counted in the window's part of
+    the page.
+
+    start, end: (batch, subtokens) logits. A span lies in one passage, begins and ends in words, and has at most max_words
+    words or is the passage from its first word to its last. The score is -inf where a window has no word.
+    """
+    size = max(len(window.part) for window in batch)
+    columns = np.full((len(batch), 4, size), -1, np.int64)
+    first_logits, last_logits = start.new_zeros(2, len(batch), size)
+    for i, window in enumerate(batch):
+        part, n = window.part, len(window.part)
+        # Words count up from the window's first; markup stands between passages, where no span goes.
+        words = np.cumsum(np.diff(part.token, prepend=part.token[:1]) != 0)
+        columns[i, :, :n] = np.where(part.is_word, part.passage, -1), words, part.first, part.last
+        first_logits[i, :n] = start[i, window.begin : window.begin + n]
+        last_logits[i, :n] = end[i, window.begin : window.begin + n]
+    passage, word, opens, closes = torch.from_numpy(columns).to(start.device).unbind(1)
+    apart = word[:, None, :] - word[:, :, None]
+    allowed = (apart < max_words) | ((opens[:, :, None] == 1) & (closes[:, None, :] == 1))
+    allowed &= (passage[:, :, None] == passage[:, None, :]) & (passage[:, :, None] >= 0)
+    # By subtoken too: the end must not stand before the start within one word.
+    scores = (first_logits[:, :, None] + last_logits[:, None, :]).masked_fill(~allowed.triu(), -torch.inf).flatten(1)
+    best, place = scores.max(1)
+    best = best - start[:, 0] - end[:, 0]
+    places = zip(best.tolist(), (place // size).tolist(), (place % size).tolist(), strict=True)
+    return list(places)
+
+
+def _prediction(page: Page, token: np.ndarray, best: _Best | None, max_words: int) -> Prediction:
+    if best is None:
+        return Prediction(page.example_id, None, None, EMPTY_SCORE, NULL, "")
+    span = int(token[best.first]), int(token[best.last]) + 1
+    too_long = best.answer_type in (NULL, SHORT) and len(page.words(*span)) > max_words
+    answer_type = LONG if too_long else best.answer_type
+    # Rounded, so that the last bits of a sum, which go with the batch, decide nothing.
+    score = round(best.score, 4)
+    return Prediction(page.example_id, span, page.passages[best.passage], score, answer_type, page.answer_text(*span))

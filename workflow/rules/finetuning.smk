@@ -1,0 +1,91 @@
+# In:  <results>/documents/finetune.jsonl.gz, <results>/checkpoints/{checkpoint}/ as it was fetched.
+# Out: <results>/features/{checkpoint}/, the checkpoints that are fine-tuned here, heads for the others:
+#      <results>/answer_heads/{checkpoint}.safetensors; <results>/training/{checkpoint}.tsv, the loss by step.
+
+
+rule build_features:
+    """Cut the pages into windows for a checkpoint's tokenizer, one shard of the pages a job."""
+    input:
+        checkpoint="<results>/checkpoints/{checkpoint}",
+        documents="<results>/documents/finetune.jsonl.gz",
+    output:
+        "<results>/features/{checkpoint}/{part}of{parts}.arrow",
+    log:
+        "<logs>/build_features/{checkpoint}.{part}of{parts}.log",
+    benchmark:
+        "<benchmarks>/build_features/{checkpoint}.{part}of{parts}.tsv"
+    wildcard_constraints:
+        checkpoint=any_of(FETCHED),
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code_of("build_features"),
+        seed=lookup(dpath="seed", within=config),
+        max_length=lookup(dpath="finetuning/max_length", within=config),
+        stride=lookup(dpath="finetuning/stride", within=config),
+        unanswered=lookup(dpath="finetuning/unanswered", within=config),
+    script:
+        "../../scripts/build_features.py"
+
+
+rule finetune_checkpoint:
+    """Train a checkpoint and its heads to answer questions; a run that was killed goes on where it stopped."""
+    input:
+        start=lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
+        features=lambda wildcards: features_of(
+            config["checkpoints"][wildcards.checkpoint]["start"]
+        ),
+    output:
+        checkpoint=directory("<results>/checkpoints/{checkpoint}"),
+        history="<results>/training/{checkpoint}.tsv",
+    log:
+        "<logs>/finetune_checkpoint/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/finetune_checkpoint/{checkpoint}.tsv"
+    wildcard_constraints:
+        checkpoint=any_of(FINETUNED),
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["finetuning"]["threads"]
+    resources:
+        gpu=0,  # of these torchrun takes all, if there are several: --set-resources finetune_checkpoint:gpu=8
+    params:
+        code=code_of("finetune_checkpoint"),
+        settings=TRAINING,
+        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
+            "seed", config["seed"]
+        ),
+        work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
+    script:
+        "../../scripts/finetune_checkpoint.py"
+
+
+rule train_heads:
+    """Give a checkpoint that was not trained here heads to answer with: its own, or new ones on the frozen encoder."""
+    input:
+        checkpoint="<results>/checkpoints/{checkpoint}",
+        features=lambda wildcards: features_of(wildcards.checkpoint),
+    output:
+        heads="<results>/answer_heads/{checkpoint}.safetensors",
+        history="<results>/training/{checkpoint}.tsv",
+    log:
+        "<logs>/train_heads/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/train_heads/{checkpoint}.tsv"
+    wildcard_constraints:
+        checkpoint=any_of(FETCHED),
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["finetuning"]["threads"]
+    resources:
+        gpu=0,
+    params:
+        code=code_of("train_heads"),
+        settings={
+            **TRAINING,
+            "head_learning_rate": config["finetuning"]["head_learning_rate"],
+        },
+        seed=lookup(dpath="seed", within=config),
+        work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
+    script:
+        "../../scripts/train_heads.py"
