@@ -22,7 +22,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=... for another configuration)
 	@$(SNAKEMAKE)
 	@echo
-	@cat results/$(RUN)/tables/question_answering.md
+	@cat results/$(RUN)/tables/nq_evaluation.md 2>/dev/null || cat results/$(RUN)/tables/question_answering.md
 	@echo
 	@echo "figure: results/$(RUN)/figures/grid.svg (and .pdf, .png; one file for each panel beside it)"
 	@echo "tables: results/$(RUN)/percentages.tsv, results/$(RUN)/tables/"

@@ -476,13 +476,14 @@ def notes(config: dict) -> list[str]:
     """Say what the table stands on, as a list."""
     found = [
         "**Measured**, time and memory: jobs of two threads on two cores of an AMD EPYC with avx512_bf16, BERT-base in "
-        f"bfloat16: {CPU.extracting:,} subtokens/s for activations, {CPU.predicting:,} for predictions, {CPU.training:,} in "
-        f"fine-tuning, {CPU.heads:,} for heads alone. `benchmarks/plan.py` says in comments how each was measured.",
-        f"**Computed, not measured**, for want of a GPU: a forward pass of BERT-base takes 2 · {PARAMETERS / 1e6:.1f} "
-        f"million + 4 · length · {HIDDEN} · {LAYERS} operations a subtoken, training three times as many. An A100, whose peak "
-        f"is {PEAK / 1e12:.0f} TFLOP/s in bfloat16, is assumed to reach {percent(FORWARD)} of it in forward passes and "
-        f"{percent(TRAINING)} in training; eight, {percent(TOGETHER)} of eight times that in training, and eight times in "
-        f"all else; and {CORES_A_GPU} cores stand beside each. `plan.py --measure` prints a machine's own rates.",
+        f"bfloat16: {CPU.extracting:,} subtokens/s for activations, {CPU.predicting:,} for predictions, {CPU.training:,} "
+        f"in fine-tuning, {CPU.heads:,} for heads alone. `benchmarks/plan.py` says in comments how each was measured.",
+        "**Computed, not measured**, for want of a GPU: a forward pass of BERT-base takes "
+        f"2 · {PARAMETERS / 1e6:.1f} million + 4 · length · {HIDDEN} · {LAYERS} operations a subtoken, training three "
+        f"times as many. An A100, whose peak is {PEAK / 1e12:.0f} TFLOP/s in bfloat16, is assumed to reach "
+        f"{percent(FORWARD)} of it in forward passes and {percent(TRAINING)} in training; eight, {percent(TOGETHER)} of "
+        f"eight times that in training, and eight times in all else; and {CORES_A_GPU} cores stand beside each. "
+        "`plan.py --measure` prints a machine's own rates.",
         f"**Assumed**: downloads at {DOWNLOADED / 1e6:.0f} MB/s; `shards` of `finetuning`, `evaluation` and `activations` "
         "not fewer than cores or GPUs; each stage begins when the one before has ended.",
     ]

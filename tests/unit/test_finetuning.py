@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 import torch
@@ -108,10 +109,13 @@ def weights(out):
 
 
 def apart(first, second):
-    """The largest difference between the weights of two results."""
+    """The largest difference between the weights of two results.
+
+    But for the bias of start and end: the same on all subtokens it moves nothing, and its gradient is rounding alone.
+    """
     first, second = (weights(Path(out)) for out in (first, second))
     assert first.keys() == second.keys()
-    return max((first[key] - second[key]).abs().max().item() for key in first)
+    return max((first[key] - second[key]).abs().max().item() for key in first if key != "qa_outputs.bias")
 
 
 def same(first, second):
@@ -222,9 +226,8 @@ def test_saving_on_the_way_changes_no_weight(tuned, tiny, features, tmp_path):
     assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
 
 
-@pytest.mark.parametrize("shards", [1, 5])
-def test_the_number_of_files_of_features_changes_no_weight(tuned, tiny, pages, tmp_path, shards):
-    assert same(run(tiny, built(tiny, pages, tmp_path, shards), tmp_path / "a"), tuned)
+def test_the_number_of_files_of_features_changes_no_weight(tuned, tiny, pages, tmp_path):
+    assert same(run(tiny, built(tiny, pages, tmp_path, shards=5), tmp_path / "a"), tuned)
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +247,7 @@ def at_once(steady, tmp_path_factory):
     return run(*steady, out, batch_size=8, device_batch_size=None)
 
 
-@pytest.mark.parametrize("device_batch_size", [1, 2, 4])
+@pytest.mark.parametrize("device_batch_size", [2, 4])
 def test_a_batch_in_parts_trains_as_the_batch_at_once(steady, at_once, tmp_path, device_batch_size):
     out = run(*steady, tmp_path / "a", batch_size=8, device_batch_size=device_batch_size)
     assert apart(out, at_once) < 1e-5
@@ -297,40 +300,38 @@ def test_the_number_of_threads_is_the_setting_s(tiny, features, tmp_path):
 
 # --- Killed and started again ---------------------------------------------------------------------------------------
 
-# Where a checkpoint of Trainer's is on its way when its process dies: the function that is writing or removing.
-SAVING = ["torch.save", "TrainerState.save_to_json", "shutil.rmtree", "finetuning.save_file", "files.write_text"]
-
+# Trains in processes that are forked once everything is imported, and are killed at their places. A place is "step" and a
+# number, or a function that writes or removes files, which dies half-way at its call of that number.
 PROCESS = """
-import json, os, shutil, signal, sys
-cores, runs = json.loads(sys.argv[1])
-os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-import torch, transformers, transformers.trainer
+import json, os, shutil, signal, socket, sys, time, traceback
 from pathlib import Path
+cores, runs, orphaned = json.loads(sys.argv[1])
+os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+import psutil, torch, transformers, transformers.trainer
 from pairprobe import files, finetuning
+
+OWNERS = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "finetuning": finetuning}
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def halve(path):
-    path = Path(path)
     if path.is_dir():
         for file in sorted(path.iterdir())[::2]:
             file.unlink()
-    elif path.exists():
+    else:
         os.truncate(path, path.stat().st_size // 2)
 
 def kill_within(owner, name, number):
-    # The function does half of what it should at its call of this number.
     whole, calls = getattr(owner, name), []
     def half(*args, **kwargs):
         calls.append(args)
-        if len(calls) == number:
-            path = next(arg for arg in args if isinstance(arg, (str, Path)) and os.sep in str(arg))
-            if name != "rmtree":
-                whole(*args, **kwargs)
-            halve(path)
-            die()
-        return whole(*args, **kwargs)
+        if len(calls) < number:
+            return whole(*args, **kwargs)
+        if name != "rmtree":
+            whole(*args, **kwargs)
+        halve(next(Path(arg) for arg in args if isinstance(arg, (str, Path))))
+        die()
     setattr(owner, name, half)
 
 def kill_after(number):
@@ -341,94 +342,134 @@ def kill_after(number):
             die()
     finetuning._Report.on_step_end = killed
 
-owners = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "finetuning": finetuning, "files": files}
-statuses = []
-for where, number, how, arguments in runs:
-    # Nothing was computed here yet, so that a process may be forked.
+def fork(function, *args, **kwargs):
     child = os.fork()
-    if not child:
-        try:
-            if where == "step":
-                kill_after(number)
-            elif where:
-                owner, name = where.split(".")
-                kill_within(owners[owner], name, number)
-            getattr(finetuning, how)(*arguments)
-        except BaseException:
-            import traceback
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-print(json.dumps(statuses))
+    if child:
+        return child
+    try:
+        function(*args, **kwargs)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+def status(child):
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+def launch(arguments, processes):
+    # As torchrun does, without its second import of everything.
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    def one(rank):
+        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(processes)}
+        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        finetuning.train(**arguments)
+    if any([status(child) for child in [fork(one, rank) for rank in range(processes)]]):
+        die()
+
+def train(where, number, how, arguments, launch=launch):
+    finetuning._launch = launch
+    if where == "step":
+        kill_after(number)
+    elif where:
+        owner, name = where.split(".")
+        kill_within(OWNERS[owner], name, number)
+    getattr(finetuning, how)(*arguments)
+
+def until(condition):
+    last = time.monotonic() + 30
+    while not condition() and time.monotonic() < last:
+        time.sleep(0.1)
+
+statuses = [status(fork(train, *run)) for run in runs]
+# A caller that is killed once torchrun has started its two processes.
+caller = psutil.Process(fork(train, "", 0, "finetune", orphaned, finetuning._launch))
+until(lambda: len(caller.children(recursive=True)) >= 3 or caller.status() == "zombie")
+began = caller.children(recursive=True)
+caller.kill()
+caller.wait()
+left = psutil.wait_procs(began, 15)[1]
+for process in left:
+    process.kill()
+print(json.dumps([statuses, len(began), [" ".join(process.cmdline()) for process in left]]))
 """
 
 
-def run_processes(cores, runs):
-    """Train in processes of their own, each killed at its place: ``(where, number, how, start, features, out, changed)``.
-
-    Returns their exit statuses.
-    """
-    given = []
-    for where, number, how, start, features, out, changed in runs:
-        arguments = [start, features, str(out), f"{out}.tsv", f"{out}.work", {**SETTINGS, **changed}, SEED]
-        given.append([where, number, how, arguments])
-    # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
-    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
-    command = [sys.executable, "-c", PROCESS, json.dumps([cores, given])]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=80)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stderr
+def arguments_of(start, features, out, processes=1, **changed):
+    return [start, features, str(out), f"{out}.tsv", f"{out}.work", {**SETTINGS, **changed}, SEED, processes]
 
 
-def killings(features):
-    """Seeded draws of where to die: ``(where, number)``."""
-    dice = random.Random("killings")
-    last = steps(features)
-    found = [("step", dice.randint(SETTINGS["save_steps"], last)) for _ in range(2)]
-    found += [(where, dice.randint(2, last // SETTINGS["save_steps"] - 1)) for where in SAVING[:3]]
-    return [*found, ("finetuning.save_file", 1)]
+# Where processes die, drawn once for each of the trainings.
+PLACES = ["step", "torch.save", "TrainerState.save_to_json", "shutil.rmtree", "finetuning.save_file"]
+KILLINGS = [*(("finetune", place) for place in PLACES), ("train_heads", "step")]
 
 
 @pytest.fixture(scope="module")
-def one_core(tiny, features, tmp_path_factory):
-    """Trainings on one core: some killed, and one that trains on two threads to its end."""
-    folder = tmp_path_factory.mktemp("one_core")
-    runs = [
-        (where, number, how, tiny, features, folder / f"{how}-{where}-{number}", {})
-        for how in TRAININGS
-        for where, number in killings(features)[:: 1 if how == "finetune" else 2]
-    ]
+def one_core(tiny, features, steady, tmp_path_factory):
+    """What became of trainings in processes of their own, on one core."""
+    folder, dice, last = tmp_path_factory.mktemp("one_core"), random.Random("killings"), steps(features)
+    saves = last // SETTINGS["save_steps"]
+    runs = []
+    for i, (how, where) in enumerate(KILLINGS):
+        # Four files a save are written by torch.save.
+        drawn = {"step": (2, last), "torch.save": (5, 4 * saves), "finetuning.save_file": (1, 1)}.get(where, (2, saves))
+        runs.append([where, dice.randint(*drawn), how, arguments_of(tiny, features, folder / f"killed{i}")])
+    # Two processes, killed within an epoch that is not the first; and once more.
+    shared = arguments_of(*steady, folder / "shared", processes=2, batch_size=8, save_steps=4)
+    runs += [["step", 5, "finetune", shared], ["", 0, "finetune", shared]]
     few = built(tiny, [page(i) for i in range(3)], folder)
-    runs.append(("", 0, "finetune", tiny, few, folder / "two_threads", {"threads": 2, "epochs": 1, "save_steps": 1000}))
-    statuses, said = run_processes(1, runs)
-    return runs, statuses, said
+    runs.append(["", 0, "finetune", arguments_of(tiny, few, folder / "threads", threads=2, epochs=1, save_steps=1000)])
+    orphaned = arguments_of(*steady, folder / "orphaned", processes=2, epochs=1000, save_steps=1000)
+    # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
+    environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
+    command = [sys.executable, "-c", PROCESS, json.dumps([1, runs, orphaned])]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    statuses, began, left = json.loads(done.stdout.splitlines()[-1])
+    return folder, runs, statuses, began, left, done.stderr
 
 
-def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(one_core, request, caplog):
+@pytest.mark.parametrize(("i", "how", "where"), [(i, *killing) for i, killing in enumerate(KILLINGS)])
+def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
+    one_core, tiny, features, request, caplog, i, how, where
+):
+    folder, runs, statuses, *_, said = one_core
+    out = folder / f"killed{i}"
+    assert statuses[i] == -signal.SIGKILL, said
+    assert not out.exists()
+    assert not Path(f"{out}.tsv").exists()
     caplog.set_level(logging.INFO, logger="pairprobe")
-    runs, statuses, said = one_core
-    assert statuses[:-1] == [-signal.SIGKILL] * (len(runs) - 1), said
-    for where, number, how, start, features, out, _ in runs[:-1]:
-        assert not out.exists(), out
-        assert not Path(f"{out}.tsv").exists(), out
-        caplog.clear()
-        run(start, features, out, how=how)
-        assert "going on from" in caplog.text, (where, number)
-        assert same(out, request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])), (where, number)
-        assert not Path(f"{out}.work").exists()
+    run(tiny, features, out, how=how)
+    assert "going on from" in caplog.text, runs[i]
+    assert same(out, request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])), runs[i]
+    assert not Path(f"{out}.work").exists()
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
 def test_the_weights_do_not_depend_on_the_number_of_cores(one_core, tmp_path):
-    runs, statuses, said = one_core
-    _, _, _, start, features, out, changed = runs[-1]
+    folder, runs, statuses, *_, said = one_core
+    start, features = runs[-1][-1][:2]
     assert statuses[-1] == 0, said
     before = torch.get_num_threads()
     try:
-        assert same(run(start, features, tmp_path / "a", **changed), out)
+        out = run(start, features, tmp_path / "a", threads=2, epochs=1, save_steps=1000)
     finally:
         torch.set_num_threads(before)
+    assert same(out, folder / "threads")
+
+
+def test_two_processes_that_were_killed_go_on_as_one_would(one_core, at_once):
+    folder, _, statuses, *_, said = one_core
+    assert statuses[-3:-1] == [-signal.SIGKILL, 0], said
+    assert apart(folder / "shared", at_once) < 1e-4
+    losses = [[float(row["loss"]) for row in tables.read_tsv(f"{out}.tsv")] for out in (folder / "shared", at_once)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
+
+
+def test_a_caller_that_is_killed_takes_its_processes_with_it(one_core):
+    *_, began, left, said = one_core
+    assert began >= 3, said
+    assert left == []
 
 
 class KilledError(Exception):
@@ -458,7 +499,7 @@ def interrupted(tiny, features, tmp_path, monkeypatch):
     return start
 
 
-@pytest.mark.parametrize("draw", range(4))
+@pytest.mark.parametrize("draw", range(3))
 def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features, interrupted, tmp_path, draw):
     dice = random.Random(draw)
     how = "train_heads" if draw % 2 else "finetune"
@@ -467,6 +508,7 @@ def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features
         "device_batch_size": dice.choice([None, 1, 3]),
         "save_steps": dice.randint(1, 6),
         "epochs": dice.randint(1, 4),
+        "precision": dice.choice(["float32", "bfloat16"]),
     }
     last = steps(features, drawn["epochs"], drawn["batch_size"])
     whole = run(tiny, features, tmp_path / "whole", how=how, **drawn)
@@ -511,7 +553,7 @@ def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, 
     assert same(run(tiny, features, out), tuned)
 
 
-@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_heads"}, {"epochs": 4}])
+@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_heads"}])
 def test_changed_settings_start_afresh(tiny, features, interrupted, tmp_path, caplog, changed):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")
@@ -568,7 +610,7 @@ def test_a_disk_that_is_full_on_the_way_leaves_no_result_and_the_run_goes_on(tun
     def full(what, path, *args, **kwargs):
         save(what, path, *args, **kwargs)
         calls.append(path)
-        if len(calls) == 14:
+        if len(calls) == 14:  # of four files a save, the second of the fourth
             os.truncate(path, Path(path).stat().st_size // 2)
             raise OSError(28, "No space left on device")
 
@@ -706,21 +748,14 @@ def test_training_goes_on_from_the_heads_of_a_checkpoint_that_was_trained_here(t
 
 
 @pytest.mark.parametrize("how", TRAININGS)
-@pytest.mark.parametrize("pages", [[], [page(i, answered=False) for i in range(3)]])
-def test_features_without_an_answer_are_an_input_error(tiny, tmp_path, how, pages):
-    features = built(tiny, [p for p in pages if p] or [page(0, answered=False)], tmp_path, unanswered=1.0 if pages else 0.0)
-    # (A long answer answers, too, so there is none here.)
-    out = tmp_path / "out" / "a"
-    blank = built(tiny, [without_answer(i) for i in range(3)], tmp_path, unanswered=1.0 if pages else 0.0)
-    assert features == blank
+@pytest.mark.parametrize("unanswered", [0.0, 1.0])
+def test_features_without_an_answer_are_an_input_error(tiny, tmp_path, how, unanswered):
+    pages = [msgspec.structs.replace(page(i), annotations=(Marked(None),)) for i in range(3)]
+    features, out = built(tiny, pages, tmp_path, unanswered=unanswered), tmp_path / "out" / "a"
+    assert bool(len(feature_files.Features(features))) == bool(unanswered)
     with pytest.raises(InputError, match=r"0of1\.arrow: no window holds an answer"):
-        run(tiny, blank, out, how=how)
-    assert not out.parent.exists() or list(out.parent.iterdir()) == []
-
-
-def without_answer(i):
-    found = page(i)
-    return Page(found.example_id, found.title, found.question, found.text, False, found.candidates, (Marked(None),))
+        run(tiny, features, out, how=how)
+    assert not out.parent.exists()
 
 
 @pytest.mark.parametrize("how", TRAININGS)
@@ -744,13 +779,11 @@ def test_a_loss_that_is_no_number_stops_and_names_step_rate_and_examples(tiny, f
             warmup=0.0,
         )
     said = str(caught.value)
-    found = re.match(
-        r"training stopped at step (\d+): the loss is (?:nan|inf), at a learning rate of ([\d.e+]+), with the examples (.*)\. "
-        r"Set finetuning\.\w*learning_rate lower",
-        said,
-    )
+    found = re.match(r"training stopped at step (\d+): the loss is (nan|inf), at a learning rate of ([^,]+), with", said)
     assert found, said
-    number, rate, names = int(found[1]), float(found[2]), found[3].split(", ")
+    names = re.search(r"with the examples (.*?)\. Set finetuning\.(\w+) lower", said)
+    assert names[2] == ("learning_rate" if how == "finetune" else "head_learning_rate")
+    number, rate, names = int(found[1]), float(found[3]), names[1].split(", ")
     assert number == 2
     peak = 1e30 if how == "finetune" else 1e38
     assert rate == pytest.approx(peak * (1 - 1 / steps(features)), rel=0.01)
@@ -762,9 +795,8 @@ def test_a_loss_that_is_no_number_stops_and_names_step_rate_and_examples(tiny, f
 def test_the_batch_that_goes_wrong_is_named(tiny, tmp_path):
     # The word of one page has a vector that is no number.
     start = shutil.copytree(tiny, tmp_path / "start")
-    odd = page(5)
-    odd = Page(odd.example_id, odd.title, odd.question, f"zebra {odd.text}", False, ((0, len(odd.tokens) + 1, True),), ())
-    odd = Page(*(getattr(odd, name) for name in odd.__struct_fields__[:6]), (Marked((0, 3), ((1, 2),)),))
+    words = f"zebra {page(5).text}"
+    odd = page_of(Document("d5", "page 5", ["who", "?"], words, (Annotation((0, 3), "P", ((1, 2),)),)))
     pages = [page(3 * i) for i in range(5)] + [odd]
     features = built(start, pages, tmp_path)
     number = checkpoints.load_tokenizer(start).convert_tokens_to_ids("zebra")
@@ -827,6 +859,12 @@ def test_the_error_of_a_process_reaches_the_caller(features, tmp_path):
     assert str(caught.value) == f"checkpoint {start}: windows of 32 subtokens were asked for, and {limit}"
     assert not out.parent.exists()
     assert psutil.Process().children(recursive=True) == []
+
+
+def test_a_batch_that_processes_cannot_share_is_an_input_error(tiny, features, tmp_path, monkeypatch):
+    monkeypatch.setattr(finetuning, "_launch", lambda *args: pytest.fail("it began"))
+    with pytest.raises(InputError, match="batch_size"):
+        run(tiny, features, tmp_path / "a", processes=3)
 
 
 def test_more_gpus_than_there_are_is_an_input_error(tiny, features, tmp_path, monkeypatch):

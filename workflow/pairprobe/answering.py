@@ -69,7 +69,7 @@ def predict(
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = joint_model.load(checkpoint, checkpoints.resolve_precision(precision, device), heads).eval().to(device)
     _check_length(model, max_length, checkpoint)
-    answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size)
+    answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, f"checkpoint {checkpoint}")
     pages = (page for page in read_pages(documents, shard) if page.example_id in asked)
     with Progress(len(asked) // shard[1], "answering", "questions") as progress:
 
@@ -94,9 +94,11 @@ def _check_length(model: joint_model.JointModel, max_length: int, checkpoint: st
 class _Answering:
     """Answers pages in turn, their windows in batches of like length."""
 
-    def __init__(self, model, tokenizer, device: str, max_length: int, stride: int, max_words: int, batch_size: int):
+    def __init__(
+        self, model, tokenizer, device: str, max_length: int, stride: int, max_words: int, batch_size: int, name: str
+    ):
         self.model, self.device, self.max_words, self.batch_size = model, device, max_words, batch_size
-        self.tokenizer, self.subtokenizer = tokenizer, Subtokenizer(tokenizer)
+        self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)
         self.max_length, self.stride, self.windows = max_length, stride, 0
 
@@ -124,7 +126,7 @@ class _Answering:
     def _check(self, page: Page) -> None:
         words = page.words(0, _CHECKED_WORDS)
         if words:
-            check_alignment(self.tokenizer, [(page.example_id, page.question, words)], "checkpoint")
+            check_alignment(self.tokenizer, [(page.example_id, page.question, words)], self.name)
 
     def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, _Best]) -> None:
         """Find the best span of each window, and keep it where it is its page's best."""

@@ -120,11 +120,18 @@ def _prepare(work: Path, stands_on: dict) -> None:
 
 def _launch(arguments: dict, processes: int) -> None:
     """Let torchrun train in several processes; raise InputError with what the first that failed has said."""
+    if arguments["settings"]["batch_size"] % processes:
+        raise InputError(
+            f"finetuning.batch_size: found {arguments['settings']['batch_size']}, which {processes} processes cannot share. "
+            f"Set it to a multiple of {processes}, or the resource gpu lower."
+        )
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise InputError(
             f"finetuning: {processes} GPUs were asked for, and {torch.cuda.device_count()} are here. "
             "Set the resource gpu lower."
         )
+    if not torch.cuda.is_available():
+        log.warning("no GPU is here: %d processes share the processor", processes)
     work = Path(arguments["work"])
     said = work / "error.txt"
     said.unlink(missing_ok=True)
@@ -168,14 +175,15 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
 def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArguments:
     device = "cuda" if torch.cuda.is_available() else "cpu"
     processes = int(os.environ.get("WORLD_SIZE", 1))
-    share = -(-settings["batch_size"] // processes)
-    at_once = min(settings["device_batch_size"] or share, share)
+    share = settings["batch_size"] // processes
+    # Parts of one size, so that each step has the windows that it would have without parts.
+    at_once = max(n for n in range(1, min(settings["device_batch_size"] or share, share) + 1) if share % n == 0)
     steps = -(-size // settings["batch_size"]) * settings["epochs"]
     return TrainingArguments(
         output_dir=work,
         num_train_epochs=settings["epochs"],
         per_device_train_batch_size=at_once,
-        gradient_accumulation_steps=-(-share // at_once),
+        gradient_accumulation_steps=share // at_once,
         learning_rate=settings["learning_rate"],
         warmup_steps=round(steps * settings["warmup"]),
         weight_decay=settings["weight_decay"],

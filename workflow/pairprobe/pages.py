@@ -139,8 +139,8 @@ def check(where: str, page: Page) -> None:
     for key, (start, end), (low, high) in bounds:
         if not low <= start < end <= high:
             raise InputError(
-                f"{where}, key {key}: found tokens [{start}, {end}), wanted a span inside [{low}, {high}). The positions do "
-                "not belong to this page."
+                f"{where}, key {key}: found tokens [{start}, {end}), wanted a span inside [{low}, {high}). "
+                "The positions do not belong to this page."
             )
     if not page.question or not page.example_id:
         raise InputError(f"{where}, key {'question' if page.example_id else 'example_id'}: it is empty.")

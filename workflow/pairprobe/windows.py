@@ -189,8 +189,8 @@ def windows(
     room = max_length - len(question) - len(behind)
     if room < 1:
         raise InputError(
-            f"example {page.example_id}: its question of {len(question) - len(before) - len(between)} subtokens leaves nothing "
-            f"of a window of {max_length} for the page. Set max_length higher, or take the question out of the data."
+            f"example {page.example_id}: its question of {len(question) - len(before) - len(between)} subtokens leaves "
+            f"nothing of a window of {max_length} for the page. Set max_length higher, or take the question out of the data."
         )
     subtokens = subtokens_of(page, subtokenizer) if subtokens is None else subtokens
     for at in range(0, len(subtokens), min(stride, room)):
