@@ -280,3 +280,11 @@ def test_of_our_own_examples_a_bad_line_gives_its_error_and_the_next_its_documen
     assert [where for where, _ in found] == [f"{tmp_path}/a.jsonl, line {i}" for i in range(1, 5)]
     assert [isinstance(document, InputError) for _, document in found] == [False, True, True, False]
     assert str(found[1][1]).startswith(f"{tmp_path}/a.jsonl, line 2, key answer: found [0, 999]")
+
+
+def test_of_our_own_examples_one_without_identifier_is_named(tmp_path):
+    path = tmp_path / "a.jsonl"
+    files.write_json_lines(path, [asdict(replace(next(made_examples()), example_id=""))])
+    ((where, found),) = readers.read("examples", path)
+    assert isinstance(found, InputError)
+    assert str(found).startswith(f"{where}, key example_id: ")

@@ -90,7 +90,7 @@ def chosen_of(annotations: Sequence[Any]) -> Any:
     As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where there
     are several annotators, fewer than two found an answer (the dataset's official evaluation).
     """
-    answered = sorted((a for a in annotations if a.long_answer), key=lambda a: a.long_answer)
+    answered = sorted((a for a in annotations if a.long_answer), key=lambda a: (a.long_answer[0], -a.long_answer[1]))
     if len(answered) < min(2, len(annotations)):
         return None
     return next((a for a in answered if a.short_answers), answered[0] if answered else None)
@@ -180,8 +180,10 @@ def read_each_example(path: str) -> Iterator[tuple[str, Example | InputError]]:
 
 
 def _example(where: str, row: dict) -> Example:
+    if not _field(where, row, "example_id", str):
+        raise InputError(f"{where}, key example_id: it is empty.")
     return Example(
-        _field(where, row, "example_id", str),
+        row["example_id"],
         _field(where, row, "title", str),
         _words(where, row, "question"),
         _words(where, row, "paragraph"),

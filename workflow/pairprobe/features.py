@@ -113,13 +113,19 @@ class Features(Sequence):
         for path in paths:
             try:
                 reader = pa.ipc.open_file(pa.memory_map(str(path)))
-            except (pa.ArrowInvalid, OSError) as error:
+                if reader.schema != SCHEMA:
+                    raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
+                found = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+                for batch in found:
+                    # Offsets and strings; the subtokens themselves, nearly all of a file, are not read.
+                    batch.validate(full=True)
+                if any(column.null_count for batch in found for column in batch.columns):
+                    raise pa.ArrowInvalid("values are missing")
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
                 raise InputError(
                     f"{path}: no whole file of features ({error}). Delete it, and it is built again."
                 ) from None
-            if reader.schema != SCHEMA:
-                raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
-            batches += [reader.get_batch(i) for i in range(reader.num_record_batches)]
+            batches += found
         self._columns = [{name: _values(batch, name) for name in SCHEMA.names} for batch in batches]
         sizes = [batch.num_rows for batch in batches]
         page = np.concatenate([columns["page"] for columns in self._columns] or [np.zeros(0, np.int32)])

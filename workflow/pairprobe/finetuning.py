@@ -122,8 +122,8 @@ def _launch(arguments: dict, processes: int) -> None:
     """Let torchrun train in several processes; raise InputError with what the first that failed has said."""
     if arguments["settings"]["batch_size"] % processes:
         raise InputError(
-            f"finetuning.batch_size: found {arguments['settings']['batch_size']}, which {processes} processes cannot share. "
-            f"Set it to a multiple of {processes}, or the resource gpu lower."
+            f"finetuning.batch_size: found {arguments['settings']['batch_size']}, which {processes} processes cannot "
+            f"share. Set it to a multiple of {processes}, or the resource gpu lower."
         )
     if torch.cuda.is_available() and torch.cuda.device_count() < processes:
         raise InputError(

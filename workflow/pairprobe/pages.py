@@ -49,8 +49,10 @@ class Page(msgspec.Struct, frozen=True, dict=True):
 
     @functools.cached_property
     def chosen(self) -> Marked | None:
-        """The annotation that trains: see ``examples.chosen_of``."""
-        return chosen_of(self.annotations)
+        """The annotation that trains: see ``examples.chosen_of``. A short answer without words is none."""
+        spans = [tuple(span for span in found.short_answers if self.words(*span)) for found in self.annotations]
+        pairs = zip(self.annotations, spans, strict=True)
+        return chosen_of([msgspec.structs.replace(found, short_answers=shorts) for found, shorts in pairs])
 
     @functools.cached_property
     def passages(self) -> list[Span]:
@@ -63,17 +65,14 @@ class Page(msgspec.Struct, frozen=True, dict=True):
 
     def words(self, start: int, end: int) -> list[str]:
         """Return the tokens of a span that are words."""
-        return [token for token in self.tokens[start:end] if not (self.markup and text.is_html(token))]
+        return [token for token in self.tokens[start:end] if token and not (self.markup and text.is_html(token))]
 
     def answer_text(self, start: int, end: int) -> str:
         """Return a span as it stands in the running text, or its words apart by one blank where there is none."""
         if self.context is None:
             return " ".join(self.words(start, end))
-        return self.context[self._places[start][0] : self._places[end - 1][1]]
-
-    @functools.cached_property
-    def _places(self) -> list[Span]:
-        return text.word_spans(self.context)
+        places = _word_spans(self.context)
+        return self.context[places[start][0] : places[end - 1][1]]
 
     @functools.cached_property
     def gold_texts(self) -> list[str]:
@@ -81,7 +80,13 @@ class Page(msgspec.Struct, frozen=True, dict=True):
         if self.answers is not None:
             return list(dict.fromkeys(self.answers))
         spans = dict.fromkeys(span for found in self.annotations for span in found.short_answers) if self.chosen else ()
-        return [self.answer_text(*span) for span in spans]
+        return list(dict.fromkeys(filter(None, (self.answer_text(*span) for span in spans))))
+
+
+# A paragraph's questions stand together.
+@functools.lru_cache(maxsize=16)
+def _word_spans(context: str) -> list[Span]:
+    return text.word_spans(context)
 
 
 def page_of(document: Document) -> Page:
@@ -123,9 +128,7 @@ def read_pages(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Page]:
             raise page
         check(where, page)
         if (place := seen.setdefault(page.example_id, where)) != where:
-            raise InputError(
-                f"{where}: example_id {page.example_id!r} stands already in {place}. Remove one of the two."
-            )
+            raise InputError(f"{where}: example_id {page.example_id!r} stands already in {place}. Remove one of the two.")
         yield page
 
 

@@ -112,7 +112,8 @@ def write_partitions(
                 _check(where, document, seen)
                 taken = in_sample(document.example_id, seed, sample)
                 name = partition_of(document.title, seed, shares)
-                page = row_of(page_of(document)) if taken and name in part.documents else None
+                wanted = taken and name in part.documents and document.question
+                page = row_of(page_of(document)) if wanted else None
             except InputError as error:
                 if on_bad_input == "stop":
                     hint = "(data.on_bad_input: skip leaves such questions out and counts them.)"

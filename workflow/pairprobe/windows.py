@@ -190,9 +190,11 @@ def windows(
     if room < 1:
         raise InputError(
             f"example {page.example_id}: its question of {len(question) - len(before) - len(between)} subtokens leaves "
-            f"nothing of a window of {max_length} for the page. Set max_length higher, or take the question out of the data."
+            f"nothing of a window of {max_length} for the page. Set max_length higher, or take the question out."
         )
     subtokens = subtokens_of(page, subtokenizer) if subtokens is None else subtokens
+    if not subtokens.is_word.any():
+        return
     for at in range(0, len(subtokens), min(stride, room)):
         part = subtokens[at : at + room]
         yield Window(
