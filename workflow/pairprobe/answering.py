@@ -5,6 +5,7 @@ for no answer. A span is at most so many words of one passage, or, on a page wit
 is long alone.
 """
 
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -118,10 +119,9 @@ class _Answering:
                 if len(waiting) == _WAITING * self.batch_size:
                     self._answer(waiting, best)
                     waiting = []
-            if not waiting:
-                yield from self._finished(open_pages, best)
+            yield from self._finished(open_pages, best, waiting[0][0] if waiting else number + 1)
         self._answer(waiting, best)
-        yield from self._finished(open_pages, best)
+        yield from self._finished(open_pages, best, sys.maxsize)
 
     def _check(self, page: Page) -> None:
         words = page.words(0, _CHECKED_WORDS)
@@ -137,7 +137,7 @@ class _Answering:
             for (number, _), found in zip(some, self._best([window for _, window in some]), strict=True):
                 if found is not None:
                     # Of equal ones the first on the page, in whatever order windows come.
-                    best[number] = max(best.get(number, found), found, key=lambda one: (one.score, -one.at))
+                    best[number] = max(best.get(number, found), found, key=lambda one: (round(one.score, 4), -one.at))
 
     def _best(self, batch: list[Window]) -> list[_Best | None]:
         inputs = self.collate([(window.input_ids, window.begin) for window in batch])
@@ -145,6 +145,11 @@ class _Answering:
             logits = self.model(**{name: values.to(self.device) for name, values in inputs.items()})
             types = logits["answer_type"].argmax(1).tolist() if "answer_type" in logits else [SHORT] * len(batch)
             found = best_spans(logits["start"], logits["end"], batch, self.max_words)
+        if any(np.isnan(score) for score, _, _ in found):
+            raise InputError(
+                f"example {batch[0].example_id}, or one beside it: the logits are NaN. Train the heads again, or set "
+                "evaluation.precision to float32."
+            )
         return [
             None
             if not np.isfinite(score)
@@ -152,10 +157,13 @@ class _Answering:
             for (score, first, last), w, kind in zip(found, batch, types, strict=True)
         ]
 
-    def _finished(self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, _Best]) -> Iterator[Prediction]:
-        for number, (page, token) in open_pages.items():
+    def _finished(
+        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, _Best], end: int
+    ) -> Iterator[Prediction]:
+        """Yield the predictions of the pages before number ``end``, of which no window waits."""
+        for number in [number for number in open_pages if number < end]:
+            page, token = open_pages.pop(number)
             yield _prediction(page, token, best.pop(number, None), self.max_words)
-        open_pages.clear()
 
 
 def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[tuple[float, int, int]]:
@@ -191,7 +199,9 @@ def _prediction(page: Page, token: np.ndarray, best: _Best | None, max_words: in
     if best is None:
         return Prediction(page.example_id, None, None, EMPTY_SCORE, NULL, "")
     span = int(token[best.first]), int(token[best.last]) + 1
-    too_long = best.answer_type in (NULL, SHORT) and len(page.words(*span)) > max_words
+    # Counted as best_spans does: words that the tokenizer turns into nothing do not count.
+    words = np.count_nonzero(np.diff(token[best.first : best.last + 1])) + 1
+    too_long = best.answer_type in (NULL, SHORT) and words > max_words
     answer_type = LONG if too_long else best.answer_type
     # Rounded, so that the last bits of a sum, which go with the batch, decide nothing.
     score = round(best.score, 4)

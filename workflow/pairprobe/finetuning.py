@@ -4,13 +4,16 @@ Hugging Face's Trainer does it: on one device, or on several with torchrun, with
 and it goes on where it was killed. After Alberti et al. (2019), see ``windows`` and ``joint_model``.
 """
 
+import ctypes
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from logging import INFO, StreamHandler
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +83,12 @@ def train_heads(
         return
     settings = {**settings, "learning_rate": settings["head_learning_rate"]}
     trained = _trained(checkpoint, features, work, settings, seed, processes, frozen=True)
+    for name, tensor in trained.head_state().items():
+        if not torch.isfinite(tensor).all():
+            raise InputError(
+                f"checkpoint {checkpoint}: the trained heads have NaN or infinite weights ({name}). Set "
+                "finetuning.head_learning_rate lower."
+            )
     joint_model.save_heads(trained, path, FROZEN)
     _finish(work, history)
 
@@ -110,12 +119,20 @@ def _prepare(work: Path, stands_on: dict) -> None:
         log.info("%s: made for other settings or data; starting afresh", work)
         shutil.rmtree(work)
     for saved in work.glob("checkpoint-*"):
-        # Killed while it saved: its last file is missing.
-        if not (saved / "trainer_state.json").is_file():
+        # Killed while it saved, or the disk was full: its last file is missing or cut off.
+        if not _is_json(saved / "trainer_state.json"):
             shutil.rmtree(saved)
     if work.is_dir() and get_last_checkpoint(work):
         log.info("%s: going on from %s", work, get_last_checkpoint(work))
     files.write_text(mark, digest)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _launch(arguments: dict, processes: int) -> None:
@@ -137,13 +154,23 @@ def _launch(arguments: dict, processes: int) -> None:
     said.unlink(missing_ok=True)
     files.write_text(work / "arguments.json", json.dumps(arguments))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    command += ["--log-dir", os.devnull]  # else an empty folder is left in /tmp
     command += ["-m", "pairprobe.finetuning", str(work / "arguments.json")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
-    done = subprocess.run(command, env=environment, check=False)
-    if done.returncode:
+    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, env=environment, preexec_fn=_end_with_parent, **pipe) as running:
+        for line in running.stdout:
+            log.info("%s", line.rstrip())
+    if running.returncode:
         raise InputError(
-            said.read_text() if said.is_file() else f"torchrun ended with status {done.returncode}; see what it printed."
+            said.read_text() if said.is_file() else f"torchrun ended with status {running.returncode}; see the log."
         )
+
+
+def _end_with_parent() -> None:
+    """Let torchrun, and with it its processes, end where this process is killed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 def train(start: str, features: list[str], work: str, settings: dict, seed: int, frozen: bool) -> None:
@@ -179,6 +206,8 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
     # Parts of one size, so that each step has the windows that it would have without parts.
     at_once = max(n for n in range(1, min(settings["device_batch_size"] or share, share) + 1) if share % n == 0)
     steps = -(-size // settings["batch_size"]) * settings["epochs"]
+    # A loss is a mean since the one before; saved are whole ones, so that a run which goes on logs the same.
+    logging_steps = max(1, -(-steps // _LOGGED))
     return TrainingArguments(
         output_dir=work,
         num_train_epochs=settings["epochs"],
@@ -187,9 +216,9 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         learning_rate=settings["learning_rate"],
         warmup_steps=round(steps * settings["warmup"]),
         weight_decay=settings["weight_decay"],
-        save_steps=settings["save_steps"],
+        save_steps=-(-settings["save_steps"] // logging_steps) * logging_steps,
         save_total_limit=1,
-        logging_steps=max(1, -(-steps // _LOGGED)),
+        logging_steps=logging_steps,
         logging_nan_inf_filter=False,
         bf16=checkpoints.resolve_precision(settings["precision"], device) == "bfloat16",
         seed=seed,
@@ -254,7 +283,9 @@ class _ByLength(Sampler):
 class _Trainer(Trainer):
     def _get_train_sampler(self, train_dataset=None) -> _ByLength:
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        return _ByLength(self.train_dataset.features.lengths, batch_size, self.args.seed)
+        sampler = _ByLength(self.train_dataset.features.lengths, batch_size, self.args.seed)
+        self.add_callback(_Order(sampler))
+        return sampler
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         places = inputs.pop("place")
@@ -264,9 +295,22 @@ class _Trainer(Trainer):
             raise InputError(
                 f"training stopped at step {self.state.global_step + 1}: the loss is {found['loss'].item()}, at a learning "
                 f"rate of {self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
-                "finetuning.learning_rate lower, or finetuning.precision to float32."
+                f"finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
             )
         return (found["loss"], found) if return_outputs else found["loss"]
+
+
+class _Order(TrainerCallback):
+    """Tells the sampler its epoch.
+
+    (In an epoch that is gone on with, accelerate's own way there ends at the sampler of the processes' shares.)
+    """
+
+    def __init__(self, sampler: _ByLength):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.sampler.set_epoch(int(state.epoch))
 
 
 class _Report(TrainerCallback):
@@ -297,6 +341,10 @@ def _finish(work: str, history: str) -> None:
 
 if __name__ == "__main__":
     given = json.loads(Path(sys.argv[1]).read_text())
+    if os.environ["RANK"] == "0":
+        # The caller writes it to the job's log.
+        log.addHandler(StreamHandler(sys.stdout))
+        log.setLevel(INFO)
     try:
         train(**given)
     except InputError as error:

@@ -95,7 +95,10 @@ def load(folder: str | Path, precision: str = "float32", heads: str | None = Non
     if f"{_TYPE_HEAD}.weight" in state:
         _add_type_head(model)
     _load_state(model, state, heads or str(folder))
-    return JointModel(model)
+    whole = JointModel(model)
+    if heads and (missing := sorted(whole.head_state().keys() - state.keys())):
+        raise InputError(f"{heads}: it lacks the weights {', '.join(missing[:3])}. Train the heads again.")
+    return whole
 
 
 def initial(folder: str | Path, seed: int, frozen: bool = False) -> tuple[JointModel, bool]:
