@@ -128,8 +128,9 @@ def flops(length: int) -> float:
     return 2 * PARAMETERS + 4 * length * HIDDEN * LAYERS
 
 
-# Two cores of an AMD EPYC with avx512_bf16 in bfloat16, `plan.py --measure`, best of three.
-CPU = Machine("two CPU cores", "measured", 2, 1, extracting=1600, predicting=1550, training=280, heads=1400)
+# The steps of `plan.py --measure`, best of three: a job of two threads in bfloat16 on two cores of an AMD EPYC with
+# avx512_bf16, in moments when others took less than an eighth of a core.
+CPU = Machine("two CPU cores", "measured", 2, 1, extracting=1930, predicting=1690, training=287, heads=1620)
 
 # An A100's peak in bfloat16; the shares of it that forward passes and training are thought to reach; and of eight GPUs
 # together, the share of eight times one.
@@ -155,7 +156,7 @@ PREPARED = {
     ("squad", "hub"): 590,
 }
 # Tokens a second that features.build cuts into windows (200 pages of 9,000, a sixth of them markup, words from SQuAD).
-CUT = 0.6e6
+CUT = 0.7e6
 # Bytes a second of activations that activations.write_batch puts into HDF5, in float16.
 STORED = 150e6
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets; pairs an example, over
@@ -166,15 +167,7 @@ LEARNT, LEARNT_MEMORY = 1800, 14.5e-6
 # Nobody's measure: bytes a second from the hub.
 DOWNLOADED = 50e6
 # Peak memory of a job in GB, with BERT-base; batches of eight windows (training, heads) or sixteen.
-MEMORY = {
-    "reading": 0.5,
-    "cutting": 0.3,
-    "extracting": 1.0,
-    "predicting": 1.0,
-    "training": 8.4,
-    "heads": 1.5,
-    "ranking": 1.1,
-}
+MEMORY = {"reading": 0.2, "cutting": 0.3, "extracting": 1, "predicting": 1, "training": 8.6, "heads": 1.2, "ranking": 1.1}
 
 
 # Windows.
@@ -437,7 +430,7 @@ def plan(path: str) -> list[str]:
         + f"answering: {work.asked:,.0f} pages, {held} windows",
         f"downloads: {gigabytes((work.size + work.fetched * CHECKPOINT) / 1e9)}; disk in all: {total_disk(works)}, "
         f"of it activations {gigabytes(work.checkpoints * work.activations / 1e9)}; memory: {memory:.0f} GB a job",
-        f"time: {cpu}, from measured rates; {', '.join(others)}, from assumed rates",
+        f"time: {cpu} (measured rates); {', '.join(others)} (assumed rates)",
     ]
     return [f"# {line}" for line in lines]
 
@@ -507,7 +500,11 @@ def notes(config: dict) -> list[str]:
             f"set gives {low:,.0f} and {high:,.0f} windows to train on; they published {PUBLISHED:,}, so the first is "
             f"{percent(abs(low / PUBLISHED - 1))} too {'many' if low > PUBLISHED else 'few'}."
         )
-    return [line for note in found for line in textwrap.wrap(note, 124, initial_indent="- ", subsequent_indent="  ")]
+    return [
+        line
+        for note in found
+        for line in textwrap.wrap(note, 124, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+    ]
 
 
 def percent(share: float) -> str:
@@ -565,30 +562,29 @@ def steps(what: str, device: str) -> tuple[Callable[[], object], int]:
 
 
 def measure(what: str) -> None:
-    """Print one rate of this machine, the best of three, and the peak memory.
+    """Print one rate of this machine, by the clock, the best of three, and the peak memory; nothing else should run on it.
 
-    On a GPU the time is the clock's. Else it is the processor's, of one thread, and the rate that of a job of two threads:
-    others may be at work on the machine. (Where none were, two threads had 1.97 times the rate of one.)
+    Without a GPU it is that of a job of two threads. (Twice that of one is too much for training, whose random numbers for
+    dropout one thread draws.)
     """
     import torch
 
     gpu = torch.cuda.is_available()
-    clock, threads, repeats = (time.perf_counter, 1, 20) if gpu else (time.process_time, 2, 1)
-    settle = torch.cuda.synchronize if gpu else int
-    torch.set_num_threads(1)
+    settle, repeats = (torch.cuda.synchronize, 20) if gpu else (int, 1)
+    torch.set_num_threads(2)
     step, subtokens = steps(what, "cuda" if gpu else "cpu")
     best = math.inf
     for repeated in (1, repeats, repeats, repeats):
         settle()
-        started = clock()
+        started = time.perf_counter()
         for _ in range(repeated):
             step()
         settle()
-        best = min(best, (clock() - started) / repeated)
+        best = min(best, (time.perf_counter() - started) / repeated)
     name = torch.cuda.get_device_name() if gpu else f"two threads (load now {os.getloadavg()[0]:.1f})"
     # On Linux ru_maxrss is in KiB.
     memory = torch.cuda.max_memory_allocated() if gpu else 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(f"{what:10} {threads * subtokens / best:10,.0f} subtokens/s {memory / 1e9:6.1f} GB   {name}")
+    print(f"{what:10} {subtokens / best:10,.0f} subtokens/s {memory / 1e9:6.1f} GB   {name}")
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from pairprobe.errors import InputError
-from pairprobe.settings import check, read_schema
+from pairprobe.settings import check, expand_seeds, read_schema
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "config" / "config.yaml"
@@ -241,3 +241,44 @@ def test_a_key_that_yaml_reads_as_no_string_is_named(smallest, schema, key):
     smallest["checkpoints"][key] = {"source": "path", "path": "y"}
     with pytest.raises(InputError, match=rf"the key checkpoints\.{key} is no string\. Put it in quotation marks"):
         check(smallest, schema)
+
+
+# Seeds.
+
+
+def seeded(**figures):
+    return {
+        "checkpoints": {
+            "before": {"source": "path", "path": "x"},
+            "after_it": {"source": "finetune", "start": "before", "seeds": [3, 1]},
+        },
+        "figures": {"comparisons": {}, **figures},
+    }
+
+
+def test_several_seeds_are_a_checkpoint_each_in_their_order_and_the_others_stay():
+    config = seeded()
+    expand_seeds(config)
+    assert list(config["checkpoints"]) == ["before", "after_it-seed3", "after_it-seed1"]
+    assert config["checkpoints"]["after_it-seed1"] == {
+        "source": "finetune", "start": "before", "seed": 1, "label": "After it, seed 1",
+    }  # fmt: skip
+    assert config["checkpoints"]["before"] == {"source": "path", "path": "x"}
+
+
+def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
+    config = seeded(checkpoints=["after_it", "before"], comparisons={"two": ["after_it-seed1", "before"]})
+    expand_seeds(config)
+    assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
+    assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
+
+
+def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():
+    config = seeded()
+    config["checkpoints"]["after_it"]["seed"] = 2
+    with pytest.raises(InputError, match=r"checkpoints\.after_it: found seed and seeds"):
+        expand_seeds(config)
+    config = seeded()
+    config["checkpoints"]["after_it-seed3"] = {"source": "path", "path": "y"}
+    with pytest.raises(InputError, match="there is a checkpoint after_it-seed3 besides"):
+        expand_seeds(config)

@@ -1,7 +1,7 @@
 """Exact match and F1 of SQuAD equal those of torchmetrics, which follows the official script, on random answers.
 
 One case is decided differently by the official scripts: where nothing is left of the prediction nor of the gold answer
-("the" and "a"), exact match is 1 and F1 is 0 in that of SQuAD 1.1, and 1 in that of SQuAD 2.0, in torchmetrics and here.
+("the" and "a"), exact match is 1 and F1 is 0 in that of SQuAD 1.1, and 1 in that of SQuAD 2.0 and in torchmetrics.
 """
 
 import random
@@ -79,3 +79,8 @@ def test_exact_match_and_f1_are_those_of_torchmetrics(block):
 )
 def test_answers_of_which_nothing_is_left_are_as_in_torchmetrics(prediction, golds):
     assert (exact_match(prediction, golds), f1(prediction, golds, nothing=True)) == theirs(prediction, golds)
+
+
+def test_answers_of_which_nothing_is_left_have_no_f1_by_the_script_of_squad_1():
+    assert (exact_match("the", ["a"]), f1("the", ["a"])) == (1, 0)
+    assert (exact_match("", [""]), f1("", [""], nothing=True)) == (1, 1)

@@ -426,7 +426,11 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
 def test_the_report_holds_the_figures(project):
     run = snakemake(project, "--report", "report.html")
     assert run.returncode == 0, run.stdout + run.stderr
-    assert "coreference, cosine" in (project / "report.html").read_text()
+    said = (project / "report.html").read_text()
+    assert "coreference, cosine" in said
+    # The table of the same checkpoints as the figure's.
+    assert "nq_evaluation.md" in said
+    assert "precision_recall.svg" in said
 
 
 def test_the_same_percentages_on_one_core_in_other_shards_and_batches(project, tiny_encoder, tmp_path):
