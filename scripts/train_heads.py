@@ -13,4 +13,5 @@ with job(snakemake.log[0]):
         snakemake.params.settings,
         snakemake.params.seed,
         processes=max(1, snakemake.resources.gpu),
+        code=snakemake.params.code,
     )

@@ -14,6 +14,16 @@ from snakemake.exceptions import WorkflowError
 WORKFLOW = Path(workflow.current_basedir)
 
 
+def dealt_partitions(data):
+    """List the partitions that each file of data is dealt to."""
+    if data["source"] == "bundled":
+        return [PARTITIONS]
+    return [
+        *sources.local_files(data).values(),
+        *sources.remote_files(data).values(),
+    ]
+
+
 def checked(config):
     """Check the configuration against the schema and fill in its defaults; stop with one clear error."""
     schema = read_schema(WORKFLOW / "schemas" / "config.schema.yaml")
@@ -74,9 +84,7 @@ def checked(config):
         wanted["head"] = "it trains the heads of the task boundary"
     if any(value["source"] == "finetune" for value in config["checkpoints"].values()):
         wanted["finetune"] = "it trains the checkpoints of source finetune"
-    dealt = [PARTITIONS] if config["data"]["source"] == "bundled" else []
-    dealt += sources.local_files(config["data"]).values()
-    dealt += sources.remote_files(config["data"]).values()
+    dealt = dealt_partitions(config["data"])
     for partition, why in wanted.items():
         if (
             not any(partition in names for names in dealt)
@@ -138,12 +146,7 @@ REMOTE = sources.remote_files(config["data"])
 DOWNLOADS = sources.folder_of(config["data"]) if REMOTE else "downloads"
 # Whether there are pages to train on: checkpoints, and heads for those that were not trained here.
 TRAINS = bool(config["partitions"]["finetune"]) and any(
-    "finetune" in partitions
-    for partitions in (
-        *sources.local_files(config["data"]).values(),
-        *REMOTE.values(),
-        *([PARTITIONS] if config["data"]["source"] == "bundled" else []),
-    )
+    "finetune" in names for names in dealt_partitions(config["data"])
 )
 # The partitions whose whole pages are read: to train, and to answer questions.
 PAGES = ["finetune", "probe"] if TRAINS else ["probe"]
@@ -252,7 +255,7 @@ def source_of(checkpoint):
     return {
         key: value
         for key, value in config["checkpoints"][checkpoint].items()
-        if key not in ("label", "colour", "seed")
+        if key not in ("label", "colour")
     }
 
 

@@ -958,3 +958,30 @@ def test_short_long_and_yes_no_answers_are_learnt(tiny, tmp_path):
     found = read_predictions([str(tmp_path / "found.jsonl")])
     assert [(row.example_id, row.answer_type, row.passage, row.span) for row in found] == wanted
     assert all(row.score > 0 for row in found)
+
+
+def test_a_process_trains_on_one_device_however_many_there_are(tmp_path, monkeypatch):
+    made = finetuning.TrainingArguments
+
+    class Several(made):
+        """As on a machine with eight GPUs and no torchrun."""
+
+        n_gpu = 8
+
+    monkeypatch.setattr(finetuning, "TrainingArguments", Several)
+    settings = {**SETTINGS, "head_learning_rate": 0.001}
+    assert finetuning._arguments(str(tmp_path), settings, 7, 24)._n_gpu == 1
+
+
+def test_other_code_starts_afresh(tiny, features, tmp_path, monkeypatch):
+    def stopped(**arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetuning, "train", stopped)
+    seen = tmp_path / "work" / "seen"
+    out, history = str(tmp_path / "a"), str(tmp_path / "a.tsv")
+    for code, kept in (({"a": "1"}, False), ({"a": "1"}, True), ({"a": "2"}, False)):
+        with pytest.raises(KeyboardInterrupt):
+            finetuning.finetune(tiny, features, out, history, str(seen.parent), SETTINGS, SEED, code=code)
+        assert seen.exists() == kept
+        seen.write_text("")

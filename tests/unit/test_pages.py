@@ -77,11 +77,6 @@ def test_passages_are_the_candidates_within_no_other_in_the_pages_order():
     assert PAGE.passages == [(3, 10), (10, 21), (21, 30)]
 
 
-def test_where_no_candidates_are_given_the_page_is_one_passage():
-    assert changed(PAGE, candidates=()).passages == [(0, 30)]
-    assert changed(PAGE, candidates=((11, 20, False),)).passages == [(0, 30)]
-
-
 def test_an_empty_page_has_no_tokens_no_passages_and_no_answers():
     empty = changed(PAGE, text="", candidates=(), annotations=(NOTHING,))
     check("here", empty)
@@ -595,3 +590,14 @@ def test_a_file_cut_off_anywhere_is_named(tmp_path):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     assert error_of(tmp_path / "a.jsonl.gz").startswith(f"{tmp_path}/a.jsonl.gz: there is no such file.")
+
+
+def test_without_candidates_the_markup_says_what_the_passages_are():
+    tokens = "<H1> A </H1> <P> b <Br/> c </P> d <Table> <Tr> <Td> <P> e </P> </Td> </Tr> </Table> <Ul> <Li> f </Li> </Ul>"
+    page = Page("1", "t", ["q"], tokens, True, (), ())
+    found = [" ".join(page.words(*span)) for span in page.passages]
+    assert found == ["b c", "e", "f"]
+    assert all(page.tokens[a].startswith("<") and page.tokens[b - 1].startswith("</") for a, b in page.passages)
+    # Not closed, or no passage at all: the whole page.
+    assert Page("1", "t", ["q"], "<P> b", True, (), ()).passages == [(0, 2)]
+    assert Page("1", "t", ["q"], "<P> b </P>", False, (), ()).passages == [(0, 3)]

@@ -252,7 +252,7 @@ def seeded(**figures):
             "before": {"source": "path", "path": "x"},
             "after_it": {"source": "finetune", "start": "before", "seeds": [3, 1]},
         },
-        "figures": {"comparisons": {}, **figures},
+        "figures": {"comparisons": {}, "labels": {}, **figures},
     }
 
 
@@ -271,6 +271,19 @@ def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
     expand_seeds(config)
     assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
     assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
+
+
+def test_a_label_that_figures_give_is_the_seeds_too():
+    config = seeded(labels={"after_it": "After"})
+    expand_seeds(config)
+    assert config["checkpoints"]["after_it-seed3"]["label"] == "After, seed 3"
+
+
+def test_seeds_of_a_checkpoint_that_is_not_trained_here_are_refused():
+    config = seeded()
+    config["checkpoints"]["before"]["seeds"] = [1]
+    with pytest.raises(InputError, match=r"checkpoints\.before\.seeds: source path has no such key"):
+        expand_seeds(config)
 
 
 def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():

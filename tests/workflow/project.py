@@ -10,7 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
 # Rules that only collect.
-TARGETS = "all total activations checkpoints downloads figures probing_sets rankings tables".split()
+TARGETS = "all total activations checkpoints downloads evaluation figures probing_sets rankings tables".split()
 
 
 def copy_project(folder: Path, pages: list[Path]) -> Path:

@@ -57,7 +57,7 @@ def extract(
     """
     if threads:
         torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = checkpoints.device_of(shard[0])
     precision = checkpoints.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)

@@ -24,6 +24,8 @@ from pairprobe.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens
 
 # Windows wait until so many batches of them are there, and are then sorted by length.
 _WAITING = 16
+# Pairs of subtokens that are looked at together: some 200 MB.
+_CELLS = 1 << 23
 # The score of a page that has no words to answer with.
 EMPTY_SCORE = -10_000.0
 # How much of a page is looked at for whether words and subtokens belong together.
@@ -61,12 +63,12 @@ def predict(
     """Answer the questions ``asked`` from the pages of ``documents``, every n-th page, and write a prediction for each.
 
     heads: a file of ``finetuning.train_heads``, or None where the checkpoint was trained here. max_length, stride: see
-    ``windows.windows``. max_words: the longest short answer. One batch of windows is in memory at a time, however long a
-    page. Raises InputError where the checkpoint cannot answer, or a question fills a window.
+    ``windows.windows``. max_words: the longest short answer. A few batches of windows are in memory at a time, however
+    long a page. Raises InputError where the checkpoint cannot answer, or a question fills a window.
     """
     if threads:
         torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = checkpoints.device_of(shard[0])
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = joint_model.load(checkpoint, checkpoints.resolve_precision(precision, device), heads).eval().to(device)
     _check_length(model, max_length, checkpoint)
@@ -174,6 +176,10 @@ def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_
     words or is the passage from its first word to its last. The score is -inf where a window has no word.
     """
     size = max(len(window.part) for window in batch)
+    if len(batch) > 1 and len(batch) * size**2 > _CELLS:
+        half = len(batch) // 2
+        parts = (slice(None, half), slice(half, None))
+        return [found for part in parts for found in best_spans(start[part], end[part], batch[part], max_words)]
     columns = np.full((len(batch), 4, size), -1, np.int64)
     first_logits, last_logits = start.new_zeros(2, len(batch), size)
     for i, window in enumerate(batch):

@@ -226,7 +226,14 @@ def resolve_precision(precision: str, device: str) -> str:
         return precision
     if device == "cpu":
         return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
-    return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+
+
+def device_of(shard: int = 0) -> str:
+    """Return where a job computes: of several GPUs one by the number of its shard, so that jobs share them."""
+    import torch
+
+    return f"cuda:{shard % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
 
 
 def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):

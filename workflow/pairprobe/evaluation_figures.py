@@ -1,6 +1,6 @@
 """How training went and how well a checkpoint answers: loss by step, and precision by recall.
 
-Drawn from ``training.tsv``, ``curve.tsv`` and ``scores.tsv``; nothing is computed here but the smoothing of the loss.
+Drawn from ``training/{checkpoint}.tsv``, ``curve.tsv`` and ``scores.tsv``; nothing is computed here but the loss's smoothing.
 """
 
 from collections.abc import Sequence

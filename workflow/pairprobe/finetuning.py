@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import transformers
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
@@ -43,7 +44,15 @@ logging.set_verbosity_error()
 
 
 def finetune(
-    start: str, features: list[str], path: str, history: str, work: str, settings: dict, seed: int, processes: int = 1
+    start: str,
+    features: list[str],
+    path: str,
+    history: str,
+    work: str,
+    settings: dict,
+    seed: int,
+    processes: int = 1,
+    code: dict | None = None,
 ) -> None:
     """Train a checkpoint and its heads on windows; ``path`` becomes a folder like the one it started from.
 
@@ -57,7 +66,7 @@ def finetune(
     stands on has changed, and it is removed at the end. processes: GPUs that share each step; torchrun starts a process
     for each. Raises InputError where no window holds an answer, and where the loss is no number.
     """
-    trained = _trained(start, features, work, settings, seed, processes, frozen=False)
+    trained = _trained(start, features, work, settings, seed, processes, code, frozen=False)
     with files.whole(path) as temporary:
         trained.model.save_pretrained(temporary)
         checkpoints.load_tokenizer(start).save_pretrained(temporary)
@@ -66,7 +75,15 @@ def finetune(
 
 
 def train_heads(
-    checkpoint: str, features: list[str], path: str, history: str, work: str, settings: dict, seed: int, processes: int = 1
+    checkpoint: str,
+    features: list[str],
+    path: str,
+    history: str,
+    work: str,
+    settings: dict,
+    seed: int,
+    processes: int = 1,
+    code: dict | None = None,
 ) -> None:
     """Give a checkpoint that was not trained here heads to answer with: one safetensors file.
 
@@ -82,7 +99,7 @@ def train_heads(
         write_tsv(history, HISTORY_FIELDS, [])
         return
     settings = {**settings, "learning_rate": settings["head_learning_rate"]}
-    trained = _trained(checkpoint, features, work, settings, seed, processes, frozen=True)
+    trained = _trained(checkpoint, features, work, settings, seed, processes, code, frozen=True)
     for name, tensor in trained.head_state().items():
         if not torch.isfinite(tensor).all():
             raise InputError(
@@ -94,14 +111,17 @@ def train_heads(
 
 
 def _trained(
-    start: str, features: list[str], work: str, settings: dict, seed: int, processes: int, frozen: bool
+    start: str, features: list[str], work: str, settings: dict, seed: int, processes: int, code: dict | None, frozen: bool
 ) -> joint_model.JointModel:
     """Train in this process, or in several that torchrun starts, and return the model."""
     kept = Features(features)
     if not kept.has_answer():
         raise InputError(f"{', '.join(features[:3])}: no window holds an answer, so there is nothing to train on.")
     stands_on = {"start": folder_digest(start), "features": [file_digest(path) for path in features]}
-    stands_on |= {"settings": settings, "seed": seed, "processes": processes, "frozen": frozen}
+    # When it is saved changes no weight.
+    stands_on |= {"settings": {key: value for key, value in settings.items() if key != "save_steps"}, "seed": seed}
+    stands_on |= {"processes": processes, "frozen": frozen, "code": code}
+    stands_on |= {"torch": torch.__version__, "transformers": transformers.__version__}
     _prepare(Path(work), stands_on)
     log.info("training %s on %d windows%s", start, len(kept), ", encoder frozen" if frozen else "")
     arguments = {"start": start, "features": features, "work": work, "settings": settings, "seed": seed, "frozen": frozen}
@@ -208,7 +228,7 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
     steps = -(-size // settings["batch_size"]) * settings["epochs"]
     # A loss is a mean since the one before; saved are whole ones, so that a run which goes on logs the same.
     logging_steps = max(1, -(-steps // _LOGGED))
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=work,
         num_train_epochs=settings["epochs"],
         per_device_train_batch_size=at_once,
@@ -216,6 +236,7 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         learning_rate=settings["learning_rate"],
         warmup_steps=round(steps * settings["warmup"]),
         weight_decay=settings["weight_decay"],
+        max_grad_norm=1.0,
         save_steps=-(-settings["save_steps"] // logging_steps) * logging_steps,
         save_total_limit=1,
         logging_steps=logging_steps,
@@ -232,6 +253,9 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         dataloader_pin_memory=device == "cuda",
         dataloader_num_workers=0,
     )
+    # A process has one device. (Trainer would share each batch among all that it sees, each with a batch of its own.)
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
 
 
 class _Windows(Dataset):

@@ -48,7 +48,7 @@ class _Token(msgspec.Struct):
 
 
 class _Row(msgspec.Struct):
-    """A line; what is Raw is decoded where the page answers only, since it is most of the line."""
+    """A line; what is Raw is decoded where it is asked for only, since it is most of the line."""
 
     example_id: int | str
     question_text: str
@@ -178,6 +178,7 @@ def _annotations(columns: dict[str, list]) -> list[dict]:
 def _document(
     where: str, row: _Row, find_page: Callable[[], str], candidates: Callable[[], list[_Tokens]]
 ) -> Document | InputError:
+    find_page, candidates = functools.cache(find_page), functools.cache(candidates)
     page = functools.cache(lambda: _Page(find_page()))
     try:
         annotations = tuple(_annotation(where, found, page, candidates) for found in row.annotations)

@@ -58,9 +58,11 @@ class Page(msgspec.Struct, frozen=True, dict=True):
     def passages(self) -> list[Span]:
         """The candidates that lie in no other one, in the page's order: what is read, and what a long answer can be.
 
-        The whole page, where no candidates are given.
+        Where no candidates are given, what the markup says: paragraphs, tables and lists; without markup the whole page.
         """
         found = sorted((start, end) for start, end, top_level in self.candidates if top_level)
+        if not found and self.markup:
+            found = _marked_passages(self.tokens)
         return found or ([(0, len(self.tokens))] if self.tokens else [])
 
     def words(self, start: int, end: int) -> list[str]:
@@ -81,6 +83,21 @@ class Page(msgspec.Struct, frozen=True, dict=True):
             return list(dict.fromkeys(self.answers))
         spans = dict.fromkeys(span for found in self.annotations for span in found.short_answers) if self.chosen else ()
         return list(dict.fromkeys(filter(None, (self.answer_text(*span) for span in spans))))
+
+
+def _marked_passages(tokens: list[str]) -> list[Span]:
+    """Return the paragraphs, tables and lists of a page that lie in no other one."""
+    found, opened, depth = [], 0, 0
+    for i, token in enumerate(tokens):
+        if not text.is_html(token) or text.tag_of(token).lower() not in ("p", "table", "ul", "ol", "dl"):
+            continue
+        if not token.startswith("</"):
+            opened, depth = (i if depth == 0 else opened), depth + 1
+        elif depth:
+            depth -= 1
+            if depth == 0:
+                found.append((opened, i + 1))
+    return found
 
 
 # A paragraph's questions stand together.

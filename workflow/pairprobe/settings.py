@@ -38,8 +38,10 @@ def expand_seeds(config: dict) -> None:
         seeds = checkpoint.get("seeds", [])
         if seeds and "seed" in checkpoint:
             raise InputError(f"checkpoints.{name}: found seed and seeds. Remove one of the two.")
+        if seeds and checkpoint["source"] != "finetune":
+            raise InputError(f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; finetune has.")
         rest = {key: value for key, value in checkpoint.items() if key != "seeds"}
-        label = checkpoint.get("label") or name.replace("_", " ").capitalize()
+        label = config["figures"]["labels"].get(name) or checkpoint.get("label") or name.replace("_", " ").capitalize()
         several = {f"{name}-seed{seed}": {**rest, "label": f"{label}, seed {seed}", "seed": seed} for seed in seeds}
         named[name] = list(several or [name])
         for twice in several.keys() & config["checkpoints"].keys():

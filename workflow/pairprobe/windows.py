@@ -75,11 +75,6 @@ class Subtokenizer:
         return ids[:question], ids[last_of_question + 1 : page], ids[last_of_page + 1 :]
 
     @cached_property
-    def has_segments(self) -> bool:
-        """Whether the model tells question and page apart by segment ids."""
-        return "token_type_ids" in self.tokenizer.model_input_names
-
-    @cached_property
     def markup(self) -> dict[str, list[int]]:
         """The subtokens of each of ``MARKUP``.
 

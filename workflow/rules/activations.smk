@@ -22,6 +22,8 @@ rule extract_activations:
     conda:
         "../../envs/torch.yaml"
     threads: config["activations"]["threads"]
+    resources:
+        gpu=0,
     params:
         code=code_of("extract_activations"),
         precision=lookup(dpath="activations/precision", within=config),

@@ -14,6 +14,15 @@ rule tables:
         "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
 
 
+rule evaluation:
+    """How the checkpoints answer questions: scores, and the figures of training and answering."""
+    input:
+        "<results>/tables/question_answering.md",
+        "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
+        "<results>/figures/precision_recall.svg" if HAS_LONG_ANSWERS else [],
+        "<results>/figures/training_loss.svg" if TRAINS else [],
+
+
 rule collect_gold:
     """Collect the gold answers of the questions that are asked, in the official form."""
     input:
@@ -50,6 +59,8 @@ rule predict_answers:
     conda:
         "../../envs/torch.yaml"
     threads: config["evaluation"]["threads"]
+    resources:
+        gpu=0,
     params:
         code=code_of("predict_answers"),
         settings={

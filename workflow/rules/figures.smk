@@ -4,7 +4,7 @@
 
 
 rule figures:
-    """The grid and every panel."""
+    """The figures of the probe: the grid and every panel."""
     input:
         [f"<results>/figures/{comparison}.svg" for comparison in COMPARISONS],
         [
@@ -12,8 +12,6 @@ rule figures:
             for task in TASKS
             for measure in measures_of(task)
         ],
-        "<results>/figures/training_loss.svg" if TRAINS else [],
-        "<results>/figures/precision_recall.svg" if HAS_LONG_ANSWERS else [],
 
 
 rule draw_grid:

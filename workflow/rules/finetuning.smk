@@ -82,7 +82,7 @@ rule train_heads:
     params:
         code=code_of("train_heads"),
         settings={
-            **TRAINING,
+            **{key: TRAINING[key] for key in TRAINING if key != "learning_rate"},
             "head_learning_rate": config["finetuning"]["head_learning_rate"],
         },
         seed=lookup(dpath="seed", within=config),
