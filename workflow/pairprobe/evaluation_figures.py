@@ -1,6 +1,7 @@
 """How training went and how well a checkpoint answers: loss by step, and precision by recall.
 
-Drawn from ``training/{checkpoint}.tsv``, ``curve.tsv`` and ``scores.tsv``; nothing is computed here but the loss's smoothing.
+Drawn from ``training/{checkpoint}.tsv``, ``curve.tsv`` and ``scores.tsv``. Only the smoothing of losses is computed
+here.
 """
 
 from collections.abc import Sequence
