@@ -11,13 +11,14 @@ import transformers
 from families import BRACKETS, FAMILIES, LONGEST, SEGMENTS, SHAPE, make, word_piece
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, pre_tokenizers
-from transformers import AutoModel, AutoModelForQuestionAnswering, AutoTokenizer
+from transformers import AutoModel, AutoTokenizer
 
-from pairprobe import activations, checkpoints, files, finetuning, store
+from pairprobe import activations, answering, checkpoints, features, files, finetuning, joint_model, store
 from pairprobe.encoding import encode
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, read_documents
-from pairprobe.question_answering import windows
+from pairprobe.examples import Example
+from pairprobe.pages import Marked, Page, read_pages, row_of
+from pairprobe.predictions import read_predictions
 
 ZERO_WIDTH = "\u200b"
 BYTES = ("roberta", "modernbert")
@@ -176,13 +177,11 @@ def test_the_limit_is_what_the_positions_hold(family, folder):
     assert checkpoints.longest(checkpoints.load_encoder(folder)) == LONGEST[family]
 
 
-def test_segments_are_given_where_the_model_has_them_and_nowhere_else(family, folder, documents):
+def test_segments_are_given_where_the_model_has_them_and_nowhere_else(family, folder):
     tokenizer = checkpoints.load_tokenizer(folder)
     [encoding] = encode(tokenizer, [["the"]], [["the", "the"]])
     wanted = [0, 0, 0, 1, 1, 1] if family in SEGMENTS else None
     assert (None if encoding.token_type_ids is None else encoding.token_type_ids.tolist()) == wanted
-    window = next(windows(read_documents(documents), tokenizer, 64, 4))
-    assert (window.token_type_ids is None) == (wanted is None)
 
 
 def test_the_encoder_has_the_weights_that_stand_below_the_pretraining_head(folder):
@@ -203,64 +202,39 @@ def test_the_checkpoint_is_verified_and_fetched(folder, tmp_path):
 @pytest.fixture(scope="module")
 def documents(tmp_path_factory):
     """Six pages of one to six times 16 words, answered by their words 13 and 14."""
-    rows = []
+    pages = []
     for i in range(6):
-        text = f"the old castle stands on 日本 hill {i} . it was built by king Henry . " * (1 + i)
-        answer = {"long_answer": [0, 16], "long_answer_tag": "P", "short_answers": [[13, 15]], "yes_no": None}
-        row = {"example_id": f"d{i}", "title": "page", "question": "who built the castle ?".split()}
-        rows.append({**row, "text": text.strip(), "annotations": [answer]})
+        words = (f"the old castle stands on 日本 hill {i} . it was built by king Henry . " * (1 + i)).strip()
+        whole, found = ((0, 16 * (1 + i), True),), (Marked((0, 16), ((13, 15),)),)
+        pages.append(Page(f"d{i}", "page", "who built the castle ?".split(), words, False, whole, found))
     path = tmp_path_factory.mktemp("documents") / "probe.jsonl"
-    files.write_json_lines(path, rows)
+    files.write_json_lines(path, map(row_of, pages))
     return str(path)
 
 
-def test_windows_hold_the_documents_words_and_the_answers(folder, documents):
-    tokenizer = checkpoints.load_tokenizer(folder)
-    for page in read_documents(documents):
-        cut = list(windows([page], tokenizer, 48, 8))
-        assert set(np.concatenate([window.word_of for window in cut])) == {-1, *range(len(page.words))}
-        assert max(len(window.input_ids) for window in cut) <= 48
-        said = [tokenizer.decode(w.input_ids[w.start : w.end + 1]).strip().lower() for w in cut if w.end]
-        assert "king henry" in said
-        # A window may cut the answer's last word.
-        assert all("king henry".startswith(answer) for answer in said)
+def windows_of(folder, documents, path, max_length=64):
+    features.build(documents, checkpoints.load_tokenizer(folder), str(path), (0, 1), max_length, 40, 0.5, 1)
+    return [str(path)]
 
 
-def test_a_question_may_leave_exactly_one_subtoken_beyond_the_stride(family, folder, documents):
-    tokenizer, page = checkpoints.load_tokenizer(folder), next(read_documents(documents))
-    taken = len(tokenizer(page.question, is_split_into_words=True, add_special_tokens=False)["input_ids"])
-    taken += 4 if family in ("roberta", "mpnet") else 3
-    assert list(windows([page], tokenizer, taken + 4 + 1, 4))
-    with pytest.raises(InputError, match=r"leaves 4 of a window's"):
-        list(windows([page], tokenizer, taken + 4, 4))
-
-
-def test_questions_are_answered_and_the_head_is_known_for_what_it_is(folder, documents, tmp_path):
-    head, number, *scores = finetuning.evaluate(str(folder), documents, 1, 64, 8, batch_size=4, threads=1)
-    assert (head, number) == ("random, seed 1", 6)
-    assert all(0 <= score <= 100 for score in scores)
-    reader, own = finetuning.load_reader(str(folder), 1)
-    assert own is False
-    shutil.copytree(folder, tmp_path / "reader")
-    reader.save_pretrained(tmp_path / "reader")
-    assert finetuning.load_reader(str(tmp_path / "reader"), 2)[1] is True
-    assert finetuning.evaluate(str(tmp_path / "reader"), documents, 2, 64, 8, batch_size=1, threads=1) == (
-        "trained",
-        number,
-        *scores,
-    )
+def answers(folder, documents, path, heads=None, max_length=64):
+    """What a checkpoint answers, with its own head or random ones."""
+    if heads is None:
+        heads = f"{path}.safetensors"
+        finetuning.train_heads(str(folder), [], heads, f"{path}.tsv", f"{path}.work", {"head_learning_rate": 1}, 1)
+    asked = {page.example_id for page in read_pages(documents)}
+    answering.predict(str(folder), heads or None, documents, str(path), asked, max_length=max_length, stride=40, threads=1)
+    return read_predictions([str(path)])
 
 
 SETTINGS = {
     "precision": "float32",
     "epochs": 1,
     "batch_size": 8,
+    "device_batch_size": None,
     "learning_rate": 0.001,
     "warmup": 0.1,
     "weight_decay": 0.01,
-    "max_length": 64,
-    "stride": 8,
-    "unanswered": 0.5,
     "save_steps": 100,
     "threads": 1,
 }
@@ -268,21 +242,26 @@ SETTINGS = {
 
 @pytest.mark.parametrize("family", ["roberta", "albert", "modernbert"], scope="function")
 def test_a_fine_tuned_checkpoint_reads_words_as_the_one_it_started_from(family, folders, documents, tmp_path):
-    tuned = str(tmp_path / "tuned")
-    finetuning.finetune(str(folders(family)), documents, tuned, str(tmp_path / "work"), SETTINGS, 1)
+    tuned, history, work = (str(tmp_path / name) for name in ("tuned", "history.tsv", "work"))
+    built = windows_of(folders(family), documents, tmp_path / "f.arrow")
+    finetuning.finetune(str(folders(family)), built, tuned, history, work, SETTINGS, 1)
     ids = [encode(checkpoints.load_tokenizer(f), [["the"]], [KINDS])[0].input_ids for f in (tuned, folders(family))]
     np.testing.assert_array_equal(*ids)
-    assert finetuning.evaluate(tuned, documents, 2, 64, 8, threads=1)[0] == "trained"
+    assert len(answers(tuned, documents, tmp_path / "p.jsonl", heads="")) == 6
     assert list(read(extract(tuned, tmp_path / "a.h5"))) == [example.example_id for example in EXAMPLES]
 
 
 def test_windows_longer_than_the_positions_are_refused(folders, documents, tmp_path):
-    wanted = r"checkpoint .*: windows of 513 subtokens .* positions for 512\. Set {}\.max_length to 512 or less"
-    with pytest.raises(InputError, match=wanted.format("evaluation")):
-        finetuning.evaluate(str(folders("roberta")), documents, 1, 513, 8, threads=1)
-    out, work = str(tmp_path / "out"), str(tmp_path / "work")
-    with pytest.raises(InputError, match=wanted.format("finetuning")):
-        finetuning.finetune(str(folders("roberta")), documents, out, work, {**SETTINGS, "max_length": 513}, 1)
+    wanted = r"checkpoint .*: windows of {} subtokens .* positions for 512\. Set {}\.max_length to 512 or less"
+    with pytest.raises(InputError, match=wanted.format(513, "evaluation")):
+        answers(folders("roberta"), documents, tmp_path / "p.jsonl", max_length=513)
+    words = " ".join(["king"] * 600)
+    long = Page("long", "page", ["who"], words, False, ((0, 600, True),), (Marked((0, 600), ((3, 4),)),))
+    files.write_json_lines(tmp_path / "long.jsonl", [row_of(long)])
+    built = windows_of(folders("roberta"), str(tmp_path / "long.jsonl"), tmp_path / "f.arrow", max_length=513)
+    out, history, work = (str(tmp_path / name) for name in ("out", "history.tsv", "work"))
+    with pytest.raises(InputError, match=wanted.format(513, "finetuning")):
+        finetuning.finetune(str(folders("roberta")), built, out, history, work, SETTINGS, 1)
 
 
 def saved(model, folder):
@@ -298,7 +277,7 @@ def test_an_architecture_without_question_answering_has_vectors_and_a_clear_erro
     folder = saved(transformers.BertGenerationEncoder(config), tmp_path / "c")
     assert store.summary(extract(folder, tmp_path / "a.h5"))[0] == len(EXAMPLES)
     with pytest.raises(InputError, match=r"checkpoint .*AutoModelForQuestionAnswering has no model .*\(bert-generation\)"):
-        finetuning.load_reader(folder, 1)
+        joint_model.initial(folder, 1)
 
 
 def test_an_encoder_with_a_decoder_is_refused(tmp_path):
@@ -316,7 +295,7 @@ def test_an_architecture_that_transformers_does_not_know_is_refused(folders, tmp
         checkpoints.verify(folder)
 
 
-@pytest.mark.parametrize("load", [checkpoints.load_encoder, lambda folder: finetuning.load_reader(folder, 1)])
+@pytest.mark.parametrize("load", [checkpoints.load_encoder, lambda folder: joint_model.initial(folder, 1)])
 def test_a_checkpoint_that_lacks_a_layer_below_its_head_is_refused(folders, tmp_path, load):
     folder = Path(shutil.copytree(folders("electra"), tmp_path / "c"))
     weights = load_file(folder / "model.safetensors")
@@ -389,7 +368,7 @@ def test_a_tokenizer_that_fills_up_on_the_left_gives_the_same_answers(folders, d
     config = json.loads((folder / "tokenizer_config.json").read_text())
     left = {**config, "padding_side": "left", "truncation_side": "left"}
     (folder / "tokenizer_config.json").write_text(json.dumps(left))
-    found = [finetuning.evaluate(str(f), documents, 1, 64, 8, threads=1) for f in (folder, folders("bert"))]
+    found = [answers(f, documents, tmp_path / f"{i}.jsonl") for i, f in enumerate((folder, folders("bert")))]
     assert found[0] == found[1]
 
 
@@ -400,12 +379,5 @@ def test_a_tokenizer_without_padding_token_gets_the_one_of_the_config(folders, d
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     assert AutoTokenizer.from_pretrained(folder).pad_token is None
     assert checkpoints.load_tokenizer(folder).pad_token == "[PAD]"
-    found = [finetuning.evaluate(str(f), documents, 1, 64, 8, threads=1) for f in (folder, folders("modernbert"))]
-    assert found[0] == found[1]
-
-
-def test_a_reader_gives_the_same_answers_one_by_one(folders, documents):
-    model = AutoModelForQuestionAnswering.from_pretrained(folders("modernbert"))
-    assert type(model).__name__ == "ModernBertForQuestionAnswering"
-    found = [finetuning.evaluate(str(folders("modernbert")), documents, 1, 64, 8, batch_size=n, threads=1) for n in (1, 8)]
+    found = [answers(f, documents, tmp_path / f"{i}.jsonl") for i, f in enumerate((folder, folders("modernbert")))]
     assert found[0] == found[1]

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import psutil
 import pytest
 import torch
@@ -284,8 +285,9 @@ def test_windows_of_like_length_share_a_batch_and_epochs_differ(tiny, features, 
     assert [sorted(epoch) for epoch in epochs] == [list(range(size))] * SETTINGS["epochs"]
     assert len(set(map(tuple, epochs))) == SETTINGS["epochs"]
     for k in range(0, len(batches), an_epoch):
-        lengths = [length for batch in batches[k : k + an_epoch] for _, length in batch]
-        assert lengths == sorted(lengths, reverse=True)
+        steps = [[length for _, length in batch] for batch in batches[k : k + an_epoch]]
+        in_order = [length for step in sorted(steps, key=lambda step: (-step[0], -step[-1])) for length in step]
+        assert in_order == sorted(in_order, reverse=True)
 
 
 def test_the_number_of_threads_is_the_setting_s(tiny, features, tmp_path):
@@ -985,3 +987,23 @@ def test_other_code_starts_afresh(tiny, features, tmp_path, monkeypatch):
             finetuning.finetune(tiny, features, out, history, str(seen.parent), SETTINGS, SEED, code=code)
         assert seen.exists() == kept
         seen.write_text("")
+
+
+@pytest.mark.parametrize("size", [1, 7, 400, 403, 1000])
+def test_an_epoch_has_each_window_once_in_steps_of_like_length_in_no_order_of_length(size):
+    lengths = np.random.default_rng(size).integers(20, 500, size)
+    sampler = finetuning._ByLength(lengths, 4, SEED)
+    orders = []
+    for epoch in (0, 1):
+        sampler.set_epoch(epoch)
+        orders.append(list(sampler))
+        assert orders[-1] == list(sampler)
+        assert sorted(orders[-1]) == list(range(size))
+    if size < 400:
+        return
+    assert orders[0] != orders[1]
+    steps = lengths[orders[0][: size - size % 4]].reshape(-1, 4)
+    # Within a pool of 50 steps, neighbours by length stand together.
+    assert (steps.max(1) - steps.min(1)).mean() < 20
+    means = steps.mean(1)
+    assert abs(np.corrcoef(np.arange(50), means[:50])[0, 1]) < 0.5

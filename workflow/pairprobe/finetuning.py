@@ -297,11 +297,16 @@ class _ByLength(Sampler):
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(len(self.lengths))
-        pool = 50 * self.batch_size
+        dice = np.random.default_rng((self.seed, self.epoch))
+        order, pool = dice.permutation(len(self.lengths)), 50 * self.batch_size
         for start in range(0, len(order), pool):
             some = order[start : start + pool]
-            yield from some[np.argsort(-self.lengths[some], kind="stable")].tolist()
+            some = some[np.argsort(-self.lengths[some], kind="stable")]
+            # Steps in any order, or each pool would go from long windows to short ones; one that is not full comes last.
+            full = len(some) // self.batch_size
+            steps = some[: full * self.batch_size].reshape(full, self.batch_size)
+            yield from steps[dice.permutation(full)].ravel().tolist()
+            yield from some[full * self.batch_size :].tolist()
 
 
 class _Trainer(Trainer):

@@ -124,6 +124,9 @@ def write_partitions(
             if not taken:
                 counts[LEFT_OUT, "not in the sample"] += 1
                 continue
+            if not document.question:
+                counts[LEFT_OUT, "the question has no words"] += 1
+                continue
             example = example_of(document)
             write["index"]({"example_id": document.example_id, "where": where, "partition": name, "title": document.title})
             if page is not None:
