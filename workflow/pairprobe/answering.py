@@ -71,7 +71,7 @@ def predict(
     device = checkpoints.device_of(shard[0])
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = joint_model.load(checkpoint, checkpoints.resolve_precision(precision, device), heads).eval().to(device)
-    _check_length(model, max_length, checkpoint)
+    checkpoints.check_windows(model.model, max_length, checkpoint, "evaluation")
     answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, f"checkpoint {checkpoint}")
     pages = (page for page in read_pages(documents, shard) if page.example_id in asked)
     with Progress(len(asked) // shard[1], "answering", "questions") as progress:
@@ -83,15 +83,6 @@ def predict(
 
         files.write_json_lines(path, rows())
     log.info("%s: %d questions answered from %d windows", path, progress.done, answering.windows)
-
-
-def _check_length(model: joint_model.JointModel, max_length: int, checkpoint: str) -> None:
-    limit = checkpoints.longest(model.model)
-    if max_length > limit:
-        raise InputError(
-            f"checkpoint {checkpoint}: windows of {max_length} subtokens were asked for, and it has positions for {limit}. "
-            f"Set evaluation.max_length to {limit} or less."
-        )
 
 
 class _Answering:

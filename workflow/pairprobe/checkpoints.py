@@ -303,3 +303,15 @@ def longest(model) -> int:
             # RoBERTa and MPNet count from behind the padding's row.
             limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
     return min(limits)
+
+
+def check_windows(model, length: int, folder: str | Path, section: str) -> None:
+    """Raise InputError where a checkpoint has no positions for windows of so many subtokens.
+
+    section: of the configuration, which says how long windows are.
+    """
+    if length > (limit := longest(model)):
+        raise InputError(
+            f"checkpoint {folder}: windows of {length} subtokens were asked for, and it has positions for {limit}. "
+            f"Set {section}.max_length to {limit} or less."
+        )

@@ -198,12 +198,8 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
     ``work``."""
     torch.set_num_threads(settings["threads"])
     model, _ = joint_model.initial(start, seed, frozen)
-    limit, windows = checkpoints.longest(model.model), Features(features)
-    if windows.lengths.max() > limit:
-        raise InputError(
-            f"checkpoint {start}: windows of {windows.lengths.max()} subtokens were asked for, and it has positions for "
-            f"{limit}. Set finetuning.max_length to {limit} or less."
-        )
+    windows = Features(features)
+    checkpoints.check_windows(model.model, int(windows.lengths.max()), start, "finetuning")
     trainer = _Trainer(
         model=model,
         args=_arguments(work, settings, seed, len(windows)),
