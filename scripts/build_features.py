@@ -2,9 +2,9 @@
 
 from pairprobe.checkpoints import load_tokenizer
 from pairprobe.features import build
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     build(
         snakemake.input.documents,
         load_tokenizer(snakemake.input.checkpoint),

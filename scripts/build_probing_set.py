@@ -2,11 +2,11 @@
 
 from pairprobe import wordnet
 from pairprobe.examples import read_examples
+from pairprobe.jobs import job
 from pairprobe.probing_sets import build
-from pairprobe.progress import job
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     words = wordnet.load(snakemake.input.wordnet) if snakemake.input.get("wordnet") else None
     rows = build(snakemake.wildcards.task, read_examples(snakemake.input.examples), snakemake.output.pairs, words)
     write_tsv(snakemake.output.counts, ("task", "what", "number"), rows)

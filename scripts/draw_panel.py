@@ -1,7 +1,7 @@
 """Draw one task and measure."""
 
 from pairprobe.figures import Panel, draw_panel
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     draw_panel(snakemake.input[0], Panel(**snakemake.params.panel), snakemake.output)

@@ -1,9 +1,9 @@
 """Draw precision and recall of long and short answers at every threshold."""
 
 from pairprobe.evaluation_figures import draw_precision_recall
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     names = snakemake.params.checkpoints
     curves = dict(zip(names, snakemake.input.curves, strict=True))
     scores = dict(zip(names, snakemake.input.scores, strict=True))

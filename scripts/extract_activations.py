@@ -1,9 +1,9 @@
 """Run one shard of the examples through a checkpoint and keep each layer's word vectors."""
 
 from pairprobe.activations import extract
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     extract(
         snakemake.input.checkpoint,
         snakemake.input.examples,

@@ -1,7 +1,7 @@
 """Copy or download a checkpoint and verify it."""
 
 from pairprobe.checkpoints import fetch
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     fetch(snakemake.params.source, snakemake.output[0])

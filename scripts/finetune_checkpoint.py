@@ -1,9 +1,9 @@
 """Train a checkpoint and its heads to answer questions."""
 
 from pairprobe.finetuning import finetune
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     finetune(
         snakemake.input.start,
         list(snakemake.input.features),

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from pairprobe.jobs import job
 from pairprobe.partitions import COUNT_FIELDS, Part, collect_partitions
-from pairprobe.progress import job
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     pages = snakemake.params.pages
     parts = [Part.of(Path(index).parent, pages) for index in snakemake.input.index]
     collected = Part.of(Path(snakemake.output.table).parents[1], pages)

@@ -1,10 +1,10 @@
 """Let a checkpoint answer one shard of the questions from their whole pages."""
 
 from pairprobe.answering import predict
+from pairprobe.jobs import job
 from pairprobe.predictions import asked
-from pairprobe.progress import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     settings = snakemake.params.settings
     predict(
         snakemake.input.checkpoint,

@@ -1,7 +1,7 @@
 """Lay WordNet out as nltk wants it."""
 
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.wordnet import install
 
-with job(snakemake.log[0]):
+with job(snakemake):
     install(snakemake.params.source, snakemake.output[0])

@@ -1,14 +1,14 @@
 """Count, layer by layer, the words of each sentence whose logit is below the gold position's."""
 
 from pairprobe.examples import read_examples
+from pairprobe.jobs import job
 from pairprobe.probing_sets import read
-from pairprobe.progress import job
 from pairprobe.ranking import RANKING_FIELDS, rank_logits
 from pairprobe.span_heads import gold_logits
 from pairprobe.store import Activations
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]), Activations(snakemake.input.activations) as activations:
+with job(snakemake), Activations(snakemake.input.activations) as activations:
     logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,

@@ -2,12 +2,13 @@
 
 from pathlib import Path
 
+from pairprobe.jobs import job
 from pairprobe.partitions import COUNT_FIELDS, Part, write_partitions
-from pairprobe.progress import job, track
+from pairprobe.progress import track
 from pairprobe.readers import read
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     part = Part.of(Path(snakemake.output.index).parent, snakemake.params.pages)
     rows = write_partitions(
         track(read(snakemake.params.source, snakemake.input[0]), None, "reading", "questions"),

@@ -1,8 +1,8 @@
 """Render the bundled pages to the simplified format of Natural Questions."""
 
 from pairprobe.files import write_json_lines
+from pairprobe.jobs import job
 from pairprobe.mini_nq import render
-from pairprobe.progress import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_json_lines(snakemake.output[0], render(snakemake.input))

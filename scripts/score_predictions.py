@@ -1,11 +1,11 @@
 """Score a checkpoint's answers: by Natural Questions' official metric, and by exact match and F1."""
 
 from pairprobe import nq_evaluation, question_answering
+from pairprobe.jobs import job
 from pairprobe.predictions import head_of, read_predictions, write_predictions
-from pairprobe.progress import job
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     gold, found = snakemake.input.gold, snakemake.output
     refuses = snakemake.params.source == "squad_v2"
     write_predictions(read_predictions(snakemake.input.predictions), found.predictions, found.answers, refuses)

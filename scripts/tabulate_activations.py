@@ -1,10 +1,10 @@
 """Count examples and words, and list the examples that were too long."""
 
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.store import summary
 from pairprobe.tables import write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     rows, left_out = [], []
     for path in snakemake.input:
         shard = path.removesuffix(".h5").split("/")[-3:]

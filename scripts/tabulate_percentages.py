@@ -1,10 +1,10 @@
 """Lay the percentages out for reading, a line for each task, measure and checkpoint."""
 
 from pairprobe.files import write_text
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.tables import percentages_by_layer
 
-with job(snakemake.log[0]):
+with job(snakemake):
     write_text(
         snakemake.output[0], percentages_by_layer(snakemake.input[0], snakemake.params.value, snakemake.params.labels)
     )

@@ -1,10 +1,10 @@
 """Put the counts of all probing sets and of the partitions into one table for reading."""
 
 from pairprobe.files import write_text
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.tables import markdown, read_tsv, write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     rows = [tuple(row.values()) for path in [snakemake.input.examples, *snakemake.input.counts] for row in read_tsv(path)]
     fields = ("set", "what", "number")
     write_tsv(snakemake.output.tsv, fields, rows)

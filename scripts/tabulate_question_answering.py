@@ -1,10 +1,10 @@
 """Put exact match and F1 of all checkpoints into one table."""
 
 from pairprobe.files import write_text
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.tables import label_of, markdown, read_tsv, write_tsv
 
-with job(snakemake.log[0]):
+with job(snakemake):
     rows = [row for path in snakemake.input for row in read_tsv(path)]
     fields = tuple(rows[0])
     write_tsv(snakemake.output.tsv, fields, [tuple(row.values()) for row in rows])

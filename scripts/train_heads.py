@@ -1,9 +1,9 @@
 """Give a checkpoint that was not trained here heads to answer with."""
 
 from pairprobe.finetuning import train_heads
-from pairprobe.progress import job
+from pairprobe.jobs import job
 
-with job(snakemake.log[0]):
+with job(snakemake):
     train_heads(
         snakemake.input.checkpoint,
         list(snakemake.input.features),

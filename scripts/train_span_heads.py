@@ -1,11 +1,11 @@
 """Train a linear start/end head for each layer on frozen activations."""
 
 from pairprobe.examples import read_examples
-from pairprobe.progress import job
+from pairprobe.jobs import job
 from pairprobe.span_heads import train
 from pairprobe.store import Activations
 
-with job(snakemake.log[0]), Activations(snakemake.input.activations) as activations:
+with job(snakemake), Activations(snakemake.input.activations) as activations:
     train(
         read_examples(snakemake.input.examples),
         activations,

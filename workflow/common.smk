@@ -1,10 +1,11 @@
 # What every rules file shares: the checked configuration, wildcard constraints, input functions. No rules.
 #
 # Including this file puts its folder on the path, so that rules and scripts can import pairprobe.
+import os
 import re
 from pathlib import Path
 
-from pairprobe import probing_sets, sources
+from pairprobe import jobs, probing_sets, sources
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 from pairprobe.provenance import code_of
@@ -12,6 +13,9 @@ from pairprobe.settings import check, expand_seeds, read_schema
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
+
+# Jobs end with this process, even where it is killed: else the next run would meet them at work on the same files.
+os.environ[jobs.PARENT] = str(os.getpid())
 
 
 def dealt_partitions(data):

@@ -191,3 +191,9 @@ def test_a_folders_digest_changes_with_its_names_and_bytes(folder, change):
     before = folder_digest(folder)
     change(folder)
     assert folder_digest(folder) != before
+
+
+def test_what_watches_a_job_is_no_part_of_its_code(digests):
+    script = "from pairprobe.jobs import job\nfrom pairprobe.near import g\n"
+    watched = {"jobs": "from pairprobe.aside import h\n", "progress": "X = 1\n"}
+    assert list(digests(script=script, **watched)) == ["far", "near", "scripts/run"]

@@ -4,8 +4,11 @@ import contextlib
 import gzip
 import io
 import os
+import platform
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +20,8 @@ from pairprobe.errors import InputError
 
 # No page of Natural Questions comes near this; a file without line ends must not fill the memory.
 LONGEST_LINE = 128 << 20
+# Seconds after which a temporary file is thought to be left from a process of another host that was killed.
+_ABANDONED = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -24,12 +29,14 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well, rename it to ``path``; else remove it.
 
     The temporary name keeps the suffixes, so that a writer which goes by them (gzip, matplotlib) is not misled. A
-    folder may be made at it as well as a file.
+    folder may be made at it as well as a file. What a killed process left of the same target is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{os.getpid()}.{path.name}"
+    temporary = path.parent / f".{os.getpid()}-{_host()}.{path.name}"
     _remove(temporary)
+    for left in _left_behind(path):
+        _remove(left)
     try:
         yield temporary
         if path.is_dir():
@@ -37,6 +44,31 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         os.replace(temporary, path)
     finally:
         _remove(temporary)
+
+
+def _host() -> str:
+    return re.sub(r"\W", "_", platform.node())
+
+
+def _left_behind(path: Path) -> Iterator[Path]:
+    """Yield the temporary files of a target whose process has ended; another host's, when they are old."""
+    form = re.compile(rf"\.(\d+)-(\w*)\.{re.escape(path.name)}")
+    for other in path.parent.iterdir():
+        if found := form.fullmatch(other.name):
+            process, host = int(found[1]), found[2]
+            if not is_running(process) if host == _host() else time.time() - other.stat().st_mtime > _ABANDONED:
+                yield other
+
+
+def is_running(process: int) -> bool:
+    """Whether a process of this host has not ended, by its number."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:

@@ -1,15 +1,11 @@
-"""Progress and logs: a bar on a terminal, plain lines in a log file, one clear line for an error."""
+"""Progress: a bar on a terminal, plain lines in a log file."""
 
-import contextlib
 import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from tqdm import tqdm
-
-from pairprobe.errors import InputError
 
 log = logging.getLogger("pairprobe")
 
@@ -55,30 +51,3 @@ def track(items: Iterable, total: int | None, what: str, unit: str = "examples")
         for item in items:
             yield item
             progress.update()
-
-
-@contextlib.contextmanager
-def job(log_file: str) -> Iterator[None]:
-    """Send log lines and tracebacks of the block to ``log_file``; end it with one clear line where input was bad."""
-    path = Path(log_file)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    root = logging.getLogger()
-    root.addHandler(handler)
-    log.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    except InputError as error:
-        log.error("%s", error)
-        sys.exit(f"error: {error}")
-    except OSError as error:
-        log.exception("stopped")
-        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}. See {log_file}.")
-    except Exception:
-        log.exception("stopped")
-        raise
-    finally:
-        root.removeHandler(handler)
-        handler.close()

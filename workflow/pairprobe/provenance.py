@@ -7,6 +7,8 @@ from pathlib import Path
 
 LIBRARY = Path(__file__).parent
 SCRIPTS = LIBRARY.parent.parent / "scripts"
+# What watches a job and writes down what it did; an edit of these changes no result, and must compute none again.
+WATCHING = frozenset({"jobs", "progress", "records"})
 
 
 def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
@@ -14,7 +16,7 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
 
     script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
     ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest,
-    nor do modules that are not reached.
+    nor do modules that are not reached, or ``WATCHING`` ones.
     """
     digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
     waiting = list(_imports(scripts / f"{script}.py", library)) + [
@@ -23,7 +25,7 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     while waiting:
         file = waiting.pop()
         name = ".".join(file.relative_to(library).with_suffix("").parts)
-        if name not in digests:
+        if name not in digests and name not in WATCHING:
             digests[name] = _digest(file)
             waiting += _imports(file, library)
     return dict(sorted(digests.items()))
