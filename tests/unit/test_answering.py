@@ -14,6 +14,7 @@ from transformers import BertConfig, BertForQuestionAnswering, BertModel
 from pairprobe import answering, checkpoints, files, joint_model, text
 from pairprobe.answering import EMPTY_SCORE, best_spans, predict
 from pairprobe.errors import InputError
+from pairprobe.examples import shard_of
 from pairprobe.pages import Page, row_of
 from pairprobe.predictions import Prediction, read_predictions
 from pairprobe.windows import LONG, MARKUP, NO, NULL, SHORT, YES, Subtokenizer, Subtokens, Window, subtokens_of, windows
@@ -252,6 +253,7 @@ def foreign(tmp_path_factory):
 def predicted(checkpoint, documents, folder, asked=None, heads=None, **changed):
     """The predictions, as they stand in the file."""
     path = folder / "predictions.jsonl"
+    path.unlink(missing_ok=True)  # nothing is to be taken over
     if asked is None:
         asked = {row["example_id"] for _, row in files.read_json_lines(documents)}
     predict(checkpoint, heads, documents, str(path), asked, **{**OPTIONS, **changed})
@@ -388,7 +390,11 @@ def test_answers_do_not_depend_on_shards(ours, documents, answers, tmp_path, sha
     for i in range(shards):
         (tmp_path / str(i)).mkdir()
         found.append(predicted(ours, documents, tmp_path / str(i), shard=(i, shards)))
-    assert same([rows[k] for k in range(len(found[0])) for rows in found if k < len(rows)], answers)
+    assert [[row.example_id for row in rows] for rows in found] == [
+        [row.example_id for row in answers if shard_of(row.example_id, shards) == i] for i in range(shards)
+    ]
+    order = [row.example_id for row in answers]
+    assert same(sorted(itertools.chain(*found), key=lambda row: order.index(row.example_id)), answers)
 
 
 def test_answers_do_not_depend_on_the_order_of_pages(ours, pages, answers, tmp_path):
@@ -401,7 +407,65 @@ def test_only_what_is_asked_is_answered(ours, documents, answers, tmp_path):
     assert same(predicted(ours, documents, tmp_path, asked | {"unknown"}), answers[1::3])
     assert predicted(ours, documents, tmp_path, set()) == []
     rest = predicted(ours, documents, tmp_path, asked, shard=(1, 2))
-    assert same(rest, [row for row in answers[1::2] if row.example_id in asked])
+    assert same(rest, [row for row in answers[1::3] if shard_of(row.example_id, 2) == 1])
+    assert 0 < len(rest) < len(asked)
+
+
+@pytest.fixture
+def answered(monkeypatch):
+    """The pages that went through the checkpoint."""
+    names, prediction = [], answering._prediction
+
+    def counting(page, *args):
+        names.append(page.example_id)
+        return prediction(page, *args)
+
+    monkeypatch.setattr(answering, "_prediction", counting)
+    return names
+
+
+def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered):
+    path = tmp_path / "1of1.jsonl"
+
+    def answer(now, **changed):
+        answered.clear()
+        documents = write_pages(tmp_path / "d.jsonl", now)
+        predict(ours, None, documents, str(path), {page.example_id for page in now}, **{**OPTIONS, "code": {}, **changed})
+        return read_predictions([str(path)])
+
+    answer(pages[:20])
+    changed = msgspec.structs.replace(pages[3], question=["where", "?"])
+    now = [*pages[::-1], changed]
+    now.remove(pages[3])
+    found = answer(now)
+    assert set(answered) == {page.example_id for page in pages[20:]} | {changed.example_id}
+    assert [row.example_id for row in found] == [page.example_id for page in now]
+    path.unlink()
+    assert same(answer(now), found)
+    assert answer(now) == found
+    assert answered == []
+    # Another division finds them too; other settings, code or a damaged file do not.
+    path.rename(tmp_path / "1of2.jsonl")
+    assert answer(now) == found
+    assert answered == []
+    for other in ({"max_length": OPTIONS["max_length"] + 1}, {"max_words": 3}, {"code": {"answering": "2"}}):
+        answer(now, **other)
+        assert len(answered) == len(now), other
+    for file in tmp_path.glob("*of*"):
+        file.write_bytes(file.read_bytes()[:-20])
+    assert len(answer(now)) == len(answered) == len(now)
+
+
+def test_a_batch_of_windows_that_does_not_fit_into_memory_is_halved(ours, documents, answers, tmp_path, monkeypatch):
+    forward = joint_model.JointModel.forward
+
+    def small(self, **inputs):
+        if len(inputs["input_ids"]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return forward(self, **inputs)
+
+    monkeypatch.setattr(joint_model.JointModel, "forward", small)
+    assert same(predicted(ours, documents, tmp_path), answers)
 
 
 def test_of_equal_windows_the_first_on_the_page_answers(ours, tmp_path, monkeypatch):
@@ -544,7 +608,9 @@ def test_only_pages_whose_windows_wait_are_in_memory(ours, counted, monkeypatch,
     pages += [Page(f"{i}", "t", ["who", "?"], " ".join(words), False, ((0, len(words), True),), ()) for i in range(8)]
     documents, begun = write_pages(tmp_path / "d.jsonl", pages), []
     read_pages = answering.read_pages
-    monkeypatch.setattr(answering, "read_pages", lambda *args: (begun.append(p) or p for p in read_pages(*args)))
+    monkeypatch.setattr(
+        answering, "read_pages", lambda *args, **how: (begun.append(p) or p for p in read_pages(*args, **how))
+    )
     done, most = [], 0
     prediction = answering._prediction
 

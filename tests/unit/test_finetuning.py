@@ -874,10 +874,101 @@ def test_a_batch_that_processes_cannot_share_is_an_input_error(tiny, features, t
 
 
 def test_more_gpus_than_there_are_is_an_input_error(tiny, features, tmp_path, monkeypatch):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     with pytest.raises(InputError, match="2 GPUs were asked for, and 1 are here"):
         run(tiny, features, tmp_path / "a", processes=2)
+
+
+# --- Memory ---------------------------------------------------------------------------------------------------------
+
+
+def run_in_room_for(windows, monkeypatch, after=0):
+    """Let steps after so many run out of memory where a device has more windows at once; returns what each had."""
+    compute_loss, sizes = finetuning._Trainer.compute_loss, []
+
+    def small(self, model, inputs, **kwargs):
+        sizes.append(len(inputs["place"]))
+        if sizes[-1] > windows and self.state.global_step >= after:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+        return compute_loss(self, model, inputs, **kwargs)
+
+    monkeypatch.setattr(finetuning._Trainer, "compute_loss", small)
+    return sizes
+
+
+@pytest.mark.parametrize("after", [0, 3])
+def test_out_of_memory_halves_the_windows_at_once_and_goes_on(steady, at_once, tmp_path, monkeypatch, caplog, after):
+    caplog.set_level(logging.WARNING, "pairprobe")
+    sizes = run_in_room_for(3, monkeypatch, after)
+    out = run(*steady, tmp_path / "out" / "a", batch_size=8, device_batch_size=None)
+    assert apart(out, at_once) < 1e-5
+    # Steps that were saved are not done again: saved is each second one.
+    saved = after // 2 * 2
+    assert sizes == [8] * (after + 1) + [4] * 2 * (after - saved) + [4] + [2] * 4 * (6 - saved)
+    assert [line.rsplit("; ")[-1] for line in caplog.messages] == ["trying 4", "trying 2"]
+    rows = tables.read_tsv(f"{out}.tsv", finetuning.HISTORY_FIELDS)
+    assert [int(row["step"]) for row in rows] == list(range(1, 7))
+    assert {path.name for path in out.parent.iterdir()} == {"a", "a.tsv"}
+
+
+def test_out_of_memory_with_one_window_is_an_input_error(steady, tmp_path, monkeypatch):
+    run_in_room_for(0, monkeypatch)
+    with pytest.raises(InputError, match=r"ran out of memory with one window at a time \(CUDA out of memory"):
+        run(*steady, tmp_path / "a", batch_size=2, device_batch_size=None)
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_process_that_runs_out_of_memory_lets_all_begin_again_with_half(steady, tmp_path, monkeypatch):
+    begun = []
+
+    class Ended:
+        """torchrun, of whose processes one has run out of memory."""
+
+        returncode, stdout = 1, ()
+
+        def __init__(self, command, **kwargs):
+            given = json.loads(Path(command[-1]).read_text())
+            begun.append(given["settings"]["device_batch_size"])
+            (Path(given["work"]) / finetuning._OUT_OF_MEMORY).write_text(f"{begun[-1]} CUDA out of memory")
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *exception):
+            pass
+
+    monkeypatch.setattr(subprocess, "Popen", Ended)
+    with pytest.raises(InputError, match=r"one window at a time \(CUDA out of memory\)"):
+        run(*steady, tmp_path / "a", batch_size=16, device_batch_size=8, processes=2)
+    assert begun == [8, 4, 2, 1]
+
+
+# --- Two at once ----------------------------------------------------------------------------------------------------
+
+HOLDING = """
+import sys
+from pairprobe import devices
+devices.lock_file(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_two_trainings_never_work_in_one_folder(tuned, tiny, features, tmp_path, monkeypatch):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path / "work.lock")], **pipes) as other:
+        assert other.stdout.readline() == "held\n"
+        monkeypatch.setattr(finetuning, "_PATIENCE", 0)
+        with pytest.raises(InputError, match="work: another training is at work there"):
+            run(tiny, features, tmp_path / "a", work=tmp_path / "work")
+        assert not (tmp_path / "work").exists()
+        # It ends while the next one waits.
+        monkeypatch.setattr(finetuning, "_PATIENCE", 60)
+        monkeypatch.setattr(finetuning.time, "sleep", lambda seconds: other.kill() or other.wait())
+        run(tiny, features, tmp_path / "a", work=tmp_path / "work")
+    assert same(tmp_path / "a", tuned)
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "a.tsv"}
 
 
 # --- It learns ------------------------------------------------------------------------------------------------------

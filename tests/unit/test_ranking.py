@@ -52,14 +52,14 @@ def ranked(of_pair, paragraph, question_vectors, vectors, punctuation=False):
 
 def write_store(path, vectors, left_out=()):
     """Write a store of {example_id: (question vectors, paragraph vectors)}; each (layers, words, hidden)."""
-    both = [np.concatenate(pair, axis=1) for pair in vectors.values()]
-    sizes = np.array([words.shape[1] for words in both])
-    questions = np.array([question.shape[1] for question, _ in vectors.values()])
-    shape = (both[0].shape[0], sizes.sum(), both[0].shape[2])
-    with store.create(
-        path, shape, "float32", sizes, questions, [*vectors], [*left_out], 0, {"view": "paragraph"}
-    ) as dataset:
-        dataset[:] = np.concatenate(both, axis=1)
+    index, both = store.Index(left_out=[*left_out], left_out_content=[*left_out]), []
+    for name, (question, paragraph) in vectors.items():
+        index.add(name, name, question.shape[1], paragraph.shape[1])
+        both.append(np.concatenate([question, paragraph], axis=1).astype(np.float32))
+    with store.create(path, len(both[0]), both[0].shape[2], "float32", index, {"view": "paragraph"}) as writer:
+        for i, layers in enumerate(both):
+            for layer, rows in enumerate(layers):
+                writer.write(layer, i, rows)
     return path
 
 

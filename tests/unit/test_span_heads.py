@@ -40,12 +40,14 @@ def random_examples(number, seed, hidden=HIDDEN):
 
 def opened(path, vectors):
     """Write vectors of sentences to a store of the view sentence, one word for a question, and open it."""
-    question = np.zeros((LAYERS, 1, next(iter(vectors.values())).shape[2]))
-    sizes = np.array([1 + words.shape[1] for words in vectors.values()])
-    rows = np.concatenate([part for words in vectors.values() for part in (question, words)], axis=1)
-    ones = np.ones(len(vectors), int)
-    with store.create(path, rows.shape, "float32", sizes, ones, [*vectors], [], 0, {"view": "sentence"}) as dataset:
-        dataset[:] = rows
+    hidden, index = next(iter(vectors.values())).shape[2], store.Index()
+    for name, words in vectors.items():
+        index.add(name, name, 1, words.shape[1])
+    with store.create(path, LAYERS, hidden, "float32", index, {"view": "sentence"}) as writer:
+        for i, words in enumerate(vectors.values()):
+            rows = np.concatenate([np.zeros((LAYERS, 1, hidden)), words], axis=1).astype(np.float32)
+            for layer, of_layer in enumerate(rows):
+                writer.write(layer, i, of_layer)
     return store.Activations([path])
 
 

@@ -8,22 +8,22 @@ from pairprobe.errors import InputError
 ATTRIBUTES = {"checkpoint": "abc", "view": "paragraph", "precision": "float32", "max_length": 512}
 
 
+def fill(writer, vectors, sizes):
+    edges = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    for layer, of_layer in enumerate(vectors):
+        for i in range(len(sizes)):
+            writer.write(layer, i, of_layer[edges[i] : edges[i + 1]])
+
+
 def write(path, ids=("a", "b"), sizes=(3, 4), questions=(1, 2), dtype="float32", layers=3, width=5, left_out=(), **changed):
     """Write a shard whose vectors are drawn at random; returns them."""
     rng = np.random.default_rng(len(ids) + sum(sizes))
     vectors = rng.normal(size=(layers, sum(sizes), width)).astype(dtype)
-    with store.create(
-        path,
-        vectors.shape,
-        dtype,
-        np.array(sizes, int),
-        np.array(questions, int),
-        list(ids),
-        list(left_out),
-        2,
-        {**ATTRIBUTES, **changed},
-    ) as dataset:
-        dataset[:] = vectors
+    index = store.Index(left_out=list(left_out), left_out_content=list(left_out))
+    for name, size, question in zip(ids, sizes, questions, strict=True):
+        index.add(name, f"words of {name}", question, size - question)
+    with store.create(path, layers, width, dtype, index, {**ATTRIBUTES, **changed}) as writer:
+        fill(writer, vectors, sizes)
     return vectors
 
 
@@ -68,12 +68,12 @@ def test_a_shard_without_examples_is_a_shard(tmp_path):
     write(tmp_path / "empty.h5", ids=(), sizes=(), questions=())
     with store.Activations([tmp_path / "empty.h5", tmp_path / "a.h5"]) as activations:
         assert "a" in activations
-    assert store.summary(tmp_path / "empty.h5") == (0, 0, 2, [])
+    assert store.summary(tmp_path / "empty.h5") == (0, 0, 0, [])
 
 
 def test_the_summary_counts_what_a_shard_holds(tmp_path):
     write(tmp_path / "a.h5", left_out=["z", "y"])
-    assert store.summary(tmp_path / "a.h5") == (2, 7, 2, ["y", "z"])
+    assert store.summary(tmp_path / "a.h5") == (2, 7, 0, ["y", "z"])
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -151,3 +151,78 @@ def test_files_are_closed_at_the_end_of_the_block(tmp_path):
         h5py.File(tmp_path / "a.h5", "a")
     with h5py.File(tmp_path / "a.h5", "a") as file:
         assert activations.layers == len(file["activations"])
+
+
+# Damage.
+
+
+def flipped(path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+
+
+def test_a_damaged_vector_is_named_when_it_is_read_and_the_others_are_not(tmp_path):
+    vectors = write(tmp_path / "a.h5")
+    at = (tmp_path / "a.h5").read_bytes().index(vectors[1, 3:7].tobytes())  # of example b, layer 1
+    flipped(tmp_path / "a.h5", at + 5)
+    with store.Activations([tmp_path / "a.h5"]) as activations:
+        np.testing.assert_array_equal(activations["a"][1], vectors[:, 1:3])
+        np.testing.assert_array_equal(activations.layer("b", 2)[1], vectors[2, 5:7])
+        said = r"a\.h5, example b, layer 1: damaged on disk: found the checksum \w{8}, wanted \w{8}\. Delete the file"
+        with pytest.raises(InputError, match=said):
+            activations["b"]
+        with pytest.raises(InputError, match=said):
+            activations.layer("b", 1)
+
+
+def test_a_byte_that_is_damaged_anywhere_changes_nothing_or_is_found(tmp_path):
+    path = tmp_path / "a.h5"
+    vectors = write(path, ids=("a", "b", "c"), sizes=(3, 4, 1), questions=(1, 2, 1), left_out=["x"])
+    whole = path.read_bytes()
+    found, dice = 0, np.random.default_rng(0)
+    for at in dice.integers(len(whole), size=400).tolist():
+        flipped(path, at)
+        try:
+            with store.Activations([path]) as activations:
+                assert activations.left_out == {"x"}
+                read = [np.concatenate(activations[name], axis=1) for name in "abc"]
+            np.testing.assert_array_equal(np.concatenate(read, axis=1), vectors)
+        except InputError:
+            found += 1
+        path.write_bytes(whole)
+    assert found > 100
+
+
+# What is taken over.
+
+
+def test_vectors_are_found_by_the_digest_of_their_words(tmp_path):
+    vectors = write(tmp_path / "a.h5", stands_on="1", left_out=["words of x"])
+    with store.Kept([tmp_path / "none.h5", tmp_path / "a.h5"], "1", "float32") as kept:
+        assert [f"words of {name}" in kept for name in "abxy"] == [True, True, True, False]
+        np.testing.assert_array_equal(kept.read("words of b"), vectors[:, 3:7])
+        assert kept.read("words of x") is None
+
+
+@pytest.mark.parametrize(("stands_on", "dtype"), [("2", "float32"), ("1", "float16")])
+def test_nothing_is_taken_over_from_a_store_that_stands_on_something_else(tmp_path, stands_on, dtype):
+    write(tmp_path / "a.h5", stands_on="1")
+    with store.Kept([tmp_path / "a.h5"], stands_on, dtype) as kept:
+        assert "words of a" not in kept
+
+
+def test_what_was_damaged_is_not_taken_over(tmp_path):
+    vectors = write(tmp_path / "a.h5", stands_on="1")
+    flipped(tmp_path / "a.h5", (tmp_path / "a.h5").read_bytes().index(vectors[1, 3:7].tobytes()))
+    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
+        assert kept.read("words of b") is None
+        assert kept.read("words of a") is not None
+    (tmp_path / "a.h5").write_bytes(b"nothing")
+    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
+        assert "words of a" not in kept
+
+
+def test_the_digest_of_words_tells_texts_apart():
+    texts = [(["a"], ["b"]), (["a", "b"], []), (["ab"], []), ([], ["a", "b"]), (["a b"], []), (["b"], ["a"])]
+    assert len({store.content_of(text) for text in texts}) == len(texts)

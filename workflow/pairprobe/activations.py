@@ -4,17 +4,20 @@ Examples go through in batches of like length; a word's vector is the mean of it
 one window of examples and one batch of hidden states, whatever the number of examples.
 """
 
+import hashlib
 import itertools
+import json
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
-import h5py
 import numpy as np
 import torch
+import transformers
 
-from pairprobe import checkpoints, files, store
+from pairprobe import checkpoints, devices, files, store
 from pairprobe.encoding import Encoding, check_alignment, encode
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, answer_sentence, read_examples
+from pairprobe.examples import Example, answer_sentence, dealt, read_examples
 from pairprobe.progress import Progress, log
 from pairprobe.provenance import folder_digest
 
@@ -24,6 +27,16 @@ VIEWS = ("paragraph", "sentence")
 WINDOW = 1024
 # How many are looked at, before anything is computed, for whether words and subtokens belong together.
 CHECKED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """What the encoder reads of an example, and its digest."""
+
+    example_id: str
+    question: list[str]
+    passage: list[str]
+    content: str
 
 
 def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | None:
@@ -48,68 +61,119 @@ def extract(
     storage: str = "float32",
     max_length: int = 512,
     threads: int | None = None,
+    code: dict | None = None,
 ) -> None:
-    """Write the activations of one shard of the examples: of every ``shard[1]``-th, beginning with ``shard[0]``.
+    """Write the activations of one shard of the examples: of those that ``examples.dealt`` gives to it.
 
     checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
-    ones included; a longer example is left out and listed. Uses a GPU where there is one. Raises InputError for bad
-    examples, and where hidden states are not finite or do not fit the storage type; then nothing is left at ``path``.
+    ones included; a longer example is left out and listed. code: the digests of the code that computes. Uses a GPU where
+    there is one. Where memory runs out, batches are halved.
+
+    What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
+    taken over: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are
+    not finite or do not fit the storage type; then nothing is changed at ``path``.
     """
     if threads:
         torch.set_num_threads(threads)
-    device = checkpoints.device_of(shard[0])
-    precision = checkpoints.resolve_precision(precision, device)
+    device = devices.claim()
+    precision = devices.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)
     limit = min(max_length, tokenizer.model_max_length, checkpoints.longest(model))
-    alike = padding_shows(model, device)
-    if alike:
-        log.info("%s: padding changes the numbers of %s; a batch holds one length only", checkpoint, type(model).__name__)
 
-    def mine() -> Iterator[Example]:
-        return itertools.islice(read_examples(examples), shard[0], None, shard[1])
+    def mine() -> Iterator[Viewed]:
+        return viewed(dealt(read_examples(examples), *shard), view)
 
-    def encoded() -> Iterator[list[tuple[str, Encoding]]]:
-        return windows(mine(), view, tokenizer)
+    first = ((each.example_id, each.question, each.passage) for each in itertools.islice(mine(), CHECKED))
+    check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
+    attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
+    attributes["stands_on"] = _stands_on(attributes, device, code)
+    with store.Kept(files.former(path), attributes["stands_on"], storage) as kept:
+        index = _measured(mine(), kept, tokenizer, limit)
+        for example_id in index.left_out:
+            log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
+        layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
+        with (
+            files.whole(path) as temporary,
+            store.create(temporary, layers, hidden, storage, index, attributes) as writer,
+            Progress(len(index.example_id), f"activations, {view}") as progress,
+        ):
+            run = _Extraction(model, tokenizer, batch_size, device, writer, index, progress)
+            run(mine(), kept)
+    log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
+    log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
+    log.info("%d examples were taken over", len(run.place) - run.computed)
 
-    first = itertools.islice(_viewed(mine(), view), CHECKED)
-    check_alignment(tokenizer, ((example_id, *words) for example_id, words in first), f"checkpoint {checkpoint}")
 
-    ids, left_out, sizes, questions, subtokens, without = [], [], [], [], 0, 0
-    for example_id, encoding in itertools.chain.from_iterable(encoded()):
-        if len(encoding) > limit:
-            left_out.append(example_id)
-            continue
-        ids.append(example_id)
-        sizes.append(encoding.words)
-        questions.append(encoding.first_words)
-        subtokens += len(encoding)
-        without += int((encoding.subtokens() == 0).sum())
-    for example_id in left_out:
-        log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
+def _stands_on(attributes: dict, device: str, code: dict | None) -> str:
+    """Return the digest of all that vectors stand on but the words. (Threads and batches shift their last bits alone.)"""
+    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    everything = {**attributes, **versions, "device": device, "code": code}
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
 
-    attributes = {
-        "checkpoint": folder_digest(checkpoint),
-        "view": view,
-        "precision": precision,
-        "max_length": limit,
-    }
-    shape = (model.config.num_hidden_layers + 1, int(sum(sizes)), model.config.hidden_size)
-    place = dict(zip(ids, np.concatenate([[0], np.cumsum(sizes)]).astype(int), strict=False))
-    with (
-        files.whole(path) as temporary,
-        store.create(
-            temporary, shape, storage, np.array(sizes, int), np.array(questions, int), ids, left_out, without, attributes
-        ) as dataset,
-        Progress(len(ids), f"activations, {view}") as progress,
-    ):
-        for window in encoded():
-            kept = sorted((len(e), i, name, e) for i, (name, e) in enumerate(window) if len(e) <= limit)
-            for batch in _batched(kept, batch_size, alike):
-                names, encodings = [row[2] for row in batch], [row[3] for row in batch]
-                write_batch(dataset, names, encodings, hidden_states(model, encodings, device), place)
-                progress.update(len(batch))
-    log.info("%s: %d examples, %d words, %d subtokens, %d left out", path, len(ids), shape[1], subtokens, len(left_out))
+
+def _measured(rows: Iterable[Viewed], kept: store.Kept, tokenizer, limit: int) -> store.Index:
+    """Say what the store will hold; only what was not kept is encoded for that."""
+    index = store.Index()
+    for window in _windows(rows):
+        new = [each for each in window if each.content not in kept]
+        lengths = {each.content: len(encoding) for each, encoding in zip(new, _encode(tokenizer, new), strict=True)}
+        for each in window:
+            if each.content in kept.left_out or lengths.get(each.content, 0) > limit:
+                index.left_out.append(each.example_id)
+                index.left_out_content.append(each.content)
+            else:
+                index.add(each.example_id, each.content, len(each.question), len(each.passage))
+    return index
+
+
+def _windows(rows: Iterable[Viewed]) -> Iterator[list[Viewed]]:
+    rows = iter(rows)
+    while window := list(itertools.islice(rows, WINDOW)):
+        yield window
+
+
+def _encode(tokenizer, rows: list[Viewed]) -> list[Encoding]:
+    return encode(tokenizer, [each.question for each in rows], [each.passage for each in rows]) if rows else []
+
+
+class _Extraction:
+    """Fills a store: with what was kept, and with what the model gives for the rest."""
+
+    def __init__(self, model, tokenizer, batch_size: int, device: str, writer: store.Writer, index: store.Index, progress):
+        self.model, self.tokenizer, self.device, self.writer, self.progress = model, tokenizer, device, writer, progress
+        self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
+        self.batches = devices.Batches(batch_size, "examples")
+        self.batch_size, self.alike = batch_size, padding_shows(model, device)
+        self.computed = self.subtokens = self.passes = 0
+        if self.alike:
+            log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
+
+    def __call__(self, rows: Iterable[Viewed], kept: store.Kept) -> None:
+        for window in _windows(rows):
+            new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
+            encodings = _encode(self.tokenizer, new)
+            items = sorted((len(e), i, new[i].example_id, e) for i, e in enumerate(encodings))
+            for batch in _batched(items, self.batch_size, self.alike):
+                self.batches(self._run, batch)
+
+    def _take_over(self, each: Viewed, kept: store.Kept) -> bool:
+        vectors = kept.read(each.content)
+        if vectors is None:
+            return False
+        for layer, of_layer in enumerate(vectors):
+            self.writer.write(layer, self.place[each.example_id], of_layer)
+        self.progress.update()
+        return True
+
+    def _run(self, batch: list) -> list:
+        places, encodings = [self.place[example_id] for _, _, example_id, _ in batch], [e for *_, e in batch]
+        write_batch(self.writer, batch[0][2], places, encodings, hidden_states(self.model, encodings, self.device))
+        self.progress.update(len(batch))
+        self.computed += len(batch)
+        self.subtokens += sum(map(len, encodings))
+        self.passes += 1
+        return batch
 
 
 def _batched(items: list, size: int, alike: bool) -> Iterator[list]:
@@ -133,17 +197,12 @@ def padding_shows(model, device: str) -> bool:
     return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
 
 
-def windows(examples: Iterable[Example], view: str, tokenizer) -> Iterator[list[tuple[str, Encoding]]]:
-    """Encode the examples that have a view, ``WINDOW`` at a time; yields ``[(example_id, encoding), ...]``."""
-    rows = _viewed(examples, view)
-    while window := list(itertools.islice(rows, WINDOW)):
-        encodings = encode(tokenizer, [words[0] for _, words in window], [words[1] for _, words in window])
-        yield [(example_id, encoding) for (example_id, _), encoding in zip(window, encodings, strict=True)]
-
-
-def _viewed(examples: Iterable[Example], view: str) -> Iterator[tuple[str, tuple[list[str], list[str]]]]:
-    viewed = ((example.example_id, view_words(example, view)) for example in examples)
-    return ((example_id, words) for example_id, words in viewed if words is not None)
+def viewed(examples: Iterable[Example], view: str) -> Iterator[Viewed]:
+    """Yield what the encoder reads of the examples that have a view."""
+    for example in examples:
+        words = view_words(example, view)
+        if words is not None:
+            yield Viewed(example.example_id, *words, store.content_of(words))
 
 
 def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
@@ -178,13 +237,12 @@ def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[tor
 
 
 def write_batch(
-    dataset: h5py.Dataset,
-    names: list[str],
-    encodings: list[Encoding],
-    layers: Iterable[torch.Tensor],
-    place: dict[str, int],
+    writer: store.Writer, name: str, places: list[int], encodings: list[Encoding], layers: Iterable[torch.Tensor]
 ) -> None:
-    """Average the hidden states of each word's subtokens and write them to the words' rows, layer by layer."""
+    """Average the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
+
+    name: of the first example, by which errors call the batch.
+    """
     counts = np.concatenate([encoding.subtokens() for encoding in encodings])
     longest = max(len(encoding) for encoding in encodings)
     rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
@@ -194,11 +252,11 @@ def write_batch(
         lengths = torch.from_numpy(counts).to(layer.device)
         words = torch.segment_reduce(pieces, "mean", lengths=lengths, axis=0, unsafe=True).cpu().numpy()
         words[counts == 0] = np.nan
-        words = words.astype(dataset.dtype)
+        words = words.astype(writer.dtype)
         if not np.isfinite(words[counts > 0]).all():
             raise InputError(
-                f"layer {number}, near example {names[0]}: found hidden states that are not finite or do not fit "
-                f"{dataset.dtype}. Set activations.precision and activations.storage to float32."
+                f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "
+                f"{writer.dtype}. Set activations.precision and activations.storage to float32."
             )
-        for i, name in enumerate(names):
-            dataset[number, place[name] : place[name] + encodings[i].words] = words[edges[i] : edges[i + 1]]
+        for i, place in enumerate(places):
+            writer.write(number, place, words[edges[i] : edges[i + 1]])

@@ -5,6 +5,8 @@ for no answer. A span is at most so many words of one passage, or, on a page wit
 is long alone.
 """
 
+import hashlib
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,14 +14,17 @@ from dataclasses import dataclass
 import msgspec
 import numpy as np
 import torch
+import transformers
 from transformers.utils import logging
 
-from pairprobe import checkpoints, files, joint_model
+from pairprobe import checkpoints, devices, files, joint_model
 from pairprobe.encoding import check_alignment
 from pairprobe.errors import InputError
+from pairprobe.examples import shard_of
 from pairprobe.pages import Page, read_pages
-from pairprobe.predictions import Prediction
+from pairprobe.predictions import Kept, Prediction
 from pairprobe.progress import Progress, log
+from pairprobe.provenance import file_digest, folder_digest
 from pairprobe.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens_of, windows
 
 # Windows wait until so many batches of them are there, and are then sorted by length.
@@ -59,30 +64,61 @@ def predict(
     batch_size: int = 16,
     precision: str = "float32",
     threads: int | None = None,
+    code: dict | None = None,
 ) -> None:
-    """Answer the questions ``asked`` from the pages of ``documents``, every n-th page, and write a prediction for each.
+    """Answer the questions ``asked`` of one shard from the pages of ``documents``, and write a prediction for each.
 
     heads: a file of ``finetuning.train_heads``, or None where the checkpoint was trained here. max_length, stride: see
-    ``windows.windows``. max_words: the longest short answer. A few batches of windows are in memory at a time, however
-    long a page. Raises InputError where the checkpoint cannot answer, or a question fills a window.
+    ``windows.windows``. max_words: the longest short answer. code: the digests of the code that computes. A few batches of
+    windows are in memory at a time, however long a page; where memory runs out, batches are halved.
+
+    What ``path``, and predictions of another division beside it, hold for the same pages, checkpoint, settings and code is
+    taken over. Raises InputError where the checkpoint cannot answer, or a question fills a window.
     """
     if threads:
         torch.set_num_threads(threads)
-    device = checkpoints.device_of(shard[0])
+    device = devices.claim()
+    precision = devices.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
-    model = joint_model.load(checkpoint, checkpoints.resolve_precision(precision, device), heads).eval().to(device)
+    model = joint_model.load(checkpoint, precision, heads).eval().to(device)
     checkpoints.check_windows(model.model, max_length, checkpoint, "evaluation")
     answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, f"checkpoint {checkpoint}")
-    pages = (page for page in read_pages(documents, shard) if page.example_id in asked)
-    with Progress(len(asked) // shard[1], "answering", "questions") as progress:
+    settings = {"max_length": max_length, "stride": stride, "max_words": max_words, "precision": precision}
+    stands_on = _stands_on(checkpoint, heads, settings, device, code)
+    kept, mine = Kept(path), {name for name in asked if shard_of(name, shard[1]) == shard[0]}
+    # In the order of the pages; None where a page is still to be answered.
+    rows: dict[str, dict | None] = {}
+    contents: dict[str, str] = {}
 
-        def rows() -> Iterator[dict]:
-            for prediction in answering(pages):
-                progress.update()
-                yield msgspec.to_builtins(prediction)
+    with Progress(len(mine), "answering", "questions") as progress:
 
-        files.write_json_lines(path, rows())
-    log.info("%s: %d questions answered from %d windows", path, progress.done, answering.windows)
+        def new() -> Iterator[Page]:
+            for page in read_pages(documents, wanted=mine.__contains__):
+                contents[page.example_id] = content = _content(page, stands_on)
+                rows[page.example_id] = row = kept.get(content)
+                if row is None:
+                    yield page
+                else:
+                    progress.update()
+
+        for prediction in answering(new()):
+            name = prediction.example_id
+            rows[name] = {**msgspec.to_builtins(prediction), "content": contents[name]}
+            progress.update()
+    files.write_json_lines(path, rows.values())
+    log.info("%s: %d questions, %d windows", path, len(rows), answering.windows)
+
+
+def _stands_on(checkpoint: str, heads: str | None, settings: dict, device: str, code: dict | None) -> bytes:
+    """Return the digest of all that a prediction stands on but its page."""
+    everything = {**settings, "checkpoint": folder_digest(checkpoint), "heads": heads and file_digest(heads)}
+    everything |= {"device": device, "code": code, "torch": torch.__version__, "transformers": transformers.__version__}
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).digest()
+
+
+def _content(page: Page, stands_on: bytes) -> str:
+    """Return the digest of a page and of all that its prediction stands on."""
+    return hashlib.blake2b(stands_on + msgspec.json.encode(page), digest_size=16).hexdigest()
 
 
 class _Answering:
@@ -95,6 +131,7 @@ class _Answering:
         self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)
         self.max_length, self.stride, self.windows = max_length, stride, 0
+        self.batches = devices.Batches(batch_size, "windows")
 
     def __call__(self, pages: Iterable[Page]) -> Iterator[Prediction]:
         """Yield a prediction for each page, in their order."""
@@ -127,7 +164,7 @@ class _Answering:
         waiting.sort(key=lambda item: len(item[1].input_ids))
         for i in range(0, len(waiting), self.batch_size):
             some = waiting[i : i + self.batch_size]
-            for (number, _), found in zip(some, self._best([window for _, window in some]), strict=True):
+            for (number, _), found in zip(some, self.batches(self._best, [window for _, window in some]), strict=True):
                 if found is not None:
                     # Of equal ones the first on the page, in whatever order windows come.
                     best[number] = max(best.get(number, found), found, key=lambda one: (round(one.score, 4), -one.at))

@@ -1,5 +1,6 @@
 """Checkpoints: fetched from where the configuration says, verified, loaded. Safetensors only, no remote code."""
 
+import functools
 import importlib.util
 import inspect
 import json
@@ -11,6 +12,7 @@ from pairprobe import downloads, files
 from pairprobe.encoding import check_alignment
 from pairprobe.errors import InputError
 from pairprobe.progress import log
+from pairprobe.provenance import file_digest
 
 # What a checkpoint's folder may hold; weights in pickles and Python code are never copied.
 _FILES = (
@@ -26,6 +28,8 @@ _FILES = (
     "merges.txt",
     "*.model",
 )
+# What a checkpoint of the workflow has beside: the digests of its files.
+SUMS = "SHA256SUMS"
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
@@ -49,6 +53,34 @@ def fetch(source: dict, target: str) -> None:
             for file in sorted({file for pattern in _FILES for file in folder.glob(pattern)}):
                 shutil.copyfile(file, temporary / file.name)
         verify(temporary)
+        seal(temporary)
+
+
+def seal(folder: str | Path) -> None:
+    """Write the SHA-256 of each file into a checkpoint's folder, in the form of ``sha256sum``, for ``check_seal``."""
+    folder = Path(folder)
+    digests = [f"{file_digest(file)}  {file.name}\n" for file in sorted(folder.iterdir()) if file.name != SUMS]
+    (folder / SUMS).write_text("".join(digests), encoding="utf-8")
+
+
+def check_seal(folder: str | Path) -> None:
+    """Raise InputError where a file of a checkpoint is not as it was when the folder was sealed; a folder need not be."""
+    sums = Path(folder) / SUMS
+    for line in sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else ():
+        wanted, name = line.split("  ", 1)
+        file = Path(folder) / name
+        found = _digest_of(file, file.stat().st_mtime_ns) if file.is_file() else "no file"
+        if found != wanted:
+            raise InputError(
+                f"checkpoint {folder}: {name} was damaged on disk: found the SHA-256 {found}, wanted {wanted} (in {SUMS}). "
+                "Delete the folder, and it is made again."
+            )
+
+
+# A job loads a checkpoint's parts one after the other.
+@functools.lru_cache(maxsize=64)
+def _digest_of(path: Path, _modified: int) -> str:
+    return file_digest(path)
 
 
 def _package_folder(source: dict) -> Path:
@@ -121,10 +153,12 @@ def load_tokenizer(folder: str | Path):
     """Load a checkpoint's fast tokenizer, made to read a list of words as the model reads running text.
 
     It gives segment ids exactly where the model has segments, fills up and cuts off on the right, and has a padding token.
-    Raises InputError where there is none, a slow one only, or one that splits words otherwise than in a text.
+    Raises InputError where there is none, a slow one only, or one that splits words otherwise than in a text; and where the
+    checkpoint was damaged.
     """
     from transformers import AutoTokenizer
 
+    check_seal(folder)
     name = f"checkpoint {folder}"
     if not any(file for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)):
         raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
@@ -143,9 +177,13 @@ def load_tokenizer(folder: str | Path):
 
 
 def load_config(folder: str | Path):
-    """Load a checkpoint's config. Raises InputError where ``transformers`` does not know its architecture."""
+    """Load a checkpoint's config.
+
+    Raises InputError where ``transformers`` does not know its architecture, and where the checkpoint was damaged.
+    """
     from transformers import AutoConfig
 
+    check_seal(folder)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
@@ -218,24 +256,6 @@ def _blank_by_normalizer(backend) -> None:
             piece.add_prefix_space = False
 
 
-def resolve_precision(precision: str, device: str) -> str:
-    """Return the type of a forward pass: ``auto`` is bfloat16 where the processor computes in it, else float32."""
-    import torch
-
-    if precision != "auto":
-        return precision
-    if device == "cpu":
-        return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
-    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
-
-
-def device_of(shard: int = 0) -> str:
-    """Return where a job computes: of several GPUs one by the number of its shard, so that jobs share them."""
-    import torch
-
-    return f"cuda:{shard % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
-
-
 def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
     """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
 
@@ -258,7 +278,8 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
 def load_model(auto, folder: str | Path, precision: str) -> tuple:
     """Load a checkpoint by one of transformers' Auto classes; returns the model and the names of the weights a head lacks.
 
-    Raises InputError where the class has no model for the checkpoint's architecture, and where the encoder lacks weights.
+    Raises InputError where the class has no model for the checkpoint's architecture, where the encoder lacks weights, and
+    where the checkpoint was damaged.
     """
     import torch
     from transformers.utils import logging

@@ -142,6 +142,16 @@ def chosen(example_ids: Iterable[str], at_most: int | None, seed: int) -> set[st
     return set(order[:at_most])
 
 
+def shard_of(example_id: str, shards: int) -> int:
+    """Return which of so many shards an example is in, from 0: by a hash of its name, whatever else there is."""
+    return int.from_bytes(hashlib.blake2b(example_id.encode(), digest_size=8).digest()) % shards
+
+
+def dealt(examples: Iterable[Example], shard: int, shards: int) -> Iterator[Example]:
+    """Yield the examples of one shard."""
+    return (example for example in examples if shard_of(example.example_id, shards) == shard)
+
+
 def answer_sentence(example: Example) -> Span | None:
     """Return the sentence that holds the short answer; from first to last where the answer crosses sentences.
 

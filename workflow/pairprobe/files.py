@@ -78,6 +78,19 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def former(path: str | os.PathLike) -> list[str]:
+    """List the files that may hold a part of what a shard, such as ``probe-3of8.h5``, will hold.
+
+    That is the one whose place it takes, and those of other divisions (``probe-1of4.h5``), wherever they are there. The
+    others of its own division are not listed: they are the business of jobs that may be at work.
+    """
+    path = Path(path)
+    own = re.fullmatch(r"(.*?)\d+(of\d+)", path.stem)
+    others = sorted(path.parent.glob(f"{own[1]}*of*{path.suffix}")) if own else []
+    kept = [str(other) for other in others if not other.stem.endswith(own[2])]
+    return [*kept, str(path)] if path.exists() else kept
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
     with whole(path) as temporary:

@@ -4,6 +4,7 @@ Hugging Face's Trainer does it: on one device, or on several with torchrun, with
 and it goes on where it was killed. After Alberti et al. (2019), see ``windows`` and ``joint_model``.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -12,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from logging import INFO, StreamHandler
 from pathlib import Path
@@ -25,7 +27,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
-from pairprobe import checkpoints, files, joint_model
+from pairprobe import checkpoints, devices, files, joint_model
 from pairprobe.errors import InputError
 from pairprobe.features import Features
 from pairprobe.predictions import FROZEN, OWN, RANDOM
@@ -38,6 +40,10 @@ HISTORY_FIELDS = ("step", "epoch", "loss", "learning_rate")
 _LOGGED = 200
 # What a training leaves in its working folder.
 _TRAINED, _HISTORY = "trained.safetensors", "history.json"
+# What one of several processes leaves that stopped: for bad input what it said, for want of memory the windows it had.
+_ERROR, _OUT_OF_MEMORY = "error.txt", "out_of_memory.txt"
+# Seconds to wait for a training that was told to stop, which ends with the step that it is at.
+_PATIENCE = 60
 
 logging.disable_progress_bar()
 logging.set_verbosity_error()
@@ -71,6 +77,7 @@ def finetune(
         trained.model.save_pretrained(temporary)
         checkpoints.load_tokenizer(start).save_pretrained(temporary)
         checkpoints.verify(temporary)
+        checkpoints.seal(temporary)
     _finish(work, history)
 
 
@@ -122,13 +129,63 @@ def _trained(
     stands_on |= {"settings": {key: value for key, value in settings.items() if key != "save_steps"}, "seed": seed}
     stands_on |= {"processes": processes, "frozen": frozen, "code": code}
     stands_on |= {"torch": torch.__version__, "transformers": transformers.__version__}
-    _prepare(Path(work), stands_on)
-    log.info("training %s on %d windows%s", start, len(kept), ", encoder frozen" if frozen else "")
-    arguments = {"start": start, "features": features, "work": work, "settings": settings, "seed": seed, "frozen": frozen}
-    _launch(arguments, processes) if processes > 1 else train(**arguments)
+    device = devices.claim(processes)
+    if processes > 1 and device == "cpu":
+        log.warning("no GPU is here: %d processes share the processor", processes)
+    with _alone(work):
+        _prepare(Path(work), stands_on)
+        log.info("training %s on %d windows%s", start, len(kept), ", encoder frozen" if frozen else "")
+        arguments = {"start": start, "features": features, "work": work, "settings": settings, "seed": seed}
+        _train_in_memory({**arguments, "frozen": frozen}, processes)
     model, _ = joint_model.initial(start, seed, frozen)
     model.load_state_dict(load_file(Path(work) / _TRAINED))
     return model
+
+
+@contextlib.contextmanager
+def _alone(work: str) -> Iterator[None]:
+    """Keep other trainings out of a working folder; raise InputError where one is at work there, and goes on."""
+    Path(work).parent.mkdir(parents=True, exist_ok=True)
+    end = time.monotonic() + _PATIENCE
+    while (lock := devices.lock_file(f"{work}.lock")) is None:
+        if time.monotonic() > end:
+            raise InputError(
+                f"{work}: another training is at work there. Wait for its end, or stop it (on a cluster: scancel), and "
+                "start again."
+            )
+        time.sleep(0.5)
+    try:
+        yield
+    finally:
+        Path(f"{work}.lock").unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _train_in_memory(arguments: dict, processes: int) -> None:
+    """Train; where memory runs out, with half as many windows at once on a device, from the last checkpoint on."""
+    while True:
+        try:
+            _launch(arguments, processes) if processes > 1 else train(**arguments)
+        except _OutOfMemoryError as error:
+            at_once, said = error.at_once, str(error)
+        else:
+            return
+        devices.free_memory()
+        if at_once == 1:
+            raise InputError(
+                f"training ran out of memory with one window at a time ({said}). Set finetuning.max_length lower, or give "
+                "the job more memory."
+            )
+        log.warning("out of memory with %d windows at once (%s); trying %d", at_once, said, at_once // 2)
+        arguments = {**arguments, "settings": {**arguments["settings"], "device_batch_size": at_once // 2}}
+
+
+class _OutOfMemoryError(Exception):
+    """Memory ran out with so many windows at once on a device."""
+
+    def __init__(self, at_once: int, said: str):
+        super().__init__(said)
+        self.at_once = at_once
 
 
 def _prepare(work: Path, stands_on: dict) -> None:
@@ -162,16 +219,10 @@ def _launch(arguments: dict, processes: int) -> None:
             f"finetuning.batch_size: found {arguments['settings']['batch_size']}, which {processes} processes cannot "
             f"share. Set it to a multiple of {processes}, or the resource gpu lower."
         )
-    if torch.cuda.is_available() and torch.cuda.device_count() < processes:
-        raise InputError(
-            f"finetuning: {processes} GPUs were asked for, and {torch.cuda.device_count()} are here. "
-            "Set the resource gpu lower."
-        )
-    if not torch.cuda.is_available():
-        log.warning("no GPU is here: %d processes share the processor", processes)
     work = Path(arguments["work"])
-    said = work / "error.txt"
-    said.unlink(missing_ok=True)
+    said, memory = work / _ERROR, work / _OUT_OF_MEMORY
+    for file in (said, memory):
+        file.unlink(missing_ok=True)
     files.write_text(work / "arguments.json", json.dumps(arguments))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
     command += ["--log-dir", os.devnull]  # else an empty folder is left in /tmp
@@ -181,6 +232,9 @@ def _launch(arguments: dict, processes: int) -> None:
     with subprocess.Popen(command, env=environment, preexec_fn=_end_with_parent, **pipe) as running:
         for line in running.stdout:
             log.info("%s", line.rstrip())
+    if running.returncode and memory.is_file():
+        at_once, _, error = memory.read_text().partition(" ")
+        raise _OutOfMemoryError(int(at_once), error)
     if running.returncode:
         raise InputError(
             said.read_text() if said.is_file() else f"torchrun ended with status {running.returncode}; see the log."
@@ -194,8 +248,10 @@ def _end_with_parent() -> None:
 
 
 def train(start: str, features: list[str], work: str, settings: dict, seed: int, frozen: bool) -> None:
-    """Train in this process, which is the only one or one of those that torchrun started; the result is left in
-    ``work``."""
+    """Train in this process, which is the only one or one of those that torchrun started; the result is left in ``work``.
+
+    Raises _OutOfMemoryError where memory runs out; what was saved stays.
+    """
     torch.set_num_threads(settings["threads"])
     model, _ = joint_model.initial(start, seed, frozen)
     windows = Features(features)
@@ -208,7 +264,14 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
         callbacks=[_Report()],
     )
     trainer.remove_callback(PrinterCallback)  # _Report says it, in the log
-    trainer.train(resume_from_checkpoint=get_last_checkpoint(work))
+    try:
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(work))
+    except Exception as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        said = " ".join(str(error).split())[:200]
+        # Not from that error, which holds what did not fit.
+        raise _OutOfMemoryError(trainer.args.per_device_train_batch_size, said) from None
     if trainer.is_world_process_zero():
         with files.whole(Path(work) / _TRAINED) as temporary:
             save_file({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, temporary)
@@ -237,7 +300,7 @@ def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArgum
         save_total_limit=1,
         logging_steps=logging_steps,
         logging_nan_inf_filter=False,
-        bf16=checkpoints.resolve_precision(settings["precision"], device) == "bfloat16",
+        bf16=devices.resolve_precision(settings["precision"], device) == "bfloat16",
         seed=seed,
         data_seed=seed,
         use_cpu=device == "cpu",
@@ -373,5 +436,8 @@ if __name__ == "__main__":
     try:
         train(**given)
     except InputError as error:
-        files.write_text(Path(given["work"]) / "error.txt", str(error))
+        files.write_text(Path(given["work"]) / _ERROR, str(error))
         sys.exit(f"error: {error}")
+    except _OutOfMemoryError as error:
+        files.write_text(Path(given["work"]) / _OUT_OF_MEMORY, f"{error.at_once} {error}")
+        sys.exit(f"error: out of memory: {error}")

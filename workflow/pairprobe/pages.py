@@ -5,7 +5,7 @@ tokens, markup among them, as Natural Questions does; those of ``examples`` coun
 """
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
@@ -129,10 +129,17 @@ def row_of(page: Page) -> dict:
     return msgspec.to_builtins(page)
 
 
-def read_pages(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Page]:
+class _Named(msgspec.Struct):
+    """A page's name, for those that are not wanted."""
+
+    example_id: str
+
+
+def read_pages(path: str, shard: tuple[int, int] = (0, 1), wanted: Callable[[str], bool] | None = None) -> Iterator[Page]:
     """Read ``documents/{partition}.jsonl.gz``, checking each line, one page in memory at a time.
 
-    shard: ``(i, n)``, every n-th line from line i on; the others are not looked at. Raises InputError for a line that is
+    shard: ``(i, n)``, every n-th line from line i on; the others are not looked at. wanted: which pages are, by their
+    example_id; of the others nothing else is looked at. Raises InputError for a line that is
     cut off, lacks a field, or has a span outside its page, and for an example_id that occurs twice.
     """
     seen: dict[str, str] = {}
@@ -140,7 +147,12 @@ def read_pages(path: str, shard: tuple[int, int] = (0, 1)) -> Iterator[Page]:
     for i, (where, line) in enumerate(files.read_lines(path)):
         if i % count != number:
             continue
-        page = line if isinstance(line, InputError) else decoded(where, line, Page)
+        if isinstance(line, InputError):
+            raise line
+        named = decoded(where, line, _Named) if wanted else None
+        if isinstance(named, _Named) and not wanted(named.example_id):
+            continue
+        page = decoded(where, line, Page)
         if isinstance(page, InputError):
             raise page
         check(where, page)

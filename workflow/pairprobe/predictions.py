@@ -9,6 +9,7 @@ from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import Span, chosen
 from pairprobe.pages import Page, read_pages
+from pairprobe.progress import log
 from pairprobe.windows import NO, NULL, SHORT, YES
 
 # What tables say of the heads that a checkpoint answers with.
@@ -36,6 +37,26 @@ class Prediction(msgspec.Struct, frozen=True):
 def read_predictions(paths: Iterable[str]) -> list[Prediction]:
     """Read the predictions of all shards."""
     return [msgspec.convert(row, Prediction) for path in paths for _, row in files.read_json_lines(path)]
+
+
+class Kept:
+    """Former predictions, by the digest ``content`` of their page and of all that they stand on.
+
+    Of the file whose place ``path`` takes, and of other divisions beside it. (The others of its own division are the
+    business of jobs that may be at work.)
+    """
+
+    def __init__(self, path: str):
+        self._rows: dict[str, dict] = {}
+        for former in files.former(path):
+            try:
+                self._rows |= {row["content"]: row for _, row in files.read_json_lines(former) if "content" in row}
+            except InputError as error:
+                log.info("nothing is taken over: %s", error)
+
+    def get(self, content: str) -> dict | None:
+        """Return the row of a prediction, or None."""
+        return self._rows.get(content)
 
 
 def write_predictions(predictions: Iterable[Prediction], official: str, texts: str, refuses: bool = False) -> None:

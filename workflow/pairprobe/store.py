@@ -4,58 +4,102 @@
     offsets         (examples+1,): the words of example i are rows [offsets[i], offsets[i+1])
     question_words  (examples,): how many of them are the question's; they come first
     example_id      (examples,)
+    content         (examples,): a digest of the words that were encoded
+    crc32           (layers+1, examples): the checksum of each example's rows, by which damage is seen when they are read
     left_out        (n,): examples longer than max_length
+    left_out_content (n,): a digest of their words
     without_vector  (): how many words have no subtoken
 
-Attributes: checkpoint (digest of the folder), view, precision, max_length, version.
+Attributes: checkpoint (digest of the folder), view, precision, max_length, version; stands_on, a digest of all that the
+vectors of an example stand on but its words; index, the checksum of all but the activations.
 """
 
 import contextlib
 import errno
+import hashlib
 import math
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import h5py
 import numpy as np
+from isal import isal_zlib
 
 from pairprobe.errors import InputError
+from pairprobe.progress import log
 
-VERSION = 1
+VERSION = 2
+# What shards that belong together have in common.
+_COMMON = ("checkpoint", "view", "precision", "max_length", "version")
+_INDEX = ("offsets", "question_words", "crc32", "without_vector", "example_id", "content", "left_out", "left_out_content")
+_TEXTS = ("example_id", "content", "left_out", "left_out_content")
+
+
+@dataclass(slots=True)
+class Index:
+    """What a store will hold but for the vectors: each example's name, the digest of its words, and how many there are.
+
+    Those that are too long have their names and digests in left_out.
+    """
+
+    example_id: list[str] = field(default_factory=list)
+    content: list[str] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    question_words: list[int] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    left_out_content: list[str] = field(default_factory=list)
+
+    def add(self, example_id: str, content: str, question_words: int, passage_words: int) -> None:
+        """Add an example."""
+        self.example_id.append(example_id)
+        self.content.append(content)
+        self.question_words.append(question_words)
+        self.words.append(question_words + passage_words)
+
+
+class Writer:
+    """Writes vectors to their places in a store."""
+
+    def __init__(self, dataset: h5py.Dataset, offsets: np.ndarray):
+        self._dataset, self._offsets = dataset, offsets
+        self.dtype = dataset.dtype
+        self.crc32 = np.zeros((dataset.shape[0], len(offsets) - 1), np.uint32)
+        self.without_vector = np.zeros(len(offsets) - 1, np.int64)
+
+    def write(self, layer: int, example: int, vectors: np.ndarray) -> None:
+        """Write one layer of an example, by its place in the index: (words, hidden), of the type of the store."""
+        self._dataset[layer, self._offsets[example] : self._offsets[example + 1]] = vectors
+        self.crc32[layer, example] = _checksum(vectors)
+        self.without_vector[example] = np.isnan(vectors[:, 0]).sum()
 
 
 @contextlib.contextmanager
-def create(
-    path,
-    shape: tuple[int, int, int],
-    dtype: str,
-    sizes: np.ndarray,
-    questions: np.ndarray,
-    ids: list[str],
-    left_out: list[str],
-    without_vector: int,
-    attributes: dict,
-) -> Iterator[h5py.Dataset]:
-    """Create a store of known size; yields its activations for writing. sizes, questions: (examples,), words of each.
+def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes: dict) -> Iterator[Writer]:
+    """Create a store of known size; yields what writes its activations. layers: the embeddings (layer 0) included.
 
     The layout is contiguous, so that every example is written once, straight to its place, in any order. Raises OSError
     where the disk has no room, before anything is computed if that can be seen by then.
     """
+    offsets = np.concatenate([[0], np.cumsum(index.words)]).astype(np.int64)
+    shape = (layers, int(offsets[-1]), hidden)
     needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(Path(path).parent).free
     if needed > free:
         wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; activations.storage: float16 takes half"
         raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
     try:
         with h5py.File(path, "w", libver="latest") as file:
-            dataset = file.create_dataset("activations", shape, dtype=dtype)
-            file["offsets"] = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-            file["question_words"] = questions.astype(np.int64)
-            file.create_dataset("example_id", data=np.array(ids, dtype=object), dtype=h5py.string_dtype())
-            file.create_dataset("left_out", data=np.array(left_out, dtype=object), dtype=h5py.string_dtype())
-            file["without_vector"] = without_vector
-            file.attrs.update({**attributes, "version": VERSION})
-            yield dataset
+            writer = Writer(file.create_dataset("activations", shape, dtype=dtype), offsets)
+            file["offsets"] = offsets
+            file["question_words"] = np.array(index.question_words, np.int64)
+            for name in _TEXTS:
+                texts = np.array(getattr(index, name), dtype=object)
+                file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+            yield writer
+            file["without_vector"] = writer.without_vector.sum()
+            file["crc32"] = writer.crc32
+            file.attrs.update({**attributes, "version": VERSION, "index": _digest_of_index(file)})
     except RuntimeError as error:
         if "write" not in str(error) and "flush" not in str(error):
             raise
@@ -63,54 +107,124 @@ def create(
         raise OSError(errno.ENOSPC, f"could not be written: {error}", str(path)) from error
 
 
+def _checksum(vectors: np.ndarray) -> int:
+    return isal_zlib.crc32(np.ascontiguousarray(vectors).data.cast("B") if vectors.size else b"")
+
+
+def _digest_of_index(file: h5py.File) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in _INDEX:
+        stored = file[name].asstr()[:] if name in _TEXTS else file[name][()]
+        digest.update("\0".join(stored).encode() if name in _TEXTS else np.asarray(stored).tobytes())
+    return digest.hexdigest()
+
+
+def content_of(words: Iterable[list[str]]) -> str:
+    """Return the digest of an example's lists of words: 16 hexadecimal digits."""
+    text = "\0".join("\n".join(part) for part in words)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+class Shard:
+    """One file of a store, read by the place of an example in it. Raises InputError for a file that is missing, cut off,
+    damaged or of another version."""
+
+    def __init__(self, path: str):
+        self.path = path
+        self._file = None
+        try:
+            self._file = file = h5py.File(path, "r")
+            self.attributes = dict(file.attrs.items())
+            self.activations = file["activations"]
+            version = self.attributes.get("version")
+            if version == VERSION:
+                self.crc32, self.offsets, self.question_words = (
+                    file[name][:] for name in ("crc32", "offsets", "question_words")
+                )
+                self.example_id, self.content, self.left_out, self.left_out_content = (
+                    file[name].asstr()[:].tolist() for name in _TEXTS
+                )
+                self.without_vector = int(file["without_vector"][()])
+                index = _digest_of_index(file)
+        except FileNotFoundError:
+            raise InputError(f"{path}: there is no such file. Extract the activations first.") from None
+        except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+            self.close()
+            said = " ".join(str(error).split())
+            raise InputError(
+                f"{path}: not a whole store of activations ({said}). Was it cut off? Delete it, and it is made again."
+            ) from None
+        if version != VERSION:
+            self.close()
+            raise InputError(f"{path}: version {version}, wanted {VERSION}. Delete it, and it is made again.")
+        if index != self.attributes["index"]:
+            self.close()
+            raise InputError(
+                f"{path}: its index was damaged on disk: found the checksum {index}, wanted {self.attributes['index']}. "
+                "Delete it, and it is made again."
+            )
+
+    def __len__(self) -> int:
+        """Count examples."""
+        return len(self.example_id)
+
+    def read(self, example: int, layer: int | slice = slice(None)) -> np.ndarray:
+        """Return an example's rows of one layer, (words, hidden), or of all, as they are in the file.
+
+        Raises InputError where they are not those that were written.
+        """
+        vectors = self.activations[layer, self.offsets[example] : self.offsets[example + 1]]
+        layers = range(len(self.crc32))[layer]
+        rows = zip(layers, vectors, strict=True) if isinstance(layer, slice) else [(layers, vectors)]
+        for number, row in rows:
+            found, wanted = _checksum(row), self.crc32[number, example]
+            if found != wanted:
+                raise InputError(
+                    f"{self.path}, example {self.example_id[example]}, layer {number}: damaged on disk: found the checksum "
+                    f"{found:08x}, wanted {wanted:08x}. Delete the file, and it is made again."
+                )
+        return vectors
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+
+
 class Activations:
     """The shards of one checkpoint and view, read by example; a context manager.
 
-    Raises InputError for a file that is missing, cut off or of another version, and for shards that do not belong together.
+    Raises InputError for a file that is missing, cut off, damaged or of another version, and for shards that do not belong
+    together.
     """
 
     def __init__(self, paths: Iterable[str]):
         self._stack = contextlib.ExitStack()
-        self._places: dict[str, tuple[h5py.File, int, int, int]] = {}
+        self._places: dict[str, tuple[Shard, int]] = {}
         self.left_out: set[str] = set()
         self.attributes: dict = {}
         self.shape: tuple[int, int] = (0, 0)
         try:
             for path in paths:
-                self._add(path)
+                self._add(self._stack.enter_context(contextlib.closing(Shard(path))))
         except BaseException:
             self.close()
             raise
 
-    def _add(self, path: str) -> None:
-        try:
-            file = self._stack.enter_context(h5py.File(path, "r"))
-            stored = file["activations"]
-            offsets, questions = file["offsets"][:], file["question_words"][:]
-            ids, left_out = file["example_id"].asstr()[:], file["left_out"].asstr()[:]
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file. Extract the activations first.") from None
-        except (OSError, KeyError) as error:
-            raise InputError(
-                f"{path}: not a whole store of activations ({error}). Was it cut off? Delete it, and it is made again."
-            ) from None
-        attributes = dict(file.attrs.items())
-        if attributes.get("version") != VERSION:
-            raise InputError(
-                f"{path}: version {attributes.get('version')}, wanted {VERSION}. Delete it, and it is made again."
-            )
-        shape = (stored.shape[0], stored.shape[2])
+    def _add(self, shard: Shard) -> None:
+        attributes = {name: shard.attributes[name] for name in _COMMON if name in shard.attributes}
+        shape = (shard.activations.shape[0], shard.activations.shape[2])
         if self.attributes and (attributes, shape) != (self.attributes, self.shape):
             raise InputError(
-                f"{path}: found {attributes}, layers and width {shape}, but the shards before it have {self.attributes}, "
-                f"{self.shape}. Delete the shards that are out of date."
+                f"{shard.path}: found {attributes}, layers and width {shape}, but the shards before it have "
+                f"{self.attributes}, {self.shape}. Delete the shards that are out of date."
             )
         self.attributes, self.shape = attributes, shape
-        self.left_out.update(left_out)
-        for i, example_id in enumerate(ids):
+        self.left_out.update(shard.left_out)
+        for i, example_id in enumerate(shard.example_id):
             if example_id in self._places:
-                raise InputError(f"{path}: example_id {example_id} stands in another shard already.")
-            self._places[example_id] = (file, offsets[i], offsets[i + 1], questions[i])
+                raise InputError(f"{shard.path}: example_id {example_id} stands in another shard already.")
+            self._places[example_id] = (shard, i)
 
     @property
     def layers(self) -> int:
@@ -124,17 +238,17 @@ class Activations:
     def __getitem__(self, example_id: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of an example: those of its question, (layers+1, words, hidden), and of its passage, likewise.
 
-        float32, whatever the type in the file.
+        float32, whatever the type in the file. Raises InputError where they were damaged on disk.
         """
-        file, start, end, questions = self._places[example_id]
-        vectors = file["activations"][:, start:end].astype(np.float32)
-        return vectors[:, :questions], vectors[:, questions:]
+        shard, i = self._places[example_id]
+        vectors = shard.read(i).astype(np.float32)
+        return vectors[:, : shard.question_words[i]], vectors[:, shard.question_words[i] :]
 
     def layer(self, example_id: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return the vectors of one layer: question (words, hidden), passage likewise; float32."""
-        file, start, end, questions = self._places[example_id]
-        vectors = file["activations"][layer, start:end].astype(np.float32)
-        return vectors[:questions], vectors[questions:]
+        """Return the vectors of one layer: question (words, hidden), passage likewise; float32. Raises as ``[]`` does."""
+        shard, i = self._places[example_id]
+        vectors = shard.read(i, layer).astype(np.float32)
+        return vectors[: shard.question_words[i]], vectors[shard.question_words[i] :]
 
     def close(self) -> None:
         """Close the files."""
@@ -149,8 +263,58 @@ class Activations:
         self.close()
 
 
+class Kept:
+    """What former stores hold of the vectors that are wanted now: by the digest of an example's words; a context manager.
+
+    paths: stores of any division, of which those count that stand on the same (``stands_on``) and have the same type; what
+    cannot be read, or is not there, is passed over.
+    """
+
+    def __init__(self, paths: Iterable[str], stands_on: str, dtype: str):
+        self._stack = contextlib.ExitStack()
+        self._places: dict[str, tuple[Shard, int]] = {}
+        self.left_out: set[str] = set()
+        for path in paths:
+            try:
+                shard = Shard(path)
+            except InputError as error:
+                log.info("nothing is taken over: %s", error)
+                continue
+            if shard.attributes.get("stands_on") != stands_on or shard.activations.dtype != np.dtype(dtype):
+                shard.close()
+                continue
+            self._stack.enter_context(contextlib.closing(shard))
+            self._places |= {content: (shard, i) for i, content in enumerate(shard.content)}
+            self.left_out.update(shard.left_out_content)
+
+    def __contains__(self, content: str) -> bool:
+        """Whether an example was encoded, or found to be too long."""
+        return content in self._places or content in self.left_out
+
+    def read(self, content: str) -> np.ndarray | None:
+        """Return the vectors of an example as they are in the file, (layers+1, words, hidden).
+
+        None where there are none, or they were damaged.
+        """
+        if content not in self._places:
+            return None
+        shard, i = self._places[content]
+        try:
+            return shard.read(i)
+        except InputError as error:
+            log.warning("encoded again: %s", error)
+            return None
+
+    def __enter__(self) -> "Kept":
+        """Begin."""
+        return self
+
+    def __exit__(self, *exception) -> None:
+        """Close the files."""
+        self._stack.close()
+
+
 def summary(path: str) -> tuple[int, int, int, list[str]]:
     """Return what a shard holds: examples, words, words without a vector, and the examples left out."""
-    with h5py.File(path, "r") as file:
-        left_out = sorted(file["left_out"].asstr()[:])
-        return len(file["example_id"]), int(file["offsets"][-1]), int(file["without_vector"][()]), left_out
+    with contextlib.closing(Shard(path)) as shard:
+        return len(shard), int(shard.offsets[-1]), shard.without_vector, sorted(shard.left_out)

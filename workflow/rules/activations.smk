@@ -14,7 +14,10 @@ rule extract_activations:
         checkpoint="<results>/checkpoints/{checkpoint}",
         examples="<results>/examples/{partition}.jsonl.gz",
     output:
-        "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5",
+        # What it holds of the same examples is taken over.
+        update(
+            "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5"
+        ),
     log:
         "<logs>/extract_activations/{checkpoint}.{view}.{partition}-{part}of{parts}.log",
     benchmark:

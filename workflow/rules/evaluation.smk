@@ -51,7 +51,8 @@ rule predict_answers:
         documents="<results>/documents/probe.jsonl.gz",
         gold="<results>/evaluation/gold.jsonl.gz",
     output:
-        "<results>/evaluation/{checkpoint}/predictions/{part}of{parts}.jsonl",
+        # What it holds of the same examples is taken over.
+        update("<results>/evaluation/{checkpoint}/predictions/{part}of{parts}.jsonl"),
     log:
         "<logs>/predict_answers/{checkpoint}.{part}of{parts}.log",
     benchmark:

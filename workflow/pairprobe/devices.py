@@ -1,0 +1,141 @@
+"""Where a job computes, in which type, and what it does where memory runs out."""
+
+import fcntl
+import gc
+import os
+import tempfile
+import time
+from collections.abc import Callable
+
+import torch
+
+from pairprobe.errors import InputError
+from pairprobe.progress import log
+
+# Schedulers that give each of their jobs GPUs of its own, by a variable that their jobs have.
+_SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+# How a RuntimeError of torch or one of its libraries says that memory has run out.
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a memory")
+
+# Open lock files, which the system lets go of when the process ends, however it ends.
+_held: list[int] = []
+
+
+def claim(number: int = 1) -> str:
+    """Take so many GPUs for this process and those that it starts, and return ``cuda``; ``cpu`` where there is no GPU.
+
+    Of several jobs on a machine each takes GPUs that no other one has, and waits where there is none; under a scheduler the
+    job's own are taken. Raises InputError where there are fewer than so many. To be called before anything else uses CUDA,
+    since from then on only these are seen.
+    """
+    # Not is_available(), which would begin to use CUDA.
+    count = torch.cuda.device_count()
+    if not count:
+        return "cpu"
+    visible = [each for each in os.environ.get(_VISIBLE, "").split(",") if each] or [str(i) for i in range(count)]
+    if len(visible) < number:
+        raise InputError(f"{number} GPUs were asked for, and {len(visible)} are here. Set the resource gpu lower.")
+    if not _held:
+        scheduled = any(name in os.environ for name in _SCHEDULERS)
+        taken = visible[:number] if scheduled else _locked(visible, number)
+        os.environ[_VISIBLE] = ",".join(taken)
+    return "cuda"
+
+
+def _locked(visible: list[str], number: int) -> list[str]:
+    """Lock so many GPUs, by their names; all of them or, for a while, none, so that no two jobs wait for each other."""
+    waited = False
+    while True:
+        taken: dict[str, int] = {}
+        for name in visible:
+            if len(taken) < number and (lock := lock_file(_lock_of(name))) is not None:
+                taken[name] = lock
+        if len(taken) == number:
+            _held.extend(taken.values())
+            return list(taken)
+        for lock in taken.values():
+            os.close(lock)
+        if not waited:
+            log.info("waiting for %d of the GPUs %s, which other jobs have", number, ", ".join(visible))
+            waited = True
+        time.sleep(1)
+
+
+def _lock_of(name: str) -> str:
+    safe = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock")
+
+
+def lock_file(path: str | os.PathLike) -> int | None:
+    """Lock a file, which is made where there is none, until its descriptor, which is returned, is closed.
+
+    None where another process has locked it.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Return the type of a forward pass: ``auto`` is bfloat16 where the processor computes in it, else float32."""
+    if precision != "auto":
+        return precision
+    if device == "cpu":
+        return "bfloat16" if torch.cpu._is_avx512_bf16_supported() else "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, a GPU's or the machine's."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def free_memory() -> None:
+    """Give back what nothing holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+class Batches:
+    """Runs batches of at most ``size`` items; where memory runs out, of half as many from then on.
+
+    what: how log lines and errors call the items.
+    """
+
+    def __init__(self, size: int, what: str):
+        self.size, self.what = size, what
+
+    def __call__(self, run: Callable[[list], list], items: list) -> list:
+        """Return what ``run`` gives for the items, part by part. Raises InputError where even one does not fit."""
+        results: list = []
+        while len(results) < len(items):
+            part = items[len(results) : len(results) + self.size]
+            error = None
+            try:
+                results += run(part)
+            except Exception as raised:
+                if not is_out_of_memory(raised):
+                    raise
+                error = " ".join(str(raised).split())[:200] or type(raised).__name__
+            # Outside the handler: the traceback holds what did not fit.
+            if error:
+                free_memory()
+                self._halve(len(part), error)
+        return results
+
+    def _halve(self, size: int, error: str) -> None:
+        if size == 1:
+            raise InputError(
+                f"out of memory with one of the {self.what} alone ({error}). Give the job more memory, or set max_length "
+                "lower."
+            )
+        self.size = size // 2
+        log.warning("out of memory with %d %s at once; trying %d", size, self.what, self.size)
