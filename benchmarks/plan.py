@@ -5,8 +5,8 @@
     .venv/bin/python benchmarks/plan.py --write             the table of config/paper.yaml into config/README.md
     .venv/bin/python benchmarks/plan.py --measure           this machine's rates, for a Machine of your own below
 
-The counts are the data sets' own. How much of a page is read is known within bounds only (see ``SOURCES``), so what depends
-on it is given as a range.
+The counts are the data sets' own. How much of a page is read is known within bounds only (see ``budget.SOURCES``), so what
+depends on it is given as a range.
 """
 
 import argparse
@@ -24,6 +24,7 @@ from pathlib import Path
 import yaml
 
 from pairprobe import sources
+from pairprobe.budget import CUT, HIDDEN, LAYERS, QUESTION, SOURCES, SPECIAL, SPLITS, Source, count_windows
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 from pairprobe.settings import check, read_schema
@@ -32,69 +33,12 @@ ROOT = Path(__file__).parents[1]
 PAPER, README = ROOT / "config/paper.yaml", ROOT / "config/README.md"
 BEGIN, END = "<!-- plan: begin -->", "<!-- plan: end -->"
 
-# BERT-base: layers of the encoder, their width, their parameters with the pooler's, and the bytes of a checkpoint.
-LAYERS, HIDDEN, PARAMETERS, CHECKPOINT = 12, 768, 85.6e6, 0.44e9
-# Subtokens of a question, and the special ones around question and page.
-QUESTION, SPECIAL = 12, 3
+# BERT-base: parameters of its layers with the pooler's, and the bytes of a checkpoint.
+PARAMETERS, CHECKPOINT = 85.6e6, 0.44e9
 # Subtokens of a paragraph that is a long answer, and of a short answer.
 LONG_ANSWER, SHORT_ANSWER = 150, 6
 
 
-@dataclass(frozen=True)
-class Source:
-    """A data set, by its mean question.
-
-    paragraph, answered, short: the shares of the questions with a paragraph that answers, with any answer, and with a short
-    answer in a paragraph. long_only: of those with an answer, the share without a short one; first: of them, the share with
-    the answer in the page's first paragraph. words: of question, paragraph and sentence; subtokens: of question with
-    paragraph, and with sentence; tokens: of a page, markup included. read: the least and the most of a page's subtokens
-    that windows may hold. packed: bytes of a page in gzip.
-    """
-
-    paragraph: float
-    answered: float
-    short: float
-    long_only: float
-    first: float
-    words: tuple[float, float, float]
-    subtokens: tuple[float, float]
-    tokens: float
-    read: tuple[int, int]
-    packed: float
-
-
-# Words and subtokens (BERT's) were counted on 1,304 questions of Natural Questions' dev set and 3,000 of SQuAD 1.1's.
-SOURCES = {
-    # Kwiatkowski et al. (2019): 49.5 % of the questions have a long answer, 72.9 % of these are paragraphs; 34.8 % have a
-    # short one, here thought spread over paragraphs and others alike; of those with a long answer 37.8 % have it in the
-    # first paragraph (the recall of their baseline that always takes that).
-    #
-    # A page has about 9,000 tokens. If each were a word and read, that made 11,000 subtokens: the most. What is read are
-    # the words of its top-level candidates. Alberti et al. (2019) count 30 windows a page, which at their length and
-    # stride are 4,150 subtokens; their program reads 48 candidates and ours all: the least. The simplified train set has
-    # 4.4 GB.
-    "natural_questions": Source(
-        paragraph=0.495 * 0.729,
-        answered=0.495,
-        short=0.348 * 0.729,
-        long_only=1 - 0.348 / 0.495,
-        first=0.378,
-        words=(9.2, 108.4, 31.0),
-        subtokens=(134, 48),
-        tokens=9000,
-        read=(4150, 11000),
-        packed=4.4e9 / 307373,
-    ),
-    # A page is a paragraph, and each question has an answer in it. (Gzip makes little of a paragraph that comes again.)
-    "squad": Source(1, 1, 1, 0, 1, (11.7, 145.7, 33.0), (178, 52), 146, (163, 163), 200),
-}
-# The questions of each split, and gigabytes to download by where from.
-SPLITS = {
-    ("natural_questions", "train"): (307373, {"hub": 55.5, "bucket": 41, "bucket_simplified": 4.4}),
-    ("natural_questions", "validation"): (7830, {"hub": 1.34, "bucket": 1}),
-    ("squad", "train"): (87599, {"hub": 0.014}),
-    ("squad", "validation"): (10570, {"hub": 0.002}),
-}
 # Alberti et al. (2019) train on about 500,000 windows; the file that they published with their program holds 494,670
 # (--train_num_precomputed in its README), of the whole train set with the settings below.
 PUBLISHED = 494670
@@ -155,8 +99,6 @@ PREPARED = {
     ("natural_questions", "bucket_simplified"): 1700,
     ("squad", "hub"): 590,
 }
-# Tokens a second that features.build cuts into windows (200 pages of 9,000, a sixth of them markup, words from SQuAD).
-CUT = 0.7e6
 # Bytes a second of activations that activations.write_batch puts into HDF5, in float16.
 STORED = 150e6
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets; pairs an example, over
@@ -171,11 +113,6 @@ MEMORY = {"reading": 0.2, "cutting": 0.3, "extracting": 1, "predicting": 1, "tra
 
 
 # Windows.
-
-
-def count_windows(page: int, room: int, stride: int) -> int:
-    """Count the windows of a page of so many subtokens, ``room`` in each, ``stride`` from one's beginning to the next's."""
-    return 1 if page <= room else math.ceil((page - room) / stride) + 1
 
 
 def count_holding(start: int, length: int, page: int, room: int, stride: int) -> int:
@@ -258,8 +195,9 @@ def read_config(path: str | Path) -> dict:
         raise InputError(f"{path}: a configuration is wanted, found {config!r}.")
     check(config, read_schema(str(ROOT / "workflow/schemas/config.schema.yaml")), str(path))
     sources.check(config["data"])
-    if "files" in config["data"] or config["data"]["source"] not in SOURCES:
-        known = ", ".join(" ".join(key) for key in SPLITS)
+    planned = {source for source, _ in PREPARED}
+    if "files" in config["data"] or config["data"]["source"] not in planned:
+        known = ", ".join(" ".join(key) for key in SPLITS if key[0] in planned)
         raise InputError(f"{path}: it downloads no split whose counts are known here. Known: {known}.")
     return config
 
@@ -477,8 +415,8 @@ def notes(config: dict) -> list[str]:
         f"{percent(FORWARD)} of it in forward passes and {percent(TRAINING)} in training; eight, {percent(TOGETHER)} of "
         f"eight times that in training, and eight times in all else; and {CORES_A_GPU} cores stand beside each. "
         "`plan.py --measure` prints a machine's own rates.",
-        f"**Assumed**: downloads at {DOWNLOADED / 1e6:.0f} MB/s; `shards` of `finetuning`, `evaluation` and `activations` "
-        "not fewer than cores or GPUs; each stage begins when the one before has ended.",
+        f"**Assumed**: downloads at {DOWNLOADED / 1e6:.0f} MB/s; as many jobs at once as there are cores or GPUs (`budget` "
+        "cuts the work); each stage begins when the one before has ended.",
     ]
     batch, devices = config["finetuning"]["batch_size"], MACHINES[-1].devices
     if config["partitions"]["finetune"] and batch < 8 * devices:

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from pairprobe import jobs, probing_sets, sources
+from pairprobe import budget, jobs, probing_sets, sources
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 from pairprobe.provenance import code_of
@@ -220,9 +220,12 @@ wildcard_constraints:
     parts=r"\d+",
 
 
+SHARDS = budget.shards_of(config)
+
+
 def shards(view, partition):
     """List the shards of the activations of one checkpoint, view and partition."""
-    count = config["activations"]["shards"]
+    count = SHARDS["activations", view, partition]
     return [
         f"<results>/activations/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
         for i in range(1, count + 1)
@@ -236,11 +239,20 @@ if "boundary" in TASKS:
 
 def features_of(checkpoint):
     """List the features that a checkpoint's tokenizer makes of the pages to train on, where there are any."""
-    count = config["finetuning"]["shards"]
+    count = SHARDS["features",]
     return [
         f"<results>/features/{checkpoint}/{i}of{count}.arrow"
         for i in range(1, count + 1)
         if TRAINS
+    ]
+
+
+def predictions_of(wildcards):
+    """List the shards of a checkpoint's predictions."""
+    count = SHARDS["predictions",]
+    return [
+        f"{RESULTS}/evaluation/{wildcards.checkpoint}/predictions/{i}of{count}.jsonl"
+        for i in range(1, count + 1)
     ]
 
 

@@ -84,7 +84,7 @@ def extract(folder, path, out, view="paragraph", threads=1, **options):
 def read(*paths):
     """``{example_id: (layers+1, words, hidden)}``, the question's words first."""
     with store.Activations(paths) as stored:
-        return {name: np.concatenate(stored[name], axis=1) for name in stored._places}
+        return {name: np.concatenate(stored[name], axis=1) for name in stored.names()}
 
 
 def assert_same(found, wanted, tolerance=1e-5):

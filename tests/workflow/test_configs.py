@@ -30,15 +30,15 @@ SIDE_BY_SIDE = (
 # What they plan.
 
 
-def jobs(files: int, shards: int, **more: int) -> dict[str, int]:
-    """Return the jobs of two checkpoints, five tasks, two views, and the view of sentences for two partitions."""
+def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
+    """Return the jobs of two checkpoints and five tasks. activations: how many files of them a checkpoint has."""
     once = "partition_examples prepare_wordnet tabulate_probing_sets tabulate_activations tabulate_percentages"
     return {
         "download_questions": files,
         "read_questions": files,
         "fetch_checkpoint": 2,
         "build_probing_set": 5,
-        "extract_activations": 2 * 3 * shards,
+        "extract_activations": 2 * activations,
         "train_span_heads": 2,
         "rank_pairs": 8,
         "rank_boundaries": 2,
@@ -70,18 +70,18 @@ def no_network(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("squad", jobs(1, 1)),
-        ("nq-dev", jobs(7, 1, tabulate_nq_evaluation=1, draw_precision_recall=1)),
+        ("squad", jobs(1, 4)),
+        ("nq-dev", jobs(7, 4, predict_answers=4, tabulate_nq_evaluation=1, draw_precision_recall=1)),
         (
             "paper",
             jobs(
                 287,
-                16,
+                14,
                 fetch_checkpoint=1,
-                build_features=16,
+                build_features=2,
                 finetune_checkpoint=1,
                 train_heads=1,
-                predict_answers=32,
+                predict_answers=256,
                 tabulate_nq_evaluation=1,
                 draw_precision_recall=1,
                 draw_training=1,

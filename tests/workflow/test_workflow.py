@@ -5,10 +5,13 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import project as projects
 import pytest
 import yaml
 from project import ROOT
+
+from pairprobe.store import Activations
 
 # A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
 PAGES = projects.PAGES[:26]
@@ -375,6 +378,32 @@ def test_a_file_that_is_added_is_read_alone(project, files):
     assert (project / "results" / "files" / "parts" / "one" / "index.jsonl.gz").stat().st_mtime_ns == part.st_mtime_ns
     assert counts(project, "files") == counts(project, "tiny")
     assert of_files(projects.planned, project) == {}
+
+
+def test_of_examples_that_are_added_only_the_new_ones_go_through_the_checkpoint(project, files):
+    store = "results/files/activations/pretrained/paragraph/probe-1of1.h5"
+    log = project / "results" / "files" / "logs" / "extract_activations" / "pretrained.paragraph.probe-1of1.log"
+    rows = [json.loads(line) for name in ("one", "two") for line in (project / f"{name}.jsonl").open()]
+    files("grown.jsonl")
+
+    def extracted(some: list[dict]) -> dict[str, np.ndarray]:
+        write_rows(project / "grown.jsonl", some)
+        projects.completed(project, "config/files.yaml", "--", store)
+        with Activations([str(project / store)]) as activations:
+            return {name: np.concatenate(activations[name], axis=1) for name in activations.names()}
+
+    before = extracted(rows[::2])
+    after = extracted(rows)
+    new = after.keys() - before.keys()
+    assert new
+    assert before
+    assert f"{len(new)} examples were computed" in log.read_text()
+    assert f"{len(before)} examples were taken over" in log.read_text()
+    assert all(np.array_equal(after[name], before[name], equal_nan=True) for name in before)
+    (project / store).unlink()
+    afresh = extracted(rows)
+    assert list(afresh) == list(after)
+    assert all(np.allclose(afresh[name], after[name], atol=1e-5, equal_nan=True) for name in after)
 
 
 def test_files_of_the_same_name_are_two(project, files):

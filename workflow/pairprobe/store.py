@@ -231,6 +231,10 @@ class Activations:
         """How many layers there are, the embeddings (layer 0) included."""
         return self.shape[0]
 
+    def names(self) -> list[str]:
+        """List the examples that have activations."""
+        return list(self._places)
+
     def __contains__(self, example_id: str) -> bool:
         """Whether an example has activations."""
         return example_id in self._places

@@ -82,10 +82,7 @@ rule score_predictions:
     """Score a checkpoint's answers: by Natural Questions' official metric, and by exact match and F1."""
     input:
         unpack(heads_of),
-        predictions=[
-            f"<results>/evaluation/{{checkpoint}}/predictions/{i}of{config['evaluation']['shards']}.jsonl"
-            for i in range(1, config["evaluation"]["shards"] + 1)
-        ],
+        predictions=predictions_of,
         gold="<results>/evaluation/gold.jsonl.gz",
     output:
         predictions="<results>/evaluation/{checkpoint}/predictions.json",
