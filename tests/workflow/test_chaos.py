@@ -1,0 +1,75 @@
+"""A run that is hurt in every way comes out as one that is not; and what looks for differences finds them."""
+
+import random
+
+import chaos
+import project as projects
+import pytest
+import yaml
+from chaos import after_starts, while_saving, within
+
+TARGETS = ("--", "results/tiny/figures/coreference_cosine.svg")
+CONFIG = "config/tiny.yaml"
+TRAINING = ("finetune_checkpoint",)
+# Those within the training come first: it goes on after each.
+PLAN = [
+    ("SIGTERM to all", after_starts(2, 0.3)),
+    ("SIGKILL of Snakemake", within(TRAINING, 3)),
+    ("SIGKILL of all", while_saving),
+    ("time limit of a job", within(TRAINING, 3)),
+    ("SIGKILL of a job", after_starts(1, 1)),
+    ("full disk", after_starts(1, 0.5)),
+    ("SIGINT to all (Ctrl-C)", after_starts(1, 0.1)),
+]
+
+
+def test_whatever_strikes_a_run_the_next_one_completes_it_and_repeats_no_finished_job(tmp_path):
+    encoder = projects.tiny_encoder(tmp_path / "encoder")
+    config = projects.tiny_config(encoder) | {"tasks": ["coreference"]}
+    config["finetuning"] |= {"epochs": 2, "save_steps": 5}
+    # One place for both, since some results name their files.
+    project = tmp_path / "project"
+    project.mkdir()
+
+    def copied():
+        projects.copy_project(project, projects.PAGES[:12])
+        (project / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
+
+    copied()
+    reference = chaos.undisturbed(project, CONFIG, tmp_path, TARGETS).rename(tmp_path / "reference")
+    chaos.emptied(project)
+    with chaos.small_disk(project, 1 << 30) as mounted:
+        copied()
+        run = chaos.Chaos(project, CONFIG, reference, tmp_path, TARGETS, dice=random.Random(0))
+        plan = [fault for fault in PLAN if mounted or fault[0] != "full disk"]
+        run.hurt(iter(plan))
+    assert run.struck == len(plan)
+    print(run.table())
+
+
+@pytest.fixture
+def folders(tmp_path):
+    for folder in ("reference", "results"):
+        for name in ("tables/a.tsv", "logs/a.log", "benchmarks/a.tsv", "provenance.json"):
+            (tmp_path / folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / name).write_text("1")
+    return tmp_path / "reference", tmp_path / "results"
+
+
+def test_what_only_tells_of_a_run_may_differ(folders):
+    for name in ("logs/a.log", "benchmarks/a.tsv", "provenance.json"):
+        (folders[1] / name).write_text("2")
+    assert chaos.differences(*folders) == []
+
+
+def test_files_that_differ_are_missing_or_are_left_are_told(folders):
+    (folders[1] / "tables" / "a.tsv").write_text("2")
+    (folders[1] / "logs" / "a.log").unlink()
+    (folders[1] / "tables" / ".7-host.a.tsv").write_text("1")
+    (folders[1] / "tables" / ".scratch-x").mkdir()
+    assert chaos.differences(*folders) == [
+        "logs/a.log is missing",
+        "tables/.7-host.a.tsv is left",
+        "tables/.scratch-x is left",
+        "tables/a.tsv differs",
+    ]
