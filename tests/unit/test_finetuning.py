@@ -553,6 +553,20 @@ def test_a_run_whose_last_file_was_cut_off_goes_on_from_the_save_before(tuned, t
     assert same(run(tiny, features, out), tuned)
 
 
+def test_a_run_killed_while_it_removed_its_working_folder_can_be_done_again(tuned, tiny, features, tmp_path, monkeypatch):
+    def killed(folder):
+        for path in Path(folder).glob("checkpoint-*/*"):
+            if path.name != "trainer_state.json":
+                path.unlink()
+        raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(finetuning.shutil, "rmtree", killed)
+        with pytest.raises(KilledError):
+            run(tiny, features, tmp_path / "a", save_steps=1000)
+    assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
+
+
 def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, interrupted):
     out = interrupted(1)
     assert not list(out.parent.glob("a.work/checkpoint-*"))
@@ -865,6 +879,25 @@ def test_the_error_of_a_process_reaches_the_caller(features, tmp_path):
     assert str(caught.value) == f"checkpoint {start}: windows of 32 subtokens were asked for, and {limit}"
     assert not out.parent.exists()
     assert psutil.Process().children(recursive=True) == []
+
+
+def test_a_caller_that_is_told_to_stop_does_not_wait_for_torchrun(tmp_path, monkeypatch):
+    class ToldError(Exception):
+        pass
+
+    def told(form, line):
+        raise ToldError
+
+    torchrun, ended = tmp_path / "torchrun", tmp_path / "ended"
+    waiting = f"import time; print('begun', flush=True); time.sleep(20); open({str(ended)!r}, 'w')"
+    torchrun.write_text(f"#!{sys.executable}\n{waiting}\n")
+    torchrun.chmod(0o755)
+    monkeypatch.setattr(finetuning.sys, "executable", str(torchrun))
+    monkeypatch.setattr(finetuning.log, "info", told)
+    with pytest.raises(ToldError):
+        finetuning._launch({"settings": {"batch_size": 2}, "work": str(tmp_path)}, 2)
+    assert psutil.Process().children() == []
+    assert not ended.exists()
 
 
 def test_a_batch_that_processes_cannot_share_is_an_input_error(tiny, features, tmp_path, monkeypatch):

@@ -40,6 +40,8 @@ HISTORY_FIELDS = ("step", "epoch", "loss", "learning_rate")
 _LOGGED = 200
 # What a training leaves in its working folder.
 _TRAINED, _HISTORY = "trained.safetensors", "history.json"
+# What the folder was made for.
+_MARK = "stands_on.sha256"
 # What one of several processes leaves that stopped: for bad input what it said, for want of memory the windows it had.
 _ERROR, _OUT_OF_MEMORY = "error.txt", "out_of_memory.txt"
 # Seconds to wait for a training that was told to stop, which ends with the step that it is at.
@@ -191,7 +193,7 @@ class _OutOfMemoryError(Exception):
 def _prepare(work: Path, stands_on: dict) -> None:
     """Empty the working folder where it was made for something else."""
     digest = hashlib.sha256(json.dumps(stands_on, sort_keys=True).encode()).hexdigest()
-    mark = work / "stands_on.sha256"
+    mark = work / _MARK
     if work.exists() and (not mark.is_file() or mark.read_text() != digest):
         log.info("%s: made for other settings or data; starting afresh", work)
         shutil.rmtree(work)
@@ -230,8 +232,13 @@ def _launch(arguments: dict, processes: int) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
     pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, env=environment, preexec_fn=_end_with_parent, **pipe) as running:
-        for line in running.stdout:
-            log.info("%s", line.rstrip())
+        try:
+            for line in running.stdout:
+                log.info("%s", line.rstrip())
+        except BaseException:
+            # Told to stop. Else the end of the block would wait for that of the training.
+            running.terminate()
+            raise
     if running.returncode and memory.is_file():
         at_once, _, error = memory.read_text().partition(" ")
         raise _OutOfMemoryError(int(at_once), error)
@@ -424,6 +431,8 @@ def _finish(work: str, history: str) -> None:
     rows = [row for row in json.loads((Path(work) / _HISTORY).read_text()) if "loss" in row]
     table = [(row["step"], f"{row['epoch']:.4f}", f"{row['loss']:.6f}", f"{row['learning_rate']:.8g}") for row in rows]
     write_tsv(history, HISTORY_FIELDS, table)
+    # First, so that no run goes on from what is left of the folder if this one is killed here.
+    (Path(work) / _MARK).unlink()
     shutil.rmtree(work)
 
 
