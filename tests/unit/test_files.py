@@ -291,5 +291,5 @@ def test_where_one_source_is_missing_no_target_is_left(tmp_path):
 
 def test_a_scratch_folder_is_on_the_disk_of_its_target_and_does_not_stay(tmp_path):
     with files.scratch(tmp_path / "new" / "a.txt") as scratch:
-        assert names_in(tmp_path / "new") == [scratch.rsplit("/", 1)[1]]
+        assert names_in(tmp_path / "new") == [scratch.name]
     assert names_in(tmp_path / "new") == []

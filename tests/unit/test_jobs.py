@@ -135,18 +135,21 @@ def test_a_job_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_
     assert f"process {parent.pid}, which started this job, has gone" in (tmp_path / "a.txt.log").read_text()
 
 
-def test_a_job_whose_parent_has_gone_already_does_not_begin_in_earnest(tmp_path):
+def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
     with subprocess.Popen(["true"]) as parent:
         pass
     process = subprocess.run(
         [sys.executable, "-c", WRITING, str(tmp_path / "a.txt")],
         env={**os.environ, jobs.PARENT: str(parent.pid)},
         capture_output=True,
+        text=True,
         timeout=20,
         check=False,
     )
-    assert process.returncode == 128 + signal.SIGTERM
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
+    assert f"process {parent.pid}, which started this job, has gone" in process.stderr
+    assert process.returncode == 1
+    # Not even the log, which may be the next run's.
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_a_killed_job_left_is_removed_by_the_next_one_of_the_same_target(tmp_path):
@@ -168,6 +171,31 @@ def test_what_a_killed_job_left_is_removed_by_the_next_one_of_the_same_target(tm
         temporary.write_text("mine")
     other.kill()
     other.wait()
+
+
+def test_what_a_job_left_is_removed_even_while_nobody_has_asked_how_it_ended(tmp_path):
+    from pairprobe import files
+
+    process = started(tmp_path / "a.txt")
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the list of processes
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    process.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.txt.log"]
+
+
+def test_the_scratch_folder_of_a_killed_job_is_removed_by_the_next_one_of_the_same_target(tmp_path):
+    from pairprobe import files
+
+    with subprocess.Popen(["true"]) as killed:
+        pass
+    left = tmp_path / f".{killed.pid}-{files._host()}.a.txt.scratch"
+    left.mkdir()
+    (left / "half.txt").write_text("half")
+    with files.scratch(tmp_path / "a.txt"):
+        pass
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_temporary_file_of_another_host_is_left_alone_for_a_day(tmp_path):

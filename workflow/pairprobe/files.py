@@ -7,7 +7,6 @@ import os
 import platform
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -32,6 +31,23 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
     folder may be made at it as well as a file. What a killed process left of the same target is removed.
     """
     path = Path(path)
+    with _temporary(path) as temporary:
+        yield temporary
+        if path.is_dir():
+            _remove(path)
+        os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def scratch(beside: str | os.PathLike) -> Iterator[Path]:
+    """Make a temporary folder on the same disk as ``beside``; what a killed process left of it is removed too."""
+    with _temporary(Path(f"{beside}.scratch")) as temporary:
+        temporary.mkdir()
+        yield temporary
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{os.getpid()}-{_host()}.{path.name}"
     _remove(temporary)
@@ -39,9 +55,6 @@ def whole(path: str | os.PathLike) -> Iterator[Path]:
         _remove(left)
     try:
         yield temporary
-        if path.is_dir():
-            _remove(path)
-        os.replace(temporary, path)
     finally:
         _remove(temporary)
 
@@ -68,7 +81,11 @@ def is_running(process: int) -> bool:
         return False
     except PermissionError:  # it is another user's
         return True
-    return True
+    # One that has ended, and that nobody has asked for its status, is there still: in containers, for good.
+    try:
+        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # not Linux
+        return True
 
 
 def _remove(path: Path) -> None:
@@ -200,10 +217,3 @@ def json_object(where: str, line: bytes) -> dict:
     if not isinstance(row, dict):
         raise InputError(f"{where}: a JSON object is wanted, found {type(row).__name__}.")
     return row
-
-
-def scratch(beside: str | os.PathLike) -> tempfile.TemporaryDirectory:
-    """Make a temporary folder on the same disk as ``beside``."""
-    parent = Path(beside).parent
-    parent.mkdir(parents=True, exist_ok=True)
-    return tempfile.TemporaryDirectory(dir=parent, prefix=".scratch-")

@@ -31,6 +31,10 @@ def job(task) -> Iterator[None]:
     one clear line. SIGTERM, and the death of the process that the variable ``PARENT`` names, end it as an error does, so
     that nothing half-written stays behind and no two processes ever write one file.
     """
+    parent = int(os.environ.get(PARENT, 0))
+    if parent and not files.is_running(parent):
+        # It went while this one began, and the next may be at work already: on the same log, for one.
+        sys.exit(f"error: process {parent}, which started this job, has gone")
     path = Path(task.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     # Tokenizers have threads of their own, one a core, whatever the job was given.
@@ -42,7 +46,7 @@ def job(task) -> Iterator[None]:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        with _ended_in_time():
+        with _ended_in_time(parent):
             yield
     except InputError as error:
         log.error("%s", error)
@@ -59,10 +63,10 @@ def job(task) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_in_time() -> Iterator[None]:
+def _ended_in_time(parent: int) -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _stop)
-    if PARENT in os.environ:
-        threading.Thread(target=_follow, args=(int(os.environ[PARENT]),), daemon=True).start()
+    if parent:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ def install(source: str, root: str) -> None:
     InputError where there is no whole database.
     """
     with files.whole(root) as temporary, files.scratch(root) as scratch:
-        folder = _find(source, Path(scratch))
+        folder = _find(source, scratch)
         target = temporary / "corpora" / "wordnet"
         target.mkdir(parents=True)
         for file in sorted(path for path in folder.iterdir() if path.is_file()):
