@@ -3,11 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 CORES ?= all
 CONFIG ?= config/config.yaml
+KILLS ?= 30
+SEED ?= 0
 RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint figures precision clean
+.PHONY: help demo test lint figures precision chaos clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +43,9 @@ lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
 
 precision: $(VENV)/installed ## Compare the probing sets with the labels (NQ="FILES" SQUAD="FILES")
 	@$(VENV)/bin/python benchmarks/precision.py $(if $(NQ),--nq $(NQ)) $(if $(SQUAD),--squad $(SQUAD))
+
+chaos: $(VENV)/installed ## Kill the demo 30 times and compare (KILLS=..., SEED=...)
+	@$(VENV)/bin/python tests/workflow/chaos.py --config $(CONFIG) --kills $(KILLS) --seed $(SEED)
 
 clean: ## Delete the demo's results (not the environment)
 	rm -rf results/demo
