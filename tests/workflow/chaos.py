@@ -535,6 +535,7 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="run the demo with 26 pages and a tiny random encoder: minutes")
     parser.add_argument("--kills", type=int, default=30, help="how many faults strike")
     parser.add_argument("--seed", type=int, default=0, help="of their kinds and moments")
+    parser.add_argument("--only", default="", help="faults whose names hold this: SIGKILL, memory, ...")
     parser.add_argument("--reference", type=Path, help="results/RUN of an undisturbed run; else one is made")
     parser.add_argument("--folder", type=Path, help="where to work; removed at the end if all is well")
     parser.add_argument("arguments", nargs="*", help="further arguments for Snakemake, after --")
@@ -559,7 +560,7 @@ def main() -> None:
             print(f"it took {time.monotonic() - began:.0f} s", flush=True)
         size = sum(path.stat().st_size for path in reference.rglob("*") if path.is_file())
         with small_disk(project, 3 * size + (512 << 20)) as mounted:
-            kinds = [kind for kind, fault in FAULTS.items() if mounted or fault is not fill_disk]
+            kinds = [kind for kind, fault in FAULTS.items() if given.only in kind and (mounted or fault is not fill_disk)]
             if not mounted:
                 print("full disk: left out; mounting a small one needs root", flush=True)
             chaos = Chaos(
