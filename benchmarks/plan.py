@@ -99,6 +99,7 @@ PREPARED = {
     ("natural_questions", "bucket_simplified"): 1700,
     ("squad", "hub"): 590,
 }
+PLANNED = {source for source, _ in PREPARED}
 # Bytes a second of activations that activations.write_batch puts into HDF5, in float16.
 STORED = 150e6
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets; pairs an example, over
@@ -195,9 +196,8 @@ def read_config(path: str | Path) -> dict:
         raise InputError(f"{path}: a configuration is wanted, found {config!r}.")
     check(config, read_schema(str(ROOT / "workflow/schemas/config.schema.yaml")), str(path))
     sources.check(config["data"])
-    planned = {source for source, _ in PREPARED}
-    if "files" in config["data"] or config["data"]["source"] not in planned:
-        known = ", ".join(" ".join(key) for key in SPLITS if key[0] in planned)
+    if "files" in config["data"] or config["data"]["source"] not in PLANNED:
+        known = ", ".join(" ".join(key) for key in SPLITS if key[0] in PLANNED)
         raise InputError(f"{path}: it downloads no split whose counts are known here. Known: {known}.")
     return config
 

@@ -54,7 +54,10 @@ class Placed:
 def linked(jobs: dict[int, Job], inputs: dict[int, Iterable[str]], outputs: dict[int, Iterable[str]]) -> list[Job]:
     """Return jobs in an order in which each stands behind those that make its inputs, which become its needs."""
     maker = {file: key for key, files in outputs.items() for file in files}
-    needs = {key: sorted({maker[file] for file in inputs[key] if file in maker}) for key in jobs}
+    # By name: Snakemake numbers jobs differently each time, and of two that are equal the first is taken.
+    by_name = sorted(jobs, key=lambda key: jobs[key].name)
+    rank = {key: i for i, key in enumerate(by_name)}
+    needs = {key: sorted({maker[file] for file in inputs[key] if file in maker}, key=rank.get) for key in by_name}
     order = list(TopologicalSorter(needs).static_order())
     place = {key: i for i, key in enumerate(order)}
     return [replace(jobs[key], needs=tuple(sorted(place[other] for other in needs[key]))) for key in order]

@@ -42,7 +42,8 @@ class LogHandler(LogHandlerBase):
                 threads=record.threads,
                 gpu="gpu" in set(record.resources.keys()),
                 input=list(record.input or ()),
-                output=list(record.output or ()),
+                # Without the note that an output is updated, and not made anew.
+                output=[name.removesuffix(" (update)") for name in record.output or ()],
                 benchmark=record.benchmark,
             )
         elif event == LogEvent.JOB_STARTED:

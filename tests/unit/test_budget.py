@@ -78,7 +78,7 @@ def test_time_and_size_are_those_of_the_arithmetic():
     source = budget.SOURCES["natural_questions"]
     loads = budget.loads(config)
     windows = budget.count_windows(source.read[1], 512 - 15, 128)
-    assert loads["predictions",] == pytest.approx(1000 * windows * 512 / 1700 / 1800)
+    assert loads["predictions",] == pytest.approx(1000 * windows * 512 / 1700 / 600)
     size = 307373 * source.paragraph * (source.words[0] + source.words[1]) * 13 * 768 * 4 / 4e9
     assert loads["activations", "paragraph", "probe"] == pytest.approx(size)
     assert loads["features",] == loads["activations", "sentence", "head"] == 0

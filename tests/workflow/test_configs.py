@@ -25,6 +25,8 @@ SIDE_BY_SIDE = (
     "--set-threads",
     *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_heads", "train_span_heads")),
 )
+# And few of them.
+ONE_OF_EACH = ("--config", "budget={minutes: 1000, gigabytes: 100}")
 
 
 # What they plan.
@@ -71,17 +73,17 @@ def no_network(monkeypatch):
     ("name", "wanted"),
     [
         ("squad", jobs(1, 4)),
-        ("nq-dev", jobs(7, 4, predict_answers=4, tabulate_nq_evaluation=1, draw_precision_recall=1)),
+        ("nq-dev", jobs(7, 4, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1)),
         (
             "paper",
             jobs(
                 287,
                 14,
                 fetch_checkpoint=1,
-                build_features=2,
+                build_features=8,
                 finetune_checkpoint=1,
                 train_heads=1,
-                predict_answers=256,
+                predict_answers=512,
                 tabulate_nq_evaluation=1,
                 draw_precision_recall=1,
                 draw_training=1,
@@ -139,7 +141,7 @@ def run_whole(name: str, folder: Path, data: dict, cut: str, busy: str) -> Whole
     whole = Whole(name, copy_project(folder, PAGES[:1]), hub.environment(folder / "home"), hub)
     assert (whole.project / whole.config).read_bytes() == (ROOT / whole.config).read_bytes()
     with hub.running():
-        completed(whole.project, whole.config, *SIDE_BY_SIDE, environment=whole.environment)
+        completed(whole.project, whole.config, *ONE_OF_EACH, *SIDE_BY_SIDE, environment=whole.environment)
     return whole
 
 
@@ -219,7 +221,7 @@ def test_what_was_downloaded_is_what_the_hub_has(whole):
 
 def test_a_second_run_has_nothing_to_do(whole):
     asked = len(whole.hub.asked)
-    assert planned(whole.project, whole.config, environment=whole.environment) == {}
+    assert planned(whole.project, whole.config, *ONE_OF_EACH, environment=whole.environment) == {}
     assert len(whole.hub.asked) == asked
 
 
@@ -346,10 +348,10 @@ def test_without_results_and_the_hub_the_downloads_and_the_cache_are_enough(squa
     targets = ("--", "probing_sets", "checkpoints")
     wanted = {"read_questions": 1, "partition_examples": 1, "prepare_wordnet": 1, "build_probing_set": 5}
     wanted |= {"tabulate_probing_sets": 1, "fetch_checkpoint": 2}
-    assert planned(squad.project, squad.config, *targets, environment=environment) == wanted
-    completed(squad.project, squad.config, *targets, environment=environment)
+    assert planned(squad.project, squad.config, *ONE_OF_EACH, *targets, environment=environment) == wanted
+    completed(squad.project, squad.config, *ONE_OF_EACH, *targets, environment=environment)
     assert {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")} == before
     assert (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes() == weights
     shutil.rmtree(squad.project / "downloads")
-    completed(squad.project, squad.config, "--", "downloads", environment=environment)
+    completed(squad.project, squad.config, *ONE_OF_EACH, "--", "downloads", environment=environment)
     assert len(list((squad.project / "downloads").rglob("*.parquet"))) == 1
