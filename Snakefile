@@ -31,6 +31,7 @@ include: "workflow/rules/rankings.smk"
 include: "workflow/rules/boundary.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/provenance.smk"
 
 
 localrules:
@@ -38,9 +39,10 @@ localrules:
 
 
 rule all:
-    """Everything: figures and tables, and what they stand on."""
+    """Everything: figures and tables, what they stand on, and what made them."""
     default_target: True
     input:
         rules.figures.input,
         rules.tables.input,
         rules.evaluation.input,
+        rules.record_provenance.output,

@@ -114,6 +114,13 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_json(path: str | os.PathLike, content: Any) -> None:
+    """Write one JSON value for reading, keys in order, whole or not at all; what JSON does not know, as a string."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    with whole(path) as temporary:
+        temporary.write_bytes(orjson.dumps(content, option=options, default=str))
+
+
 @contextlib.contextmanager
 def _text_sink(path: Path) -> Iterator[IO[bytes]]:
     # No name and no time in the gzip header: the same rows give the same bytes.

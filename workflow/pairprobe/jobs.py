@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from pairprobe import files
+from pairprobe import files, records
 from pairprobe.errors import InputError
 from pairprobe.progress import log
 
@@ -25,7 +25,7 @@ PARENT = "PAIRPROBE_PARENT"
 
 @contextlib.contextmanager
 def job(task) -> Iterator[None]:
-    """Run the block as a job, with its log lines and tracebacks in its log file.
+    """Run the block as a job, with its log lines and tracebacks in its log file, and its record beside it (``records``).
 
     task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. Bad input ends the job with
     one clear line. SIGTERM, and the death of the process that the variable ``PARENT`` names, end it as an error does, so
@@ -46,7 +46,7 @@ def job(task) -> Iterator[None]:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        with _ended_in_time(parent):
+        with _ended_in_time(parent), records.kept(task):
             yield
     except InputError as error:
         log.error("%s", error)

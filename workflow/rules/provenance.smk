@@ -1,0 +1,26 @@
+# In:  everything that the run makes; <results>/provenance/, the record that each job leaves beside its log.
+# Out: <results>/provenance.json.
+
+
+rule record_provenance:
+    """Put the records of all jobs together, with the configuration, the data and the checkpoints."""
+    input:
+        rules.figures.input,
+        rules.tables.input,
+        rules.evaluation.input,
+    output:
+        "<results>/provenance.json",
+    log:
+        "<logs>/record_provenance.log",
+    benchmark:
+        "<benchmarks>/record_provenance.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("record_provenance"),
+        config=config,
+        configfiles=[str(path) for path in workflow.overwrite_configfiles],
+        data={path: partitions for path, partitions in FILES.values()},
+        published=sources.origin_of(config["data"]) if REMOTE else None,
+    script:
+        "../../scripts/record_provenance.py"
