@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from pairprobe import records
+from pairprobe import provenance, records
 from pairprobe.errors import InputError
 
 VERSION = 1
@@ -30,7 +30,7 @@ def collect(
     ``{file of data: partitions that its pages may go to}``; published: what these were downloaded from, where they were.
     results: the files that were asked for; what they do not stand on is listed under ``aside``.
     """
-    kept = _latest(records.read_all(folder))
+    kept = _latest({job: records.read(folder, job) for job in records.jobs_of(folder)})
     files, folders = _made(kept)
     makers = {path: entry["job"] for path, entry in {**files, **folders}.items()}
     outside = sorted({one["path"] for record in kept.values() for one in record["inputs"]} - makers.keys())
@@ -45,7 +45,7 @@ def collect(
         "seeds": dict(_seeds(config)),
         "data": _data(config["data"], data, published, {**inputs, **files}),
         "checkpoints": _checkpoints(config["checkpoints"], folder, folders),
-        **_shared(kept),
+        **_shared(kept, folder),
         "files": files,
         "folders": folders,
         "inputs": inputs,
@@ -105,7 +105,7 @@ def _stood_on(results: Iterable[str], kept: dict[str, dict], makers: dict[str, s
     return needed
 
 
-def _shared(kept: dict[str, dict]) -> dict:
+def _shared(kept: dict[str, dict], folder: str) -> dict:
     """Return the jobs, and what many of them have in common: machines, environments, and the code of a rule.
 
     Jobs whose packages do not contradict each other share an environment, whichever of them each has loaded.
@@ -118,6 +118,7 @@ def _shared(kept: dict[str, dict]) -> dict:
         code = record["code"]
         jobs[job] = {
             **{key: record[key] for key in ("rule", "wildcards", "params", "threads", "precision", "started", "seconds")},
+            "record": provenance.file_digest(records.path_in(folder, job)),
             "inputs": [one["path"] for one in record["inputs"]],
             "outputs": [one["path"] for one in record["outputs"]],
             "code": None if code is None else _place(code, codes.setdefault(record["rule"], [])),

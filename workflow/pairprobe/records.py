@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 
 from pairprobe import files, machine, provenance
+from pairprobe.errors import InputError
 
 VERSION = 1
 FOLDER = "provenance"
@@ -123,11 +124,22 @@ def _precision(params: dict) -> str | None:
     return resolve_precision(asked, "cuda" if torch.cuda.is_available() else "cpu")
 
 
-def read_all(folder: str | Path) -> dict[str, dict]:
-    """Read the records of a run: ``{job: record}``, the job named after its record ("rank_pairs/finetuned.synonyms")."""
+def path_in(folder: str | Path, job: str) -> Path:
+    """Return where a job's record lies in a run's folder; a job is called after it ("rank_pairs/finetuned.synonyms")."""
+    return Path(folder) / FOLDER / f"{job}.json"
+
+
+def jobs_of(folder: str | Path) -> list[str]:
+    """Name the jobs that have left a record, in order."""
     root = Path(folder) / FOLDER
-    return {
-        path.relative_to(root).with_suffix("").as_posix(): orjson.loads(path.read_bytes())
-        for path in sorted(root.rglob("*.json"))
-        if not path.name.startswith(".")
-    }
+    paths = (path.relative_to(root) for path in root.rglob("*.json") if not path.name.startswith("."))
+    return sorted(path.with_suffix("").as_posix() for path in paths)
+
+
+def read(folder: str | Path, job: str) -> dict:
+    """Read the record of a job. Raises InputError where it is no JSON."""
+    path = path_in(folder, job)
+    try:
+        return orjson.loads(path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise InputError(f"{path}: not JSON ({error}). Delete it and what its job made, and both are made again.") from None
