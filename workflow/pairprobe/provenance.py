@@ -48,7 +48,13 @@ def _parse(file: Path) -> ast.Module:
 
 
 def _digest(file: Path) -> str:
-    return hashlib.blake2b(ast.unparse(_parse(file)).encode(), digest_size=8).hexdigest()
+    return _digest_of_code(file, file.stat().st_mtime_ns)
+
+
+@functools.cache
+def _digest_of_code(file: Path, modified: int) -> str:
+    # A module is reached by many scripts, and writing its code out again takes a while.
+    return hashlib.blake2b(ast.unparse(_tree(file, modified)).encode(), digest_size=8).hexdigest()
 
 
 def _imports(file: Path, library: Path) -> list[Path]:
