@@ -1,6 +1,7 @@
 """Ask a folder of results what made it, and whether it still is what was made: ``python -m pairprobe --help``."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,9 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     try:
         return asked.run(asked)
+    except BrokenPipeError:  # what reads it (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return asked.error
@@ -77,7 +81,7 @@ def _verify(asked: argparse.Namespace) -> int:
 
     verdict = verification.verify(asked.folder)
     deleted = list(verification.rebuild(verdict)) if asked.rebuild else None
-    print("\n".join(terminal.of_verdict(verdict, deleted)))
+    print("\n".join(terminal.of_verdict(verdict, deleted)), flush=True)
     return 1 if verdict.problems else 0
 
 
@@ -99,7 +103,7 @@ def _explain(asked: argparse.Namespace) -> int:
         found = explanation.explain_file(ledger, asked.path, asked.depth)
         lines = terminal.of_file(found, ledger)
         holds = found["found"] == found["sha256"]
-    print(_json(found) if asked.json else "\n".join(lines))
+    print(_json(found) if asked.json else "\n".join(lines), flush=True)
     return 0 if holds else 1
 
 

@@ -3,9 +3,9 @@
 Paths in it count from the folder that the workflow was run in. Where only times differ, two ledgers are equal.
 """
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from pairprobe.errors import InputError
 
 VERSION = 1
 NAME = "provenance.json"
+# The job that writes it, which cannot be in it.
+OWN = "record_provenance"
 # What lies in a run's folder and is no result: it says how the jobs went, or is where a training goes on.
 _BESIDE = ("logs", "benchmarks", records.FOLDER, "finetuning", NAME)
 
@@ -30,7 +32,7 @@ def collect(
     ``{file of data: partitions that its pages may go to}``; published: what these were downloaded from, where they were.
     results: the files that were asked for; what they do not stand on is listed under ``aside``.
     """
-    kept = _latest({job: records.read(folder, job) for job in records.jobs_of(folder)})
+    kept = _latest({job: records.read(folder, job) for job in records.jobs_of(folder) if job != OWN})
     files, folders = _made(kept)
     makers = {path: entry["job"] for path, entry in {**files, **folders}.items()}
     outside = sorted({one["path"] for record in kept.values() for one in record["inputs"]} - makers.keys())
@@ -51,7 +53,7 @@ def collect(
         "inputs": inputs,
         "aside": sorted(path for path, job in makers.items() if job not in needed),
         "unaccounted": unaccounted(folder, folder, files),
-        "changed_since": list(_changed_since(kept, makers)),
+        "changed_since": list(_changed_since(kept)),
     }
 
 
@@ -176,27 +178,21 @@ def _checkpoints(config: dict[str, dict], folder: str, folders: dict[str, dict])
     return found
 
 
-def _changed_since(kept: dict[str, dict], makers: dict[str, str]) -> Iterator[dict]:
+def _changed_since(kept: dict[str, dict]) -> Iterator[dict]:
     """Yield the inputs that are no longer what a job has read: ``{job, input}``.
 
-    A file that was merely touched since, as by ``--touch``, is the same as long as no job has made it again.
+    Those that a job has written later than that, and those of another size. Later times alone say nothing: the workflow
+    touches what its jobs have written, and a user may do so (``--touch``).
     """
-    now: dict[str, dict] = {}
+    written = {one["path"]: one["mtime_ns"] for record in kept.values() for one in record["outputs"]}
+    sizes: dict[str, int] = {}
     for job, record in kept.items():
         for one in record["inputs"]:
             path = one["path"]
-            if not Path(path).exists():
-                continue
-            if path not in now:
-                now[path] = records.seen(path)
-            maker = kept.get(makers.get(path, ""))
-            made_again = maker is not None and now[path] != one and _ended(maker) > one["mtime_ns"] / 1e9
-            if now[path]["bytes"] != one["bytes"] or made_again:
+            if path not in sizes:
+                sizes[path] = records.seen(path)["bytes"] if Path(path).exists() else one["bytes"]
+            if sizes[path] != one["bytes"] or written.get(path, 0) > one["mtime_ns"]:
                 yield {"job": job, "input": path}
-
-
-def _ended(record: dict) -> float:
-    return datetime.fromisoformat(record["started"]).timestamp() + record["seconds"]
 
 
 @dataclass(frozen=True)
@@ -249,4 +245,4 @@ class Ledger:
         """Return the command that makes these files again."""
         files = self.content["configuration_files"]
         configured = [] if files in ([], ["config/config.yaml"]) else ["--configfile", *files]
-        return " ".join(["snakemake", "--cores all", *configured, *(["--force"] if force else []), "--", *targets])
+        return shlex.join(["snakemake", "--cores", "all", *configured, *(["--force"] if force else []), "--", *targets])

@@ -10,13 +10,11 @@ import h5py
 
 from pairprobe import provenance, ranking, records
 from pairprobe.errors import InputError
-from pairprobe.ledger import NAME, Ledger, unaccounted
+from pairprobe.ledger import NAME, OWN, Ledger, unaccounted
 from pairprobe.progress import Progress
 from pairprobe.tables import read_tsv
 
 MB = 10**6
-# The job that writes the ledger: it cannot be in it.
-OWN = "record_provenance"
 
 
 @dataclass(frozen=True)
