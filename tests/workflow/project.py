@@ -12,8 +12,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
-# Rules that only collect.
+# Rules that only collect; and record_provenance, which follows every change.
 TARGETS = "all total activations checkpoints downloads evaluation figures probing_sets rankings tables".split()
+TARGETS.append("record_provenance")
 
 
 def copy_project(folder: Path, pages: list[Path]) -> Path:
@@ -84,3 +85,11 @@ def planned(project: Path, config: str, *arguments: str, **settings) -> dict[str
     jobs = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", output, re.MULTILINE)}
     assert jobs, output
     return {name: count for name, count in jobs.items() if name not in TARGETS}
+
+
+def pairprobe(project: Path, *arguments: str) -> tuple[int, str]:
+    """Run a command of the library in the project; returns its exit status and what it says."""
+    command = [sys.executable, "-m", "pairprobe", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(project / "workflow")}
+    run = subprocess.run(command, cwd=project, capture_output=True, text=True, env=environment, check=False)
+    return run.returncode, run.stdout + run.stderr

@@ -131,6 +131,52 @@ def test_a_second_run_has_nothing_to_do(project):
     assert planned(project) == {}
 
 
+def test_the_provenance_accounts_for_every_file(project):
+    results = project / "results" / "tiny"
+    found = json.loads((results / "provenance.json").read_bytes())
+    beside = ("logs", "benchmarks", "provenance", "provenance.json")
+    there = {path.relative_to(results) for path in results.rglob("*") if path.is_file()}
+    wanted = {f"results/tiny/{path}" for path in there if path.parts[0] not in beside and not path.name.startswith(".")}
+    assert found["files"].keys() == wanted
+    assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
+    assert {name.split("/")[0] for name in found["jobs"]} == {path.stem for path in (project / "scripts").glob("*.py")} - {
+        "download_questions", "record_provenance",
+    }  # fmt: skip
+    assert all(len(codes) == (5 if rule == "build_probing_set" else 1) for rule, codes in found["code"].items())
+    assert found["environments"][0]["torch"]
+    # Nothing of this machine but where the configuration itself points to.
+    said = (results / "provenance.json").read_text()
+    assert str(project) not in said
+    assert not [path for path in (results / "provenance").rglob("*.json") if str(project) in path.read_text()]
+
+
+def test_a_whole_run_holds(project):
+    assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
+
+
+def test_a_damaged_ranking_is_found_and_made_again_as_it_was(project):
+    name = "results/tiny/rankings/pretrained/coreference.tsv"
+    before = (project / name).read_bytes()
+    (project / name).write_bytes(before[:-2] + b"\x00\n")
+    status, said = projects.pairprobe(project, "verify", "results/tiny", "--rebuild")
+    assert status == 1
+    assert f"problem: {name}: found sha256" in said
+    (command,) = [line for line in said.splitlines() if line.startswith("run: ")]
+    assert command == f"run: snakemake --cores all --configfile {CONFIG} -- {name} all"
+    projects.completed(project, CONFIG, "--", name, "all")
+    assert (project / name).read_bytes() == before
+    assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
+
+
+def test_a_number_is_explained_by_its_pairs(project):
+    number = "--task coreference --measure cosine --checkpoint finetuned --layer 2 --json".split()
+    status, said = projects.pairprobe(project, "explain", "results/tiny", *number)
+    found = json.loads(said)
+    assert status == 0
+    assert found["count"] == sum(pair["count"] for pair in found["of_pairs"])
+    assert found["files"][-1]["file"] == "results/tiny/checkpoints/finetuned"
+
+
 def test_a_deleted_figure_is_drawn_alone(project):
     figure = "results/tiny/figures/coreference_cosine.pdf"
     (project / figure).unlink()
