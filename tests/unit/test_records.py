@@ -157,11 +157,11 @@ def test_a_job_outside_a_run_leaves_no_record(tmp_path):
 
 @pytest.mark.parametrize("params", [{"precision": "auto"}, {"settings": {"precision": "auto"}}])
 def test_auto_is_recorded_as_the_precision_that_it_came_to(params):
-    import torch  # noqa: F401 (where torch is loaded, the job may have used it)
+    import torch
 
-    from pairprobe.checkpoints import device_of, resolve_precision
+    from pairprobe.devices import resolve_precision
 
-    assert rank(**params)["precision"] == resolve_precision("auto", device_of().split(":")[0])
+    assert rank(**params)["precision"] == resolve_precision("auto", "cuda" if torch.cuda.is_available() else "cpu")
     assert rank()["precision"] is None
 
 

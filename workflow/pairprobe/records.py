@@ -119,7 +119,7 @@ def _precision(params: dict) -> str | None:
     torch = sys.modules.get("torch")
     if asked is None or torch is None:
         return asked
-    from pairprobe.checkpoints import resolve_precision
+    from pairprobe.devices import resolve_precision
 
     return resolve_precision(asked, "cuda" if torch.cuda.is_available() else "cpu")
 
