@@ -9,10 +9,10 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint figures precision chaos clean
+.PHONY: help demo test test-slurm lint figures precision chaos clean
 
 help: ## Show this list
-	@awk -F':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
@@ -34,6 +34,9 @@ figures: $(VENV)/installed ## Draw the figures of the demo again where something
 
 test: $(VENV)/installed lint ## Run the whole test suite
 	$(VENV)/bin/pytest
+
+test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here, and with faults (root, Debian; else skipped)
+	@$(VENV)/bin/python tests/slurm/run.py --config config/config.yaml --faults
 
 lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff check .

@@ -1,8 +1,8 @@
 """A real Slurm of one node on this machine, with two pretend GPUs: ``cluster.py start`` and ``cluster.py stop``.
 
 For root on Debian: its packages are installed where they are missing, and stay. Everything else lies in one folder and in
-two files of /etc/slurm, which must not be there before, and is removed at the end. The node claims more memory and CPUs than
-the machine may have, so that jobs are asked for as they would be elsewhere.
+two files of /etc/slurm, which must not be there before, and is removed at the end. The node may claim more memory than the
+machine has, so that jobs are asked for as they would be elsewhere.
 """
 
 import os
@@ -34,7 +34,8 @@ SlurmdPort={ports[1]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={state}/munge/socket
+# A job that lost its node is tried again after cred_expire.
+AuthInfo=socket={state}/munge/socket,cred_expire=20
 StateSaveLocation={state}/slurmctld
 SlurmdSpoolDir={state}/slurmd
 SlurmctldPidFile={state}/slurmctld.pid
@@ -53,7 +54,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SlurmdParameters=config_overrides
 SchedulerParameters=sched_min_interval=0,batch_sched_delay=0
-ReturnToService=2
+ReturnToService=1
 KillWait=5
 GresTypes=gpu
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} Gres=gpu:{gpus} State=UNKNOWN
@@ -62,32 +63,42 @@ PartitionName=gpu Nodes={host} MaxTime=INFINITE State=UP
 """
 
 
-class Unable(Exception):
+class UnableError(Exception):
     """This machine cannot run a Slurm of its own, for a reason that is no fault."""
 
 
 @contextmanager
 def running(state: Path):
     """Run the cluster for the length of a block."""
+    start(state)
     try:
-        start(state)
         yield
     finally:
         stop()
 
 
 def start(state: Path) -> None:
-    """Install, configure and start everything; ``Unable`` where this machine is not the kind for it."""
+    """Install, configure and start everything; ``UnableError`` where this machine is not the kind for it."""
     if os.geteuid():
-        raise Unable("only root can start a Slurm that runs jobs")
+        raise UnableError("only root can start a Slurm that runs jobs")
     if not Path("/etc/debian_version").exists():
-        raise Unable("this is no Debian")
-    if (ETC / "slurm.conf").exists() and not ours():
-        raise Unable(f"{ETC}/slurm.conf is not ours, and is left alone")
-    stop()
+        raise UnableError("this is no Debian")
+    if ours():
+        if any(map(is_running, pid_files())):
+            raise UnableError(f"this cluster runs already; end it with {Path(__file__).name} stop")
+        stop()
     if foreign := [name for name in FILES if (ETC / name).exists()]:
-        raise Unable(f"{ETC}/{foreign[0]} is not ours, and is left alone")
+        raise UnableError(f"{ETC}/{foreign[0]} is not ours, and is left alone")
     install()
+    try:
+        start_daemons(state)
+    except BaseException:
+        stop()
+        raise
+
+
+def start_daemons(state: Path) -> None:
+    """Configure and start what is installed."""
     for folder in ("", "munge", "slurmctld", "slurmd"):
         (state / folder).mkdir(parents=True, exist_ok=True)
         (state / folder).chmod(0o755)
@@ -109,7 +120,7 @@ def install() -> None:
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update"], ["install", "-y", "--no-install-recommends", *PACKAGES]):
         if subprocess.run(["apt-get", "-qq", *command], env=quiet, capture_output=True, check=False).returncode:
-            raise Unable(f"apt-get cannot install {' and '.join(PACKAGES)}")
+            raise UnableError(f"apt-get cannot install {' and '.join(PACKAGES)}")
 
 
 def configure(state: Path) -> None:
@@ -119,7 +130,7 @@ def configure(state: Path) -> None:
         try:
             os.mknod(state / f"gpu{i}", stat.S_IFCHR | 0o666, os.makedev(1, 3))  # as /dev/null
         except PermissionError:
-            raise Unable("this container does not let devices be made") from None
+            raise UnableError("this container does not let devices be made") from None
     ETC.mkdir(exist_ok=True)
     settings = {"mark": MARK, "state": state, "host": host, "ports": free_ports(2)}
     settings |= {"cpus": CPUS, "memory": MEMORY_MB, "gpus": GPUS}
@@ -168,22 +179,37 @@ def stop() -> None:
         end = time.monotonic() + 15
         while asked("squeue", "-h") and time.monotonic() < end:
             time.sleep(0.2)
-    for pid_file in (state / "slurmd.pid", state / "slurmctld.pid", state / "munge" / "pid-file"):
-        with suppress(OSError, ValueError):
-            end_process(int(pid_file.read_text()))
+    for pid_file in pid_files():
+        end_process(pid_file)
     for name in FILES:
         (ETC / name).unlink(missing_ok=True)
     shutil.rmtree(state, ignore_errors=True)
 
 
-def end_process(number: int) -> None:
-    """End a process, softly at first."""
+def pid_files() -> list[Path]:
+    """Return where the daemons write their numbers, in the order in which they are ended."""
+    state = state_folder()
+    return [state / "slurmd.pid", state / "slurmctld.pid", state / "munge" / "pid-file"]
+
+
+def is_running(pid_file: Path) -> bool:
+    """Whether a daemon is there."""
+    with suppress(OSError, ValueError):
+        os.kill(int(pid_file.read_text()), 0)
+        return True
+    return False
+
+
+def end_process(pid_file: Path) -> None:
+    """End a daemon, softly at first."""
     for way, seconds in ((signal.SIGTERM, 10), (signal.SIGKILL, 5)):
-        os.kill(number, way)
+        with suppress(OSError, ValueError):
+            os.kill(int(pid_file.read_text()), way)
         end = time.monotonic() + seconds
-        while time.monotonic() < end:
+        while is_running(pid_file):
+            if time.monotonic() > end:
+                break
             time.sleep(0.1)
-            os.kill(number, 0)  # raises once it is gone
 
 
 def asked(*command: str) -> str:
@@ -211,5 +237,5 @@ if __name__ == "__main__":
         sys.exit("usage: cluster.py start|stop")
     try:
         main(sys.argv[1])
-    except Unable as why:
+    except UnableError as why:
         sys.exit(f"error: {why}")

@@ -3,179 +3,30 @@
     run.py [--config CONFIG] [--reference RESULTS] [--faults]
 
 It starts a real Slurm on this machine (cluster.py), submits with profiles/slurm as it is, prints what was asked for, and
-ends what it has started. With --faults, jobs, node and head node are killed on the way (faults.py), on a tiny configuration.
+ends what it has started. With --faults, jobs, a node and Snakemake itself are killed on the way (faults.py), on a tiny
+configuration.
 """
 
 import argparse
-import filecmp
-import os
-import re
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import cluster
-import yaml
-
-ROOT = Path(__file__).parents[2]
-PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
-GPU_RULES = {rule for rule, asked in PROFILE["set-resources"].items() if asked.get("gpu")}
-# The cluster has no accounting, and nobody else asks it. Logs say what ran in a job.
-THROUGH_SLURM = (
-    "--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "5",
-    "--slurm-keep-successful-logs",
-)  # fmt: skip
-# What tells of a run, not of its results.
-NO_RESULTS = {"logs", "benchmarks", "provenance", "provenance.json"}
-
-
-# The project.
-
-
-def copy_project(folder: Path) -> Path:
-    """Copy what the workflow consists of."""
-    folder.mkdir(parents=True)
-    for name in ("Snakefile", "config", "envs", "profiles", "scripts", "workflow"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    return folder
-
-
-def start_snakemake(project: Path, *arguments: str) -> subprocess.Popen:
-    """Start Snakemake in a copy of the project, with the copy's own library; what it says goes to snakemake.log."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SNAKEMAKE_", "SLURM_"))}
-    environment["PYTHONPATH"] = str(project / "workflow")
-    with open(project / "snakemake.log", "ab") as said:
-        command = [sys.executable, "-m", "snakemake", *arguments]
-        return subprocess.Popen(command, cwd=project, env=environment, stdout=said, stderr=subprocess.STDOUT)
-
-
-def snakemake(project: Path, *arguments: str) -> float:
-    """Run Snakemake, which must succeed, and return the seconds it took."""
-    start = time.monotonic()
-    with start_snakemake(project, *arguments) as run:
-        try:
-            code = run.wait()
-        except BaseException:
-            run.send_signal(signal.SIGINT)  # it cancels its jobs
-            raise
-    if code:
-        raise Failure(f"snakemake {' '.join(arguments)} failed:\n{log_of(project)[-6000:]}")
-    return time.monotonic() - start
-
-
-def log_of(project: Path) -> str:
-    """Return what Snakemake has said in a project."""
-    return (project / "snakemake.log").read_text(errors="replace")
-
-
-def results_of(project: Path, config: str) -> Path:
-    """Return the folder of a configuration's results."""
-    return project / "results" / yaml.safe_load((project / config).read_text())["run"]
-
-
-# What must hold.
-
-
-class Failure(Exception):
-    """Something is not as it must be."""
-
-
-def compare(wanted: Path, found: Path) -> int:
-    """Compare the results of two runs, byte for byte, and return how many files there are."""
-    theirs, ours = (dict(files_of(folder)) for folder in (wanted, found))
-    differences = [f"missing: {name}" for name in sorted(theirs.keys() - ours.keys())]
-    differences += [f"not wanted: {name}" for name in sorted(ours.keys() - theirs.keys())]
-    for name in sorted(theirs.keys() & ours.keys()):
-        if not filecmp.cmp(theirs[name], ours[name], shallow=False):
-            differences.append(f"other content: {name}")
-    if differences:
-        raise Failure("\n".join([f"{found} differs from {wanted}:", *differences]))
-    if not ours:
-        raise Failure(f"{found}: there are no results.")
-    return len(ours)
-
-
-def files_of(results: Path) -> Iterator[tuple[str, Path]]:
-    """Yield every file of a run's results, by its path in them."""
-    for path in results.rglob("*"):
-        inside = path.relative_to(results)
-        if path.is_file() and inside.parts[0] not in NO_RESULTS:
-            yield str(inside), path
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job of Slurm: what was asked for, and what became of it."""
-
-    number: int
-    rules: dict[str, int]
-    partition: str
-    cpus: int
-    memory: str
-    limit: str
-    gpus: int
-    state: str
-    seconds: str
-
-
-def submitted() -> list[Job]:
-    """List all jobs of the cluster, in order."""
-    jobs = []
-    for line in cluster.asked("scontrol", "show", "job", "-o").splitlines():
-        said = dict(re.findall(r"(\w+)=(\S*)", line))
-        log = Path(said["StdOut"])
-        # The first table of jobs is the whole submission's.
-        table = re.search(r"^job +count\n-.*\n((?:\w+ +\d+\n)+?)total", log.read_text() if log.exists() else "", re.MULTILINE)
-        rules = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table[1] if table else "", re.MULTILINE)}
-        gpus = re.search(r"gpu:(\d+)", said.get("TresPerJob", ""))
-        jobs.append(
-            Job(
-                int(said["JobId"]),
-                rules or {said.get("Comment", "").removeprefix("rule_"): 1},
-                said["Partition"],
-                int(said["NumCPUs"]),
-                said["MinMemoryNode"],
-                said["TimeLimit"],
-                int(gpus[1]) if gpus else 0,
-                said["JobState"],
-                said["RunTime"],
-            )
-        )
-    return sorted(jobs, key=lambda job: job.number)
-
-
-def print_jobs(jobs: list[Job]) -> None:
-    """Print a line for each job of Slurm."""
-    print(f"{'job':>4} {'CPUs':>4} {'memory':>7} {'limit':>10} {'GPUs':>4} {'partition':9} {'state':10} {'took':8} rules")
-    for job in jobs:
-        rules = ", ".join(name if count == 1 else f"{count} {name}" for name, count in job.rules.items())
-        print(
-            f"{job.number:4} {job.cpus:4} {job.memory:>7} {job.limit:>10} {job.gpus:4} {job.partition:9} {job.state:10} "
-            f"{job.seconds:8} {rules}"
-        )
-    steps = sum(sum(job.rules.values()) for job in jobs)
-    print(f"{len(jobs)} jobs of Slurm for {steps} of the workflow, at most {max(job.cpus for job in jobs)} CPUs each", flush=True)
-
-
-def check_gpus(jobs: list[Job]) -> None:
-    """Whether a GPU was asked for where one is used, and nowhere else."""
-    for job in jobs:
-        wanted = (1, "gpu") if job.rules.keys() <= GPU_RULES else (0, "cpu")
-        if (job.gpus, job.partition) != wanted:
-            raise Failure(f"job {job.number}, {', '.join(job.rules)}: found {job.gpus} GPUs in {job.partition}, wanted {wanted}")
-
-
-# The tests.
+import faults
+from trial import (
+    THROUGH_SLURM,
+    FailedError,
+    check_gpus,
+    compare,
+    copy_project,
+    print_jobs,
+    results_of,
+    snakemake,
+    submitted,
+)
 
 
 def same_results(scratch: Path, config: str, reference: Path | None) -> None:
@@ -203,21 +54,21 @@ def main() -> None:
     parser.add_argument("--faults", action="store_true", help="then kill jobs, node and head node, on a tiny configuration")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
-    scratch = Path(tempfile.mkdtemp(prefix="pairprobe-slurm-"))
+    scratch, kept = Path(tempfile.mkdtemp(prefix="pairprobe-slurm-")), False
     try:
         with cluster.running(scratch / "cluster"):
             if arguments.config or not arguments.faults:
                 same_results(scratch, arguments.config or "config/config.yaml", arguments.reference)
             if arguments.faults:
-                import faults
-
                 faults.test(scratch / "faults")
-    except cluster.Unable as why:
+    except cluster.UnableError as why:
         print(f"skipped: the test through Slurm: {why}")
-    except Failure as failure:
-        sys.exit(f"error: {failure}")
+    except FailedError as failed:
+        kept = True
+        sys.exit(f"error: {failed}\nWhat has run is in {scratch}.")
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(scratch)
 
 
 if __name__ == "__main__":
