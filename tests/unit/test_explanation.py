@@ -14,9 +14,14 @@ from pairprobe.explanation import explain_file, explain_number, run_of
 from pairprobe.ledger import Ledger
 from pairprobe.tables import read_tsv
 
-pytestmark = pytest.mark.usefixtures("run")
+pytestmark = pytest.mark.usefixtures("run", "_wide_terminal")
 
 NUMBER = ["--task", "coreference", "--measure", "cosine", "--checkpoint", "after", "--layer", "1"]
+
+
+@pytest.fixture
+def _wide_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
 
 
 def explained(path, depth=None) -> dict:
