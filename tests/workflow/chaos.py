@@ -8,8 +8,9 @@ What must hold, or the program ends with 1 and keeps its folder:
 - no job whose end Snakemake had told is run again;
 - a run that nothing has struck succeeds;
 - no process outlives Snakemake for long, and none the job that it belongs to;
-- every file comes out as in the undisturbed run, byte for byte, and no other file is there. (What the jobs said and how
-  long they took, logs and benchmarks, must be there; provenance is dated.)
+- every file comes out as in the undisturbed run, byte for byte, and no other file is there. (Logs, benchmarks and
+  provenance are dated: they must be there, and provenance must tell of these files. A job that went on with smaller batches
+  for want of memory has rounded otherwise: then what differs is counted, and allowed.)
 """
 
 import argparse
@@ -34,9 +35,7 @@ import psutil
 import yaml
 
 # What tells of a run and may differ between two, by its name in the folder of results.
-TOLD = ("logs", "benchmarks")
-# What is of the run itself.
-DATED = ("provenance", "provenance.json")
+TOLD = ("logs", "benchmarks", "provenance", "provenance.json")
 TRAINING = ("finetune_checkpoint", "train_heads")
 # Seconds within which a job must end after Snakemake was killed: jobs.py lets a long step of a library go on for 30.
 GRACE = 45
@@ -343,6 +342,7 @@ class Chaos:
     completed: int = 0
     slowest: float = 0
     locked: int = 0
+    halved: bool = False
     _orphans: dict[psutil.Process, float] = field(default_factory=dict)
 
     @property
@@ -373,6 +373,7 @@ class Chaos:
                 # There is more to come: all over again.
                 shutil.rmtree(self.results)
                 self.done.clear()
+                self.halved = False
 
     def _begin(self) -> Run:
         if any((self.project / ".snakemake" / "locks").glob("*")):
@@ -412,6 +413,7 @@ class Chaos:
         """Check a run that has ended. struck: the fault that did it, and when."""
         ended = time.monotonic()
         run.has_ended()
+        self.halved |= "out of memory with" in run.log.read_text(errors="replace")
         again = sorted({(job.rule, job.output) for job in run.jobs.values()} & self.done)
         if again:
             raise BrokenError(f"had been finished and was run again: {again}; see {run.log}")
@@ -443,6 +445,13 @@ class Chaos:
             found.append(f"Snakemake holds {len(markers)} files for incomplete")
         if planned := projects.planned(self.project, self.config, *self.arguments):
             found.append(f"a second run would run {planned}")
+        if (self.results / "provenance.json").exists():
+            status, said = projects.pairprobe(self.project, "verify", str(self.results))
+            found += said.splitlines() if status else []
+        if self.halved:
+            rounded = [line for line in found if line.endswith(" differs")]
+            found = [line for line in found if line not in rounded]
+            self.say(f"     a batch was halved for want of memory: {len(rounded)} files differ")
         if found:
             raise BrokenError("the results differ from those of the undisturbed run:\n  " + "\n  ".join(found))
         self.say(f"     complete, and as undisturbed ({self.completed})")
@@ -460,11 +469,11 @@ class Chaos:
 def differences(reference: Path, results: Path) -> list[str]:
     """Say in what the files of two folders of results differ; of what only tells of the run, their names alone."""
     wanted, found = ({path.relative_to(folder) for path in folder.rglob("*")} for folder in (reference, results))
-    said = [f"{name} is missing" for name in sorted(wanted - found) if name.parts[0] not in DATED]
-    said += [f"{name} is left" for name in sorted(found - wanted) if name.parts[0] not in DATED]
+    said = [f"{name} is missing" for name in sorted(wanted - found)]
+    said += [f"{name} is left" for name in sorted(found - wanted)]
     for name in sorted(wanted & found):
         one, other = reference / name, results / name
-        if name.parts[0] not in (*TOLD, *DATED) and not one.is_dir() and one.read_bytes() != other.read_bytes():
+        if name.parts[0] not in TOLD and not one.is_dir() and one.read_bytes() != other.read_bytes():
             said.append(f"{name} differs")
     return said
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from chaos import after_starts, while_saving, within
 
-TARGETS = ("--", "results/tiny/figures/coreference_cosine.svg")
+TARGETS = ("--", "results/tiny/figures/answer_type_cosine.svg")
 CONFIG = "config/tiny.yaml"
 TRAINING = ("finetune_checkpoint",)
 # Those within the training come first: it goes on after each.
@@ -22,11 +22,12 @@ PLAN = [
     ("SIGINT to all (Ctrl-C)", after_starts(1, 0.1)),
 ]
 # What is made again; what comes before it stays.
-AGAIN = ("checkpoints/finetuned", "training", "activations", "rankings", "percentages.tsv", "figures")
+AGAIN = [f"{kind}/finetuned" for kind in ("checkpoints", "activations", "rankings")]
+AGAIN += ["training", "percentages.tsv", "figures"]
 
 
 def test_whatever_strikes_a_run_the_next_one_completes_it_and_repeats_no_finished_job(tmp_path):
-    config = projects.tiny_config(projects.tiny_encoder(tmp_path / "encoder")) | {"tasks": ["coreference"]}
+    config = projects.tiny_config(projects.tiny_encoder(tmp_path / "encoder")) | {"tasks": ["answer_type"]}
     config["finetuning"] |= {"epochs": 2, "save_steps": 5}
     project = tmp_path / "project"
     project.mkdir()
@@ -61,10 +62,12 @@ def test_what_only_tells_of_a_run_may_differ(folders):
 def test_files_that_differ_are_missing_or_are_left_are_told(folders):
     (folders[1] / "tables" / "a.tsv").write_text("2")
     (folders[1] / "logs" / "a.log").unlink()
+    (folders[1] / "provenance.json").unlink()
     (folders[1] / "tables" / ".7-host.a.tsv").write_text("1")
     (folders[1] / "tables" / ".scratch-x").mkdir()
     assert chaos.differences(*folders) == [
         "logs/a.log is missing",
+        "provenance.json is missing",
         "tables/.7-host.a.tsv is left",
         "tables/.scratch-x is left",
         "tables/a.tsv differs",
