@@ -14,4 +14,5 @@ with job(snakemake):
         snakemake.params.seed,
         processes=max(1, snakemake.resources.gpu),
         code=snakemake.params.code,
+        cores=snakemake.threads,
     )

@@ -137,6 +137,11 @@ def checked(config):
 
 checked(config)
 
+cores = workflow.resource_settings.cores  # None on the head node of a cluster
+if cores and cores < config["finetuning"]["threads"]:
+    # A training's threads are as many on fewer cores, too: they must sleep while they wait for each other.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 RESULTS = f"results/{config['run']}"
 TASKS = config["tasks"]
 CHECKPOINTS = list(config["checkpoints"])

@@ -300,6 +300,15 @@ def test_the_number_of_threads_is_the_setting_s(tiny, features, tmp_path):
         torch.set_num_threads(before)
 
 
+@pytest.mark.parametrize(("cores", "threads", "kept"), [(1, 2, 1), (2, 4, 2), (2, 2, None), (4, 2, None), (None, 2, None)])
+def test_more_threads_than_cores_share_the_cores(monkeypatch, cores, threads, kept):
+    asked = []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {4, 5, 6, 7})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda process, cpus: asked.append(cpus))
+    finetuning._keep_to(cores, threads)
+    assert asked == ([[4, 5, 6, 7][:kept]] if kept else [])
+
+
 # --- Killed and started again ---------------------------------------------------------------------------------------
 
 # Trains in processes that are forked once everything is imported, and are killed at their places. A place is "step" and a

@@ -61,6 +61,7 @@ def finetune(
     seed: int,
     processes: int = 1,
     code: dict | None = None,
+    cores: int | None = None,
 ) -> None:
     """Train a checkpoint and its heads on windows; ``path`` becomes a folder like the one it started from.
 
@@ -68,12 +69,14 @@ def finetune(
     the forward pass; the weights stay in float32), epochs, batch_size (windows a step), device_batch_size (of these at
     once on one device, or None: as many as a device gets), learning_rate, warmup (a share of all steps), weight_decay,
     save_steps, threads. The number of threads is fixed, whatever the number of cores, since the sums of gradients, and
-    with them the weights, come out slightly different for another.
+    with them the weights, come out slightly different for another. cores: how many there are for it; where they are fewer,
+    the threads share them.
 
     work: a folder for resumable checkpoints; training goes on from there where it was killed, unless anything that it
     stands on has changed, and it is removed at the end. processes: GPUs that share each step; torchrun starts a process
     for each. Raises InputError where no window holds an answer, and where the loss is no number.
     """
+    _keep_to(cores, settings["threads"])
     trained = _trained(start, features, work, settings, seed, processes, code, frozen=False)
     with files.whole(path) as temporary:
         trained.model.save_pretrained(temporary)
@@ -93,6 +96,7 @@ def train_heads(
     seed: int,
     processes: int = 1,
     code: dict | None = None,
+    cores: int | None = None,
 ) -> None:
     """Give a checkpoint that was not trained here heads to answer with: one safetensors file.
 
@@ -107,6 +111,7 @@ def train_heads(
         joint_model.save_heads(model, path, OWN if own else RANDOM.format(seed))
         write_tsv(history, HISTORY_FIELDS, [])
         return
+    _keep_to(cores, settings["threads"])
     settings = {**settings, "learning_rate": settings["head_learning_rate"]}
     trained = _trained(checkpoint, features, work, settings, seed, processes, code, frozen=True)
     for name, tensor in trained.head_state().items():
@@ -117,6 +122,12 @@ def train_heads(
             )
     joint_model.save_heads(trained, path, FROZEN)
     _finish(work, history)
+
+
+def _keep_to(cores: int | None, threads: int) -> None:
+    """Let more threads than cores share the cores, and take no other job's."""
+    if cores and cores < threads and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def _trained(
