@@ -16,6 +16,9 @@ WORKFLOW = Path(workflow.current_basedir)
 
 # Jobs end with this process, even where it is killed: else the next run would meet them at work on the same files.
 os.environ[jobs.PARENT] = str(os.getpid())
+# A job's threads sleep while they wait for each other. Where others want the same cores, those that spin instead keep
+# each other from work: training was ten times slower.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 def dealt_partitions(data):
@@ -136,11 +139,6 @@ def checked(config):
 
 
 checked(config)
-
-cores = workflow.resource_settings.cores  # None on the head node of a cluster
-if cores and cores < config["finetuning"]["threads"]:
-    # A training's threads are as many on fewer cores, too: they must sleep while they wait for each other.
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 RESULTS = f"results/{config['run']}"
 TASKS = config["tasks"]
