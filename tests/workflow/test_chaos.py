@@ -17,7 +17,6 @@ PLAN = [
     ("SIGKILL of Snakemake", within(TRAINING, 1)),
     ("SIGKILL of all", while_saving),
     ("time limit of a job", within(TRAINING, 1)),
-    ("SIGKILL of a job", after_starts(1, 0.5)),
     ("full disk", after_starts(1, 0.5)),
     ("SIGINT to all (Ctrl-C)", after_starts(1, 0.1)),
 ]

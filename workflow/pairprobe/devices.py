@@ -16,7 +16,14 @@ from pairprobe.progress import log
 _SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
 # How a RuntimeError of torch or one of its libraries says that memory has run out.
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc", "could not create a memory")
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory",
+    "could not create a primitive",
+)
 
 # Open lock files, which the system lets go of when the process ends, however it ends.
 _held: list[int] = []
@@ -76,6 +83,10 @@ def lock_file(path: str | os.PathLike) -> int | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
+        os.close(descriptor)
+        return None
+    if not os.fstat(descriptor).st_nlink:
+        # Whoever had it has removed it in between: another process may lock a new one of this name.
         os.close(descriptor)
         return None
     return descriptor
