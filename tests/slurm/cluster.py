@@ -42,7 +42,7 @@ SlurmctldPidFile={state}/slurmctld.pid
 SlurmdPidFile={state}/slurmd.pid
 SlurmctldLogFile={state}/slurmctld.log
 SlurmdLogFile={state}/slurmd.log
-ProctrackType=proctrack/linuxproc
+ProctrackType=proctrack/pgid
 TaskPlugin=task/affinity
 SwitchType=switch/none
 MpiDefault=none
@@ -175,7 +175,7 @@ def stop() -> None:
         return
     state = state_folder()
     with suppress(FileNotFoundError, subprocess.TimeoutExpired):
-        subprocess.run(["scancel", "-p", "cpu,gpu"], capture_output=True, timeout=10, check=False)
+        subprocess.run(["scancel", "--me"], capture_output=True, timeout=10, check=False)
         end = time.monotonic() + 15
         while asked("squeue", "-h") and time.monotonic() < end:
             time.sleep(0.2)

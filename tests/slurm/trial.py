@@ -4,10 +4,10 @@ import filecmp
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +54,8 @@ def snakemake(project: Path, *arguments: str) -> float:
     with start_snakemake(project, *arguments) as run:
         try:
             code = run.wait()
-        except BaseException:
-            run.send_signal(signal.SIGINT)  # it cancels its jobs
-            raise
+        finally:
+            run.kill()  # where the wait was broken off; the cluster ends its jobs
     if code:
         raise FailedError(f"snakemake {' '.join(arguments)} failed:\n{log_of(project)[-6000:]}")
     return time.monotonic() - start
@@ -104,7 +103,7 @@ class Job:
     """A job of Slurm: what was asked for, and what became of it."""
 
     number: int
-    rules: dict[str, int]
+    rules: Counter[str]
     partition: str
     cpus: int
     memory: str
@@ -122,16 +121,13 @@ def submitted() -> list[Job]:
         if "JobId" not in said:
             continue  # "No jobs in the system"
         log = Path(said["StdOut"])
-        # The first table of jobs is the whole submission's.
-        table = re.search(
-            r"^job +count\n-.*\n((?:\w+ +\d+\n)+?)total", log.read_text() if log.exists() else "", re.MULTILINE
-        )
-        rules = {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table[1] if table else "", re.MULTILINE)}
+        # The Snakemake in the job names each rule as it starts it.
+        rules = Counter(re.findall(r"^rule (\w+):$", log.read_text() if log.exists() else "", re.MULTILINE))
         gpus = re.search(r"gpu:(\d+)", said.get("TresPerJob", ""))
         jobs.append(
             Job(
                 int(said["JobId"]),
-                rules or {said.get("Comment", "").removeprefix("rule_"): 1},
+                rules or Counter([said.get("Comment", "").removeprefix("rule_")]),
                 said["Partition"],
                 int(said["NumCPUs"]),
                 said["MinMemoryNode"],

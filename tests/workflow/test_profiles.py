@@ -52,7 +52,7 @@ def test_a_gpu_is_asked_for_where_one_is_used_and_nowhere_else(project, name, co
         if name == "slurm":
             assert {one["slurm_partition"] for one in asked} == {"gpu" if uses else "cpu"}, rule
             assert min(int(one["mem_mb"]) for one in asked) >= 3000, rule
-            assert min(int(one["runtime"]) for one in asked) >= 10, rule
+            assert min(int(one["runtime"]) for one in asked) >= 5, rule
 
 
 @pytest.mark.parametrize("key", ["set-resources", "groups"])
