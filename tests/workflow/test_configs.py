@@ -25,8 +25,8 @@ SIDE_BY_SIDE = (
     "--set-threads",
     *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_heads", "train_span_heads")),
 )
-# And few of them.
-ONE_OF_EACH = ("--config", "budget={minutes: 1000, gigabytes: 100}")
+# And few of them: a second file, which Snakemake puts on top of the first.
+ONE_OF_EACH = ("config/one_of_each.yaml",)
 
 
 # What they plan.
@@ -140,6 +140,7 @@ def run_whole(name: str, folder: Path, data: dict, cut: str, busy: str) -> Whole
     hub = hubs.Hub(hubs.models() | data, [cut], [busy])
     whole = Whole(name, copy_project(folder, PAGES[:1]), hub.environment(folder / "home"), hub)
     assert (whole.project / whole.config).read_bytes() == (ROOT / whole.config).read_bytes()
+    (whole.project / ONE_OF_EACH[0]).write_text("budget: {minutes: 1000, gigabytes: 100}")
     with hub.running():
         completed(whole.project, whole.config, *ONE_OF_EACH, *SIDE_BY_SIDE, environment=whole.environment)
     return whole
