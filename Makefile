@@ -35,8 +35,8 @@ figures: $(VENV)/installed ## Draw the figures of the demo again where something
 test: $(VENV)/installed lint ## Run the whole test suite
 	$(VENV)/bin/pytest
 
-test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here, and with faults (root, Debian; else skipped)
-	@$(VENV)/bin/python tests/slurm/run.py --config config/config.yaml --faults
+test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here (root, Debian; else skipped; FAULTS=1 for faults, too)
+	@$(VENV)/bin/python tests/slurm/run.py --config config/config.yaml $(if $(FAULTS),--faults)
 
 lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff check .
