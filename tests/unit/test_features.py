@@ -454,9 +454,12 @@ only_linux = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
 # Opens a file of features and reads every window; prints by how many kilobytes the process's own memory grew with either,
 # and in how many windows the subtokens lie in the mapped file.
 MAPPED = """
+import contextlib
 import gc
 import sys
 from pathlib import Path
+with contextlib.suppress(ImportError):
+    import pandas  # pyarrow would load it at its first array, where it is installed
 from pairprobe.features import Features
 
 def own():
