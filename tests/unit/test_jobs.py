@@ -113,6 +113,8 @@ def started(target, command=(), **environment):
         stderr=subprocess.DEVNULL,
         text=True,
         env={**os.environ, **environment},
+        # In the background of a shell without job control it is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "writing\n"
     return process

@@ -59,7 +59,7 @@ def invocation(
     project: Path, config: str, *arguments: str, cores: int = 2, environment: dict[str, str] | None = None
 ) -> dict:
     """Return what Popen needs to run Snakemake in a copy."""
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", config, *arguments]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", *config.split(), *arguments]
     # The copy's own library, not the installed one.
     environment = {**(environment or os.environ), "PYTHONPATH": str(project / "workflow")}
     return {"args": command, "cwd": project, "env": environment}

@@ -26,7 +26,7 @@ SIDE_BY_SIDE = (
     *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_heads", "train_span_heads")),
 )
 # And few of them: a second file, which Snakemake puts on top of the first.
-ONE_OF_EACH = ("config/one_of_each.yaml",)
+ONE_OF_EACH = "config/one_of_each.yaml"
 
 
 # What they plan.
@@ -140,9 +140,9 @@ def run_whole(name: str, folder: Path, data: dict, cut: str, busy: str) -> Whole
     hub = hubs.Hub(hubs.models() | data, [cut], [busy])
     whole = Whole(name, copy_project(folder, PAGES[:1]), hub.environment(folder / "home"), hub)
     assert (whole.project / whole.config).read_bytes() == (ROOT / whole.config).read_bytes()
-    (whole.project / ONE_OF_EACH[0]).write_text("budget: {minutes: 1000, gigabytes: 100}")
+    (whole.project / ONE_OF_EACH).write_text("budget: {minutes: 1000, gigabytes: 100}")
     with hub.running():
-        completed(whole.project, whole.config, *ONE_OF_EACH, *SIDE_BY_SIDE, environment=whole.environment)
+        completed(whole.project, f"{whole.config} {ONE_OF_EACH}", *SIDE_BY_SIDE, environment=whole.environment)
     return whole
 
 
@@ -222,7 +222,7 @@ def test_what_was_downloaded_is_what_the_hub_has(whole):
 
 def test_a_second_run_has_nothing_to_do(whole):
     asked = len(whole.hub.asked)
-    assert planned(whole.project, whole.config, *ONE_OF_EACH, environment=whole.environment) == {}
+    assert planned(whole.project, f"{whole.config} {ONE_OF_EACH}", environment=whole.environment) == {}
     assert len(whole.hub.asked) == asked
 
 
@@ -349,10 +349,10 @@ def test_without_results_and_the_hub_the_downloads_and_the_cache_are_enough(squa
     targets = ("--", "probing_sets", "checkpoints")
     wanted = {"read_questions": 1, "partition_examples": 1, "prepare_wordnet": 1, "build_probing_set": 5}
     wanted |= {"tabulate_probing_sets": 1, "fetch_checkpoint": 2}
-    assert planned(squad.project, squad.config, *ONE_OF_EACH, *targets, environment=environment) == wanted
-    completed(squad.project, squad.config, *ONE_OF_EACH, *targets, environment=environment)
+    assert planned(squad.project, f"{squad.config} {ONE_OF_EACH}", *targets, environment=environment) == wanted
+    completed(squad.project, f"{squad.config} {ONE_OF_EACH}", *targets, environment=environment)
     assert {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")} == before
     assert (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes() == weights
     shutil.rmtree(squad.project / "downloads")
-    completed(squad.project, squad.config, *ONE_OF_EACH, "--", "downloads", environment=environment)
+    completed(squad.project, f"{squad.config} {ONE_OF_EACH}", "--", "downloads", environment=environment)
     assert len(list((squad.project / "downloads").rglob("*.parquet"))) == 1
