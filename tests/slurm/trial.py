@@ -3,7 +3,6 @@
 import filecmp
 import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -15,8 +14,11 @@ from pathlib import Path
 import cluster
 import yaml
 
-ROOT = Path(__file__).parents[2]
-PROFILE = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text())
+sys.path.append(str(Path(__file__).parents[1] / "workflow"))
+
+import project as projects
+
+PROFILE = yaml.safe_load((projects.ROOT / "profiles" / "slurm" / "config.yaml").read_text())
 GPU_RULES = {rule for rule, asked in PROFILE["set-resources"].items() if asked.get("gpu")}
 # The cluster has no accounting, and nobody else asks it. Logs say what ran in a job.
 THROUGH_SLURM = (
@@ -27,16 +29,10 @@ THROUGH_SLURM = (
 NO_RESULTS = {"logs", "benchmarks", "provenance", "provenance.json"}
 
 
-def copy_project(folder: Path) -> Path:
-    """Copy what the workflow consists of."""
+def copy_project(folder: Path, pages: list[Path] = projects.PAGES) -> Path:
+    """Copy what the workflow consists of, with these of its pages; all by default."""
     folder.mkdir(parents=True)
-    for name in ("Snakefile", "config", "envs", "profiles", "scripts", "workflow"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, folder)
-    return folder
+    return projects.copy_project(folder, pages)
 
 
 def start_snakemake(project: Path, *arguments: str) -> subprocess.Popen:
