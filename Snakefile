@@ -30,6 +30,7 @@ include: "workflow/rules/activations.smk"
 include: "workflow/rules/rankings.smk"
 include: "workflow/rules/boundary.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/provenance.smk"
 
@@ -45,4 +46,5 @@ rule all:
         rules.figures.input,
         rules.tables.input,
         rules.evaluation.input,
+        rules.evidence.input,
         rules.record_provenance.output,

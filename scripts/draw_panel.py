@@ -4,4 +4,5 @@ from pairprobe.figures import Panel, draw_panel
 from pairprobe.jobs import job
 
 with job(snakemake):
-    draw_panel(snakemake.input[0], Panel(**snakemake.params.panel), snakemake.output)
+    panel = Panel(**snakemake.params.panel)
+    draw_panel(snakemake.input.percentages, panel, snakemake.output, snakemake.input.intervals)

@@ -127,7 +127,13 @@ def checked(config):
     measures = (*probing_sets.PAIR_MEASURES, *probing_sets.BOUNDARY_MEASURES)
     panels = [f"{task}_{measure}" for task in config["tasks"] for measure in measures]
     for name in figures["comparisons"]:
-        if name in ("grid", "training_loss", "precision_recall", *panels):
+        if name in (
+            "grid",
+            "differences",
+            "training_loss",
+            "precision_recall",
+            *panels,
+        ):
             raise WorkflowError(
                 f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name."
             )

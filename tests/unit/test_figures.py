@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 
 from pairprobe import figures
 from pairprobe.errors import InputError
+from pairprobe.evidence import INTERVAL_FIELDS
 from pairprobe.figures import Panel, draw_grid, draw_panel, read_percentages
 from pairprobe.plotting import COLOURS
 from pairprobe.ranking import PERCENTAGE_FIELDS
@@ -198,3 +199,21 @@ def test_more_checkpoints_than_colours_differ_all():
     names = [f"step {i}" for i in range(12)]
     panel = Panel("synonyms", "cosine", names)
     assert len({panel.colour(name) for name in names}) == 12
+
+
+def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(kept, percentages, tmp_path):
+    intervals = tmp_path / "intervals.tsv"
+    rows = [
+        (checkpoint, "synonyms", "cosine", layer, 30, 20, value, value - 4, value + 3, auc, auc - 1, auc + 1)
+        for checkpoint in CHECKPOINTS
+        for layer, (value, auc) in enumerate(values("synonyms", "cosine", checkpoint))
+    ]
+    write_tsv(str(intervals), INTERVAL_FIELDS, rows)
+    draw_panel(percentages, PANEL, [tmp_path / "without.svg"])
+    draw_panel(percentages, PANEL, [tmp_path / "with.svg"], str(intervals))
+    without, banded = (figure.axes[0] for figure in kept)
+    assert not without.collections
+    for checkpoint, band in zip(CHECKPOINTS, banded.collections, strict=True):
+        corners = set(map(tuple, band.get_paths()[0].vertices))
+        for layer, (value, _) in enumerate(values("synonyms", "cosine", checkpoint)):
+            assert {(layer, value - 4), (layer, value + 3)} <= corners

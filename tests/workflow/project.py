@@ -13,7 +13,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
 # Rules that only collect; and record_provenance, which follows every change.
-TARGETS = "all total activations checkpoints downloads evaluation figures probing_sets rankings tables".split()
+TARGETS = "all total activations checkpoints downloads evaluation evidence figures probing_sets rankings tables".split()
 TARGETS.append("record_provenance")
 
 

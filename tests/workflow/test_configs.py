@@ -50,6 +50,9 @@ def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
         "predict_answers": 2,
         "score_predictions": 2,
         "tabulate_question_answering": 1,
+        "weigh_evidence": 1,
+        "tabulate_claims": 1,
+        "draw_differences": 1,
         "draw_grid": 1,
         "draw_panel": 10,
         **dict.fromkeys(once.split(), 1),
@@ -168,7 +171,7 @@ def whole(request):
 def test_everything_is_there(whole):
     figures = {path.name for path in (whole.results / "figures").iterdir()}
     assert {f"grid.{kind}" for kind in ("svg", "pdf", "png")} <= figures
-    more = {"squad": set(), "nq-dev": {"precision_recall"}}[whole.name]
+    more = {"differences", *{"squad": [], "nq-dev": ["precision_recall"]}[whole.name]}
     assert {name.split(".")[0] for name in figures if not name.startswith((*TASKS, "grid"))} == more
     assert len(figures) == 3 * (1 + 10 + len(more))
     assert "<svg" in (whole.results / "figures" / "grid.svg").read_text()

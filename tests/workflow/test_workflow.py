@@ -80,8 +80,9 @@ def config_with(**changes):
     return change
 
 
-PANELS = {"draw_grid": 1, "draw_panel": 10}
-AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **PANELS}
+PANELS = {"draw_grid": 1, "draw_panel": 10, "draw_differences": 1}
+EVIDENCE = {"weigh_evidence": 1, "tabulate_claims": 1}
+AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
 EVALUATION_FIGURES = {"draw_training": 1, "draw_precision_recall": 1}
 AFTER_PREDICTING = {
@@ -120,7 +121,8 @@ def test_everything_is_there_after_a_run(project):
         "tables/question_answering.md", "tables/nq_evaluation.md", "tables/nq_evaluation.tsv", "tables/probing_sets.tsv",
         "figures/training_loss.svg", "figures/precision_recall.pdf", "evaluation/gold.jsonl.gz",
         "evaluation/finetuned/predictions.json", "training/pretrained.tsv", "logs/rank_pairs/pretrained.synonyms.log",
-        "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
+        "tables/intervals.tsv", "tables/differences.tsv", "tables/claims.tsv", "tables/claims.md", "tables/claims.tex",
+        "figures/differences.svg", "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name
     assert not list(results.rglob(".[0-9]*")), "temporary files stayed behind"
@@ -193,6 +195,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("scripts/rank_pairs.py", lambda text: text, {}),
         ("workflow/pairprobe/figures.py", with_code, PANELS),
         ("workflow/pairprobe/plotting.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
+        ("workflow/pairprobe/inference.py", with_code, {**EVIDENCE, **PANELS}),
         ("workflow/pairprobe/answering.py", with_code, ANSWERING),
         ("workflow/pairprobe/nq_evaluation.py", with_code, AFTER_PREDICTING),
         ("workflow/pairprobe/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
@@ -207,6 +210,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, **AFTER_FETCHING}),
         ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
         ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
+        ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),
         ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), {**PANELS, **EVALUATION_FIGURES}),
         ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),
         (
@@ -243,15 +247,16 @@ def test_a_deleted_figure_is_drawn_alone(project):
             config_with(tasks=["synonyms", "abbreviation"]),
             {
                 "tabulate_probing_sets": 1, "tabulate_activations": 1, "summarise_percentages": 1,
-                "tabulate_percentages": 1, "draw_grid": 1, "draw_panel": 4,
+                "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
             },
         ),
     ],
     ids=[
-        "comment", "docstring", "touched script", "figures.py", "plotting.py", "answering.py", "nq_evaluation.py",
-        "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py", "on_bad_input", "title",
-        "figures.checkpoints", "a comparison", "two comparisons", "one more checkpoint", "another seed", "several seeds",
-        "epochs", "head_learning_rate", "punctuation", "words", "l2", "evaluation", "tasks",
+        "comment", "docstring", "touched script", "figures.py", "plotting.py", "inference.py", "answering.py",
+        "nq_evaluation.py", "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py",
+        "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
+        "one more checkpoint", "another seed", "several seeds", "epochs",
+        "head_learning_rate", "punctuation", "words", "l2", "evaluation", "tasks",
     ],
 )  # fmt: skip
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):

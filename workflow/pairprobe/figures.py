@@ -1,13 +1,14 @@
 """The grid after Figure 1 of the paper, and its panels one by one, in SVG, PDF and PNG from one description.
 
 The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking percentage. Everything is drawn from
-``percentages.tsv``; nothing is computed here but where chance lies.
+``percentages.tsv``, bands from ``tables/intervals.tsv``; nothing is computed here but where chance lies.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import matplotlib.pyplot as plt
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
@@ -22,6 +23,9 @@ MEASURE_LABELS = {
     "end": "End position",
 }
 VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)"}
+
+# Intervals: of a checkpoint, task, measure, layer and value.
+Bands = dict[tuple[str, str, str, int, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -63,12 +67,24 @@ def read_percentages(path: str) -> list[dict]:
     ]
 
 
-def draw_panel(percentages: str, panel: Panel, paths: Sequence[str]) -> None:
-    """Draw one panel to several files, the format of each by its suffix."""
-    rows = read_percentages(percentages)
+def read_bands(path: str) -> Bands:
+    """Read the intervals of ``tables/intervals.tsv``."""
+    return {
+        (row["checkpoint"], row["task"], row["measure"], int(row["layer"]), value): (
+            float(row[f"{value}_low"]),
+            float(row[f"{value}_high"]),
+        )
+        for row in read_tsv(path)
+        for value in VALUE_LABELS
+    }
+
+
+def draw_panel(percentages: str, panel: Panel, paths: Sequence[str], intervals: str | None = None) -> None:
+    """Draw one panel to several files, the format of each by its suffix; intervals: the table that bands are drawn from."""
+    rows, bands = read_percentages(percentages), read_bands(intervals) if intervals else {}
     with plt.rc_context(plotting.STYLE):
-        figure, axes = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
-        lines = _draw(axes, rows, panel)
+        figure, axes = plt.subplots(figsize=(plotting.COLUMN, 2.6), layout="constrained")
+        lines = _draw(axes, rows, panel, bands)
         axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
         axes.set_xlabel("Layer")
         axes.set_ylabel(VALUE_LABELS[panel.value])
@@ -77,43 +93,28 @@ def draw_panel(percentages: str, panel: Panel, paths: Sequence[str]) -> None:
         plotting.save(figure, paths)
 
 
-def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str, paths: Sequence[str]) -> None:
+def draw_grid(
+    percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str, paths: Sequence[str], intervals: str | None = None
+) -> None:
     """Draw the grid: a column for each task, its two measures one above the other, one legend for all.
 
-    columns: the upper and the lower panel of each task, from left to right.
+    columns: the upper and the lower panel of each task, from left to right. intervals: the table that bands are drawn from.
     """
-    rows = read_percentages(percentages)
+    rows, bands = read_percentages(percentages), read_bands(intervals) if intervals else {}
     with plt.rc_context(plotting.STYLE):
         figure, grid = plt.subplots(
             2, len(columns), figsize=(2.05 * len(columns) + 0.5, 4.1), layout="constrained", squeeze=False
         )
         legend: dict[str, object] = {}
-        for number, (column, pair) in enumerate(zip(grid.T, columns, strict=True)):
+        for column, pair in zip(grid.T, columns, strict=True):
             for axes, panel, letter in zip(column, pair, "ab", strict=True):
-                for line in _draw(axes, rows, panel):
+                for line in _draw(axes, rows, panel, bands):
                     legend.setdefault(line.get_label(), line)
                 axes.set_title(f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=7.5, pad=3)
-            pairs = _pairs(rows, pair[0])
-            # Above the column: the task, and below it in small how many pairs there are.
-            found = f"{pairs:,} pairs" if pairs else "no pairs"
-            for words, height, style in (
-                (pair[0].label(pair[0].task), 29, {"fontweight": "bold", "fontsize": 9.5}),
-                (found, 19, {"fontsize": 7, "color": "#555555"}),
-            ):
-                column[0].annotate(
-                    words,
-                    (0.5, 1),
-                    (0, height),
-                    "axes fraction",
-                    "offset points",
-                    ha="center",
-                    annotation_clip=False,
-                    **style,
-                )
             column[-1].set_xlabel("Layer")
-            if number == 0:
-                for axes in column:
-                    axes.set_ylabel(VALUE_LABELS[pair[0].value])
+        name_columns(grid, [(pair[0], _pairs(rows, pair[0])) for pair in columns])
+        for axes in grid[:, 0]:
+            axes.set_ylabel(VALUE_LABELS[columns[0][0].value])
         if legend:
             columns_of_legend = min(len(legend), 2 + len(columns))
             figure.legend(handles=list(legend.values()), loc="outside lower center", ncols=columns_of_legend)
@@ -122,12 +123,23 @@ def draw_grid(percentages: str, columns: Sequence[tuple[Panel, Panel]], title: s
         plotting.save(figure, paths)
 
 
+def name_columns(grid: np.ndarray, columns: Sequence[tuple[Panel, int]]) -> None:
+    """Write the task above each column of axes, and below it in small how many pairs there are."""
+    for axes, (panel, pairs) in zip(grid[0], columns, strict=True):
+        for words, height, style in (
+            (panel.label(panel.task), 29, {"fontweight": "bold", "fontsize": 9.5}),
+            (f"{pairs:,} pairs" if pairs else "no pairs", 19, {"fontsize": 7, "color": "#555555"}),
+        ):
+            place = {"xy": (0.5, 1), "xytext": (0, height), "xycoords": "axes fraction", "textcoords": "offset points"}
+            axes.annotate(words, **place, ha="center", annotation_clip=False, **style)
+
+
 def _pairs(rows: list[dict], panel: Panel) -> int:
     mine = [row for row in rows if row["task"] == panel.task and row["checkpoint"] in panel.checkpoints]
     return max((row["pairs"] for row in mine), default=0)
 
 
-def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
+def _draw(axes: Axes, rows: list[dict], panel: Panel, bands: Bands) -> list:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
     mine = [
         row
@@ -138,6 +150,9 @@ def _draw(axes: Axes, rows: list[dict], panel: Panel) -> list:
     for checkpoint in panel.checkpoints:
         points = sorted((row["layer"], row[panel.value]) for row in mine if row["checkpoint"] == checkpoint)
         if points:
+            found = [bands.get((checkpoint, panel.task, panel.measure, layer, panel.value)) for layer, _ in points]
+            if all(found):
+                plotting.band(axes, [layer for layer, _ in points], found, panel.colour(checkpoint))
             lines += axes.plot(
                 *zip(*points, strict=True),
                 **panel.appearance(checkpoint),

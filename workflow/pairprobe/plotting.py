@@ -43,6 +43,9 @@ STYLE = {
     "svg.hashsalt": "pairprobe",
 }
 
+# The width of a column of the ACL's and the ACM's papers, in inches.
+COLUMN = 3.33
+
 # The height in inches that a figure's size leaves for its legends below; for taller ones the figure grows.
 LEGEND_ROOM = 0.36
 # In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them.
@@ -62,6 +65,11 @@ def appearance(checkpoint: str, among: Sequence[str], colours: dict[str, str]) -
         "marker": MARKERS[number % len(MARKERS)],
         "linestyle": DASHES[number % len(DASHES)],
     }
+
+
+def band(axes: Axes, x: Sequence[float], bounds: Sequence[tuple[float, float]], colour: str | tuple) -> None:
+    """Shade the intervals of a line, behind it."""
+    axes.fill_between(x, *zip(*bounds, strict=True), color=colour, alpha=0.18, linewidth=0, zorder=2)
 
 
 def grid_lines(axes: Axes) -> None:

@@ -40,6 +40,26 @@ def markdown(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[
     return "\n".join([line(fields), line(rule), *(line(row) for row in cells)]) + "\n"
 
 
+# What LaTeX takes for a command, and how to write it.
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
+}  # fmt: skip
+
+
+def latex(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[str] = (), caption="", label="") -> str:
+    """Lay out a table in LaTeX (needs the package booktabs); columns in ``numbers`` are set to the right."""
+
+    def line(cells: Sequence) -> str:
+        return " & ".join("".join(_LATEX.get(letter, letter) for letter in str(cell)) for cell in cells) + r" \\"
+
+    columns = "".join("r" if field in numbers else "l" for field in fields)
+    around = [r"\begin{table}", r"\centering"], [r"\end{table}"]
+    told = [rf"\caption{{{line([caption])[:-3]}}}", rf"\label{{{label}}}"] if caption else []
+    body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(fields), r"\midrule", *map(line, rows)]
+    return "\n".join([*around[0], *body, r"\bottomrule", r"\end{tabular}", *told, *around[1]]) + "\n"
+
+
 def label_of(name: str, labels: dict[str, str]) -> str:
     """Return what figures and tables call a task or checkpoint: its label, or its name with a capital and blanks."""
     return labels.get(name) or name.replace("_", " ").capitalize()

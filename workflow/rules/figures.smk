@@ -1,4 +1,4 @@
-# In:  <results>/percentages.tsv; <results>/training/{checkpoint}.tsv; <results>/evaluation/{checkpoint}/.
+# In:  <results>/percentages.tsv, <results>/tables/intervals.tsv; <results>/training/{checkpoint}.tsv; <results>/evaluation/{checkpoint}/.
 # Out: <results>/figures/{task}_{measure}.{svg,pdf,png}, <results>/figures/grid.{svg,pdf,png} and a grid for each of
 #      figures.comparisons; figures/training_loss.*, figures/precision_recall.*.
 
@@ -17,7 +17,8 @@ rule figures:
 rule draw_grid:
     """Draw the paper's Figure 1 for some checkpoints: a column for each task, its two measures one above the other."""
     input:
-        "<results>/percentages.tsv",
+        percentages="<results>/percentages.tsv",
+        intervals="<results>/tables/intervals.tsv",
     output:
         report(
             "<results>/figures/{comparison}.svg",
@@ -50,7 +51,8 @@ rule draw_grid:
 rule draw_panel:
     """Draw one task and measure."""
     input:
-        "<results>/percentages.tsv",
+        percentages="<results>/percentages.tsv",
+        intervals="<results>/tables/intervals.tsv",
     output:
         report(
             "<results>/figures/{task}_{measure}.svg",

@@ -8,6 +8,7 @@ rule record_provenance:
         rules.figures.input,
         rules.tables.input,
         rules.evaluation.input,
+        rules.evidence.input,
     output:
         "<results>/provenance.json",
     log:

@@ -1,0 +1,9 @@
+"""Draw the difference of each checkpoint to the first."""
+
+from pairprobe.difference_figures import draw_differences
+from pairprobe.figures import Panel
+from pairprobe.jobs import job
+
+with job(snakemake):
+    columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
+    draw_differences(snakemake.input[0], columns, snakemake.params.margin, snakemake.output)

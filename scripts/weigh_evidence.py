@@ -1,0 +1,13 @@
+"""Weigh what the rankings prove: intervals, differences, verdicts."""
+
+from pairprobe.evidence import Settings, weigh
+from pairprobe.examples import read_examples
+from pairprobe.jobs import job
+
+with job(snakemake):
+    weigh(
+        [(*names, path) for names, path in zip(snakemake.params.rankings, snakemake.input.rankings, strict=True)],
+        {example.example_id: example.title for example in read_examples(snakemake.input.examples)},
+        Settings(**snakemake.params.settings),
+        dict(snakemake.output.items()),
+    )

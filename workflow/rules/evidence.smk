@@ -1,0 +1,90 @@
+# In:  <results>/rankings/, <results>/examples/probe.jsonl.gz.
+# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.md; <results>/figures/differences.{svg,pdf,png}.
+
+
+rule evidence:
+    """How sure the numbers are: intervals, tests, and verdicts on the paper's claims."""
+    input:
+        "<results>/tables/claims.md",
+        "<results>/figures/differences.svg",
+
+
+rule weigh_evidence:
+    """Resample pages for intervals, swap checkpoints for tests, and judge the paper's claims."""
+    input:
+        rankings=expand(
+            "<results>/rankings/{checkpoint}/{task}.tsv",
+            checkpoint=CHECKPOINTS,
+            task=TASKS,
+        ),
+        examples="<results>/examples/probe.jsonl.gz",
+    output:
+        intervals="<results>/tables/intervals.tsv",
+        differences="<results>/tables/differences.tsv",
+        claims="<results>/tables/claims.tsv",
+    log:
+        "<logs>/weigh_evidence.log",
+    benchmark:
+        "<benchmarks>/weigh_evidence.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("weigh_evidence"),
+        rankings=[(checkpoint, task) for checkpoint in CHECKPOINTS for task in TASKS],
+        settings={**config["evidence"], "seed": config["seed"]},
+    script:
+        "../../scripts/weigh_evidence.py"
+
+
+rule tabulate_claims:
+    """Lay the verdicts out for reading."""
+    input:
+        "<results>/tables/claims.tsv",
+    output:
+        report(
+            "<results>/tables/claims.md",
+            caption="../report/claims.rst",
+            category="Tables",
+        ),
+        "<results>/tables/claims.tex",
+    log:
+        "<logs>/tabulate_claims.log",
+    benchmark:
+        "<benchmarks>/tabulate_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_claims"),
+        labels=appearance(CHECKPOINTS)["labels"],
+    script:
+        "../../scripts/tabulate_claims.py"
+
+
+rule draw_differences:
+    """Draw the difference of each checkpoint to the first, with its interval, over the layers."""
+    input:
+        "<results>/tables/differences.tsv",
+    output:
+        report(
+            "<results>/figures/differences.svg",
+            caption="../report/differences.rst",
+            category="Figures",
+            labels={"figure": "differences"},
+        ),
+        "<results>/figures/differences.pdf",
+        "<results>/figures/differences.png",
+    log:
+        "<logs>/draw_differences.log",
+    benchmark:
+        "<benchmarks>/draw_differences.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_differences"),
+        columns=[
+            [panel_of(task, measure, COMPARED) for measure in measures_of(task)]
+            for task in TASKS
+        ],
+        margin=lookup(dpath="evidence/margin", within=config),
+    script:
+        "../../scripts/draw_differences.py"
