@@ -52,6 +52,7 @@ def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
         "tabulate_question_answering": 1,
         "weigh_evidence": 1,
         "tabulate_claims": 1,
+        "collect_references": 1,
         "draw_differences": 1,
         "draw_grid": 1,
         "draw_panel": 10,

@@ -207,7 +207,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
         ("workflow/pairprobe/span_heads.py", with_code, {**BOUNDARY, **AFTER_RANKING}),
         ("workflow/pairprobe/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
-        ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, **AFTER_FETCHING}),
+        ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING}),
         ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
         ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
         ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),
@@ -246,7 +246,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
             "config/tiny.yaml",
             config_with(tasks=["synonyms", "abbreviation"]),
             {
-                "tabulate_probing_sets": 1, "tabulate_activations": 1, "summarise_percentages": 1,
+                "tabulate_probing_sets": 1, "tabulate_activations": 1, "summarise_percentages": 1, "collect_references": 1,
                 "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
             },
         ),
@@ -475,6 +475,7 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
         edited("config/tiny.yaml", config_with(tasks=[*tasks, "nothing"]))
         assert planned(project) == {
             "build_probing_set": 1, "tabulate_probing_sets": 1, "rank_pairs": 2, **AFTER_RANKING, "draw_panel": 12,
+            "collect_references": 1,
         }  # fmt: skip
         run = snakemake(project, "--", "results/tiny/figures/nothing_cosine.svg", "results/tiny/tables/probing_sets.md")
         assert run.returncode == 0, run.stdout + run.stderr

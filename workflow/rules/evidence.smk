@@ -1,5 +1,6 @@
 # In:  <results>/rankings/, <results>/examples/probe.jsonl.gz.
-# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.md; <results>/figures/differences.{svg,pdf,png}.
+# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.{md,tex}; <results>/figures/differences.{svg,pdf,png};
+#      <results>/references.bib.
 
 
 rule evidence:
@@ -7,6 +8,7 @@ rule evidence:
     input:
         "<results>/tables/claims.md",
         "<results>/figures/differences.svg",
+        "<results>/references.bib",
 
 
 rule weigh_evidence:
@@ -88,3 +90,33 @@ rule draw_differences:
         margin=lookup(dpath="evidence/margin", within=config),
     script:
         "../../scripts/draw_differences.py"
+
+
+rule collect_references:
+    """Collect the BibTeX entries of what the run used: data, encoders, methods."""
+    input:
+        entries=WORKFLOW / "resources" / "references.bib",
+        checkpoints=expand("<results>/checkpoints/{checkpoint}", checkpoint=FETCHED),
+    output:
+        "<results>/references.bib",
+    log:
+        "<logs>/collect_references.log",
+    benchmark:
+        "<benchmarks>/collect_references.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("collect_references"),
+        used={
+            "data": config["data"]["source"],
+            "tasks": TASKS,
+            "packages": [
+                config["checkpoints"][name]["package"]
+                for name in FETCHED
+                if config["checkpoints"][name]["source"] == "package"
+            ],
+            "controls": [],
+            "trains": TRAINS,
+        },
+    script:
+        "../../scripts/collect_references.py"

@@ -1,0 +1,9 @@
+"""Collect the BibTeX entries of what the run used."""
+
+from pairprobe.files import write_text
+from pairprobe.jobs import job
+from pairprobe.references import bibtex, used
+
+with job(snakemake):
+    keys = used(folders=snakemake.input.checkpoints, **snakemake.params.used)
+    write_text(snakemake.output[0], bibtex(snakemake.input.entries, keys))
