@@ -184,6 +184,11 @@ COMPARED = config["figures"].get("checkpoints", CHECKPOINTS)
 COMPARISONS = {"grid": COMPARED, **config["figures"]["comparisons"]}
 
 
+# The tables that are laid out for reading.
+TYPESET = ["probing_sets", "percentages", "claims", "question_answering"]
+TYPESET += ["nq_evaluation"] if HAS_LONG_ANSWERS else []
+
+
 def files_of_data():
     """Name the files of data, ``{name: (path, partitions)}``, in order; the name goes by the file's own."""
     if config["data"]["source"] == "bundled":
@@ -223,6 +228,7 @@ wildcard_constraints:
     checkpoint=any_of(CHECKPOINTS),
     file=any_of(map(re.escape, FILES)),
     comparison=any_of(COMPARISONS),
+    table=any_of(TYPESET),
     partition="finetune|head|probe",
     view="paragraph|sentence",
     part=r"\d+",

@@ -1,11 +1,11 @@
-"""The verdicts laid out: every number of the table, and nothing that LaTeX takes for a command."""
+"""The verdicts laid out: every number of the table."""
 
 import pytest
 
-from pairprobe.claim_tables import claims_latex, claims_markdown
+from pairprobe.claim_tables import claims_markdown
 from pairprobe.claims import CLAIMS
 from pairprobe.evidence import CLAIM_FIELDS
-from pairprobe.tables import latex, write_tsv
+from pairprobe.tables import write_tsv
 
 PAIR = ("pre_trained", "fine_tuned")
 
@@ -52,19 +52,3 @@ def test_the_number_of_layers_means_never(table):
 
 def test_without_two_checkpoints_it_says_so(table):
     assert "no two checkpoints" in claims_markdown(table(), {})
-    assert claims_latex(table(), {}) == ""
-
-
-def test_latex_has_a_column_for_each_task_and_escapes_what_it_must(table):
-    rows = everything() + everything(task="my_task", stated="no")
-    said = claims_latex(table(*rows), {"my_task": "50% of A&B_C"})
-    assert r"50\% of A\&B\_C" in said
-    assert r"\begin{tabular}{lll}" in said
-    body = said[said.index(r"\midrule") : said.index(r"\bottomrule")]
-    assert body.count(r"\\") == len(CLAIMS)
-    assert all(line.count("&") == 2 for line in body.splitlines() if line.endswith(r"\\"))
-
-
-def test_every_special_letter_of_latex_is_escaped():
-    said = latex(["a"], [["\\ & % $ # _ { } ~ ^"]]).splitlines()
-    assert said[6] == r"\textbackslash{} \& \% \$ \# \_ \{ \} \textasciitilde{} \textasciicircum{} \\"

@@ -3,7 +3,7 @@
 import pytest
 
 from pairprobe.errors import InputError
-from pairprobe.tables import label_of, markdown, percentages_by_layer, read_tsv, write_tsv
+from pairprobe.tables import label_of, latex, markdown, percentages_by_layer, read_tsv, write_tsv
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
 
@@ -134,3 +134,20 @@ def test_layers_are_in_the_order_of_their_numbers_and_a_smaller_encoder_has_blan
     assert heading[4:] == ["0", "2", "10"]
     assert deep[4:] == ["0.0", "2.0", "10.0"]
     assert flat[4:] == ["5.0", "", ""]
+
+
+def test_a_markdown_table_becomes_latex_with_its_caption_and_alignment():
+    text = "# A_heading\n\nWhat it is:\n\n" + markdown(["name", "n"], [["a & b", 12], ["50 %", 3]], ["n"]) + "\nA note.\n"
+    assert latex(text, "things").splitlines() == [
+        "% # A_heading", "% What it is:", "",
+        r"\begin{table}", r"\centering", r"\begin{tabular}{lr}", r"\toprule", r"name & n \\", r"\midrule",
+        r"a \& b & 12 \\", r"50 \% & 3 \\", r"\bottomrule", r"\end{tabular}", r"\caption{What it is}",
+        r"\label{tab:things}", r"\end{table}", "", "% A note.",
+    ]  # fmt: skip
+
+
+def test_every_special_letter_of_latex_is_escaped_and_each_table_has_its_label():
+    table = markdown(["a"], [["\\ & % $ # _ { } ~ ^"]])
+    said = latex(f"{table}\nmore\n\n{table}", "t")
+    assert r"\textbackslash{} \& \% \$ \# \_ \{ \} \textasciitilde{} \textasciicircum{} \\" in said.splitlines()
+    assert said.count(r"\label{tab:t}") == said.count(r"\label{tab:t-2}") == 1

@@ -12,9 +12,9 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
-# Rules that only collect; and record_provenance, which follows every change.
+# Rules that only collect; and those that follow every change, or every table.
 TARGETS = "all total activations checkpoints downloads evaluation evidence figures probing_sets rankings tables".split()
-TARGETS.append("record_provenance")
+TARGETS += ["record_provenance", "typeset_table"]
 
 
 def copy_project(folder: Path, pages: list[Path]) -> Path:

@@ -122,6 +122,7 @@ def test_everything_is_there_after_a_run(project):
         "figures/training_loss.svg", "figures/precision_recall.pdf", "evaluation/gold.jsonl.gz",
         "evaluation/finetuned/predictions.json", "training/pretrained.tsv", "logs/rank_pairs/pretrained.synonyms.log",
         "tables/intervals.tsv", "tables/differences.tsv", "tables/claims.tsv", "tables/claims.md", "tables/claims.tex",
+        "tables/nq_evaluation.tex", "references.bib",
         "figures/differences.svg", "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name

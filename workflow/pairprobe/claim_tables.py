@@ -1,10 +1,10 @@
-"""The verdicts on the paper's claims laid out for reading: in Markdown, and in LaTeX for a paper."""
+"""The verdicts on the paper's claims laid out for reading."""
 
 from collections.abc import Iterator
 
 from pairprobe.claims import CLAIMS, UNDECIDED
 from pairprobe.evidence import CLAIM_FIELDS
-from pairprobe.tables import label_of, latex, markdown, read_tsv
+from pairprobe.tables import label_of, markdown, read_tsv
 
 _FIELDS = ("claim", "task", "in the paper", "measure", "verdict", "value", "interval", "layer", "pairs", "pages", "needed")
 _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "needed")
@@ -30,15 +30,6 @@ def claims_markdown(claims: str, labels: dict[str, str]) -> str:
             markdown(_FIELDS, [_line(row, labels) for row in rows], _NUMBERS),
         ]
     return "\n".join([*parts, _NOTE] if parts else ["There are no two checkpoints with pairs in common to compare.\n"])
-
-
-def claims_latex(claims: str, labels: dict[str, str]) -> str:
-    """Lay the verdicts at a glance out in LaTeX, a table for each pair of checkpoints."""
-    parts = []
-    for (before, after), rows in _by_pair(claims).items():
-        caption = f"Verdicts on the paper's claims, {label_of(after, labels)} against {label_of(before, labels)}."
-        parts.append(latex(*_at_a_glance(rows, labels), caption=caption, label=f"tab:claims-{before}-{after}"))
-    return "\n".join(parts)
 
 
 def _by_pair(claims: str) -> dict[tuple[str, str], list[dict]]:

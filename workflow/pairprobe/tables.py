@@ -1,6 +1,7 @@
 """Result tables: TSV for machines, Markdown for reading."""
 
 import csv
+import itertools
 from collections.abc import Iterable, Sequence
 
 from pairprobe import files
@@ -47,17 +48,37 @@ _LATEX = {
 }  # fmt: skip
 
 
-def latex(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[str] = (), caption="", label="") -> str:
-    """Lay out a table in LaTeX (needs the package booktabs); columns in ``numbers`` are set to the right."""
+def latex(text: str, label: str) -> str:
+    """Turn the tables of a Markdown text into LaTeX (with the package booktabs); what stands between them becomes comments.
 
-    def line(cells: Sequence) -> str:
-        return " & ".join("".join(_LATEX.get(letter, letter) for letter in str(cell)) for cell in cells) + r" \\"
+    label: what the tables are referred to by, with a number where there are several. The last line before a table is its
+    caption.
+    """
+    parts, caption, number = [], "", 0
+    for is_table, block in itertools.groupby(text.splitlines(), lambda line: line.startswith("|")):
+        lines = [line for line in block if line.strip()]
+        if is_table:
+            number += 1
+            parts.append(_tabular(lines, caption, label if number == 1 else f"{label}-{number}"))
+        elif lines:
+            caption = lines[-1].lstrip("# ").rstrip(":")
+            parts.append("\n".join(f"% {line}" for line in lines) + "\n")
+    return "\n".join(parts)
 
-    columns = "".join("r" if field in numbers else "l" for field in fields)
-    around = [r"\begin{table}", r"\centering"], [r"\end{table}"]
-    told = [rf"\caption{{{line([caption])[:-3]}}}", rf"\label{{{label}}}"] if caption else []
-    body = [rf"\begin{{tabular}}{{{columns}}}", r"\toprule", line(fields), r"\midrule", *map(line, rows)]
-    return "\n".join([*around[0], *body, r"\bottomrule", r"\end{tabular}", *told, *around[1]]) + "\n"
+
+def _tabular(lines: Sequence[str], caption: str, label: str) -> str:
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
+    columns = "".join("r" if rule.endswith(":") else "l" for rule in rows[1])
+    head, *body = (" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (rows[0], *rows[2:]))
+    told = [rf"\caption{{{_escaped(caption)}}}"] if caption else []
+    return "\n".join([
+        r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body,
+        r"\bottomrule", r"\end{tabular}", *told, rf"\label{{tab:{label}}}", r"\end{table}", "",
+    ])  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:

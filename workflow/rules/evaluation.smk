@@ -12,6 +12,25 @@ rule tables:
         "<results>/tables/percentages.md",
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
+        expand("<results>/tables/{table}.tex", table=TYPESET),
+
+
+rule typeset_table:
+    """Typeset a table for reading in LaTeX, for a paper."""
+    input:
+        "<results>/tables/{table}.md",
+    output:
+        "<results>/tables/{table}.tex",
+    log:
+        "<logs>/typeset_table/{table}.log",
+    benchmark:
+        "<benchmarks>/typeset_table/{table}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("typeset_table"),
+    script:
+        "../../scripts/typeset_table.py"
 
 
 rule evaluation:

@@ -1,5 +1,5 @@
 # In:  <results>/rankings/, <results>/examples/probe.jsonl.gz.
-# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.{md,tex}; <results>/figures/differences.{svg,pdf,png};
+# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.md; <results>/figures/differences.{svg,pdf,png};
 #      <results>/references.bib.
 
 
@@ -48,7 +48,6 @@ rule tabulate_claims:
             caption="../report/claims.rst",
             category="Tables",
         ),
-        "<results>/tables/claims.tex",
     log:
         "<logs>/tabulate_claims.log",
     benchmark:
