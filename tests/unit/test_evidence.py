@@ -147,3 +147,18 @@ def test_an_example_without_a_title_is_named(tmp_path, names, titles):
     path = write_ranking(tmp_path / "a.tsv", names)
     with pytest.raises(InputError, match=rf"example_id {names[0]} is in no example"):
         weigh(tmp_path, [("a", "synonyms", path)], {name: title for name, title in titles.items() if name != names[0]})
+
+
+def test_variants_are_judged_each_by_itself_and_the_main_one_as_before(tmp_path, names, titles):
+    rankings = [
+        (variant, c, "coreference", write_ranking(tmp_path / variant / f"{c}.tsv", names, shift * strength))
+        for variant, strength in (("none", 1), ("other", 0))
+        for c, shift in (("a", 0.0), ("b", 0.45))
+    ]
+    settings = evidence.Settings(resamples=400)
+    evidence.weigh_variants(rankings, titles, settings, str(tmp_path / "variants.tsv"))
+    rows = read_tsv(str(tmp_path / "variants.tsv"), evidence.VARIANT_FIELDS)
+    main = weigh(tmp_path, [ranking[1:] for ranking in rankings if ranking[0] == "none"], titles)["claims"]
+    assert [{k: v for k, v in row.items() if k != "variant"} for row in rows if row["variant"] == "none"] == main
+    better = {row["variant"]: row["verdict"] for row in rows if row["claim"] == "upper_layers_better"}
+    assert better == {"none": "supported", "other": "undecided"}

@@ -14,7 +14,7 @@ from pyarrow import ArrowInvalid, csv, string
 from pairprobe import claims, inference
 from pairprobe.errors import InputError
 from pairprobe.inference import Bootstrap, Sums
-from pairprobe.progress import log
+from pairprobe.progress import log, track
 from pairprobe.ranking import RANKING_FIELDS
 from pairprobe.tables import write_tsv
 
@@ -29,6 +29,7 @@ CLAIM_FIELDS = (
     "before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high", "layer", "layers",
     "pairs", "pages", "pairs_needed",
 )  # fmt: skip
+VARIANT_FIELDS = ("variant", *CLAIM_FIELDS)
 
 _TABS = csv.ParseOptions(delimiter="\t")
 # A name may be all digits.
@@ -104,6 +105,35 @@ def weigh(
     from the seed and its name, the same for all checkpoints; adding a task or a checkpoint changes no other interval.
     Raises InputError for a bad ranking, and for an example without a title.
     """
+    intervals, differences, verdicts = _weighed(rankings, titles, settings)
+    write_tsv(paths["intervals"], INTERVAL_FIELDS, intervals)
+    write_tsv(paths["differences"], DIFFERENCE_FIELDS, _corrected(differences))
+    write_tsv(paths["claims"], CLAIM_FIELDS, verdicts)
+    log.info("%d intervals, %d differences, %d verdicts", len(intervals), len(differences), len(verdicts))
+
+
+def weigh_variants(
+    rankings: Iterable[tuple[str, str, str, str]], titles: dict[str, str], settings: Settings, path: str
+) -> None:
+    """Judge the claims by other ways to measure: rankings are given as (variant, checkpoint, task, path).
+
+    Writes a table of ``VARIANT_FIELDS``: what ``tables/claims.tsv`` has, for each variant. Raises as ``weigh`` does.
+    """
+    by_variant: dict[str, list[tuple[str, str, str]]] = {}
+    for variant, *ranking in rankings:
+        by_variant.setdefault(variant, []).append(tuple(ranking))
+    rows = [
+        (variant, *row)
+        for variant, some in track(by_variant.items(), len(by_variant), "weighing", "variants")
+        for row in _weighed(some, titles, settings)[2]
+    ]
+    write_tsv(path, VARIANT_FIELDS, rows)
+
+
+def _weighed(
+    rankings: Iterable[tuple[str, str, str]], titles: dict[str, str], settings: Settings
+) -> tuple[list[tuple], list[tuple], list[tuple]]:
+    """Return the rows of intervals, of differences, their p uncorrected, and of claims."""
     intervals, differences, verdicts = [], [], []
     by_task: dict[str, dict[str, Ranked]] = {}
     for checkpoint, task, path in rankings:
@@ -117,10 +147,7 @@ def weigh(
             found = weighed.compare(before, after)
             differences += found[0]
             verdicts += found[1]
-    write_tsv(paths["intervals"], INTERVAL_FIELDS, intervals)
-    write_tsv(paths["differences"], DIFFERENCE_FIELDS, _corrected(differences))
-    write_tsv(paths["claims"], CLAIM_FIELDS, verdicts)
-    log.info("%d intervals, %d differences, %d verdicts", len(intervals), len(differences), len(verdicts))
+    return intervals, differences, verdicts
 
 
 def _corrected(rows: list[tuple]) -> list[tuple]:
@@ -147,7 +174,7 @@ class _Task:
         """Return a row for each checkpoint, measure and layer."""
         rows = []
         for checkpoint, ranked in self.ranked.items():
-            weighed = self._weighed(ranked.names)[checkpoint]
+            weighed = self._resampled(ranked.names)[checkpoint]
             numbers = [
                 number
                 for each in (weighed.percentage, weighed.auc)
@@ -169,7 +196,7 @@ class _Task:
         names = np.intersect1d(self.ranked[before].names, self.ranked[after].names)
         if not len(names):
             return [], []
-        weighed = self._weighed(names)
+        weighed = self._resampled(names)
         one, other = weighed[before], weighed[after]
         difference = other.percentage - one.percentage
         p = inference.permutation_test(one.sums, other.sums, self.settings.resamples, self._seed("swaps"))
@@ -202,7 +229,7 @@ class _Task:
         lower = claims.lower_of(layers - 1) if lower is None else lower
         return claims.Bounds(lower, self.settings.margin, self.settings.confidence, self.settings.power)
 
-    def _weighed(self, names: np.ndarray) -> dict[str, "_Weighed"]:
+    def _resampled(self, names: np.ndarray) -> dict[str, "_Weighed"]:
         """Return what the checkpoints that have all of these pairs come to on them, resampled in the same way."""
         if (key := tuple(names)) not in self._kept:
             having = {name: each for name, each in self.ranked.items() if np.isin(names, each.names).all()}
