@@ -1,13 +1,14 @@
 """The figures: every format, the same bytes for the same data, and no data point lost."""
 
 import dataclasses
+import re
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from pairprobe import figures
+from pairprobe import figures, plotting
 from pairprobe.errors import InputError
 from pairprobe.evidence import INTERVAL_FIELDS
 from pairprobe.figures import Panel, draw_grid, draw_panel, read_percentages
@@ -217,3 +218,18 @@ def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(kept, percen
         corners = set(map(tuple, band.get_paths()[0].vertices))
         for layer, (value, _) in enumerate(values("synonyms", "cosine", checkpoint)):
             assert {(layer, value - 4), (layer, value + 3)} <= corners
+
+
+def test_a_panel_is_a_column_wide_and_has_its_fonts_in_it(percentages, tmp_path):
+    draw_panel(percentages, PANEL, [tmp_path / "p.pdf"])
+    content = (tmp_path / "p.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    (width,) = re.findall(rb"/MediaBox \[ 0 0 ([\d.]+) ", content)
+    assert float(width) / 72 == pytest.approx(3.33, abs=0.01)  # inches, of a column of the ACL's papers
+
+
+def test_two_checkpoints_can_be_told_apart_without_colour():
+    looks = [plotting.appearance(name, CHECKPOINTS, {}) for name in CHECKPOINTS]
+    assert looks[0]["marker"] != looks[1]["marker"]
+    assert looks[0]["linestyle"] != looks[1]["linestyle"]

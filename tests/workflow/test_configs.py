@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hub as hubs
+import project as projects
 import pytest
 from project import PAGES, ROOT, completed, copy_project, planned
 
@@ -228,6 +229,19 @@ def test_a_second_run_has_nothing_to_do(whole):
     asked = len(whole.hub.asked)
     assert planned(whole.project, f"{whole.config} {ONE_OF_EACH}", environment=whole.environment) == {}
     assert len(whole.hub.asked) == asked
+
+
+def test_a_number_is_explained_down_to_what_was_downloaded_and_a_run_is_verified(whole):
+    number = "--task answer_type --measure cosine --checkpoint finetuned --layer 2 --json".split()
+    status, said = projects.pairprobe(whole.project, "explain", f"results/{whole.name}", *number)
+    assert status == 0, said
+    found = json.loads(said)
+    assert found["count"] == sum(pair["count"] for pair in found["of_pairs"])
+    origins = {each["origin"] for each in found["files"] if each["file"].startswith("downloads/")}
+    assert len(origins) == 1
+    assert origins <= {f"{name} at {commit}" for _, name, commit in whole.hub.repositories}
+    status, said = projects.pairprobe(whole.project, "verify", f"results/{whole.name}")
+    assert status == 0, said
 
 
 # What the tables must say.
