@@ -99,7 +99,7 @@ def real(examples, tmp_path_factory):
     return read(extract(MODEL, examples, tmp_path_factory.mktemp("real") / "a.h5"))
 
 
-def by_hand(tokenizer, model, question, passage):
+def by_hand(tokenizer, model, question, passage, pool=lambda pieces: pieces.mean(0)):
     """One example through ``transformers``, word by word."""
     batch = tokenizer(question, passage, is_split_into_words=True, return_tensors="pt")
     with torch.no_grad():
@@ -111,7 +111,7 @@ def by_hand(tokenizer, model, question, passage):
             mine = [i for i, token in enumerate(tokens) if token == (side, word)]
             if mine:
                 for layer, state in enumerate(states):
-                    vectors[layer, side * len(question) + word] = state[0, mine].mean(0)
+                    vectors[layer, side * len(question) + word] = pool(state[0, mine])
     return vectors
 
 
@@ -119,7 +119,7 @@ def by_hand(tokenizer, model, question, passage):
 def reference():
     tokenizer = AutoTokenizer.from_pretrained(MODEL)
     model = AutoModel.from_pretrained(MODEL, dtype=torch.float32, attn_implementation="eager").eval()
-    return lambda question, passage: by_hand(tokenizer, model, question, passage)
+    return lambda *words: by_hand(tokenizer, model, *words)
 
 
 def test_vectors_equal_transformers_called_by_hand(real, reference):
@@ -137,6 +137,35 @@ def test_the_sentence_view_holds_the_answer_s_sentence_alone(examples, reference
             "crossing": reference(["when"], "In 1066 . A war .".split()),
         },
     )
+
+
+@pytest.mark.parametrize(("view", "place"), [("paragraph_first", 0), ("paragraph_last", -1)])
+def test_a_word_s_vector_is_that_of_its_first_or_last_subtoken(examples, reference, real, tmp_path, view, place):
+    path = extract(MODEL, examples, tmp_path / "a.h5", view=view)
+    found = read(path)
+    assert_same(found, {e.example_id: reference(e.question, e.paragraph, lambda pieces: pieces[place]) for e in EXAMPLES})
+    with store.Activations([path]) as stored:
+        assert stored.attributes["view"] == view
+    # "who" is one subtoken, "unbelievably" is several.
+    np.testing.assert_array_equal(found["kinds"][:, 0], real["kinds"][:, 0])
+    assert np.abs(found["kinds"][:, 2] - real["kinds"][:, 2]).max() > 0.01
+
+
+def test_the_first_the_last_and_the_mean_of_one_subtoken_are_the_same():
+    rng = torch.Generator().manual_seed(0)
+    pieces, counts = torch.randn(7, 4, generator=rng), np.array([1, 0, 3, 1, 2, 0])
+    first, last, mean = (activations.pooled(pieces, counts, pooling) for pooling in ("first", "last", "mean"))
+    assert torch.equal(first[[0, 3]], pieces[[0, 4]])
+    assert torch.equal(first[[2, 4]], pieces[[1, 5]])
+    assert torch.equal(last[[2, 4]], pieces[[3, 6]])
+    for other in (last, mean):
+        assert torch.equal(other[[0, 3]], first[[0, 3]])
+        assert not torch.equal(other[[2, 4]], first[[2, 4]])
+
+
+@pytest.mark.parametrize("pooling", ["first", "last"])
+def test_words_without_any_subtoken_can_be_pooled(pooling):
+    assert activations.pooled(torch.zeros(0, 4), np.array([0, 0]), pooling).shape == (2, 4)
 
 
 def test_question_and_passage_are_told_apart(tiny, examples, tmp_path):

@@ -1,7 +1,8 @@
 """The extractor: one forward pass an example, every layer's word vectors straight into the HDF5 store.
 
-Examples go through in batches of like length; a word's vector is the mean of its subtokens' hidden states; memory holds
-one window of examples and one batch of hidden states, whatever the number of examples.
+Examples go through in batches of like length; a word's vector is the mean of its subtokens' hidden states (for controls,
+that of its first or last one); memory holds one window of examples and one batch of hidden states, whatever the number of
+examples.
 """
 
 import hashlib
@@ -21,7 +22,9 @@ from pairprobe.examples import Example, answer_sentence, dealt, read_examples
 from pairprobe.progress import Progress, log
 from pairprobe.provenance import folder_digest
 
-VIEWS = ("paragraph", "sentence")
+VIEWS = ("paragraph", "sentence", "paragraph_first", "paragraph_last")
+# What a word's vector is made of: the mean of its subtokens, or one of them alone.
+POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
 
 # How many examples are encoded and sorted by length at a time.
 WINDOW = 1024
@@ -44,7 +47,7 @@ def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | Non
 
     None where an example has no such view: no short answer, so no sentence that holds it.
     """
-    if view == "paragraph":
+    if view != "sentence":
         return example.question, example.paragraph
     sentence = answer_sentence(example)
     return None if sentence is None else (example.question, example.paragraph[slice(*sentence)])
@@ -98,7 +101,8 @@ def extract(
             store.create(temporary, layers, hidden, storage, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
         ):
-            run = _Extraction(model, tokenizer, batch_size, device, writer, index, progress)
+            pooling = POOLING.get(view, "mean")
+            run = _Extraction(model, tokenizer, batch_size, device, writer, index, progress, pooling)
             run(mine(), kept)
     log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
     log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
@@ -140,8 +144,19 @@ def _encode(tokenizer, rows: list[Viewed]) -> list[Encoding]:
 class _Extraction:
     """Fills a store: with what was kept, and with what the model gives for the rest."""
 
-    def __init__(self, model, tokenizer, batch_size: int, device: str, writer: store.Writer, index: store.Index, progress):
+    def __init__(
+        self,
+        model,
+        tokenizer,
+        batch_size: int,
+        device: str,
+        writer: store.Writer,
+        index: store.Index,
+        progress,
+        pooling: str,
+    ):
         self.model, self.tokenizer, self.device, self.writer, self.progress = model, tokenizer, device, writer, progress
+        self.pooling = pooling
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batches = devices.Batches(batch_size, "examples")
         self.batch_size, self.alike = batch_size, padding_shows(model, device)
@@ -168,7 +183,8 @@ class _Extraction:
 
     def _run(self, batch: list) -> list:
         places, encodings = [self.place[example_id] for _, _, example_id, _ in batch], [e for *_, e in batch]
-        write_batch(self.writer, batch[0][2], places, encodings, hidden_states(self.model, encodings, self.device))
+        layers = hidden_states(self.model, encodings, self.device)
+        write_batch(self.writer, batch[0][2], places, encodings, layers, self.pooling)
         self.progress.update(len(batch))
         self.computed += len(batch)
         self.subtokens += sum(map(len, encodings))
@@ -236,12 +252,33 @@ def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[tor
         yield layer.float()
 
 
-def write_batch(
-    writer: store.Writer, name: str, places: list[int], encodings: list[Encoding], layers: Iterable[torch.Tensor]
-) -> None:
-    """Average the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
+def pooled(pieces: torch.Tensor, counts: np.ndarray, pooling: str) -> torch.Tensor:
+    """Return a vector for each word, (words, hidden): the mean of its subtokens, or the first or last of them.
 
-    name: of the first example, by which errors call the batch.
+    pieces: (subtokens, hidden), word after word; counts: (words,), how many are whose. pooling: "mean", "first" or "last".
+    What a word without subtokens gets is of no meaning.
+    """
+    lengths = torch.from_numpy(counts).to(pieces.device)
+    if pooling == "mean":
+        return torch.segment_reduce(pieces, "mean", lengths=lengths, axis=0, unsafe=True)
+    ends = lengths.cumsum(0)
+    chosen = ends - lengths if pooling == "first" else ends - 1
+    words = pieces.new_zeros(len(counts), pieces.shape[1])
+    words[lengths > 0] = pieces[chosen[lengths > 0]]
+    return words
+
+
+def write_batch(
+    writer: store.Writer,
+    name: str,
+    places: list[int],
+    encodings: list[Encoding],
+    layers: Iterable[torch.Tensor],
+    pooling: str = "mean",
+) -> None:
+    """Pool the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
+
+    name: of the first example, by which errors call the batch. pooling: see ``pooled``.
     """
     counts = np.concatenate([encoding.subtokens() for encoding in encodings])
     longest = max(len(encoding) for encoding in encodings)
@@ -249,8 +286,7 @@ def write_batch(
     edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
     for number, layer in enumerate(layers):
         pieces = layer.reshape(-1, layer.shape[-1])[torch.from_numpy(rows).to(layer.device)]
-        lengths = torch.from_numpy(counts).to(layer.device)
-        words = torch.segment_reduce(pieces, "mean", lengths=lengths, axis=0, unsafe=True).cpu().numpy()
+        words = pooled(pieces, counts, pooling).cpu().numpy()
         words[counts == 0] = np.nan
         words = words.astype(writer.dtype)
         if not np.isfinite(words[counts > 0]).all():

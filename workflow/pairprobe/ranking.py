@@ -1,7 +1,7 @@
 """The pairwise ranking: how many unmatching pairs a matching pair outranks, layer by layer (section 2.3 of the paper)."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -62,23 +62,37 @@ def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable
     return counted & np.array([word.casefold() not in forms for word in paragraph], bool)
 
 
+def words_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> tuple[list[int], list[int], list[int]]:
+    """Return the positions of a pair's words that have a vector: the anchor's, the match's, and those in the paragraph."""
+    in_question = pair["anchor"]["side"] == "question"
+    anchor = _with_vector(question_vectors if in_question else vectors, pair["anchor"]["words"])
+    match = _with_vector(vectors, pair["match"]["words"])
+    return anchor, match, match if in_question else match + anchor
+
+
 def rank_pair(
-    pair: dict, paragraph: list[str], question_vectors: np.ndarray, vectors: np.ndarray, punctuation: bool = False
+    pair: dict,
+    paragraph: list[str],
+    question_vectors: np.ndarray,
+    vectors: np.ndarray,
+    punctuation: bool = False,
+    among: np.ndarray | None = None,
 ) -> Iterator[tuple] | None:
     """Rank one pair: yields (measure, layer, count, ties, para_len, unmatching), or returns None where it has no vector.
 
     question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
-    its words'; a word without a vector is no part of it.
+    its words'; a word without a vector is no part of it. among: (words,), bool: the paragraph is cut down to these words
+    and those of the pair.
     """
-    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    anchor, match = (
-        _with_vector(v, words) for v, words in ((side, pair["anchor"]["words"]), (vectors, pair["match"]["words"]))
-    )
+    anchor, match, paired = words_of_pair(pair, question_vectors, vectors)
     if not anchor or not match:
         return None
     counted = paragraph_words(paragraph, vectors, punctuation)
-    paired = list(match) + (list(anchor) if pair["anchor"]["side"] == "paragraph" else [])
     others = unmatching_words(paragraph, counted, paired)
+    if among is not None:
+        counted &= ~others | among
+        others &= among
+    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
     # The matching phrase stands first, the unmatching words after it: one call for both.
     candidates = np.concatenate([vectors[:, match].mean(1, keepdims=True), vectors[:, others]], axis=1)
     return _ranked(side[:, anchor].mean(1), candidates, int(counted.sum()))
@@ -96,11 +110,19 @@ def _ranked(anchor: np.ndarray, candidates: np.ndarray, para_len: int) -> Iterat
             yield measure, layer, int(below[layer]), int(ties[layer]), para_len, candidates.shape[1] - 1
 
 
-def rank_pairs(pairs: Iterable[dict], examples: Iterable, activations, path: str, punctuation: bool = False) -> None:
+def rank_pairs(
+    pairs: Iterable[dict],
+    examples: Iterable,
+    activations,
+    path: str,
+    punctuation: bool = False,
+    rank: Callable[..., Iterator[tuple] | None] = rank_pair,
+) -> None:
     """Rank a probing set and write ``rankings/{checkpoint}/{task}.tsv``, in the order of the set.
 
     examples: the examples of the set, in the same order, others among them. activations: a ``store.Activations`` of the
-    view ``paragraph``. A pair whose example was left out, or that has no vector, is counted in the log.
+    view ``paragraph``. rank: what ranks a pair, called as ``rank_pair`` is. A pair without a ranking, since its
+    example was left out or it has no vector, is counted in the log.
     """
     pairs = list(pairs)
     wanted = {pair["example_id"] for pair in pairs}
@@ -115,12 +137,12 @@ def rank_pairs(pairs: Iterable[dict], examples: Iterable, activations, path: str
                 raise InputError(f"probing set: example_id {name} is in no example. Build the set from these examples.")
             if name not in activations and name not in activations.left_out:
                 raise InputError(f"activations: example_id {name} has none. Extract them from these examples.")
-            ranked = rank_pair(pair, paragraphs[name], *activations[name], punctuation) if name in activations else None
+            ranked = rank(pair, paragraphs[name], *activations[name], punctuation) if name in activations else None
             if ranked is None:
                 skipped += 1
                 continue
             table.writerows((name, *row) for row in ranked)
-    log.info("%s: %d pairs, %d of them without a vector or left out", path, len(pairs), skipped)
+    log.info("%s: %d pairs, %d of them without a ranking", path, len(pairs), skipped)
 
 
 def rank_logits(logits: Iterable[tuple[str, str, np.ndarray, int]]) -> Iterator[tuple]:
