@@ -29,14 +29,11 @@ include: "workflow/rules/probing_sets.smk"
 include: "workflow/rules/activations.smk"
 include: "workflow/rules/rankings.smk"
 include: "workflow/rules/boundary.smk"
+include: "workflow/rules/controls.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/provenance.smk"
-
-
-localrules:
-    all,
 
 
 rule all:
@@ -48,3 +45,4 @@ rule all:
         rules.evaluation.input,
         rules.evidence.input,
         rules.record_provenance.output,
+    localrule: True

@@ -5,7 +5,7 @@ import os
 import re
 from pathlib import Path
 
-from pairprobe import budget, jobs, probing_sets, sources
+from pairprobe import budget, controls, jobs, probing_sets, sources
 from pairprobe.errors import InputError
 from pairprobe.partitions import PARTITIONS
 from pairprobe.provenance import code_of
@@ -187,6 +187,7 @@ COMPARISONS = {"grid": COMPARED, **config["figures"]["comparisons"]}
 # The tables that are laid out for reading.
 TYPESET = ["probing_sets", "percentages", "claims", "question_answering"]
 TYPESET += ["nq_evaluation"] if HAS_LONG_ANSWERS else []
+TYPESET += ["controls"] if config["controls"] else []
 
 
 def files_of_data():
@@ -230,7 +231,7 @@ wildcard_constraints:
     comparison=any_of(COMPARISONS),
     table=any_of(TYPESET),
     partition="finetune|head|probe",
-    view="paragraph|sentence",
+    view="paragraph|sentence|paragraph_first|paragraph_last",
     part=r"\d+",
     parts=r"\d+",
 
@@ -240,7 +241,8 @@ SHARDS = budget.shards_of(config)
 
 def shards(view, partition):
     """List the shards of the activations of one checkpoint, view and partition."""
-    count = SHARDS["activations", view, partition]
+    # Other vectors of the same words (paragraph_first) are cut as these are.
+    count = SHARDS["activations", view.split("_")[0], partition]
     return [
         f"<results>/activations/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
         for i in range(1, count + 1)
@@ -250,6 +252,35 @@ def shards(view, partition):
 ALL_SHARDS = shards("paragraph", "probe")
 if "boundary" in TASKS:
     ALL_SHARDS += shards("sentence", "probe") + shards("sentence", "head")
+
+
+# Which control, on which checkpoint and task; first the measurement itself.
+CONTROLLED = [
+    (variant, checkpoint, task)
+    for variant in (controls.NONE, *config["controls"])
+    for checkpoint in CHECKPOINTS
+    for task in PAIR_TASKS
+]
+
+
+def ranking_of(variant, checkpoint, task):
+    """Return where the ranking of a control is, or of the measurement itself."""
+    folder = "rankings" if variant == controls.NONE else f"controls/{variant}"
+    return f"<results>/{folder}/{checkpoint}/{task}.tsv"
+
+
+def inputs_of_control(wildcards):
+    """Return what a variant reads besides the pairs and examples: a store of its view, and a space or WordNet or neither."""
+    variant = controls.VARIANTS[wildcards.variant]
+    space = f"<results>/spaces/{wildcards.checkpoint}.npz"
+    return {
+        "activations": [
+            path.format(checkpoint=wildcards.checkpoint)
+            for path in shards(variant.view, "probe")
+        ],
+        "space": [space] if variant.space else [],
+        "wordnet": ["<results>/wordnet"] if variant.uses_wordnet else [],
+    }
 
 
 def features_of(checkpoint):

@@ -10,6 +10,7 @@ rule tables:
         "<results>/tables/probing_sets.md",
         "<results>/tables/activations.tsv",
         "<results>/tables/percentages.md",
+        "<results>/tables/controls.md" if config["controls"] else [],
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
         expand("<results>/tables/{table}.tex", table=TYPESET),

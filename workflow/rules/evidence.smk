@@ -114,7 +114,7 @@ rule collect_references:
                 for name in FETCHED
                 if config["checkpoints"][name]["source"] == "package"
             ],
-            "controls": [],
+            "controls": config["controls"],
             "trains": TRAINS,
         },
     script:

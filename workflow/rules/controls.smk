@@ -1,0 +1,89 @@
+# In:  <results>/probing_sets/{task}.jsonl, the activations of the view paragraph, or of paragraph_first and paragraph_last.
+# Out: <results>/spaces/{checkpoint}.npz, <results>/controls/{variant}/{checkpoint}/{task}.tsv, tables/controls.{tsv,md}.
+#      Only what the configuration's key controls asks for.
+
+
+rule describe_space:
+    """Find the mean and the dominant directions of each layer's word vectors."""
+    input:
+        shards("paragraph", "probe"),
+    output:
+        "<results>/spaces/{checkpoint}.npz",
+    log:
+        "<logs>/describe_space/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/describe_space/{checkpoint}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("describe_space"),
+        directions=lookup(dpath="dominant_directions", within=config),
+    script:
+        "../../scripts/describe_space.py"
+
+
+rule rank_control:
+    """Rank a task's pairs once more with one thing changed."""
+    input:
+        unpack(inputs_of_control),
+        pairs="<results>/probing_sets/{task}.jsonl",
+        examples="<results>/examples/probe.jsonl.gz",
+    output:
+        "<results>/controls/{variant}/{checkpoint}/{task}.tsv",
+    log:
+        "<logs>/rank_control/{variant}.{checkpoint}.{task}.log",
+    benchmark:
+        "<benchmarks>/rank_control/{variant}.{checkpoint}.{task}.tsv"
+    wildcard_constraints:
+        task=any_of(PAIR_TASKS),
+        variant=any_of(controls.VARIANTS),
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("rank_control"),
+        seed=lookup(dpath="seed", within=config),
+        punctuation=lookup(dpath="words/punctuation", within=config),
+    script:
+        "../../scripts/rank_control.py"
+
+
+rule summarise_controls:
+    """Put the percentages of all controls beside those of the measurement itself."""
+    input:
+        [ranking_of(*control) for control in CONTROLLED],
+    output:
+        "<results>/tables/controls.tsv",
+    log:
+        "<logs>/summarise_controls.log",
+    benchmark:
+        "<benchmarks>/summarise_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("summarise_controls"),
+        rankings=CONTROLLED,
+    script:
+        "../../scripts/summarise_controls.py"
+
+
+rule tabulate_controls:
+    """Lay the controls out for reading, under each ranking its own."""
+    input:
+        "<results>/tables/controls.tsv",
+    output:
+        report(
+            "<results>/tables/controls.md",
+            caption="../report/controls.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_controls.log",
+    benchmark:
+        "<benchmarks>/tabulate_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_controls"),
+        labels=appearance(CHECKPOINTS)["labels"],
+    script:
+        "../../scripts/tabulate_controls.py"
