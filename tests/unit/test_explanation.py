@@ -78,6 +78,13 @@ def test_a_checkpoint_and_a_file_in_it_say_where_it_came_from(capsys):
     assert f"hub someone/bert at {'a' * 40}" in capsys.readouterr().out
 
 
+def test_a_twin_says_what_it_is_built_like(capsys):
+    with results.edited(f"{RUN}/provenance.json") as content:
+        content["checkpoints"]["after"]["source"] = "random"
+    main(["explain", results.store_of("after")])
+    assert "drawn at random, built like before" in capsys.readouterr().out
+
+
 def test_the_lines_of_percentages_behind_a_panel_and_a_ranking():
     rows = read_tsv(f"{RUN}/percentages.tsv")
     assert explained(FIGURES[0])["percentages"] == [row for row in rows if row["measure"] == "cosine"]

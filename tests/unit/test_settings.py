@@ -286,6 +286,15 @@ def test_seeds_of_a_checkpoint_that_is_not_trained_here_are_refused():
         expand_seeds(config)
 
 
+def test_several_twins_are_a_checkpoint_each_too():
+    config = seeded()
+    config["checkpoints"]["twin"] = {"source": "random", "start": "before", "seeds": [1, 2]}
+    expand_seeds(config)
+    assert config["checkpoints"]["twin-seed2"] == {
+        "source": "random", "start": "before", "seed": 2, "label": "Twin, seed 2",
+    }  # fmt: skip
+
+
 def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():
     config = seeded()
     config["checkpoints"]["after_it"]["seed"] = 2

@@ -1,4 +1,4 @@
-"""Checkpoints: fetched from where the configuration says, verified, loaded. Safetensors only, no remote code."""
+"""Checkpoints: fetched from where the configuration says or drawn, verified, loaded. Safetensors only, no remote code."""
 
 import functools
 import importlib.util
@@ -14,11 +14,7 @@ from pairprobe.errors import InputError
 from pairprobe.progress import log
 from pairprobe.provenance import file_digest
 
-# What a checkpoint's folder may hold; weights in pickles and Python code are never copied.
-_FILES = (
-    "config.json",
-    "*.safetensors",
-    "*.safetensors.index.json",
+_TOKENIZER = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -28,6 +24,8 @@ _FILES = (
     "merges.txt",
     "*.model",
 )
+# What a checkpoint's folder may hold; weights in pickles and Python code are never copied.
+_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", *_TOKENIZER)
 # What a checkpoint of the workflow has beside: the digests of its files.
 SUMS = "SHA256SUMS"
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
@@ -50,10 +48,37 @@ def fetch(source: dict, target: str) -> None:
                 raise InputError(f"checkpoint {folder}: there is no such folder. Check its path in the configuration.")
             verify(folder)
             temporary.mkdir()
-            for file in sorted({file for pattern in _FILES for file in folder.glob(pattern)}):
-                shutil.copyfile(file, temporary / file.name)
+            _copy(folder, temporary, _FILES)
         verify(temporary)
         seal(temporary)
+
+
+def initialise(start: str, target: str, seed: int) -> None:
+    """Make ``target`` the randomly initialised twin of a checkpoint: its architecture, config and tokenizer, other weights.
+
+    They are drawn with the seed as transformers initialises a model of that config, in float32: the encoder alone, without
+    a head that the checkpoint may have. The same seed gives the same bytes. Raises InputError where the architecture has no
+    encoder in transformers, and where the checkpoint was damaged.
+    """
+    import torch
+    from transformers import AutoModel
+
+    config = load_config(start)
+    _check_architecture(AutoModel, config, start)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = AutoModel.from_config(config, dtype=torch.float32)
+    log.info("drawn with the seed %d: %s, %d weights", seed, type(model).__name__, model.num_parameters())
+    with files.whole(target) as temporary:
+        model.save_pretrained(temporary)
+        _copy(Path(start), temporary, _TOKENIZER)
+        verify(temporary)
+        seal(temporary)
+
+
+def _copy(folder: Path, target: Path, patterns: tuple[str, ...]) -> None:
+    for file in sorted({file for pattern in patterns for file in folder.glob(pattern)}):
+        shutil.copyfile(file, target / file.name)
 
 
 def seal(folder: str | Path) -> None:
@@ -284,12 +309,7 @@ def load_model(auto, folder: str | Path, precision: str) -> tuple:
     import torch
     from transformers.utils import logging
 
-    config = load_config(folder)
-    if type(config) not in auto._model_mapping:
-        raise InputError(
-            f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
-            "Take a checkpoint of another architecture, or leave out what needs this one."
-        )
+    _check_architecture(auto, load_config(folder), folder)
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # what is missing is told below, in our words
     model, loading = auto.from_pretrained(
@@ -309,6 +329,14 @@ def load_model(auto, folder: str | Path, precision: str) -> tuple:
             "saved by save_pretrained for the architecture that config.json names."
         )
     return model, sorted(set(loading["missing_keys"]) - set(lacking))
+
+
+def _check_architecture(auto, config, folder: str | Path) -> None:
+    if type(config) not in auto._model_mapping:
+        raise InputError(
+            f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
+            "Take a checkpoint of another architecture, or leave out what needs this one."
+        )
 
 
 def longest(model) -> int:

@@ -100,6 +100,7 @@ def _origin(ledger: Ledger, name: str) -> str | None:
                 "package": "package {package} {package_version}",
                 "path": "folder {path}",
                 "finetune": "trained from {start}",
+                "random": "drawn at random, built like {start}",
             }[source["source"]].format(**source)
     if name in ledger.content["data"]["files"] and (published := ledger.content["data"]["published"]):
         return " at ".join(published.values())

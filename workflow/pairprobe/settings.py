@@ -38,8 +38,10 @@ def expand_seeds(config: dict) -> None:
         seeds = checkpoint.get("seeds", [])
         if seeds and "seed" in checkpoint:
             raise InputError(f"checkpoints.{name}: found seed and seeds. Remove one of the two.")
-        if seeds and checkpoint["source"] != "finetune":
-            raise InputError(f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; finetune has.")
+        if seeds and checkpoint["source"] not in ("finetune", "random"):
+            raise InputError(
+                f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; finetune and random have."
+            )
         rest = {key: value for key, value in checkpoint.items() if key != "seeds"}
         label = config["figures"]["labels"].get(name) or checkpoint.get("label") or name.replace("_", " ").capitalize()
         several = {f"{name}-seed{seed}": {**rest, "label": f"{label}, seed {seed}", "seed": seed} for seed in seeds}
