@@ -5,7 +5,7 @@ training words; the loss is the cross-entropy of the gold position among the sen
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
+# What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
+Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
 
 
 def gold(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
@@ -34,7 +36,13 @@ def gold(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, 
 
 
 def train(
-    examples: Iterable[Example], activations: Activations, path: str, seed: int, at_most: int | None = None, l2: float = 0.1
+    examples: Iterable[Example],
+    activations: Activations,
+    path: str,
+    seed: int,
+    at_most: int | None = None,
+    l2: float = 0.1,
+    labels: Labels = gold,
 ) -> None:
     """Train the heads of every layer and write them: ``weights`` (layers, 2, hidden), ``mean``, ``scale`` (layers, hidden).
 
@@ -49,7 +57,7 @@ def train(
     for example in candidates:
         if example.example_id in taken:
             _, vectors = activations[example.example_id]
-            found = gold(example, vectors)
+            found = labels(example, vectors)
             if found is not None:
                 sentences.append(len(found[0]))
                 targets.append((example.example_id, *found))
@@ -107,6 +115,7 @@ def gold_logits(
     boundaries: Iterable[dict],
     seed: int,
     at_most: int | None = None,
+    labels: Labels = gold,
 ) -> Iterator[tuple[str, str, np.ndarray, int]]:
     """Yield (example_id, measure, logits, gold): the logits (layers, words) of a probe sentence, and the gold position.
 
@@ -121,7 +130,7 @@ def gold_logits(
     for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
         name = row["example_id"]
         _, vectors = activations[name]
-        found = gold(by_id[name], vectors)
+        found = labels(by_id[name], vectors)
         if found is None:
             log.warning("example %s: its answer has no word with a vector; left out", name)
             continue
