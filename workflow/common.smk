@@ -3,6 +3,7 @@
 # Including this file puts its folder on the path, so that rules and scripts can import pairprobe.
 import os
 import re
+from itertools import combinations
 from pathlib import Path
 
 from pairprobe import budget, controls, jobs, probing_sets, sources
@@ -58,6 +59,12 @@ def checked(config):
         "path": ("path",),
         "hub": ("repository", "revision"),
         "finetune": ("start", "seed", "seeds"),
+        "random": ("start", "seed", "seeds"),
+    }
+    # What they cannot start from; None is a name that is not there.
+    unfit = {
+        "finetune": (None, "finetune"),
+        "random": (None, "finetune", "random"),
     }
     for name, checkpoint in config["checkpoints"].items():
         allowed = ("source", "label", "colour", *described[checkpoint["source"]])
@@ -66,21 +73,16 @@ def checked(config):
                 raise WorkflowError(
                     f"checkpoints.{name}.{key}: source {checkpoint['source']} has no such key. Allowed: {', '.join(allowed)}."
                 )
-        start = checkpoint.get("start")
-        if checkpoint["source"] == "finetune" and config["checkpoints"].get(
-            start, {}
-        ).get("source") in (
-            None,
-            "finetune",
-        ):
+        start, refused = checkpoint.get("start"), unfit.get(checkpoint["source"], ())
+        if config["checkpoints"].get(start, {}).get("source") in refused:
             others = [
                 key
                 for key, value in config["checkpoints"].items()
-                if value["source"] != "finetune"
+                if value["source"] not in refused
             ]
             raise WorkflowError(
-                f"checkpoints.{name}.start: found {start!r}, wanted a checkpoint that is not fine-tuned here itself. "
-                f"Allowed: {', '.join(others)}."
+                f"checkpoints.{name}.start: found {start!r}, wanted a checkpoint that is not of source "
+                f"{' or '.join(refused[1:])} itself. Allowed: {', '.join(others)}."
             )
     if abs(sum(config["partitions"].values()) - 1) > 1e-6:
         raise WorkflowError(
@@ -100,6 +102,14 @@ def checked(config):
             raise WorkflowError(
                 f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files."
             )
+    if "shuffled_labels" in config["controls"] and "boundary" not in config["tasks"]:
+        raise WorkflowError(
+            "controls: shuffled_labels: it is a control of the task boundary, which is not among the tasks."
+        )
+    if "representations" in config["controls"] and len(config["checkpoints"]) < 2:
+        raise WorkflowError(
+            "controls: representations: it compares checkpoints, and there is only one."
+        )
     for section in ("finetuning", "evaluation"):
         length, stride = config[section]["max_length"], config[section]["stride"]
         if stride > length:
@@ -132,6 +142,7 @@ def checked(config):
             "differences",
             "training_loss",
             "precision_recall",
+            "representations",
             *panels,
         ):
             raise WorkflowError(
@@ -148,11 +159,19 @@ checked(config)
 
 RESULTS = f"results/{config['run']}"
 TASKS = config["tasks"]
+CONTROLS = config["controls"]
+# Those that rank pairs.
+VARIANTS = [name for name in CONTROLS if name in controls.VARIANTS]
 CHECKPOINTS = list(config["checkpoints"])
-FETCHED = [
-    name for name in CHECKPOINTS if config["checkpoints"][name]["source"] != "finetune"
+FINETUNED = [
+    name for name in CHECKPOINTS if config["checkpoints"][name]["source"] == "finetune"
 ]
-FINETUNED = [name for name in CHECKPOINTS if name not in FETCHED]
+INITIALISED = [
+    name for name in CHECKPOINTS if config["checkpoints"][name]["source"] == "random"
+]
+FETCHED = [name for name in CHECKPOINTS if name not in FINETUNED + INITIALISED]
+# Their encoders are not trained here.
+FROZEN = FETCHED + INITIALISED
 PAIR_TASKS = [task for task in TASKS if probing_sets.load(task).VIEW == "paragraph"]
 REMOTE = sources.remote_files(config["data"])
 # No folder of downloads is of use where there is nothing to download.
@@ -187,7 +206,7 @@ COMPARISONS = {"grid": COMPARED, **config["figures"]["comparisons"]}
 # The tables that are laid out for reading.
 TYPESET = ["probing_sets", "percentages", "claims", "question_answering"]
 TYPESET += ["nq_evaluation"] if HAS_LONG_ANSWERS else []
-TYPESET += ["controls"] if config["controls"] else []
+TYPESET += ["controls"] if VARIANTS else []
 
 
 def files_of_data():
@@ -257,7 +276,7 @@ if "boundary" in TASKS:
 # Which control, on which checkpoint and task; first the measurement itself.
 CONTROLLED = [
     (variant, checkpoint, task)
-    for variant in (controls.NONE, *config["controls"])
+    for variant in (controls.NONE, *VARIANTS)
     for checkpoint in CHECKPOINTS
     for task in PAIR_TASKS
 ]
@@ -286,8 +305,14 @@ def inputs_of_control(wildcards):
 def features_of(checkpoint):
     """List the features that a checkpoint's tokenizer makes of the pages to train on, where there are any."""
     count = SHARDS["features",]
+    # A twin has the tokenizer of the checkpoint that it is built like.
+    name = (
+        config["checkpoints"][checkpoint]["start"]
+        if checkpoint in INITIALISED
+        else checkpoint
+    )
     return [
-        f"<results>/features/{checkpoint}/{i}of{count}.arrow"
+        f"<results>/features/{name}/{i}of{count}.arrow"
         for i in range(1, count + 1)
         if TRAINS
     ]

@@ -24,8 +24,10 @@ BY_CONTROL = {
     "without_dominant": ("ethayarajh2019contextual", "mu2018all", "timkey2021all"),
     "matched_unmatching": ("miller1995wordnet",),
     "shuffled_labels": ("hewitt2019designing",),
-    "representations": ("kornblith2019similarity", "merchant2020what"),
-}
+    "representations": (
+        "kornblith2019similarity", "song2012feature", "kriegeskorte2008representational", "merchant2020what",
+    ),
+}  # fmt: skip
 TRAINING = ("alberti2019bert",)
 
 

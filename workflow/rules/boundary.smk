@@ -1,5 +1,6 @@
 # In:  the activations of the view sentence, of the partitions head and probe.
-# Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv.
+# Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv; for the control shuffled_labels
+#      <results>/controls/shuffled_labels/{checkpoint}/, tables/selectivity.tsv.
 
 
 rule train_span_heads:
@@ -46,3 +47,74 @@ rule rank_boundaries:
         at_most=lookup(dpath="boundary/test_examples", within=config),
     script:
         "../../scripts/rank_boundaries.py"
+
+
+rule train_control_heads:
+    """Train the same heads on labels that can only be learned by heart (controls: shuffled_labels)."""
+    input:
+        examples="<results>/examples/head.jsonl.gz",
+        activations=shards("sentence", "head"),
+    output:
+        "<results>/controls/shuffled_labels/{checkpoint}/span_heads.npz",
+    log:
+        "<logs>/train_control_heads/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/train_control_heads/{checkpoint}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    params:
+        code=code_of("train_control_heads"),
+        seed=lookup(dpath="seed", within=config),
+        l2=lookup(dpath="boundary/l2", within=config),
+        at_most=lookup(dpath="boundary/train_examples", within=config),
+    script:
+        "../../scripts/train_control_heads.py"
+
+
+rule rank_control_boundaries:
+    """Count, layer by layer, the words of each sentence whose logit is below that of the control's gold position."""
+    input:
+        boundaries="<results>/probing_sets/boundary.jsonl",
+        examples="<results>/examples/probe.jsonl.gz",
+        activations=shards("sentence", "probe"),
+        heads="<results>/controls/shuffled_labels/{checkpoint}/span_heads.npz",
+    output:
+        "<results>/controls/shuffled_labels/{checkpoint}/boundary.tsv",
+    log:
+        "<logs>/rank_control_boundaries/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/rank_control_boundaries/{checkpoint}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code_of("rank_control_boundaries"),
+        seed=lookup(dpath="seed", within=config),
+        at_most=lookup(dpath="boundary/test_examples", within=config),
+    script:
+        "../../scripts/rank_control_boundaries.py"
+
+
+rule tabulate_selectivity:
+    """Put the percentages with real labels and with the control's side by side, and what lies between them."""
+    input:
+        rankings=expand(
+            "<results>/rankings/{checkpoint}/boundary.tsv", checkpoint=CHECKPOINTS
+        ),
+        controls=expand(
+            "<results>/controls/shuffled_labels/{checkpoint}/boundary.tsv",
+            checkpoint=CHECKPOINTS,
+        ),
+    output:
+        "<results>/tables/selectivity.tsv",
+    log:
+        "<logs>/tabulate_selectivity.log",
+    benchmark:
+        "<benchmarks>/tabulate_selectivity.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_selectivity"),
+        checkpoints=CHECKPOINTS,
+    script:
+        "../../scripts/tabulate_selectivity.py"

@@ -1,4 +1,4 @@
-# In:  what the configuration names under checkpoints (those fine-tuned here are made in finetuning.smk).
+# In:  what the configuration names under checkpoints (those fine-tuned here are made in finetuning.smk), or has drawn.
 # Out: <results>/checkpoints/{checkpoint}/, a Hugging Face folder: config, safetensors, tokenizer.
 
 
@@ -27,3 +27,26 @@ rule fetch_checkpoint:
         source=lambda wildcards: source_of(wildcards.checkpoint),
     script:
         "../../scripts/fetch_checkpoint.py"
+
+
+rule initialise_checkpoint:
+    """Draw weights at random for the architecture of a checkpoint, whose config and tokenizer are taken over."""
+    input:
+        lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
+    output:
+        directory("<results>/checkpoints/{checkpoint}"),
+    log:
+        "<logs>/initialise_checkpoint/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/initialise_checkpoint/{checkpoint}.tsv"
+    wildcard_constraints:
+        checkpoint=any_of(INITIALISED),
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code_of("initialise_checkpoint"),
+        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
+            "seed", config["seed"]
+        ),
+    script:
+        "../../scripts/initialise_checkpoint.py"

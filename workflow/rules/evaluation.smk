@@ -10,10 +10,12 @@ rule tables:
         "<results>/tables/probing_sets.md",
         "<results>/tables/activations.tsv",
         "<results>/tables/percentages.md",
-        "<results>/tables/controls.md" if config["controls"] else [],
+        "<results>/tables/controls.md" if VARIANTS else [],
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
         expand("<results>/tables/{table}.tex", table=TYPESET),
+        "<results>/tables/selectivity.tsv" if "shuffled_labels" in CONTROLS else [],
+        "<results>/tables/representations.tsv" if "representations" in CONTROLS else [],
 
 
 rule typeset_table:

@@ -12,6 +12,7 @@ rule figures:
             for task in TASKS
             for measure in measures_of(task)
         ],
+        "<results>/figures/representations.svg" if "representations" in CONTROLS else [],
 
 
 rule draw_grid:

@@ -1,4 +1,4 @@
-# In:  <results>/documents/finetune.jsonl.gz, <results>/checkpoints/{checkpoint}/ as it was fetched.
+# In:  <results>/documents/finetune.jsonl.gz, <results>/checkpoints/{checkpoint}/ as it was fetched, or drawn.
 # Out: <results>/features/{checkpoint}/, the checkpoints that are fine-tuned here, heads for the others:
 #      <results>/answer_heads/{checkpoint}.safetensors; <results>/training/{checkpoint}.tsv, the loss by step.
 
@@ -73,7 +73,7 @@ rule train_heads:
     benchmark:
         "<benchmarks>/train_heads/{checkpoint}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(FETCHED),
+        checkpoint=any_of(FROZEN),
     conda:
         "../../envs/torch.yaml"
     threads: config["finetuning"]["threads"]

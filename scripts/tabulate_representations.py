@@ -1,0 +1,9 @@
+"""Put the comparisons of all pairs of checkpoints into one table."""
+
+from pairprobe.jobs import job
+from pairprobe.representations import REPRESENTATION_FIELDS
+from pairprobe.tables import read_tsv, write_tsv
+
+with job(snakemake):
+    rows = [tuple(row.values()) for path in snakemake.input for row in read_tsv(path, REPRESENTATION_FIELDS)]
+    write_tsv(snakemake.output[0], REPRESENTATION_FIELDS, rows)
