@@ -10,7 +10,10 @@ import project as projects
 import pytest
 import yaml
 
+from pairprobe.representations import REPRESENTATION_FIELDS
+from pairprobe.selectivity import SELECTIVITY_FIELDS
 from pairprobe.store import Activations
+from pairprobe.tables import read_tsv
 
 # A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
 PAGES = projects.PAGES[:26]
@@ -110,6 +113,16 @@ FINETUNED_ALONE = {
 }  # fmt: skip
 ONE_READER = {**AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1}
 SEVERAL_SEEDS = {"source": "finetune", "start": "pretrained", "seeds": [14, 15]}
+TWIN = {"label": "Random", "source": "random", "start": "pretrained", "seed": 1}
+ONE_TWIN = {
+    "initialise_checkpoint": 1, "train_heads": 1,
+    **{rule: number for rule, number in ONE_MORE_CHECKPOINT.items() if rule != "finetune_checkpoint"},
+}  # fmt: skip
+SHUFFLED_LABELS = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabulate_selectivity": 1}
+REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
+# What runs only where the configuration asks for it.
+ASKED_FOR = {"initialise_checkpoint", *SHUFFLED_LABELS, *REPRESENTATIONS}
+CITED = {"collect_references": 1}
 
 
 def test_everything_is_there_after_a_run(project):
@@ -143,7 +156,7 @@ def test_the_provenance_accounts_for_every_file(project):
     assert found["files"].keys() == wanted
     assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
     assert {name.split("/")[0] for name in found["jobs"]} == {path.stem for path in (project / "scripts").glob("*.py")} - {
-        "download_questions", "record_provenance",
+        "download_questions", "record_provenance", *ASKED_FOR,
         "describe_space", "rank_control", "summarise_controls", "tabulate_controls",
     }  # fmt: skip
     assert all(len(codes) == (5 if rule == "build_probing_set" else 1) for rule, codes in found["code"].items())
@@ -236,6 +249,9 @@ def test_a_deleted_figure_is_drawn_alone(project):
             {"finetune_checkpoint": 1, "train_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
         ),
         ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_heads": 1, **ONE_READER}),
+        ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
+        ("config/tiny.yaml", config_with(controls=["shuffled_labels"]), {**SHUFFLED_LABELS, **CITED}),
+        ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(boundary={"l2": 0.5}), {**BOUNDARY, **AFTER_RANKING}),
@@ -258,7 +274,8 @@ def test_a_deleted_figure_is_drawn_alone(project):
         "nq_evaluation.py", "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py",
         "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
         "one more checkpoint", "another seed", "several seeds", "epochs",
-        "head_learning_rate", "punctuation", "words", "l2", "evaluation", "tasks",
+        "head_learning_rate", "random twin", "shuffled_labels", "representations",
+        "punctuation", "words", "l2", "evaluation", "tasks",
     ],
 )  # fmt: skip
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):
@@ -310,6 +327,15 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
         (config_with(checkpoints={"a": {"source": "pakage"}}), ["checkpoints.a.source", "package"]),
         (config_with(checkpoints={"a": {"source": "finetune", "start": "b"}}), ["checkpoints.a.start", "'b'"]),
         (config_with(checkpoints={"a": {"source": "path", "path": "x", "seed": 1}}), ["checkpoints.a.seed", "no such key"]),
+        (
+            config_with(checkpoints__drawn={**TWIN, "start": "finetuned"}),
+            ["checkpoints.drawn.start: found 'finetuned'", "finetune or random", "Allowed: pretrained."],
+        ),
+        (config_with(controls=["shuffled_label"]), ["controls.0", "Did you mean shuffled_labels?"]),
+        (
+            config_with(tasks=["synonyms"], controls=["shuffled_labels"]),
+            ["controls: shuffled_labels", "boundary, which is not among the tasks"],
+        ),
     ],
     ids=[
         "misspelt key",
@@ -329,6 +355,9 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
         "unknown source",
         "unknown start",
         "a key of another source",
+        "a twin of a trained checkpoint",
+        "unknown control",
+        "a control of a task that is not there",
     ],
 )
 def test_a_bad_configuration_gives_one_clear_error(project, edited, change, said):
@@ -362,6 +391,39 @@ def test_another_seed_of_a_training_gives_other_weights(project, edited):
     first, second = (path.read_bytes() for path in weights)
     assert len(first) == len(second)
     assert first != second
+
+
+def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
+    results = project / "results" / "tiny"
+    before = {path: path.read_bytes() for path in (results / "rankings").rglob("*.tsv")}
+    edited(CONFIG, config_with(controls=["shuffled_labels", "representations"]))
+    run = snakemake(project)
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {path: path.read_bytes() for path in before} == before
+    percentages = {
+        tuple(row[key] for key in ("checkpoint", "measure", "layer")): row["percentage"] for row in boundary(results)
+    }
+    rows = read_tsv(str(results / "tables" / "selectivity.tsv"), SELECTIVITY_FIELDS)
+    assert {(row["checkpoint"], row["measure"], row["layer"]): row["percentage"] for row in rows} == percentages
+    rows = read_tsv(str(results / "tables" / "representations.tsv"), REPRESENTATION_FIELDS)
+    assert [(row["before"], row["after"], row["layer"]) for row in rows] == [("pretrained", "finetuned", i) for i in "012"]
+    assert all(0 < float(row["cka_low"]) <= float(row["cka"]) <= float(row["cka_high"]) <= 1 for row in rows)
+    assert (results / "figures" / "representations.png").stat().st_size
+    assert planned(project) == {}
+    assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
+
+
+def boundary(results: Path) -> list[dict]:
+    return [row for row in read_tsv(str(results / "percentages.tsv")) if row["task"] == "boundary"]
+
+
+def test_a_twin_is_drawn_and_gets_heads_to_answer_with(project, edited):
+    edited(CONFIG, config_with(checkpoints__drawn=TWIN))
+    run = snakemake(project, "--", "results/tiny/answer_heads/drawn.safetensors")
+    assert run.returncode == 0, run.stdout + run.stderr
+    folders = [project / "results" / "tiny" / "checkpoints" / name for name in ("pretrained", "drawn")]
+    assert (folders[0] / "tokenizer.json").read_bytes() == (folders[1] / "tokenizer.json").read_bytes()
+    assert (folders[0] / "model.safetensors").read_bytes() != (folders[1] / "model.safetensors").read_bytes()
 
 
 # Files at hand.
