@@ -143,6 +143,7 @@ def checked(config):
             "training_loss",
             "precision_recall",
             "representations",
+            "controls",
             *panels,
         ):
             raise WorkflowError(
@@ -280,6 +281,17 @@ CONTROLLED = [
     for checkpoint in CHECKPOINTS
     for task in PAIR_TASKS
 ]
+
+
+# And the rankings that the claims are judged by once more: with boundary, which has a control of its own.
+JUDGED = CONTROLLED + [
+    (variant, checkpoint, "boundary")
+    for variant in (controls.NONE, "shuffled_labels")
+    for checkpoint in CHECKPOINTS
+    if "boundary" in TASKS and variant in (controls.NONE, *CONTROLS)
+]
+# Two checkpoints are needed to claim anything of, and something to compare the measurement with.
+IS_JUDGED = len(CHECKPOINTS) > 1 and (VARIANTS or "shuffled_labels" in CONTROLS)
 
 
 def ranking_of(variant, checkpoint, task):

@@ -1,5 +1,6 @@
 # In:  <results>/probing_sets/{task}.jsonl, the activations of the view paragraph, or of paragraph_first and paragraph_last.
-# Out: <results>/spaces/{checkpoint}.npz, <results>/controls/{variant}/{checkpoint}/{task}.tsv, tables/controls.{tsv,md}.
+# Out: <results>/spaces/{checkpoint}.npz, <results>/controls/{variant}/{checkpoint}/{task}.tsv, tables/controls.{tsv,md},
+#      tables/control_claims.tsv, figures/controls.{svg,pdf,png}.
 #      Only what the configuration's key controls asks for.
 
 
@@ -87,3 +88,52 @@ rule tabulate_controls:
         labels=appearance(CHECKPOINTS)["labels"],
     script:
         "../../scripts/tabulate_controls.py"
+
+
+rule weigh_controls:
+    """Judge the paper's claims by each control as by the measurement itself."""
+    input:
+        rankings=[ranking_of(*control) for control in JUDGED],
+        examples="<results>/examples/probe.jsonl.gz",
+    output:
+        "<results>/tables/control_claims.tsv",
+    log:
+        "<logs>/weigh_controls.log",
+    benchmark:
+        "<benchmarks>/weigh_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("weigh_controls"),
+        rankings=JUDGED,
+        settings={**config["evidence"], "seed": config["seed"]},
+    script:
+        "../../scripts/weigh_controls.py"
+
+
+rule draw_controls:
+    """Draw how the difference of two checkpoints moves over all ways to measure."""
+    input:
+        "<results>/tables/control_claims.tsv",
+    output:
+        report(
+            "<results>/figures/controls.svg",
+            caption="../report/control_claims.rst",
+            category="Figures",
+            labels={"figure": "controls"},
+        ),
+        "<results>/figures/controls.pdf",
+        "<results>/figures/controls.png",
+    log:
+        "<logs>/draw_controls.log",
+    benchmark:
+        "<benchmarks>/draw_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_controls"),
+        pair=COMPARED[:2],
+        tasks=TASKS,
+        labels=appearance(CHECKPOINTS)["labels"],
+    script:
+        "../../scripts/draw_controls.py"

@@ -9,6 +9,7 @@ rule evidence:
         "<results>/tables/claims.md",
         "<results>/figures/differences.svg",
         "<results>/references.bib",
+        "<results>/figures/controls.svg" if IS_JUDGED and len(COMPARED) > 1 else [],
 
 
 rule weigh_evidence:

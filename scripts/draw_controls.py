@@ -1,0 +1,13 @@
+"""Draw how the difference of two checkpoints moves over all ways to measure."""
+
+from pairprobe.control_figures import draw_variants
+from pairprobe.jobs import job
+
+with job(snakemake):
+    draw_variants(
+        snakemake.input[0],
+        tuple(snakemake.params.pair),
+        snakemake.params.tasks,
+        snakemake.params.labels,
+        snakemake.output,
+    )

@@ -1,0 +1,13 @@
+"""Judge the paper's claims by each control."""
+
+from pairprobe.evidence import Settings, weigh_variants
+from pairprobe.examples import read_examples
+from pairprobe.jobs import job
+
+with job(snakemake):
+    weigh_variants(
+        [(*names, path) for names, path in zip(snakemake.params.rankings, snakemake.input.rankings, strict=True)],
+        {example.example_id: example.title for example in read_examples(snakemake.input.examples)},
+        Settings(**snakemake.params.settings),
+        snakemake.output[0],
+    )
