@@ -34,6 +34,7 @@ include: "workflow/rules/representations.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/evidence.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 include: "workflow/rules/provenance.smk"
 
 
@@ -41,9 +42,6 @@ rule all:
     """Everything: figures and tables, what they stand on, and what made them."""
     default_target: True
     input:
-        rules.figures.input,
-        rules.tables.input,
-        rules.evaluation.input,
-        rules.evidence.input,
+        rules.record_provenance.input,
         rules.record_provenance.output,
     localrule: True

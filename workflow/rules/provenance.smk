@@ -9,6 +9,7 @@ rule record_provenance:
         rules.tables.input,
         rules.evaluation.input,
         rules.evidence.input,
+        rules.explorer.input,
     output:
         "<results>/provenance.json",
     log:

@@ -1,0 +1,124 @@
+"""A small run to explore: two checkpoints of different depth, awkward words, ties, a pair without activations."""
+
+from pathlib import Path
+
+import numpy as np
+from test_ranking import write_store
+
+from pairprobe import files, probing_sets, ranking, span_heads
+from pairprobe.examples import read_examples
+from pairprobe.explorer import Checkpoint, Settings, build
+from pairprobe.ranking import PERCENTAGE_FIELDS, RANKING_FIELDS
+from pairprobe.store import Activations
+from pairprobe.tables import write_tsv
+
+LAYERS = {"before": 3, "after": 4}
+HIDDEN, SEED = 5, 13
+TASKS = ("synonyms", "coreference", "answer_type", "boundary")
+AWKWARD = ["</script>", "<!--", "<script>", '"', "&amp;", "<b>", "{{blocks}}", "\u2028", "it's", "\U0001f600"]
+NUMBER = 40
+# It has activations in one checkpoint only.
+LONG = "7"
+LABELS = {"before": "Before <i>&</i>", "after": "After"}
+CLAIM_FIELDS = (
+    "before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high", "layer", "layers", "pairs",
+    "pages", "pairs_needed",
+)  # fmt: skip
+CLAIMS = [
+    ("before", "after", "falls", "coreference", "cosine", "upper layers lose coreference", "contradicted", *"12345678"),
+    ("before", "after", "rises", "boundary", "start", "boundaries come out better", "supported", *"12345678"),
+]  # fmt: skip
+
+
+def questions() -> list[dict]:
+    dice = np.random.default_rng(SEED)
+    rows = []
+    for i in range(NUMBER):
+        words = [f"w{n}" for n in dice.integers(0, 40, 8)]
+        paragraph = ["Mary", "lived", AWKWARD[i % len(AWKWARD)], *words, ".", "she", "died", "in", "Rome", "mary", "!"]
+        rows.append(
+            {
+                "example_id": str(i),
+                "title": f"Page {i // 2} <&>",
+                "question": ["where", "did", AWKWARD[(i + 3) % len(AWKWARD)], f"q{i}", "die"],
+                "paragraph": paragraph,
+                "answer": [15, 16],
+                "sentences": [[0, 12], [12, len(paragraph)]],
+            }
+        )
+    return rows
+
+
+def pairs(task: str) -> list[dict]:
+    rows = []
+    for i in range(NUMBER):
+        name = str(i)
+        if task == "synonyms" and i % 3:
+            rows.append({"example_id": name, "anchor": {"side": "question", "words": [3]}, "match": {"words": [1]}})
+        elif task == "coreference":
+            rows.append({"example_id": name, "anchor": {"side": "paragraph", "words": [0, 1]}, "match": {"words": [12]}})
+        elif task == "boundary":
+            rows.append({"example_id": name, "sentence": [12, 18], "answer": [15, 16]})
+    return rows
+
+
+def _vectors(checkpoint: str, view: str) -> dict:
+    dice = np.random.default_rng([LAYERS[checkpoint], len(view)])
+    found = {}
+    for row in questions():
+        words = len(row["paragraph"]) if view == "paragraph" else 6
+        # Whole numbers tie.
+        parts = [dice.integers(1, 4, (LAYERS[checkpoint], n, HIDDEN)).astype(np.float32) for n in (5, words)]
+        parts[1][:, 2 if view == "paragraph" else 4] = np.nan
+        if (row["example_id"], checkpoint) != (LONG, "after"):
+            found[row["example_id"]] = parts
+    return found
+
+
+def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
+    """Make what the page is built from; returns the arguments of ``build`` but for the path."""
+    examples = str(folder / "examples.jsonl.gz")
+    files.write_json_lines(examples, questions())
+    sets = {task: str(folder / f"{task}.jsonl") for task in tasks}
+    for task, path in sets.items():
+        files.write_json_lines(path, pairs(task))
+    made = [_checkpoint(folder, name, examples, sets) for name in checkpoints]
+    named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
+    write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, ranking.percentages(named))
+    write_tsv(folder / "claims.tsv", CLAIM_FIELDS, CLAIMS)
+    settings = Settings("tiny {{run}} </script>", labels=LABELS, seed=SEED)
+    return {
+        "percentages": str(folder / "percentages.tsv"),
+        "examples": examples,
+        "sets": sets,
+        "checkpoints": made,
+        "settings": settings,
+    }
+
+
+def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) -> Checkpoint:
+    dice = np.random.default_rng(LAYERS[name])
+    left_out = [LONG] if name == "after" else []
+    stores = {}
+    for view in ("paragraph", "sentence"):
+        stores[view] = str(write_store(folder / f"{name}.{view}.h5", _vectors(name, view), left_out))
+    heads = str(folder / f"{name}.npz")
+    shape = (LAYERS[name], 2, HIDDEN)
+    np.savez(heads, weights=dice.normal(size=shape), mean=np.full(shape[::2], 2.0), scale=np.ones(shape[::2]))
+    rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
+    for task, path in rankings.items():
+        rows = probing_sets.read(sets[task])
+        with Activations([stores["sentence" if task == "boundary" else "paragraph"]]) as activations:
+            if task == "boundary":
+                logits = span_heads.gold_logits(read_examples(examples), activations, heads, rows, SEED)
+                write_tsv(path, RANKING_FIELDS, ranking.rank_logits(logits))
+            else:
+                ranking.rank_pairs(rows, read_examples(examples), activations, path)
+    return Checkpoint(name, rankings, [stores["paragraph"]], [stores["sentence"]], heads)
+
+
+def page(folder: Path, claims: bool = False, **some) -> Path:
+    """Build the page of such a run."""
+    path = folder / "explorer.html"
+    build(str(path), **make(folder, **some), claims=str(folder / "claims.tsv") if claims else None)
+    return path

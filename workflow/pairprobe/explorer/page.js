@@ -1,0 +1,723 @@
+// The explorer's page. What it reads, and how bytes are packed, is said in explorer/__init__.py and explorer/packing.py.
+(() => {
+  "use strict";
+
+  const run = JSON.parse(document.getElementById("run").textContent);
+  const ROW = 68; // the height of a line of the list, as in page.css
+  const at = (id) => document.getElementById(id);
+  const state = { value: run.value, task: null, measure: 0, layer: 0, pair: null, shadeBy: 0, at: 0 };
+  const hidden = { task: new Set(), measure: new Set() };
+  let verdict = "";
+
+  // Small helpers. Text goes into the page as text, never as markup: words of data may look like it.
+
+  function make(tag, attributes = {}, ...children) {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else if (name.startsWith("--")) element.style.setProperty(name, value);
+      else if (value === true) element.setAttribute(name, "");
+      else if (value !== false && value != null) element.setAttribute(name, value);
+    }
+    element.append(...children.filter((child) => child != null));
+    return element;
+  }
+  const say = (words) => { at("live").textContent = words; };
+  const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+  const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)} %`);
+  const lower = (label) => label.toLowerCase();
+  // plotly.js takes some markup in texts.
+  const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
+
+  // Blocks: found in the page once it is there as a whole, inflated, kept.
+
+  const loaded = new Promise((resolve) => {
+    if (document.readyState !== "loading") resolve();
+    else document.addEventListener("DOMContentLoaded", resolve);
+  });
+  const kept = new Map();
+
+  async function inflate(id) {
+    if (!at(id)) await loaded;
+    const text = at(id).textContent;
+    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+    return new Response(stream).arrayBuffer();
+  }
+  function block(id, read) {
+    if (!kept.has(id)) kept.set(id, inflate(id).then(read));
+    return kept.get(id);
+  }
+  const json = (buffer) => JSON.parse(new TextDecoder().decode(buffer));
+  const texts = () => block("texts", json);
+  const pairsOf = (task) => block(`pairs-${task}`, (buffer) => json(buffer).map((row, i) => pairOf(task, row, i)));
+
+  function pairOf(task, [example, known, ...rest], place) {
+    const one = { task, place, example, known: [...known].map((digit) => digit === "1") };
+    if (Array.isArray(rest[0])) return { ...one, sentence: rest[0], answer: rest[1] };
+    return { ...one, side: rest[0], anchor: rest[1], match: rest[2] };
+  }
+
+  function ranksOf(task) {
+    return block(`ranks-${task}`, (buffer) => {
+      const numbers = new Uint32Array(buffer);
+      const pairs = run.tasks[task].pairs;
+      let from = 0;
+      const next = () => numbers.subarray(from, (from += pairs));
+      return run.checkpoints.map(({ layers }) => {
+        const [paraLen, unmatching] = [next(), next()];
+        const by = () => [0, 1].map(() => Array.from({ length: layers }, next));
+        return { paraLen, unmatching, count: by(), ties: by() };
+      });
+    });
+  }
+  const rankOf = (ranks, checkpoint, measure, layer, place) => {
+    const of = ranks[checkpoint];
+    if (!of.paraLen[place] || layer >= of.count[measure].length) return null;
+    return {
+      paraLen: of.paraLen[place],
+      unmatching: of.unmatching[place],
+      count: of.count[measure][layer][place],
+      ties: of.ties[measure][layer][place],
+    };
+  };
+  const shareOf = (ranks, checkpoint, measure, layer, place) => {
+    const rank = rankOf(ranks, checkpoint, measure, layer, place);
+    return rank && rank.unmatching ? rank.count / rank.unmatching : NaN;
+  };
+
+  const widthOf = (pair, [, , question, paragraph]) =>
+    1 + (pair.sentence ? pair.sentence[1] - pair.sentence[0] : question.length + paragraph.length);
+
+  // The shades of a pair, for each checkpoint: null, or {words, value(measure, layer, word), code(...), unmatching(...)}.
+  // Word -1 is the matching phrase, or the gold position.
+  async function shadesOf(pair) {
+    const first = Math.floor(pair.place / run.chunk) * run.chunk;
+    const [buffer, pairs, examples] = await Promise.all([
+      block(`shades-${pair.task}-${first / run.chunk}`, (bytes) => bytes), pairsOf(pair.task), texts(),
+    ]);
+    const layers = run.checkpoints.map((checkpoint) => checkpoint.layers);
+    let from = layers.reduce((sum, count) => sum + 16 * count, 0);
+    for (const other of pairs.slice(first, pair.place)) {
+      const width = widthOf(other, examples[other.example]);
+      other.known.forEach((known, c) => { from += known ? width * (2 + 2 * layers[c]) : 0; });
+    }
+    const width = widthOf(pair, examples[pair.example]);
+    let scaleFrom = 0;
+    return pair.known.map((known, c) => {
+      const scales = new Float32Array(buffer, scaleFrom, 4 * layers[c]);
+      scaleFrom += 16 * layers[c];
+      if (!known) return null;
+      const flags = new Uint8Array(buffer, from, 2 * width);
+      const steps = new Uint8Array(buffer, from + 2 * width, 2 * layers[c] * width);
+      from += width * (2 + 2 * layers[c]);
+      return unpacked(flags, summed(steps, layers[c], width), scales, layers[c], width);
+    });
+  }
+  function summed(steps, layers, width) {
+    const codes = new Uint8Array(steps);
+    for (let measure = 0; measure < 2; measure++) {
+      const start = measure * layers * width;
+      for (let i = start + width; i < start + layers * width; i++) codes[i] += codes[i - width];
+    }
+    return codes;
+  }
+  function unpacked(flags, codes, scales, layers, width) {
+    const code = (measure, layer, word) => codes[(measure * layers + layer) * width + word + 1];
+    const value = (measure, layer, word) => {
+      const c = code(measure, layer, word);
+      const [low, high] = scales.subarray(2 * (measure * layers + layer), 2 * (measure * layers + layer) + 2);
+      return c ? low + ((c - 2) / 252) * (high - low) : NaN;
+    };
+    return { layers, words: width - 1, code, value, unmatching: (measure, word) => flags[measure * width + word + 1] === 1 };
+  }
+
+  // Looks.
+
+  function isDark() {
+    const chosen = document.documentElement.dataset.theme;
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+  const luminance = (rgb) => rgb
+    .map((part) => part / 255)
+    .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+  // A checkpoint's colour, moved away from the background until it can be told from it (WCAG 1.4.11: 3 to 1).
+  function visible(colour) {
+    const ground = isDark() ? [28, 32, 39] : [255, 255, 255];
+    const towards = isDark() ? 255 : 0;
+    let rgb = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
+    const contrast = () => {
+      const [one, two] = [luminance(rgb), luminance(ground)].sort((a, b) => b - a);
+      return (one + 0.05) / (two + 0.05);
+    };
+    while (contrast() < 3) rgb = rgb.map((part) => part + 0.1 * (towards - part));
+    return `rgb(${rgb.map(Math.round).join(",")})`;
+  }
+  const DASHES = { solid: "", dash: "7 3", dot: "2 2", dashdot: "6 2 2 2" };
+  function swatch({ colour, dash, symbol }) {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    const add = (tag, attributes) => {
+      const shape = document.createElementNS(svg.namespaceURI, tag);
+      Object.entries(attributes).forEach(([name, value]) => shape.setAttribute(name, value));
+      svg.append(shape);
+    };
+    const paint = visible(colour);
+    Object.entries({ width: 34, height: 14, "aria-hidden": "true" }).forEach(([name, value]) => svg.setAttribute(name, value));
+    add("line", { x1: 0, x2: 34, y1: 7, y2: 7, stroke: paint, "stroke-width": 2, "stroke-dasharray": DASHES[dash] });
+    const shapes = {
+      square: "M13 3h8v8h-8z", "triangle-up": "M17 2l5 9h-10z", diamond: "M17 1.5l5.5 5.5-5.5 5.5-5.5-5.5z",
+      "triangle-down": "M17 12l-5-9h10z", cross: "M15 2h4v3h3v4h-3v3h-4v-3h-3v-4h3z", x: "M13 3l8 8m0-8l-8 8",
+    };
+    if (symbol in shapes) add("path", { d: shapes[symbol], fill: paint, stroke: paint });
+    else add("circle", { cx: 17, cy: 7, r: 4.5, fill: paint });
+    return svg;
+  }
+  function inkOf(element) {
+    const style = getComputedStyle(element);
+    const probe = make("i");
+    element.append(probe);
+    const colour = (name) => { probe.style.color = `var(${name})`; return getComputedStyle(probe).color; };
+    const found = { font: style.fontFamily, ink: colour("--ink"), soft: colour("--soft"), line: colour("--line") };
+    probe.remove();
+    return found;
+  }
+
+  // Charts: a line for each checkpoint over the layers. lines: [{checkpoint, points: [[layer, value]], detail: [text]}].
+  // A chart is one stop of the keyboard; the arrows move its ring, Enter chooses, as a click on a point does.
+
+  const charts = new Set();
+  class Chart {
+    constructor(place, { name, chance, choose, range }) {
+      Object.assign(this, { place, name, chance, choose, range, lines: [], line: 0, point: 0 });
+      place.classList.add("chart");
+      Object.entries({ tabindex: 0, role: "application", "aria-roledescription": "line chart", "aria-label": name,
+        "aria-describedby": "chart-keys" }).forEach(([key, value]) => place.setAttribute(key, value));
+      this.inner = make("div", { "aria-hidden": "true" });
+      place.replaceChildren(this.inner);
+      place.addEventListener("keydown", (event) => this.key(event));
+      place.addEventListener("focus", () => { if (place.matches(":focus-visible")) { this.mark(); this.tell(); } });
+      charts.add(this);
+    }
+    draw(lines) {
+      this.lines = lines;
+      const ink = inkOf(document.body);
+      const traces = lines.map(({ checkpoint, points, detail }) => {
+        const { label, colour, symbol, dash } = run.checkpoints[checkpoint];
+        const paint = visible(colour);
+        return {
+          x: points.map(([x]) => x), y: points.map(([, y]) => y), text: detail, mode: "lines+markers", name: escaped(label),
+          line: { color: paint, dash, width: 2 }, marker: { color: paint, symbol, size: 7 },
+          hovertemplate: "%{fullData.name}<br>layer %{x}: %{text}<extra></extra>", cliponaxis: false,
+        };
+      });
+      traces.push({ x: [], y: [], mode: "markers", hoverinfo: "skip", cliponaxis: false,
+        marker: { size: 15, color: "rgba(0,0,0,0)", line: { width: 2.5, color: ink.ink } } });
+      const most = Math.max(1, ...lines.flatMap(({ points }) => points.map(([x]) => x)));
+      const axis = { fixedrange: true, zeroline: false, tickfont: { size: 11, color: ink.soft }, linecolor: ink.line, automargin: false };
+      const layout = {
+        margin: { l: 34, r: 10, t: 8, b: 34 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
+        font: { family: ink.font, color: ink.ink }, showlegend: false, hovermode: "closest", dragmode: false,
+        xaxis: { ...axis, showgrid: false, dtick: Math.ceil(most / 8), range: [-0.4, most + 0.4],
+          title: { text: "Layer", standoff: 4, font: { size: 11, color: ink.soft } } },
+        yaxis: { ...axis, gridcolor: ink.line, nticks: 6, range: this.range },
+        shapes: this.chance == null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
+          line: { color: ink.soft, width: 1, dash: "dot" }, layer: "below" }],
+        hoverlabel: { font: { family: ink.font } },
+      };
+      Plotly.react(this.inner, traces, layout, { displayModeBar: false, responsive: true, doubleClick: false, showTips: false });
+      if (!this.listening) {
+        this.listening = true;
+        this.inner.on("plotly_click", ({ points: [{ curveNumber, pointNumber }] }) => this.pick(curveNumber, pointNumber));
+      }
+      this.mark(this.marked);
+    }
+    current() {
+      const line = this.lines[this.line];
+      return line && { checkpoint: line.checkpoint, layer: line.points[this.point][0], text: line.detail[this.point] };
+    }
+    pick(line, point) {
+      [this.line, this.point] = [line, point];
+      this.mark();
+      this.choose(this.current());
+    }
+    mark(shown = true) {
+      this.marked = shown;
+      const place = shown && this.lines.length ? this.lines[this.line].points[this.point] : null;
+      Plotly.restyle(this.inner, { x: [place ? [place[0]] : []], y: [place ? [place[1]] : []] }, [this.lines.length]);
+    }
+    tell() {
+      const now = this.current();
+      say(`${run.checkpoints[now.checkpoint].label}, layer ${now.layer}: ${now.text}`);
+    }
+    key(event) {
+      const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -Infinity], End: [0, Infinity] };
+      if (event.key === "Enter" || event.key === " ") this.choose(this.current());
+      else if (event.key in steps) {
+        const [line, point] = steps[event.key];
+        this.line = Math.min(Math.max(this.line + line, 0), this.lines.length - 1);
+        this.point = Math.min(Math.max(this.point + point, 0), this.lines[this.line].points.length - 1);
+        this.mark();
+        this.tell();
+      } else return;
+      event.preventDefault();
+    }
+  }
+
+  // The alternative of a chart. cell: what stands for a layer and line.
+  function tableOf(caption, lines, cell) {
+    const details = make("details", {}, make("summary", {}, "Table"));
+    const fill = () => {
+      const layers = [...new Set(lines().flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
+      const head = make("tr", {}, make("th", { scope: "col" }, "Layer"),
+        ...lines().map(({ checkpoint }) => make("th", { scope: "col" }, run.checkpoints[checkpoint].label)));
+      const rows = layers.map((layer) => make("tr", {}, make("th", { scope: "row" }, String(layer)),
+        ...lines().map((line) => {
+          const point = line.points.findIndex(([x]) => x === layer);
+          return make("td", {}, point < 0 ? "" : cell(line, point));
+        })));
+      const table = make("table", {}, make("caption", { class: "sr" }, caption), make("thead", {}, head), make("tbody", {}, ...rows));
+      details.replaceChildren(details.firstChild, make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, table));
+    };
+    details.addEventListener("toggle", () => { if (details.open) fill(); });
+    details.refill = () => { if (details.open) fill(); };
+    return details;
+  }
+
+  // The grid.
+
+  const panels = [];
+  function rowsOf(task, measure) {
+    const names = [run.tasks[task].name, run.tasks[task].measures[measure]];
+    return run.percentages.filter((row) => row.task === names[0] && row.measure === names[1]);
+  }
+  function linesOf(task, measure) {
+    const rows = rowsOf(task, measure);
+    return run.checkpoints.map(({ name }, checkpoint) => {
+      const own = rows.filter((row) => row.checkpoint === name && row[state.value] != null).sort((a, b) => a.layer - b.layer);
+      return { checkpoint, points: own.map((row) => [row.layer, row[state.value]]), detail: own.map((row) => `${row[state.value].toFixed(1)} %`) };
+    }).filter(({ points }) => points.length);
+  }
+  const labelOf = (task, measure) => run.measures[run.tasks[task].measures[measure]];
+  const claimsOf = (task, measure) => (run.claims ?? []).filter((claim) => {
+    const { name, measures } = run.tasks[task];
+    return claim.task === name && (claim.measure === measures[measure] || !(claim.measure in run.measures));
+  });
+
+  function buildPanel(task, measure) {
+    const title = `${run.tasks[task].label}, ${lower(labelOf(task, measure))}`;
+    const figure = make("figure", { class: "panel" }, make("figcaption", {}, `${labelOf(task, measure)}, %`));
+    const rows = rowsOf(task, measure);
+    const panel = { task, measure, figure, claims: claimsOf(task, measure) };
+    if (!rows.length) figure.append(make("p", { class: "chart empty" }, "no pairs found"));
+    else {
+      const place = make("div");
+      figure.append(place);
+      const chance = () => (state.value === "auc" ? 50 : (50 * rows[0].unmatching) / rows[0].para_len);
+      panel.chart = new Chart(place, { name: `${title}: percentages by layer`,
+        choose: ({ layer, checkpoint }) => openList(task, measure, layer, checkpoint) });
+      const lines = () => linesOf(task, measure);
+      panel.table = tableOf(`${title}: ${run.values[state.value]} by layer`, lines, ({ checkpoint, points, detail }, point) =>
+        make("button", { type: "button", "aria-label": `${detail[point]}: open the pairs of layer ${points[point][0]}`,
+          onclick: () => openList(task, measure, points[point][0], checkpoint) }, detail[point]));
+      figure.append(panel.table);
+      panel.draw = () => { panel.chart.chance = chance(); panel.chart.draw(lines()); panel.chart.mark(isOpen(panel)); panel.table.refill(); };
+    }
+    if (panel.claims.length) {
+      figure.append(make("ul", { class: "claims", "aria-label": `Claims on ${title}` }, ...panel.claims.map((claim) =>
+        make("li", {}, make("span", { class: `verdict ${claim.verdict}` }, `${MARKS[claim.verdict] ?? "?"} ${claim.verdict}`), `: ${claim.stated || claim.claim}`))));
+    }
+    panels.push(panel);
+    return figure;
+  }
+  const MARKS = { supported: "+", contradicted: "−", undecided: "?" };
+  const isOpen = (panel) => panel.task === state.task && panel.measure === state.measure && !at("work").hidden;
+
+  // Drawn when they come into view: a page of many panels is there at once.
+  const viewer = new IntersectionObserver((seen) => seen.forEach(({ isIntersecting, target }) => {
+    if (!isIntersecting) return;
+    viewer.unobserve(target);
+    const panel = panels.find(({ figure }) => figure === target);
+    requestAnimationFrame(() => { panel.drawn = true; panel.draw(); });
+  }), { rootMargin: "200px" });
+
+  function buildGrid() {
+    run.tasks.forEach(({ label, pairs }, task) => {
+      at("grid").append(make("section", { class: "task", "aria-label": label },
+        make("h3", {}, label, make("span", {}, pairs ? plural(pairs, "pair") : "no pairs")), buildPanel(task, 0), buildPanel(task, 1)));
+    });
+    panels.filter(({ draw }) => draw).forEach(({ figure }) => viewer.observe(figure));
+  }
+  function redraw() {
+    at("legend").replaceChildren(...run.checkpoints.map((one) => make("li", {}, swatch(one), one.label)),
+      make("li", {}, "··· chance"));
+    panels.filter(({ drawn }) => drawn).forEach(({ draw }) => draw());
+    if (state.pair) showPair();
+    renderRows();
+  }
+  function filterPanels() {
+    let some = false;
+    panels.forEach((panel) => {
+      const measure = run.tasks[panel.task].measures[panel.measure];
+      const fits = !hidden.task.has(run.tasks[panel.task].name) && !hidden.measure.has(measure)
+        && (!verdict || panel.claims.some((claim) => claim.verdict === verdict));
+      panel.figure.hidden = !fits;
+      some ||= fits;
+    });
+    document.querySelectorAll(".task").forEach((task) => { task.hidden = [...task.querySelectorAll(".panel")].every((one) => one.hidden); });
+    at("no-panels").hidden = some;
+    say(`${plural(panels.filter(({ figure }) => !figure.hidden).length, "panel")} shown`);
+  }
+
+  // The list: only the lines in view are in the page.
+
+  const list = { shown: [], active: -1, ranks: null, pairs: [], examples: [] };
+
+  async function openList(task, measure, layer, checkpoint = 0, focus = true) {
+    const other = task !== state.task;
+    Object.assign(state, { task, measure, layer });
+    [list.pairs, list.ranks, list.examples] = await Promise.all([pairsOf(task), ranksOf(task), texts()]);
+    at("work").hidden = false;
+    document.querySelectorAll('.skip[href="#list"], .skip[href="#pair"]').forEach((link) => { link.hidden = false; });
+    at("list-title").textContent = `${run.tasks[task].label}, ${lower(labelOf(task, measure))}`;
+    const layers = Math.max(...run.checkpoints.map((one) => one.layers));
+    options(at("layer"), Array.from({ length: layers }, (_, i) => [i, i ? `${i}` : "0 (embeddings)"]), layer);
+    at("of").value = checkpoint;
+    panels.forEach((panel) => { if (panel.drawn) panel.chart.mark(isOpen(panel)); });
+    if (other) { state.pair = null; at("open").hidden = true; at("no-pair").hidden = false; at("pair-title").textContent = "A pair"; }
+    filterList();
+    remember();
+    if (focus) { at("list").scrollIntoView({ block: "nearest" }); at("rows").focus({ preventScroll: true }); }
+  }
+  function filterList() {
+    const { ranks, pairs, examples } = list;
+    if (!ranks) return;
+    const [of, before, after] = ["of", "before", "after"].map((id) => Number(at(id).value));
+    const [low, high] = ["from", "to"].map((id, i) => (at(id).value === "" ? [0, 100][i] : Number(at(id).value)) / 100);
+    const share = (checkpoint, place) => shareOf(ranks, checkpoint, state.measure, state.layer, place);
+    const change = (place) => share(after, place) - share(before, place);
+    const wanted = at("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
+    const all = low <= 0 && high >= 1;
+    const fits = ({ place, example }) => {
+      // A pair without a rank is in the list as long as ranks are not asked for.
+      if (!all && !(share(of, place) >= low && share(of, place) <= high)) return false;
+      const by = at("change").value && change(place);
+      if (by !== "" && !({ any: by !== 0, rose: by > 0, fell: by < 0 }[at("change").value] && !Number.isNaN(by))) return false;
+      return wanted.every((word) => (examples[example].found ??= `${examples[example][2].join(" ")}\n${examples[example][3].join(" ")}`.toLowerCase()).includes(word));
+    };
+    const last = (value) => (Number.isNaN(value) ? Infinity : value);
+    const key = { low: ({ place }) => last(share(of, place)), high: ({ place }) => last(-share(of, place)),
+      change: ({ place }) => last(-Math.abs(change(place))), set: ({ place }) => place }[at("order").value];
+    const keys = new Map(pairs.map((pair) => [pair, key(pair)]));
+    list.shown = pairs.filter(fits).sort((a, b) => (keys.get(a) === keys.get(b) ? a.place - b.place : keys.get(a) - keys.get(b)));
+    list.active = Math.max(0, list.shown.indexOf(state.pair));
+    const said = `${list.shown.length.toLocaleString("en")} of ${plural(pairs.length, "pair")}, layer ${state.layer}`;
+    at("count").textContent = said;
+    say(`${at("list-title").textContent}: ${said}`);
+    at("rows").scrollTop = 0;
+    renderRows();
+    if (state.pair) reveal();
+  }
+  function wordsOf(pair) {
+    const [, , question, paragraph] = list.examples[pair.example];
+    const join = (words, places) => places.map((i) => words[i]).join(" ");
+    if (pair.sentence) return { question, title: paragraph.slice(...pair.answer).join(" ") };
+    return { question, title: `${join(pair.side === "question" ? question : paragraph, pair.anchor)} → ${join(paragraph, pair.match)}` };
+  }
+  function lineOf(i) {
+    const pair = list.shown[i];
+    const { question, title } = wordsOf(pair);
+    const bars = run.checkpoints.slice(0, 3).map(({ label, colour }, c) => {
+      const share = shareOf(list.ranks, c, state.measure, state.layer, pair.place);
+      return make("span", { class: "bar", title: label }, make("i", { "--share": `${100 * (share || 0)}%`, "--of": visible(colour) }),
+        make("span", {}, make("span", { class: "sr" }, `${label} `), Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`));
+    });
+    return make("div", { class: i === list.active ? "item active" : "item", role: "option", id: `item-${i}`, "aria-setsize": list.shown.length,
+      "aria-posinset": i + 1, "aria-selected": String(pair === state.pair), "data-i": i, "data-place": pair.place },
+    make("div", {}, make("p", { class: "of" }, title), make("p", { class: "question" }, question.join(" "))),
+    make("div", { class: "bars" }, ...bars));
+  }
+  function renderRows() {
+    const box = at("rows");
+    at("spacer").style.height = `${list.shown.length * ROW}px`;
+    const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 4);
+    const last = Math.min(list.shown.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 4);
+    const lines = [];
+    for (let i = first; i < last; i++) {
+      const line = lineOf(i);
+      line.style.top = `${i * ROW}px`;
+      lines.push(line);
+    }
+    at("spacer").replaceChildren(...lines);
+    if (list.active >= first && list.active < last) box.setAttribute("aria-activedescendant", `item-${list.active}`);
+    else box.removeAttribute("aria-activedescendant");
+  }
+  function reveal() {
+    const box = at("rows");
+    const top = list.active * ROW;
+    if (top < box.scrollTop) box.scrollTop = top;
+    else if (top + ROW > box.scrollTop + box.clientHeight) box.scrollTop = top + ROW - box.clientHeight;
+    renderRows();
+  }
+  function keyInList(event) {
+    const page = Math.max(1, Math.floor(at("rows").clientHeight / ROW) - 1);
+    const steps = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
+    if (event.key === "Enter" || event.key === " ") { if (list.shown[list.active]) openPair(list.shown[list.active], true); }
+    else if (event.key in steps) {
+      list.active = Math.min(Math.max(list.active + steps[event.key], 0), Math.max(0, list.shown.length - 1));
+      reveal();
+    } else return;
+    event.preventDefault();
+  }
+
+  // The pair.
+
+  const open = { shades: null, course: null, table: null };
+
+  async function openPair(pair, focus) {
+    state.pair = pair;
+    Object.assign(state, { at: state.layer, shadeBy: state.measure });
+    open.shades = await (pair.known.some(Boolean) ? shadesOf(pair) : pair.known.map(() => null));
+    if (state.pair !== pair) return; // another was chosen meanwhile
+    at("open").hidden = false;
+    at("no-pair").hidden = true;
+    list.active = Math.max(0, list.shown.indexOf(pair));
+    renderRows();
+    showPair();
+    remember();
+    if (focus || matchMedia("(max-width: 62rem)").matches) { at("pair").scrollIntoView({ block: "start" }); }
+    if (focus) at("pair").focus({ preventScroll: true });
+    say(`${at("pair-title").textContent}: ${spoken()}`);
+  }
+  function showPair() {
+    const pair = state.pair;
+    const [id, title] = list.examples[pair.example];
+    at("pair-title").textContent = wordsOf(pair).title;
+    at("where").textContent = `${run.tasks[pair.task].label}, page “${title}”, example ${id}`;
+    const boundary = Boolean(pair.sentence);
+    at("anchor-key").parentElement.hidden = boundary;
+    at("closer-key").textContent = boundary ? "higher logit than the gold position" : "closer to the anchor than the match";
+    at("ramp-key").textContent = boundary ? "lowest to highest logit" : "furthest to closest word";
+    const layers = Math.max(...run.checkpoints.map((one) => one.layers));
+    state.at = Math.min(state.at, layers - 1);
+    at("slider").max = layers - 1;
+    at("slider").value = state.at;
+    choices(at("shade-by"), "shade", "radio", run.tasks[pair.task].measures.map((name, i) => [i, run.measures[name]]), (i) => i === state.shadeBy);
+    drawCourse();
+    at("views").replaceChildren(...run.checkpoints.map((_, c) => viewOf(pair, c)));
+    shade();
+  }
+  function courseLines() {
+    const { place } = state.pair;
+    return run.checkpoints.map(({ layers }, checkpoint) => {
+      const shares = Array.from({ length: layers }, (_, layer) => [layer, 100 * shareOf(list.ranks, checkpoint, state.shadeBy, layer, place)]);
+      const points = shares.filter(([, share]) => !Number.isNaN(share));
+      return { checkpoint, points, detail: points.map(([, share]) => `${share.toFixed(1)} %`) };
+    }).filter(({ points }) => points.length);
+  }
+  function drawCourse() {
+    if (!open.course) {
+      const place = make("div");
+      at("course").append(make("figcaption", {}, "Unmatching words that this pair outranks, %"), place);
+      open.course = new Chart(place, { name: "This pair's rank by layer", range: [-4, 104], choose: ({ layer }) => { moveTo(layer); } });
+      open.table = tableOf("This pair's rank by layer", courseLines, ({ detail }, point) => detail[point]);
+      at("course").append(open.table);
+    }
+    const lines = courseLines();
+    at("course").hidden = !lines.length;
+    if (lines.length) {
+      open.course.line = Math.min(open.course.line, lines.length - 1);
+      open.course.point = Math.min(state.at, lines[open.course.line].points.length - 1);
+      open.course.draw(lines);
+      open.table.refill();
+    }
+  }
+  // A checkpoint's words; which of them are shaded how, shade() says.
+  function viewOf(pair, c) {
+    const { label, colour } = run.checkpoints[c];
+    const [, , question, paragraph] = list.examples[pair.example];
+    const sentence = pair.sentence ?? [0, paragraph.length];
+    const spans = (words, kind, first) => words.map((word, i) => make("span", { class: "w", "data-kind": kind, "data-i": first + i }, word));
+    const text = (words) => make("p", { class: "text" }, ...words.flatMap((word) => [word, " "]));
+    const asked = pair.sentence ? question.map((word) => make("span", {}, word)) : spans(question, "question", 0);
+    const read = spans(paragraph.slice(...sentence), "paragraph", sentence[0]);
+    const view = make("article", { class: "view", "--of": visible(colour), "aria-label": label, "data-checkpoint": c },
+      make("h3", {}, swatch(run.checkpoints[c]), label), make("p", { class: "rank" }),
+      make("h4", {}, "Question"), text(asked), make("h4", {}, pair.sentence ? "Sentence" : "Paragraph"), text(read));
+    const details = make("details", {}, make("summary", {}, "Table of the words"));
+    details.addEventListener("toggle", () => { if (details.open) details.replaceChildren(details.firstChild, wordTable(view, c)); });
+    view.append(details);
+    return view;
+  }
+  const isIn = (places, kind, side, i) => kind === side && places.includes(i);
+  function roleOf(pair, kind, i) {
+    if (pair.sentence) {
+      const gold = state.shadeBy ? pair.answer[1] - 1 : pair.answer[0];
+      return i === gold ? "match" : "";
+    }
+    if (isIn(pair.anchor, kind, pair.side, i)) return "anchor";
+    return isIn(pair.match, kind, "paragraph", i) ? "match" : "";
+  }
+  function wordAt(pair, kind, i) {
+    if (pair.sentence) return i - pair.sentence[0];
+    return kind === "question" ? i : list.examples[pair.example][2].length + i;
+  }
+  function shade() {
+    const { pair, at: layer, shadeBy: measure } = state;
+    at("at").textContent = layer ? `${layer}` : "0 (embeddings)";
+    at("slider").setAttribute("aria-valuetext", layer ? `layer ${layer}` : "layer 0, the embeddings");
+    at("views").querySelectorAll(".view").forEach((view, c) => {
+      const shades = open.shades[c];
+      view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair, shades));
+      const own = shades && layer < shades.layers ? shades : null;
+      const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
+        const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
+        return { span, role: roleOf(pair, kind, i), word: wordAt(pair, kind, i) };
+      });
+      // The anchor is as close to itself as can be, and would leave no room for the others.
+      const among = own ? words.filter(({ role, word }) => role !== "anchor" && own.code(measure, layer, word)).map(({ word }) => own.code(measure, layer, word)) : [];
+      const [low, high] = [Math.min(...among), Math.max(...among)];
+      words.forEach(({ span, role, word }) => {
+        const code = own ? own.code(measure, layer, word) : 0;
+        const closer = code && own.unmatching(measure, word) && code > own.code(measure, layer, -1);
+        span.className = `w ${role} ${closer ? "closer" : ""} ${code || !own ? "" : "none"}`;
+        span.style.setProperty("--s", code && high > low ? Math.min(1, (code - low) / (high - low)).toFixed(3) : 0);
+        const value = own ? own.value(measure, layer, word) : NaN;
+        span.title = [role && (pair.sentence ? "gold" : role), Number.isNaN(value) ? "no vector" : value.toFixed(3)].filter(Boolean).join(", ");
+      });
+      const table = view.querySelector("details");
+      if (table.open) table.replaceChildren(table.firstChild, wordTable(view, c));
+    });
+  }
+  function rankWords(c, layer, measure, pair, shades) {
+    const { layers } = run.checkpoints[c];
+    if (layer >= layers) return [`It has no layer ${layer}; its last is ${layers - 1}.`];
+    const rank = rankOf(list.ranks, c, measure, layer, pair.place);
+    if (!rank) return [shades ? "This pair was not ranked." : "No activations: the example was too long, or its words have no vector."];
+    const { count, ties, paraLen, unmatching } = rank;
+    return ["Outranks ", make("strong", {}, `${count} of ${unmatching}`), ` unmatching words (${percent(count / unmatching)})`,
+      `; ${ties ? plural(ties, "tie") : "no ties"}; ${plural(paraLen, "word")} in the ${pair.sentence ? "sentence" : "paragraph"}.`];
+  }
+  const spoken = () => [...document.querySelectorAll(".view")].map((view) =>
+    `${view.getAttribute("aria-label")}: ${view.querySelector(".rank").textContent}`).join(" ");
+  function wordTable(view, c) {
+    const { at: layer, shadeBy: measure, pair } = state;
+    const own = open.shades[c] && layer < open.shades[c].layers ? open.shades[c] : null;
+    const rows = [...view.querySelectorAll("[data-kind]")].map((span) => {
+      const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
+      const word = wordAt(pair, kind, i);
+      const value = own ? own.value(measure, layer, word) : NaN;
+      const role = roleOf(pair, kind, i);
+      const is = role ? (pair.sentence ? "gold" : role) : span.classList.contains("closer") ? "closer" : own?.unmatching(measure, word) ? "outranked or tied" : "not counted";
+      return make("tr", {}, make("td", {}, span.textContent), make("td", {}, Number.isNaN(value) ? "none" : value.toFixed(3)), make("td", {}, is));
+    });
+    const name = pair.sentence ? "Logit" : run.measures[run.tasks[pair.task].measures[measure]];
+    const caption = `Words in ${run.checkpoints[c].label}, layer ${layer}`;
+    return make("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": caption }, make("table", {}, make("caption", { class: "sr" }, caption),
+      make("thead", {}, make("tr", {}, ...["Word", name, "Is"].map((head) => make("th", { scope: "col" }, head)))), make("tbody", {}, ...rows)));
+  }
+  function moveTo(layer) {
+    state.at = layer;
+    at("slider").value = layer;
+    shade();
+    drawCourse();
+    say(`Layer ${layer}. ${spoken()}`);
+  }
+
+  // Where the reader is stands behind the # of the address, so that it can be sent.
+
+  function remember() {
+    const { name, measures } = run.tasks[state.task];
+    const parts = [name, measures[state.measure], state.layer, ...(state.pair ? [list.examples[state.pair.example][0]] : [])];
+    history.replaceState(null, "", `#/${parts.map(encodeURIComponent).join("/")}`);
+  }
+  async function recall() {
+    if (!location.hash.startsWith("#/")) return;
+    const [name, measure, layer, id] = location.hash.slice(2).split("/").map(decodeURIComponent);
+    const task = run.tasks.findIndex((one) => one.name === name);
+    const number = task < 0 ? -1 : run.tasks[task].measures.indexOf(measure);
+    if (number < 0 || !rowsOf(task, number).some((row) => row.layer === Number(layer))) return;
+    await openList(task, number, Number(layer), 0, false);
+    const pair = list.pairs.find(({ example }) => list.examples[example][0] === id);
+    if (pair) { await openPair(pair, false); reveal(); }
+  }
+
+  // Controls.
+
+  function options(select, some, chosen) {
+    select.replaceChildren(...some.map(([value, label]) => make("option", { value }, label)));
+    if (chosen != null) select.value = chosen;
+  }
+  function choices(fieldset, name, type, some, checked) {
+    const focused = fieldset.contains(document.activeElement);
+    fieldset.replaceChildren(fieldset.querySelector("legend"), ...some.map(([value, label]) =>
+      make("label", { class: "choice" }, make("input", { type, name, value, checked: checked(value) }), make("span", {}, label))));
+    if (focused) fieldset.querySelector("input:checked")?.focus();
+  }
+  function theme(name) {
+    if (name === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = name;
+    redraw();
+  }
+  function controls() {
+    choices(at("tasks"), "task", "checkbox", run.tasks.map(({ name, label }) => [name, label]), () => true);
+    const measures = [...new Set(run.tasks.flatMap((task) => task.measures))];
+    choices(at("measures"), "measure", "checkbox", measures.map((name) => [name, run.measures[name]]), () => true);
+    if (run.claims) {
+      at("verdicts").hidden = false;
+      choices(at("verdicts"), "verdict", "radio", [["", "Any"], ...Object.keys(MARKS).map((name) => [name, `${MARKS[name]} ${name}`])], (name) => !name);
+    }
+    options(at("value"), Object.entries(run.values), state.value);
+    const named = run.checkpoints.map(({ label }, i) => [i, label]);
+    options(at("of"), named, 0);
+    options(at("before"), named, 0);
+    options(at("after"), named, Math.min(1, named.length - 1));
+    at("changes").hidden = named.length < 2;
+    if (named.length < 2) at("order").querySelector('[value="change"]').remove();
+    document.querySelectorAll('.skip[href="#list"], .skip[href="#pair"]').forEach((link) => { link.hidden = true; });
+  }
+  function listen() {
+    document.querySelectorAll("form").forEach((form) => form.addEventListener("submit", (event) => event.preventDefault()));
+    document.querySelectorAll(".skip").forEach((link) => link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const section = document.querySelector(link.getAttribute("href"));
+      section.scrollIntoView();
+      section.focus({ preventScroll: true });
+    }));
+    at("panel-filters").addEventListener("change", ({ target }) => {
+      if (target.id === "value") { state.value = target.value; redraw(); return; }
+      if (target.name === "verdict") verdict = target.value;
+      else hidden[target.name][target.checked ? "delete" : "add"](target.value);
+      filterPanels();
+    });
+    let waiting;
+    at("list-filters").addEventListener("input", ({ target }) => {
+      clearTimeout(waiting);
+      if (target.id === "layer") { openList(state.task, state.measure, Number(target.value), Number(at("of").value), false); return; }
+      waiting = setTimeout(filterList, target.id === "search" ? 150 : 0);
+    });
+    at("rows").addEventListener("scroll", renderRows, { passive: true });
+    at("rows").addEventListener("keydown", keyInList);
+    at("rows").addEventListener("click", ({ target }) => {
+      const item = target.closest(".item");
+      if (item) openPair(list.shown[Number(item.dataset.i)], false);
+    });
+    at("slider").addEventListener("input", () => moveTo(Number(at("slider").value)));
+    at("shade-by").addEventListener("change", ({ target }) => {
+      state.shadeBy = Number(target.value);
+      shade();
+      drawCourse();
+      say(spoken());
+    });
+    at("pair").addEventListener("keydown", (event) => { if (event.key === "Escape") at("rows").focus(); });
+    at("theme").addEventListener("change", ({ target }) => theme(target.value));
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    window.addEventListener("resize", renderRows);
+  }
+
+  controls();
+  buildGrid();
+  redraw();
+  listen();
+  recall();
+})();
