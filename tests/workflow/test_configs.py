@@ -57,6 +57,7 @@ def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
         "draw_differences": 1,
         "draw_grid": 1,
         "draw_panel": 10,
+        "build_explorer": 1,
         **dict.fromkeys(once.split(), 1),
         **more,
     }

@@ -83,7 +83,7 @@ def config_with(**changes):
     return change
 
 
-PANELS = {"draw_grid": 1, "draw_panel": 10, "draw_differences": 1}
+PANELS = {"draw_grid": 1, "draw_panel": 10, "draw_differences": 1, "build_explorer": 1}
 EVIDENCE = {"weigh_evidence": 1, "tabulate_claims": 1}
 AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
@@ -137,6 +137,7 @@ def test_everything_is_there_after_a_run(project):
         "tables/intervals.tsv", "tables/differences.tsv", "tables/claims.tsv", "tables/claims.md", "tables/claims.tex",
         "tables/nq_evaluation.tex", "references.bib",
         "figures/differences.svg", "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
+        "report/explorer.html",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name
     assert not list(results.rglob(".[0-9]*")), "temporary files stayed behind"
@@ -211,6 +212,9 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("workflow/pairprobe/figures.py", with_code, PANELS),
         ("workflow/pairprobe/plotting.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
         ("workflow/pairprobe/inference.py", with_code, {**EVIDENCE, **PANELS}),
+        ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
+        ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
+        ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
         ("workflow/pairprobe/answering.py", with_code, ANSWERING),
         ("workflow/pairprobe/nq_evaluation.py", with_code, AFTER_PREDICTING),
         ("workflow/pairprobe/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
@@ -270,7 +274,8 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
     ],
     ids=[
-        "comment", "docstring", "touched script", "figures.py", "plotting.py", "inference.py", "answering.py",
+        "comment", "docstring", "touched script", "figures.py", "plotting.py", "inference.py", "packing.py",
+        "page.css", "touched page.js", "answering.py",
         "nq_evaluation.py", "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py",
         "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
         "one more checkpoint", "another seed", "several seeds", "epochs",

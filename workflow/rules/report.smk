@@ -19,19 +19,23 @@ rule build_explorer:
             expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=TASKS),
             checkpoint=COMPARED,
         ),
-        paragraph=expand(shards("paragraph", "probe"), checkpoint=COMPARED)
-        if PAIR_TASKS
-        else [],
-        sentence=expand(shards("sentence", "probe"), checkpoint=COMPARED)
-        if "boundary" in TASKS
-        else [],
-        heads=expand("<results>/span_heads/{checkpoint}.npz", checkpoint=COMPARED)
-        if "boundary" in TASKS
-        else [],
-        # No module, so no part of the code's digests.
-        page=sorted(
-            str(path) for path in WORKFLOW.glob("pairprobe/explorer/page.*")
+        paragraph=(
+            expand(shards("paragraph", "probe"), checkpoint=COMPARED)
+            if PAIR_TASKS
+            else []
         ),
+        sentence=(
+            expand(shards("sentence", "probe"), checkpoint=COMPARED)
+            if "boundary" in TASKS
+            else []
+        ),
+        heads=(
+            expand("<results>/span_heads/{checkpoint}.npz", checkpoint=COMPARED)
+            if "boundary" in TASKS
+            else []
+        ),
+        # No module, so no part of the code's digests.
+        page=sorted(str(path) for path in WORKFLOW.glob("pairprobe/explorer/page.*")),
     output:
         "<results>/report/explorer.html",
     log:

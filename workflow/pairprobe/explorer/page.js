@@ -713,6 +713,7 @@
     at("theme").addEventListener("change", ({ target }) => theme(target.value));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     window.addEventListener("resize", renderRows);
+    window.addEventListener("hashchange", recall);
   }
 
   controls();
