@@ -35,7 +35,7 @@ rule build_explorer:
             else []
         ),
         # No module, so no part of the code's digests.
-        page=sorted(str(path) for path in WORKFLOW.glob("pairprobe/explorer/page.*")),
+        page=sorted((WORKFLOW / "pairprobe" / "explorer").glob("page.*")),
     output:
         "<results>/report/explorer.html",
     log:
