@@ -25,8 +25,8 @@ CLAIM_FIELDS = (
     "pages", "pairs_needed",
 )  # fmt: skip
 CLAIMS = [
-    ("before", "after", "falls", "coreference", "cosine", "upper layers lose coreference", "contradicted", *"12345678"),
-    ("before", "after", "rises", "boundary", "start", "boundaries come out better", "supported", *"12345678"),
+    ("before", "after", "upper_layers_better", "coreference", "cosine", "yes", "contradicted", *"12345678"),
+    ("before", "after", "gap_grows", "boundary", "start", "no", "supported", *"12345678"),
 ]  # fmt: skip
 
 

@@ -302,8 +302,10 @@ def test_panels_are_filtered_by_task_measure_and_verdict(page):
     assert "panels shown" in page.inner_text("#live")
     page.locator("#verdicts .choice", has_text="contradicted").click()
     assert shown(page) == ["Coreference, cosine similarity"]
-    assert "contradicted: upper layers lose coreference" in page.locator(".claims").first.inner_text()
-    page.locator("#verdicts .choice", has_text="undecided").click()
+    assert page.locator(".claims summary").first.inner_text() == "Claims: − 1 contradicted"
+    page.locator(".claims summary").first.click()
+    assert page.locator(".claims li").first.inner_text() == "− contradicted: upper layers better, as the paper says"
+    page.select_option("#claim", "gap_grows")
     assert shown(page) == []
     assert page.locator("#no-panels").is_visible()
 

@@ -1,4 +1,5 @@
-# In:  <results>/percentages.tsv, the probing sets, the rankings, the activations of the partition probe, the span heads.
+# In:  <results>/percentages.tsv, the probing sets, the rankings, the activations of the partition probe, the span heads,
+#      tables/claims.tsv.
 # Out: <results>/report/explorer.html.
 
 
@@ -34,6 +35,7 @@ rule build_explorer:
             if "boundary" in TASKS
             else []
         ),
+        claims="<results>/tables/claims.tsv",
         # No module, so no part of the code's digests.
         page=sorted((WORKFLOW / "pairprobe" / "explorer").glob("page.*")),
     output:

@@ -7,7 +7,7 @@
   const at = (id) => document.getElementById(id);
   const state = { value: run.value, task: null, measure: 0, layer: 0, pair: null, shadeBy: 0, at: 0 };
   const hidden = { task: new Set(), measure: new Set() };
-  let verdict = "";
+  let [verdict, claimed] = ["", ""]; // the panels that have this verdict, on this claim
 
   // Small helpers. Text goes into the page as text, never as markup: words of data may look like it.
 
@@ -323,13 +323,23 @@
       figure.append(panel.table);
       panel.draw = () => { panel.chart.chance = chance(); panel.chart.draw(lines()); panel.chart.mark(isOpen(panel)); panel.table.refill(); };
     }
-    if (panel.claims.length) {
-      figure.append(make("ul", { class: "claims", "aria-label": `Claims on ${title}` }, ...panel.claims.map((claim) =>
-        make("li", {}, make("span", { class: `verdict ${claim.verdict}` }, `${MARKS[claim.verdict] ?? "?"} ${claim.verdict}`), `: ${claim.stated || claim.claim}`))));
-    }
+    if (panel.claims.length) figure.append(claimsTable(panel.claims, title));
     panels.push(panel);
     return figure;
   }
+  // The verdicts at a glance, and opened: a line each.
+  function claimsTable(claims, title) {
+    const glance = Object.keys(MARKS).map((verdict) => [verdict, claims.filter((claim) => claim.verdict === verdict).length])
+      .filter(([, number]) => number)
+      .flatMap(([verdict, number], i) => [i ? ", " : "", make("span", { class: `verdict ${verdict}` }, `${MARKS[verdict]} ${number} ${verdict}`)]);
+    const label = (name) => run.checkpoints.find((one) => one.name === name).label;
+    const several = new Set(claims.map(({ before, after }) => `${before} ${after}`)).size > 1;
+    return make("details", { class: "claims" }, make("summary", {}, "Claims: ", ...glance),
+      make("ul", { "aria-label": `Claims on ${title}` }, ...claims.map(({ before, after, claim, stated, verdict, value, low, high }) =>
+        make("li", { title: `${value} (${low} to ${high})` }, make("span", { class: `verdict ${verdict}` }, `${MARKS[verdict]} ${verdict}`),
+          `: ${spelt(claim)}${stated === "yes" ? ", as the paper says" : ""}${several ? ` (${label(before)} to ${label(after)})` : ""}`))));
+  }
+  const spelt = (name) => name.replaceAll("_", " ");
   const MARKS = { supported: "+", contradicted: "−", undecided: "?" };
   const isOpen = (panel) => panel.task === state.task && panel.measure === state.measure && !at("work").hidden;
 
@@ -360,7 +370,7 @@
     panels.forEach((panel) => {
       const measure = run.tasks[panel.task].measures[panel.measure];
       const fits = !hidden.task.has(run.tasks[panel.task].name) && !hidden.measure.has(measure)
-        && (!verdict || panel.claims.some((claim) => claim.verdict === verdict));
+        && ((!verdict && !claimed) || panel.claims.some((one) => (!verdict || one.verdict === verdict) && (!claimed || one.claim === claimed)));
       panel.figure.hidden = !fits;
       some ||= fits;
     });
@@ -664,7 +674,8 @@
     const measures = [...new Set(run.tasks.flatMap((task) => task.measures))];
     choices(at("measures"), "measure", "checkbox", measures.map((name) => [name, run.measures[name]]), () => true);
     if (run.claims) {
-      at("verdicts").hidden = false;
+      at("verdicts").hidden = at("on-claim").hidden = false;
+      options(at("claim"), [["", "any claim"], ...[...new Set(run.claims.map(({ claim }) => claim))].map((name) => [name, spelt(name)])]);
       choices(at("verdicts"), "verdict", "radio", [["", "Any"], ...Object.keys(MARKS).map((name) => [name, `${MARKS[name]} ${name}`])], (name) => !name);
     }
     options(at("value"), Object.entries(run.values), state.value);
@@ -687,6 +698,7 @@
     at("panel-filters").addEventListener("change", ({ target }) => {
       if (target.id === "value") { state.value = target.value; redraw(); return; }
       if (target.name === "verdict") verdict = target.value;
+      else if (target.id === "claim") claimed = target.value;
       else hidden[target.name][target.checked ? "delete" : "add"](target.value);
       filterPanels();
     });
