@@ -42,7 +42,7 @@ def questions() -> list[dict]:
                 "title": f"Page {i // 2} <&>",
                 "question": ["where", "did", AWKWARD[(i + 3) % len(AWKWARD)], f"q{i}", "die"],
                 "paragraph": paragraph,
-                "answer": [15, 16],
+                "answer": [15, 17],
                 "sentences": [[0, 12], [12, len(paragraph)]],
             }
         )
@@ -58,7 +58,7 @@ def pairs(task: str) -> list[dict]:
         elif task == "coreference":
             rows.append({"example_id": name, "anchor": {"side": "paragraph", "words": [0, 1]}, "match": {"words": [12]}})
         elif task == "boundary":
-            rows.append({"example_id": name, "sentence": [12, 18], "answer": [15, 16]})
+            rows.append({"example_id": name, "sentence": [12, 18], "answer": [15, 17]})
     return rows
 
 

@@ -264,6 +264,11 @@ def test_the_list_is_filtered_by_rank_change_and_words(page, folder):
     page.fill("#search", "nowhere")
     page.locator("#count", has_text=re.compile("^0 of 40 ")).wait_for()
     page.fill("#search", "")
+    page.select_option("#order", "high")
+    page.locator("#count", has_text=re.compile("^40 of 40 ")).wait_for()
+    order = listed(page)
+    assert [shares["after"][i] for i in order[:-1]] == sorted(shares["after"].values(), reverse=True)
+    assert order[-1] == int(LONG)
     page.select_option("#order", "change")
     page.locator("#count", has_text=re.compile("^40 of 40 ")).wait_for()
     changes = [abs(shares["after"][i] - shares["before"][i]) for i in listed(page) if i in shares["after"]]

@@ -506,6 +506,7 @@
     at("where").textContent = `${run.tasks[pair.task].label}, page “${title}”, example ${id}`;
     const boundary = Boolean(pair.sentence);
     at("anchor-key").parentElement.hidden = boundary;
+    at("match-key").textContent = boundary ? "gold" : "match";
     at("closer-key").textContent = boundary ? "higher logit than the gold position" : "closer to the anchor than the match";
     at("ramp-key").textContent = boundary ? "lowest to highest logit" : "furthest to closest word";
     const layers = Math.max(...run.checkpoints.map((one) => one.layers));
