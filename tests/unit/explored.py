@@ -69,7 +69,7 @@ def _vectors(checkpoint: str, view: str) -> dict:
         words = len(row["paragraph"]) if view == "paragraph" else 6
         # Whole numbers tie.
         parts = [dice.integers(1, 4, (LAYERS[checkpoint], n, HIDDEN)).astype(np.float32) for n in (5, words)]
-        parts[1][:, 2 if view == "paragraph" else 4] = np.nan
+        parts[1][:, 2 if view == "paragraph" else 5] = np.nan
         if (row["example_id"], checkpoint) != (LONG, "after"):
             found[row["example_id"]] = parts
     return found
