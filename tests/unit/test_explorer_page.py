@@ -1,5 +1,6 @@
 """The explorer in a real browser: each control does what it says, by mouse and by keyboard, and nothing leaves the page."""
 
+import contextlib
 import itertools
 import re
 import shutil
@@ -31,21 +32,21 @@ def browser():
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split())
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split(), timeout=120000)
         yield browser
         browser.close()
 
 
-@pytest.fixture
-def visit(browser):
-    """Open a page; at the end of the test, its console must be clean and nothing but itself asked for."""
+@contextlib.contextmanager
+def visits(browser):
+    """Yield what opens a page; at the end their consoles must be clean, and nothing but themselves asked for."""
     said, asked, contexts = [], [], []
 
     def opened(path, hash="", **settings):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(15000)
+        page.set_default_timeout(60000)
         page.on("console", lambda message: said.append(message.text))
         page.on("pageerror", lambda error: said.append(str(error)))
         page.on("request", lambda request: asked.append(request.url))
@@ -61,8 +62,28 @@ def visit(browser):
 
 
 @pytest.fixture
+def visit(browser):
+    with visits(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
 def page(visit, folder):
     return visit(folder / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def shared(browser, folder):
+    """One page for the tests that open pairs by their address, since opening the page itself takes longest."""
+    with visits(browser) as opened:
+        yield opened(folder / "explorer.html")
+
+
+def go(page, hash):
+    """Open a pair by its address."""
+    page.evaluate("() => { location.hash = ''; }")
+    page.evaluate("(hash) => { document.getElementById('live').textContent = ''; location.hash = hash; }", hash)
+    page.locator("#live", has_text=re.compile("words in the|No activations")).wait_for(state="attached")
 
 
 def ranks(folder, checkpoint, task, measure, layer):
@@ -153,13 +174,8 @@ def test_what_has_the_focus_can_be_seen(page):
         assert seen, page.evaluate("document.activeElement.outerHTML")
 
 
-def go(page, hash):
-    """Open a pair by its address."""
-    page.evaluate("(hash) => { document.getElementById('live').textContent = ''; location.hash = hash; }", hash)
-    page.locator("#live", has_text=re.compile("words in the|No activations")).wait_for(state="attached")
-
-
-def test_the_rank_that_is_shown_is_the_rankings_at_every_layer(page, folder):
+def test_the_rank_that_is_shown_is_the_rankings_at_every_layer(shared, folder):
+    page = shared
     shown = [("coreference", "cosine"), ("synonyms", "euclidean"), ("boundary", "start"), ("boundary", "end")]
     for (task, measure), layer in itertools.product(shown, range(4)):
         if not layer:
@@ -173,15 +189,17 @@ def test_the_rank_that_is_shown_is_the_rankings_at_every_layer(page, folder):
             count, ties, length, others = (int(row[key]) for key in ("count", "ties", "para_len", "unmatching"))
             said = f"{ties} tie{'s' * (ties != 1)}" if ties else "no ties"
             place = "sentence" if task == "boundary" else "paragraph"
-            wanted = f"Outranks {count} of {others} unmatching words ({100 * count / others:.1f} %); {said}; {length} words"
+            wanted = (
+                f"Outranks {count} of {others} unmatching words ({100 * count / others:.1f}\u00a0%); {said}; {length} words"
+            )
             assert words == f"{wanted} in the {place}."
             closer = page.locator(f'.view[data-checkpoint="{list(LAYERS).index(name)}"] .closer').count()
             assert closer == others - count - ties
 
 
-def test_words_are_shaded_by_their_similarity_and_the_switch_takes_the_other_measure(visit, folder):
-    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5")
-    page.wait_for_selector(".view")
+def test_words_are_shaded_by_their_similarity_and_the_switch_takes_the_other_measure(shared, folder):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
     with Activations([folder / "before.paragraph.h5"]) as activations:
         vectors = activations["5"][1][1].astype(float)
     anchor = vectors[[0, 1]].mean(0)
@@ -206,9 +224,9 @@ def test_words_are_shaded_by_their_similarity_and_the_switch_takes_the_other_mea
     assert style == ["dashed", "underline"]
 
 
-def test_a_pair_without_activations_is_listed_without_shades(visit, folder):
-    page = visit(folder / "explorer.html", f"#/coreference/cosine/1/{LONG}")
-    page.wait_for_selector(".view")
+def test_a_pair_without_activations_is_listed_without_shades(shared, folder):
+    page = shared
+    go(page, f"#/coreference/cosine/1/{LONG}")
     said = page.locator(".view .rank").all_inner_texts()
     assert said[0].startswith("Outranks")
     assert said[1].startswith("No activations")
@@ -220,8 +238,8 @@ def test_a_pair_without_activations_is_listed_without_shades(visit, folder):
     ) == {"0"}
 
 
-def test_words_that_look_like_markup_are_words(visit, folder):
-    page = visit(folder / "explorer.html")
+def test_words_that_look_like_markup_are_words(shared, folder):
+    page = shared
     for example in range(10):
         go(page, f"#/coreference/cosine/0/{example}")
         row = explored.questions()[example]
@@ -247,13 +265,11 @@ def test_the_list_is_filtered_by_rank_change_and_words(page, folder):
     page.select_option("#of", label="After")
     page.fill("#from", "20")
     page.fill("#to", "60")
-    page.wait_for_timeout(50)
     assert listed(page) == [i for i in range(40) if 0.2 <= shares["after"].get(i, -1) <= 0.6]
     page.fill("#from", "0")
     page.fill("#to", "100")
     for change, holds in (("rose", lambda by: by > 0), ("fell", lambda by: by < 0), ("any", lambda by: by != 0)):
         page.select_option("#change", change)
-        page.wait_for_timeout(50)
         wanted = [i for i in range(40) if i in shares["after"] and holds(shares["after"][i] - shares["before"][i])]
         assert listed(page) == wanted
         assert 0 < len(wanted) < 40
@@ -339,9 +355,9 @@ def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
     )
 
 
-def test_the_table_of_words_says_what_the_shades_say(visit, folder):
-    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5")
-    page.wait_for_selector(".view")
+def test_the_table_of_words_says_what_the_shades_say(shared, folder):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
     page.locator(".view summary").first.click()
     rows = (
         page.locator(".view table")
@@ -376,9 +392,9 @@ def test_nothing_is_wider_than_a_narrow_screen_and_nothing_moves_where_motion_is
     assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
 
 
-def test_every_control_has_a_name(visit, folder):
-    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5")
-    page.wait_for_selector(".view")
+def test_every_control_has_a_name(shared):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
     nameless = page.evaluate(
         """[...document.querySelectorAll("button, input, select, section, form, [role=application], [role=listbox]")]
             .filter((one) => !one.closest("label") && !one.ariaLabel && !one.getAttribute("aria-labelledby"))
@@ -386,6 +402,18 @@ def test_every_control_has_a_name(visit, folder):
             .map((one) => one.outerHTML.slice(0, 80))"""
     )
     assert nameless == []
+
+
+def test_a_page_that_was_cut_off_says_so(visit, folder):
+    whole = (folder / "explorer.html").read_text(encoding="utf-8")
+    (folder / "cut").mkdir()
+    (folder / "cut" / "explorer.html").write_text(whole[: whole.index('id="texts"')], encoding="utf-8")
+    page = visit(folder / "cut" / "explorer.html")
+    page.locator("details summary").nth(2).click()
+    page.locator("details").nth(2).locator("button").first.click()
+    page.wait_for_selector("#trouble:visible")
+    assert "The part texts of this page cannot be read" in page.inner_text("#trouble")
+    assert "Was the file cut off" in page.inner_text("#trouble")
 
 
 @pytest.mark.parametrize("some", [{"checkpoints": ("after",)}, {"tasks": ("synonyms", "answer_type")}])

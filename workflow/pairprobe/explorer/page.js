@@ -24,7 +24,7 @@
   }
   const say = (words) => { at("live").textContent = words; };
   const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
-  const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)} %`);
+  const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`);
   const lower = (label) => label.toLowerCase();
   // plotly.js takes some markup in texts.
   const escaped = (text) => text.replace(/[&<>]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;" })[c]);
@@ -39,10 +39,16 @@
 
   async function inflate(id) {
     if (!at(id)) await loaded;
-    const text = at(id).textContent;
-    const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-    return new Response(stream).arrayBuffer();
+    try {
+      const bytes = Uint8Array.from(atob(at(id).textContent), (c) => c.charCodeAt(0));
+      const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+      return await new Response(stream).arrayBuffer();
+    } catch (error) {
+      at("trouble").hidden = false;
+      at("trouble").textContent = `The part ${id} of this page cannot be read (${error.message}). Was the file cut off, or is the `
+        + "browser older than 2024? Copy the file again, or make it again: delete it and run snakemake.";
+      return new Promise(() => {}); // nothing that needs it is shown
+    }
   }
   function block(id, read) {
     if (!kept.has(id)) kept.set(id, inflate(id).then(read));
@@ -186,7 +192,12 @@
   // Charts: a line for each checkpoint over the layers. lines: [{checkpoint, points: [[layer, value]], detail: [text]}].
   // A chart is one stop of the keyboard; the arrows move its ring, Enter chooses, as a click on a point does.
 
-  const charts = new Set();
+  function rangeOf(lines) {
+    const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
+    const [low, high] = [Math.min(...values), Math.max(...values)];
+    const room = Math.max(1, 0.08 * (high - low));
+    return [low - room, high + room];
+  }
   class Chart {
     constructor(place, { name, chance, choose, range }) {
       Object.assign(this, { place, name, chance, choose, range, lines: [], line: 0, point: 0 });
@@ -197,7 +208,6 @@
       place.replaceChildren(this.inner);
       place.addEventListener("keydown", (event) => this.key(event));
       place.addEventListener("focus", () => { if (place.matches(":focus-visible")) { this.mark(); this.tell(); } });
-      charts.add(this);
     }
     draw(lines) {
       this.lines = lines;
@@ -213,6 +223,7 @@
       });
       traces.push({ x: [], y: [], mode: "markers", hoverinfo: "skip", cliponaxis: false,
         marker: { size: 15, color: "rgba(0,0,0,0)", line: { width: 2.5, color: ink.ink } } });
+      const [low, high] = this.range ?? rangeOf(lines);
       const most = Math.max(1, ...lines.flatMap(({ points }) => points.map(([x]) => x)));
       const axis = { fixedrange: true, zeroline: false, tickfont: { size: 11, color: ink.soft }, linecolor: ink.line, automargin: false };
       const layout = {
@@ -220,8 +231,8 @@
         font: { family: ink.font, color: ink.ink }, showlegend: false, hovermode: "closest", dragmode: false,
         xaxis: { ...axis, showgrid: false, dtick: Math.ceil(most / 8), range: [-0.4, most + 0.4],
           title: { text: "Layer", standoff: 4, font: { size: 11, color: ink.soft } } },
-        yaxis: { ...axis, gridcolor: ink.line, nticks: 6, range: this.range },
-        shapes: this.chance == null ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
+        yaxis: { ...axis, gridcolor: ink.line, nticks: 6, range: [low, high] },
+        shapes: !(this.chance >= low && this.chance <= high) ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
           line: { color: ink.soft, width: 1, dash: "dot" }, layer: "below" }],
         hoverlabel: { font: { family: ink.font } },
       };
@@ -266,7 +277,7 @@
 
   // The alternative of a chart. cell: what stands for a layer and line.
   function tableOf(caption, lines, cell) {
-    const details = make("details", {}, make("summary", {}, "Table"));
+    const details = make("details", {}, make("summary", {}, "Table", make("span", { class: "sr" }, ` of ${caption}`)));
     const fill = () => {
       const layers = [...new Set(lines().flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
       const head = make("tr", {}, make("th", { scope: "col" }, "Layer"),
@@ -434,10 +445,13 @@
     if (pair.sentence) return { question, title: paragraph.slice(...pair.answer).join(" ") };
     return { question, title: `${join(pair.side === "question" ? question : paragraph, pair.anchor)} → ${join(paragraph, pair.match)}` };
   }
+  // Of many checkpoints those that the filters name.
+  const comparedInList = () => [...new Set(["of", "before", "after"].map((id) => Number(at(id).value)))].sort((a, b) => a - b);
   function lineOf(i) {
     const pair = list.shown[i];
     const { question, title } = wordsOf(pair);
-    const bars = run.checkpoints.slice(0, 3).map(({ label, colour }, c) => {
+    const bars = comparedInList().map((c) => {
+      const { label, colour } = run.checkpoints[c];
       const share = shareOf(list.ranks, c, state.measure, state.layer, pair.place);
       return make("span", { class: "bar", title: label }, make("i", { "--share": `${100 * (share || 0)}%`, "--of": visible(colour) }),
         make("span", {}, make("span", { class: "sr" }, `${label} `), Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`));
@@ -707,7 +721,8 @@
     at("list-filters").addEventListener("input", ({ target }) => {
       clearTimeout(waiting);
       if (target.id === "layer") { openList(state.task, state.measure, Number(target.value), Number(at("of").value), false); return; }
-      waiting = setTimeout(filterList, target.id === "search" ? 150 : 0);
+      if (target.id === "search") waiting = setTimeout(filterList, 150);
+      else filterList();
     });
     at("rows").addEventListener("scroll", renderRows, { passive: true });
     at("rows").addEventListener("keydown", keyInList);
