@@ -28,6 +28,7 @@ demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=.
 	@echo
 	@echo "figure: results/$(RUN)/figures/grid.svg (and .pdf, .png; one file for each panel beside it)"
 	@echo "tables: results/$(RUN)/percentages.tsv, results/$(RUN)/tables/"
+	@echo "pairs:  results/$(RUN)/report/explorer.html, for a browser"
 
 figures: $(VENV)/installed ## Draw the figures of the demo again where something has changed
 	@$(SNAKEMAKE) figures

@@ -11,6 +11,8 @@ import resource
 import shutil
 import tempfile
 import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +76,13 @@ def _checkpoint(folder: Path, name: str, rows: list[dict], layers: int, examples
     return Checkpoint(name, rankings, [path])
 
 
+def built(path: str, arguments: dict) -> tuple[float, float]:
+    """Build the page; returns seconds and the process's peak of memory in MiB."""
+    started = time.perf_counter()
+    build(path, **arguments)
+    return time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 # In the page: from a click to the frame in which what it asked for is there.
 UNTIL = """async ([act, seen]) => {
     const started = performance.now();
@@ -130,10 +139,8 @@ if __name__ == "__main__":
         folder = options.folder or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
         arguments = make(folder, options.pairs, options.layers)
-        before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
-        build(str(folder / "explorer.html"), **arguments)
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        with ProcessPoolExecutor(1, get_context("spawn")) as alone:
+            seconds, peak = alone.submit(built, str(folder / "explorer.html"), arguments).result()
         size = (folder / "explorer.html").stat().st_size / 1e6
-        seconds = time.perf_counter() - started
-        print(f"{options.pairs:,} pairs: {size:.1f} MB, built in {seconds:.0f} s with {grown:.0f} MiB more memory")
+        print(f"{options.pairs:,} pairs: {size:.1f} MB, built in {seconds:.0f} s with {peak:.0f} MiB of memory")
         measure(folder / "explorer.html")
