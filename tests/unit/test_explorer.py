@@ -15,6 +15,7 @@ from explored import LAYERS, LONG, TASKS
 
 from pairprobe import explorer
 from pairprobe.errors import InputError
+from pairprobe.examples import chosen
 from pairprobe.explorer import CHUNK, build
 from pairprobe.explorer.packing import chunks, codes_of
 from pairprobe.explorer.shades import Shades
@@ -224,6 +225,21 @@ def test_a_pair_without_activations_is_listed_without_shades(page):
     assert len(rows) == explored.NUMBER
 
 
+def test_of_boundaries_those_are_shaded_that_were_ranked(tmp_path, page):
+    arguments = explored.make(tmp_path, tasks=("boundary",))
+    settings = dataclasses.replace(arguments["settings"], at_most=9)
+    build(str(tmp_path / "other.html"), **arguments | {"settings": settings})
+    some = Page((tmp_path / "other.html").read_text(encoding="utf-8"))
+    texts = some.rows("texts")
+    for checkpoint in (0, 1):
+        names = [name for name in map(str, range(explored.NUMBER)) if (name, checkpoint) != (LONG, 1)]
+        shaded = {texts[row[0]][0] for row in some.rows("pairs-0") if row[1][checkpoint] == "1"}
+        assert shaded == chosen(names, 9, explored.SEED)
+    every = {(pair, c): values_of(codes, scales) for pair, c, _, codes, scales in page.shades(TASKS.index("boundary"))}
+    for pair, c, _, codes, scales in some.shades(0):
+        np.testing.assert_allclose(values_of(codes, scales), every[pair, c], atol=0.1)
+
+
 def test_words_of_data_come_through_as_they_are_and_open_no_element(page):
     texts = page.rows("texts")
     assert [row[2:] for row in texts] == [[one["question"], one["paragraph"]] for one in explored.questions()]
@@ -335,7 +351,7 @@ def test_chunks_hold_everything_once():
     assert list(chunks(iter([]), 3)) == []
 
 
-def test_one_example_is_in_memory_at_a_time(folder, monkeypatch):
+def test_one_example_is_in_memory_at_a_time(tmp_path, monkeypatch):
     """Each example of a set is read when its pair is packed: between two reads of a store lies no other pair's."""
     read = []
     original = Activations.__getitem__
@@ -345,9 +361,9 @@ def test_one_example_is_in_memory_at_a_time(folder, monkeypatch):
         return original(self, name)
 
     monkeypatch.setattr(Activations, "__getitem__", spy)
-    arguments = explored.make(folder, tasks=("coreference",))
+    arguments = explored.make(tmp_path, tasks=("coreference",))
     read.clear()
-    build(str(folder / "other.html"), **arguments)
+    build(str(tmp_path / "other.html"), **arguments)
     names = [pair["example_id"] for pair in explored.pairs("coreference")]
     assert read == [name for name in names for _ in range(1 if name == LONG else 2)]
 

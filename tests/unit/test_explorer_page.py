@@ -83,7 +83,7 @@ def go(page, hash):
     """Open a pair by its address."""
     page.evaluate("() => { location.hash = ''; }")
     page.evaluate("(hash) => { document.getElementById('live').textContent = ''; location.hash = hash; }", hash)
-    page.locator("#live", has_text=re.compile("words in the|No activations")).wait_for(state="attached")
+    page.locator("#live", has_text=re.compile("words in the|Not ranked")).wait_for(state="attached")
 
 
 def ranks(folder, checkpoint, task, measure, layer):
@@ -229,7 +229,7 @@ def test_a_pair_without_activations_is_listed_without_shades(shared, folder):
     go(page, f"#/coreference/cosine/1/{LONG}")
     said = page.locator(".view .rank").all_inner_texts()
     assert said[0].startswith("Outranks")
-    assert said[1].startswith("No activations")
+    assert said[1].startswith("Not ranked: the example was too long")
     assert page.locator('.view[data-checkpoint="1"] .w.anchor').count() == 2
     assert set(
         page.locator('.view[data-checkpoint="1"] .w').evaluate_all(

@@ -593,7 +593,7 @@
     at("slider").setAttribute("aria-valuetext", layer ? `layer ${layer}` : "layer 0, the embeddings");
     at("views").querySelectorAll(".view").forEach((view, c) => {
       const shades = open.shades[c];
-      view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair, shades));
+      view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair));
       const own = shades && layer < shades.layers ? shades : null;
       const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
         const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
@@ -614,11 +614,11 @@
       if (table.open) table.replaceChildren(table.firstChild, wordTable(view, c));
     });
   }
-  function rankWords(c, layer, measure, pair, shades) {
+  function rankWords(c, layer, measure, pair) {
     const { layers } = run.checkpoints[c];
     if (layer >= layers) return [`It has no layer ${layer}; its last is ${layers - 1}.`];
     const rank = rankOf(list.ranks, c, measure, layer, pair.place);
-    if (!rank) return [shades ? "This pair was not ranked." : "No activations: the example was too long, or its words have no vector."];
+    if (!rank) return [`Not ranked: the example was too long, ${pair.sentence ? "was not among boundary.test_examples, " : ""}or its words have no vector.`];
     const { count, ties, paraLen, unmatching } = rank;
     return ["Outranks ", make("strong", {}, `${count} of ${unmatching}`), ` unmatching words (${percent(count / unmatching)})`,
       `; ${ties ? plural(ties, "tie") : "no ties"}; ${plural(paraLen, "word")} in the ${pair.sentence ? "sentence" : "paragraph"}.`];
