@@ -32,16 +32,12 @@ def of_pair(
 
     Arguments as ``ranking.rank_pair``; the same similarities, in the same arithmetic, of more words.
     """
-    on_paragraph = pair["anchor"]["side"] == "paragraph"
-    side = vectors if on_paragraph else question_vectors
-    anchor, match = (
-        [i for i in words if not np.isnan(of_side[0, i, 0])]
-        for of_side, words in ((side, pair["anchor"]["words"]), (vectors, pair["match"]["words"]))
-    )
+    anchor, match, paired = ranking.words_of_pair(pair, question_vectors, vectors)
     if not anchor or not match:
         return None
     counted = ranking.paragraph_words(paragraph, vectors, punctuation)
-    others = ranking.unmatching_words(paragraph, counted, [*match, *(anchor if on_paragraph else [])])
+    others = ranking.unmatching_words(paragraph, counted, paired)
+    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
     unmatching = np.concatenate([np.zeros(question_vectors.shape[1], bool), others])
     candidates = np.concatenate([vectors[:, match].mean(1, keepdims=True), question_vectors, vectors], axis=1)
     both = np.stack([similarity(side[:, anchor].mean(1), candidates) for similarity in ranking.MEASURES.values()])
