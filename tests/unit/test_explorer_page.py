@@ -333,6 +333,7 @@ def test_panels_are_filtered_by_task_measure_and_verdict(page):
 
 def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
     page.locator("details summary").nth(2).click()
+    page.locator("details").nth(2).locator("table").wait_for()
     cells = (
         page.locator("details")
         .nth(2)
@@ -359,6 +360,7 @@ def test_the_table_of_words_says_what_the_shades_say(shared, folder):
     page = shared
     go(page, "#/coreference/cosine/1/5")
     page.locator(".view summary").first.click()
+    page.locator(".view table").first.wait_for()
     rows = (
         page.locator(".view table")
         .first.locator("tbody tr")
