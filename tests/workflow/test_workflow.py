@@ -158,7 +158,7 @@ def test_the_provenance_accounts_for_every_file(project):
     assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
     assert {name.split("/")[0] for name in found["jobs"]} == {path.stem for path in (project / "scripts").glob("*.py")} - {
         "download_questions", "record_provenance", *ASKED_FOR,
-        "describe_space", "rank_control", "summarise_controls", "tabulate_controls",
+        "describe_space", "rank_control", "summarise_controls", "tabulate_controls", "weigh_controls", "draw_controls",
     }  # fmt: skip
     assert all(len(codes) == (5 if rule == "build_probing_set" else 1) for rule, codes in found["code"].items())
     assert found["environments"][0]["torch"]
