@@ -351,14 +351,16 @@ def test_the_table_for_reading_has_the_controls_of_a_ranking_under_it(tmp_path):
 # The configuration.
 
 
+ALL = [*controls.VARIANTS, "shuffled_labels", "representations"]
+
+
 def test_an_unknown_control_is_refused_with_the_names_of_those_that_there_are():
     schema = settings.read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
     config = {"run": "a", "data": {"source": "bundled"}, "checkpoints": {"a": {"source": "path", "path": "b"}}}
     with pytest.raises(InputError) as error:
         settings.check({**config, "controls": ["without_mean", "without_meen"]}, schema)
-    assert f"controls.1: found 'without_meen'. Did you mean without_mean? Allowed: {', '.join(controls.VARIANTS)}." in str(
-        error.value
-    )
+    said = f"controls.1: found 'without_meen'. Did you mean without_mean? Allowed: {', '.join(ALL)}."
+    assert said in str(error.value)
     with pytest.raises(InputError, match=r"controls: .*non-unique"):
         settings.check({**config, "controls": ["without_mean", "without_mean"]}, schema)
     settings.check(config, schema)
@@ -367,9 +369,10 @@ def test_an_unknown_control_is_refused_with_the_names_of_those_that_there_are():
 
 def test_the_schema_allows_the_variants_that_there_are():
     schema = yaml.safe_load((ROOT / "workflow" / "schemas" / "config.schema.yaml").read_text())
-    assert schema["properties"]["controls"]["items"]["enum"] == list(controls.VARIANTS)
+    assert schema["properties"]["controls"]["items"]["enum"] == ALL
 
 
 def test_the_configuration_with_all_controls_is_the_demos_with_all_controls():
     demo, found = (yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("config", "controls"))
-    assert found == {**demo, "run": "controls", "controls": list(controls.VARIANTS)}
+    twin = {"label": "Random weights", "source": "random", "start": "pretrained"}
+    assert found == {**demo, "run": "controls", "controls": ALL, "checkpoints": {**demo["checkpoints"], "random": twin}}

@@ -164,6 +164,7 @@ def test_the_files_behind_a_number_are_named_with_digests():
         f"{RUN}/examples/probe.jsonl.gz",
         results.store_of("after"),
         f"{RUN}/checkpoints/after",
+        "data/questions.jsonl",
     ]
     assert files[ranking_of("after")] == provenance.file_digest(ranking_of("after"))
 

@@ -120,6 +120,7 @@ ONE_TWIN = {
 }  # fmt: skip
 SHUFFLED_LABELS = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabulate_selectivity": 1}
 REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
+JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
 ASKED_FOR = {"initialise_checkpoint", *SHUFFLED_LABELS, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
@@ -172,8 +173,8 @@ def test_a_whole_run_holds(project):
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
 
 
-def test_a_damaged_ranking_is_found_and_made_again_as_it_was(project):
-    name = "results/tiny/rankings/pretrained/coreference.tsv"
+def test_a_damaged_figure_is_found_and_made_again_as_it_was(project):
+    name = "results/tiny/figures/coreference_cosine.pdf"
     before = (project / name).read_bytes()
     (project / name).write_bytes(before[:-2] + b"\x00\n")
     status, said = projects.pairprobe(project, "verify", "results/tiny", "--rebuild")
@@ -192,7 +193,8 @@ def test_a_number_is_explained_by_its_pairs(project):
     found = json.loads(said)
     assert status == 0
     assert found["count"] == sum(pair["count"] for pair in found["of_pairs"])
-    assert found["files"][-1]["file"] == "results/tiny/checkpoints/finetuned"
+    last = [one["file"].removeprefix("results/tiny/") for one in found["files"][-2:]]
+    assert last == ["checkpoints/finetuned", "data/mini_nq.jsonl.gz"]
 
 
 def test_a_deleted_figure_is_drawn_alone(project):
@@ -254,7 +256,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
         ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_heads": 1, **ONE_READER}),
         ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
-        ("config/tiny.yaml", config_with(controls=["shuffled_labels"]), {**SHUFFLED_LABELS, **CITED}),
+        ("config/tiny.yaml", config_with(controls=["shuffled_labels"]), {**SHUFFLED_LABELS, **JUDGED, **CITED}),
         ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),

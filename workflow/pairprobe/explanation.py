@@ -178,13 +178,16 @@ def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
 
 
 def _behind(ledger: Ledger, name: str) -> list[str]:
-    """List a ranking, what it was made of, and the checkpoint that the activations are of."""
+    """List a ranking, what it was made of, the checkpoint that the activations are of, and the data of its examples."""
     jobs = ledger.content["jobs"]
     entry = _entry(ledger, name)
     inputs = jobs[entry["job"]]["inputs"] if entry else []
     makers = [jobs[found["job"]] for one in inputs if (found := _entry(ledger, one)) and "job" in found]
     checkpoints = [one for job in makers for one in job["inputs"] if one in ledger.content["folders"]]
-    return list(dict.fromkeys([name, *inputs, *(one for one in checkpoints if "/checkpoints/" in one)]))
+    # Boundary's heads are trained on a partition of their own.
+    partitions = {"probe", "head"} if any("/span_heads/" in one for one in inputs) else {"probe"}
+    data = [path for path, file in ledger.content["data"]["files"].items() if partitions & set(file["partitions"])]
+    return list(dict.fromkeys([name, *inputs, *(one for one in checkpoints if "/checkpoints/" in one), *data]))
 
 
 def _pairs(ledger: Ledger, name: str, asked: dict[str, str]) -> list[dict]:

@@ -43,10 +43,6 @@ def _tree(file: Path, _modified: int) -> ast.Module:
     return tree
 
 
-def _parse(file: Path) -> ast.Module:
-    return _tree(file, file.stat().st_mtime_ns)
-
-
 def _digest(file: Path) -> str:
     return _digest_of_code(file, file.stat().st_mtime_ns)
 
@@ -59,8 +55,13 @@ def _digest_of_code(file: Path, modified: int) -> str:
 
 def _imports(file: Path, library: Path) -> list[Path]:
     """List the files of the library that a file imports, wherever in it the import stands."""
+    return _imports_of_code(file, file.stat().st_mtime_ns, library)
+
+
+@functools.cache
+def _imports_of_code(file: Path, modified: int, library: Path) -> list[Path]:
     found: list[Path] = []
-    for node in ast.walk(_parse(file)):
+    for node in ast.walk(_tree(file, modified)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 head, *rest = alias.name.split(".")
