@@ -1,7 +1,8 @@
 """Whether the intervals cover and the tests keep their level: simulated, where the truth is known.
 
     .venv/bin/python benchmarks/calibration.py                          the table
-    .venv/bin/python benchmarks/calibration.py --write --figure docs/calibration.svg    into docs/evidence.md, and drawn
+    .venv/bin/python benchmarks/calibration.py --write                  and into docs/evidence.md
+    .venv/bin/python benchmarks/calibration.py --figure docs/calibration.svg    what stands there, drawn
     .venv/bin/python benchmarks/calibration.py --runs 100               quicker, and less sure
 
 Questions of a page are alike, both checkpoints find the same questions hard, neighbouring layers agree, and paragraphs
@@ -23,6 +24,7 @@ from pairprobe.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evidence.md"
+MARKS = r"(<!-- calibration: begin -->\n)(.*)(<!-- calibration: end -->)"
 PAGES = (10, 20, 40, 80, 160, 320)
 LAYERS, FAMILIES = 7, 10  # of the demo: a family is a task and a measure
 RESAMPLES, LEVEL = 1000, 0.05
@@ -137,52 +139,56 @@ def simulate(runs: int) -> list[dict]:
     return rows
 
 
-def figure(rows: list[dict], path: str, runs: int) -> None:
-    """Draw coverage, false alarms and power by the number of questions."""
-    panels = {
-        "Coverage of 95 % intervals (%)": ([key for key in rows[0] if key.startswith("coverage")], 95, (84, 100)),
-        "False alarms (%)": (["any of 70, Holm", "equal, wrongly", "a gap, wrongly"], 5, (0, 20)),
-        "Differences found (%)": ([key for key in rows[0] if key.endswith("found")], 80, (0, 100)),
-    }
-    with plt.rc_context(plotting.STYLE):
-        drawn, grid = plt.subplots(1, len(panels), figsize=(7.0, 2.9), layout="constrained")
-        for axes, (title, (keys, wanted, limits)) in zip(grid, panels.items(), strict=True):
-            for key in keys:
-                x, y = [row["questions"] for row in rows], [100 * row[key] for row in rows]
-                axes.plot(x, y, **plotting.appearance(key, keys, {}), label=key, clip_on=False)
-            axes.axhline(wanted, color="#777777", linewidth=0.9, linestyle=":")
-            axes.set(xscale="log", xlabel="Questions", ylim=limits)
-            axes.set_xticks([row["questions"] for row in rows], [str(row["questions"]) for row in rows])
-            axes.minorticks_off()
-            axes.set_title(title)
-            plotting.grid_lines(axes)
-            axes.legend(fontsize=6.5, loc="lower right" if wanted != 5 else "upper right")
-        plotting.save(drawn, [path])
-
-
 def table(rows: list[dict]) -> str:
-    fields = list(rows[0])
-    lines = (
-        [str(row[key]) if key in ("pages", "questions") else f"{100 * row[key]:.1f}" for key in fields] for row in rows
-    )
+    fields, numbers = list(rows[0]), ("pages", "questions")
+    lines = ([str(row[key]) if key in numbers else f"{100 * row[key]:.1f}" for key in fields] for row in rows)
     # Turned on its side: sizes are the columns.
     turned = list(zip(fields, *lines, strict=True))
     return markdown(turned[0], turned[1:], turned[0][1:])
 
 
+def read(page: str) -> dict[str, list[float]]:
+    """Read the table of the page back: each line's numbers, by its name."""
+    lines = re.search(MARKS, page, re.DOTALL)[2].splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return {name: [float(number) for number in numbers] for name, *numbers in (cells[0], *cells[2:])}
+
+
+def figure(found: dict[str, list[float]], path: str) -> None:
+    """Draw coverage, false alarms and power by the number of questions."""
+    panels = {
+        "Coverage of 95 % intervals (%)": ([key for key in found if key.startswith("coverage")], 95, (84, 100)),
+        "False alarms (%)": (["any of 70, Holm", "equal, wrongly", "a gap, wrongly"], 5, (0, 20)),
+        "Differences found (%)": ([key for key in found if key.endswith("found")], 80, (0, 100)),
+    }
+    with plt.rc_context(plotting.STYLE):
+        drawn, grid = plt.subplots(1, len(panels), figsize=(7.0, 3.0), layout="constrained")
+        for axes, (title, (keys, wanted, limits)) in zip(grid, panels.items(), strict=True):
+            for key in keys:
+                axes.plot(found["questions"], found[key], **plotting.appearance(key, keys, {}), label=key, clip_on=False)
+            axes.axhline(wanted, color="#777777", linewidth=0.9, linestyle=":")
+            axes.set(xscale="log", xlabel="Questions", ylim=limits)
+            axes.set_xticks(found["questions"], [f"{number:.0f}" for number in found["questions"]])
+            axes.minorticks_off()
+            axes.set_title(title)
+            plotting.grid_lines(axes)
+        plotting.legends_below(drawn, [(axes, axes.get_lines()[:-1]) for axes in grid], 2.2)
+        plotting.save(drawn, [path])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=500, help="simulated data sets of each size")
-    parser.add_argument("--figure", help="a file to draw to")
+    parser.add_argument("--figure", help=f"draw what stands in {PAGE.relative_to(ROOT)}, and simulate nothing")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.relative_to(ROOT)}")
     given = parser.parse_args()
-    rows = simulate(given.runs)
-    print(table(rows))
-    if given.write:
-        marks = r"(<!-- calibration: begin -->\n).*(<!-- calibration: end -->)"
-        PAGE.write_text(re.sub(marks, lambda found: found[1] + table(rows) + found[2], PAGE.read_text(), flags=re.DOTALL))
     if given.figure:
-        figure(rows, given.figure, given.runs)
+        figure(read(PAGE.read_text()), given.figure)
+        return
+    found = table(simulate(given.runs))
+    print(found)
+    if given.write:
+        PAGE.write_text(re.sub(MARKS, lambda mark: mark[1] + found + mark[3], PAGE.read_text(), flags=re.DOTALL))
 
 
 if __name__ == "__main__":

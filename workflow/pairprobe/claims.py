@@ -17,7 +17,7 @@ from pairprobe.inference import Bootstrap, clusters_needed
 
 SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 # With fewer clusters no interval is to be trusted (benchmarks/calibration.py), and nothing is decided.
-FEWEST = 10
+FEWEST = 20
 # Of the paper's twelve layers, five are the lower ones.
 PAPERS_LOWER = 5 / 12
 

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe import plotting
 from pairprobe.claims import CONTRADICTED, SUPPORTED, UNDECIDED
+from pairprobe.controls import NONE
 from pairprobe.evidence import VARIANT_FIELDS
 from pairprobe.tables import label_of, read_tsv
 
@@ -37,7 +38,8 @@ def draw_variants(
             _draw(axes, [row for row in rows if row["task"] == task], variants)
             axes.set_title(label_of(task, labels), fontweight="bold")
             axes.set_xlabel("Difference (points)")
-        grid[0, 0].set_yticks(range(len(variants)), [label_of(name, labels) for name in variants])
+        named = {NONE: "As it is", **labels}
+        grid[0, 0].set_yticks(range(len(variants)), [label_of(name, named) for name in variants])
         grid[0, 0].set_ylim(len(variants) - 0.5, -0.5)
         figure.suptitle(
             f"{label_of(pair[1], labels)} − {label_of(pair[0], labels)}, mean of the upper layers", fontsize=8.5
