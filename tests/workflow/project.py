@@ -1,11 +1,13 @@
 """A private copy of the project, and Snakemake run in it."""
 
 import importlib.util
+import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import yaml
@@ -67,7 +69,35 @@ def invocation(
 
 def snakemake(project: Path, config: str, *arguments: str, **settings) -> subprocess.CompletedProcess:
     call = invocation(project, config, *arguments, **settings)
-    return subprocess.run(**call, capture_output=True, text=True, check=False)
+    return _dry_run(**call) if "-n" in arguments else subprocess.run(**call, capture_output=True, text=True, check=False)
+
+
+# Importing Snakemake takes as long as a dry run, and there are many: a process that has imported it forks for each.
+_SERVER = multiprocessing.get_context("forkserver")
+_SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.workflow", "snakemake.dag"])
+
+
+def _dry_run(args: list[str], cwd: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as said:
+        process = _SERVER.Process(target=_be_snakemake, args=(args[3:], cwd, env, said.name))
+        process.start()
+        process.join()
+        return subprocess.CompletedProcess(args, process.exitcode, said.read(), "")
+
+
+def _be_snakemake(arguments: list[str], cwd: Path, env: dict[str, str], said: str) -> None:
+    with open(said, "wb") as sink:
+        for stream in (1, 2):
+            os.dup2(sink.fileno(), stream)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    # The copy's own library, as PYTHONPATH has it; this process has begun already.
+    sys.path.insert(0, env["PYTHONPATH"])
+    sys.argv = ["snakemake", *arguments]
+    from snakemake.cli import main
+
+    main(arguments)
 
 
 def completed(project: Path, config: str, *arguments: str, **settings) -> str:

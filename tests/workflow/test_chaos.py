@@ -16,7 +16,6 @@ TRAINING = ("finetune_checkpoint",)
 PLAN = [
     ("SIGKILL of Snakemake", within(TRAINING, 1)),
     ("SIGKILL of all", while_saving),
-    ("time limit of a job", within(TRAINING, 1)),
     ("full disk", after_starts(1, 0.5)),
     ("SIGINT to all (Ctrl-C)", after_starts(1, 0.1)),
 ]

@@ -165,8 +165,8 @@ def squad(tmp_path_factory):
 def nq_dev(tmp_path_factory):
     data = hubs.natural_questions(NQ_PAGES)
     file = sorted(next(iter(data.values())))[3]
-    # The figures are those of the other one.
-    return run_whole("nq-dev", tmp_path_factory.mktemp("nq"), data, "model.safetensors", file, "tables", "rankings")
+    # From the activations on it is as the other one, which has no long answers.
+    return run_whole("nq-dev", tmp_path_factory.mktemp("nq"), data, "model.safetensors", file, "evaluation", "probing_sets")
 
 
 @pytest.fixture(params=["squad", "nq-dev"])
@@ -187,9 +187,9 @@ def test_nothing_half_written_is_left(whole):
     assert not list(whole.project.rglob("*.partial*"))
 
 
-def test_every_task_of_both_checkpoints_has_percentages_in_every_layer(whole):
+def test_every_task_of_both_checkpoints_has_percentages_in_every_layer(squad):
     """Both are compared on the same pairs, and no task is without any on these pages."""
-    found = {(row["checkpoint"], row["task"], row["measure"], row["layer"]): row for row in whole.rows("percentages.tsv")}
+    found = {(row["checkpoint"], row["task"], row["measure"], row["layer"]): row for row in squad.rows("percentages.tsv")}
     measures = {task: ("start", "end") if task == "boundary" else ("cosine", "euclidean") for task in TASKS}
     wanted = {
         (checkpoint, task, measure, str(layer))
@@ -203,7 +203,7 @@ def test_every_task_of_both_checkpoints_has_percentages_in_every_layer(whole):
         assert 0 <= float(row["percentage"]) <= 100
         assert 0 < int(row["pairs"]) == int(found["pretrained", task, measure, layer]["pairs"])
         if task != "boundary":
-            lines = (whole.results / "probing_sets" / f"{task}.jsonl").read_text().splitlines()
+            lines = (squad.results / "probing_sets" / f"{task}.jsonl").read_text().splitlines()
             assert int(row["pairs"]) == len(lines)
     assert found["pretrained", "answer_type", "cosine", "2"] != found["finetuned", "answer_type", "cosine", "2"]
 
@@ -368,16 +368,15 @@ def _storage(whole: Whole) -> tuple[str, ...]:
 
 def test_without_results_and_the_hub_the_downloads_and_the_cache_are_enough(squad):
     """The last of this configuration's tests: its results go."""
-    before = {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")}
+    before = (squad.results / "examples" / "probe.jsonl.gz").read_bytes()
     weights = (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes()
     shutil.rmtree(squad.results)
     environment = squad.environment | {"HF_HUB_OFFLINE": "1"}
-    targets = ("--", "probing_sets", "checkpoints")
-    wanted = {"read_questions": 1, "partition_examples": 1, "prepare_wordnet": 1, "build_probing_set": 5}
-    wanted |= {"tabulate_probing_sets": 1, "fetch_checkpoint": 2}
+    targets = ("--", "results/squad/examples/probe.jsonl.gz", "checkpoints")
+    wanted = {"read_questions": 1, "partition_examples": 1, "fetch_checkpoint": 2}
     assert planned(squad.project, f"{squad.config} {ONE_OF_EACH}", *targets, environment=environment) == wanted
     completed(squad.project, f"{squad.config} {ONE_OF_EACH}", *targets, environment=environment)
-    assert {path.name: path.read_bytes() for path in (squad.results / "probing_sets").glob("*.jsonl")} == before
+    assert (squad.results / "examples" / "probe.jsonl.gz").read_bytes() == before
     assert (squad.results / "checkpoints" / "finetuned" / "model.safetensors").read_bytes() == weights
     shutil.rmtree(squad.project / "downloads")
     completed(squad.project, f"{squad.config} {ONE_OF_EACH}", "--", "downloads", environment=environment)
