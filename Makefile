@@ -9,7 +9,7 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slurm lint figures precision chaos clean
+.PHONY: help demo test test-slow test-slurm lint figures precision chaos clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,8 +33,11 @@ demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=.
 figures: $(VENV)/installed ## Draw the figures of the demo again where something has changed
 	@$(SNAKEMAKE) figures
 
-test: $(VENV)/installed lint ## Run the whole test suite
+test: $(VENV)/installed lint ## Run the test suite, in ten minutes on two cores
 	$(VENV)/bin/pytest
+
+test-slow: $(VENV)/installed ## Run the tests that need a run of their own: faults, controls
+	$(VENV)/bin/pytest -m slow
 
 test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here (root, Debian; else skipped; FAULTS=1 for faults, too)
 	@$(VENV)/bin/python tests/slurm/run.py --config config/config.yaml $(if $(FAULTS),--faults)

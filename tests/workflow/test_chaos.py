@@ -24,6 +24,7 @@ AGAIN = [f"{kind}/finetuned" for kind in ("checkpoints", "activations", "ranking
 AGAIN += ["training", "percentages.tsv", "figures"]
 
 
+@pytest.mark.slow
 def test_whatever_strikes_a_run_the_next_one_completes_it_and_repeats_no_finished_job(tmp_path):
     config = projects.tiny_config(projects.tiny_encoder(tmp_path / "encoder")) | {"tasks": ["answer_type"]}
     config["finetuning"] |= {"epochs": 2, "save_steps": 5}

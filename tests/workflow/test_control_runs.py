@@ -7,6 +7,7 @@ import yaml
 from pairprobe.controls import FIELDS, VARIANTS
 from pairprobe.tables import read_tsv
 
+pytestmark = pytest.mark.slow
 CONFIG = "config/tiny.yaml"
 RESULTS = "results/tiny"
 TABLE = f"{RESULTS}/tables/controls.tsv"
