@@ -151,10 +151,23 @@ def test_a_word_s_vector_is_that_of_its_first_or_last_subtoken(examples, referen
     assert np.abs(found["kinds"][:, 2] - real["kinds"][:, 2]).max() > 0.01
 
 
+def pooled(pieces, counts, pooling):
+    return activations.pooled(pieces[None], activations.Pieces.of(counts, np.arange(len(pieces)), pooling))
+
+
+def test_the_mean_is_that_of_each_word_s_subtokens():
+    rng = np.random.default_rng(0)
+    counts = np.array([2, 1, 0, 4, 1, 3])
+    pieces = torch.from_numpy(rng.normal(size=(11, 4)))
+    ends = np.cumsum(counts)
+    wanted = [pieces[end - count : end].mean(0).numpy() for count, end in zip(counts, ends, strict=True) if count]
+    np.testing.assert_allclose(pooled(pieces, counts, "mean")[counts > 0], wanted, rtol=1e-6)
+
+
 def test_the_first_the_last_and_the_mean_of_one_subtoken_are_the_same():
     rng = torch.Generator().manual_seed(0)
     pieces, counts = torch.randn(7, 4, generator=rng), np.array([1, 0, 3, 1, 2, 0])
-    first, last, mean = (activations.pooled(pieces, counts, pooling) for pooling in ("first", "last", "mean"))
+    first, last, mean = (pooled(pieces, counts, pooling) for pooling in ("first", "last", "mean"))
     assert torch.equal(first[[0, 3]], pieces[[0, 4]])
     assert torch.equal(first[[2, 4]], pieces[[1, 5]])
     assert torch.equal(last[[2, 4]], pieces[[3, 6]])
@@ -163,9 +176,9 @@ def test_the_first_the_last_and_the_mean_of_one_subtoken_are_the_same():
         assert not torch.equal(other[[2, 4]], first[[2, 4]])
 
 
-@pytest.mark.parametrize("pooling", ["first", "last"])
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
 def test_words_without_any_subtoken_can_be_pooled(pooling):
-    assert activations.pooled(torch.zeros(0, 4), np.array([0, 0]), pooling).shape == (2, 4)
+    assert pooled(torch.zeros(1, 4), np.array([0, 0]), pooling).shape == (2, 4)
 
 
 def test_question_and_passage_are_told_apart(tiny, examples, tmp_path):
@@ -492,6 +505,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_pat
         yield from layers
 
     monkeypatch.setattr(activations, "hidden_states", small)
+    monkeypatch.setattr(activations, "ENOUGH", 100_000)
     caplog.set_level(logging.WARNING, "pairprobe")
     assert_same(read(extract(tiny, examples, tmp_path / "b.h5")), wanted)
     assert [line.split(";")[1] for line in caplog.messages] == [" trying 8", " trying 4", " trying 2"]

@@ -1,21 +1,22 @@
 """The extractor: one forward pass an example, every layer's word vectors straight into the HDF5 store.
 
-Examples go through in batches of like length; a word's vector is the mean of its subtokens' hidden states (for controls,
-that of its first or last one); memory holds one window of examples and one batch of hidden states, whatever the number of
-examples.
+Examples go through in batches of like length, several batches side by side, each on a core of its own from forward pass
+to file. A word's vector is the mean of its subtokens' hidden states (for controls, that of its first or last one). Memory
+holds two windows of encoded examples, and of hidden states a batch for each core, whatever the number of examples.
 """
 
 import hashlib
 import itertools
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import transformers
 
-from pairprobe import checkpoints, devices, files, store
+from pairprobe import checkpoints, devices, files, kernels, store
 from pairprobe.encoding import Encoding, check_alignment, encode
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, answer_sentence, dealt, read_examples
@@ -27,7 +28,9 @@ VIEWS = ("paragraph", "sentence", "paragraph_first", "paragraph_last")
 POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
 
 # How many examples are encoded and sorted by length at a time.
-WINDOW = 1024
+WINDOW = 8192
+# A batch of so many subtokens is as good as a larger one: it ends where longer or shorter examples would need padding.
+ENOUGH = 512
 # How many are looked at, before anything is computed, for whether words and subtokens belong together.
 CHECKED = 32
 
@@ -69,19 +72,19 @@ def extract(
     """Write the activations of one shard of the examples: of those that ``examples.dealt`` gives to it.
 
     checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
-    ones included; a longer example is left out and listed. code: the digests of the code that computes. Uses a GPU where
-    there is one. Where memory runs out, batches are halved.
+    ones included; a longer example is left out and listed. threads: how many batches are computed side by side (None: as
+    many as PyTorch has threads). code: the digests of the code that computes. Uses a GPU where there is one. Where memory
+    runs out, batches are halved.
 
     What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
     taken over: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are
     not finite or do not fit the storage type; then nothing is changed at ``path``.
     """
-    if threads:
-        torch.set_num_threads(threads)
     device = devices.claim()
     precision = devices.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
     model = checkpoints.load_encoder(checkpoint, precision, device)
+    kernels.speed_up(model, device)
     limit = min(max_length, tokenizer.model_max_length, checkpoints.longest(model))
 
     def mine() -> Iterator[Viewed]:
@@ -92,7 +95,8 @@ def extract(
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
     attributes["stands_on"] = _stands_on(attributes, device, code)
     with store.Kept(files.former(path), attributes["stands_on"], storage) as kept:
-        index = _measured(mine(), kept, tokenizer, limit)
+        encoder = _Encoder(tokenizer)
+        index = _measured(mine(), kept, encoder, limit)
         for example_id in index.left_out:
             log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
         layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
@@ -100,9 +104,10 @@ def extract(
             files.whole(path) as temporary,
             store.create(temporary, layers, hidden, storage, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
+            devices.side_by_side(threads, device) as pool,
         ):
             pooling = POOLING.get(view, "mean")
-            run = _Extraction(model, tokenizer, batch_size, device, writer, index, progress, pooling)
+            run = _Extraction(model, encoder, batch_size, device, writer, index, progress, pooling, pool)
             run(mine(), kept)
     log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
     log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
@@ -116,12 +121,29 @@ def _stands_on(attributes: dict, device: str, code: dict | None) -> str:
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _measured(rows: Iterable[Viewed], kept: store.Kept, tokenizer, limit: int) -> store.Index:
+class _Encoder:
+    """A tokenizer that need not encode anything twice, as long as all fits into a window."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        self._done: dict[str, Encoding] | None = {}
+
+    def __call__(self, rows: list[Viewed]) -> list[Encoding]:
+        if self._done is not None and all(each.content in self._done for each in rows):
+            return [self._done[each.content] for each in rows]
+        found = encode(self.tokenizer, [each.question for each in rows], [each.passage for each in rows])
+        if self._done is not None:
+            self._done |= {each.content: encoding for each, encoding in zip(rows, found, strict=True)}
+            self._done = self._done if len(self._done) <= WINDOW else None
+        return found
+
+
+def _measured(rows: Iterable[Viewed], kept: store.Kept, encoder: _Encoder, limit: int) -> store.Index:
     """Say what the store will hold; only what was not kept is encoded for that."""
     index = store.Index()
     for window in _windows(rows):
         new = [each for each in window if each.content not in kept]
-        lengths = {each.content: len(encoding) for each, encoding in zip(new, _encode(tokenizer, new), strict=True)}
+        lengths = {each.content: len(encoding) for each, encoding in zip(new, encoder(new), strict=True)}
         for each in window:
             if each.content in kept.left_out or lengths.get(each.content, 0) > limit:
                 index.left_out.append(each.example_id)
@@ -137,26 +159,23 @@ def _windows(rows: Iterable[Viewed]) -> Iterator[list[Viewed]]:
         yield window
 
 
-def _encode(tokenizer, rows: list[Viewed]) -> list[Encoding]:
-    return encode(tokenizer, [each.question for each in rows], [each.passage for each in rows]) if rows else []
-
-
 class _Extraction:
     """Fills a store: with what was kept, and with what the model gives for the rest."""
 
     def __init__(
         self,
         model,
-        tokenizer,
+        encoder: _Encoder,
         batch_size: int,
         device: str,
         writer: store.Writer,
         index: store.Index,
-        progress,
+        progress: Progress,
         pooling: str,
+        pool: Executor,
     ):
-        self.model, self.tokenizer, self.device, self.writer, self.progress = model, tokenizer, device, writer, progress
-        self.pooling = pooling
+        self.model, self.encoder, self.device, self.writer, self.progress = model, encoder, device, writer, progress
+        self.pooling, self.pool = pooling, pool
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batches = devices.Batches(batch_size, "examples")
         self.batch_size, self.alike = batch_size, padding_shows(model, device)
@@ -165,12 +184,18 @@ class _Extraction:
             log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
     def __call__(self, rows: Iterable[Viewed], kept: store.Kept) -> None:
+        running: list[Future] = []
         for window in _windows(rows):
             new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
-            encodings = _encode(self.tokenizer, new)
-            items = sorted((len(e), i, new[i].example_id, e) for i, e in enumerate(encodings))
-            for batch in _batched(items, self.batch_size, self.alike):
-                self.batches(self._run, batch)
+            # While this window is encoded, the one before is computed.
+            encodings = self.encoder(new)
+            self._finish(running)
+            # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
+            items = sorted(((len(e), i, new[i].example_id, e) for i, e in enumerate(encodings)), reverse=True)
+            running = [
+                self.pool.submit(self.batches, self._run, batch) for batch in _batched(items, self.batch_size, self.alike)
+            ]
+        self._finish(running)
 
     def _take_over(self, each: Viewed, kept: store.Kept) -> bool:
         vectors = kept.read(each.content)
@@ -181,23 +206,38 @@ class _Extraction:
         self.progress.update()
         return True
 
-    def _run(self, batch: list) -> list:
+    def _run(self, batch: list) -> list[tuple[int, int]]:
+        """Returns of each example, in one forward pass, its subtokens and its share in the number of passes."""
         places, encodings = [self.place[example_id] for _, _, example_id, _ in batch], [e for *_, e in batch]
         layers = hidden_states(self.model, encodings, self.device)
         write_batch(self.writer, batch[0][2], places, encodings, layers, self.pooling)
-        self.progress.update(len(batch))
-        self.computed += len(batch)
-        self.subtokens += sum(map(len, encodings))
-        self.passes += 1
-        return batch
+        return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
+
+    def _finish(self, running: list[Future]) -> None:
+        """Wait for batches, and count them; raises what one of them raised."""
+        for future in running:
+            done = future.result()
+            self.computed += len(done)
+            self.subtokens += sum(subtokens for subtokens, _ in done)
+            self.passes += sum(passes for _, passes in done)
+            self.progress.update(len(done))
 
 
 def _batched(items: list, size: int, alike: bool) -> Iterator[list]:
-    """Cut a sorted list into batches; alike: none of them has items of different lengths, ``item[0]``."""
-    groups = (list(group) for _, group in itertools.groupby(items, lambda item: item[0])) if alike else [items]
-    for group in groups:
-        for start in range(0, len(group), size):
-            yield group[start : start + size]
+    """Cut a list that is sorted by length, ``item[0]``, into batches; alike: none of them has items of different lengths.
+
+    Without padding there is nothing to mask, so that a batch also ends where another length begins, if it has ``ENOUGH``
+    subtokens.
+    """
+    batch: list = []
+    for item in items:
+        other = batch and item[0] != batch[-1][0]
+        if len(batch) == size or (other and (alike or sum(each[0] for each in batch) >= ENOUGH)):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
 def padding_shows(model, device: str) -> bool:
@@ -222,49 +262,74 @@ def viewed(examples: Iterable[Example], view: str) -> Iterator[Viewed]:
 
 
 def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
-    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in float32.
+    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in the model's type.
 
     Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
     """
-    longest = max(len(encoding) for encoding in encodings)
-    pad = model.config.pad_token_id or 0
-    ids = torch.full((len(encodings), longest), pad)
-    segments = torch.zeros_like(ids)
-    mask = torch.zeros_like(ids)
+    shape = len(encodings), max(len(encoding) for encoding in encodings)
+    ids = np.full(shape, model.config.pad_token_id or 0, np.int64)
+    segments, mask = np.zeros_like(ids), np.zeros_like(ids)
     for i, encoding in enumerate(encodings):
-        ids[i, : len(encoding)] = torch.from_numpy(encoding.input_ids)
+        ids[i, : len(encoding)] = encoding.input_ids
         mask[i, : len(encoding)] = 1
         if encoding.token_type_ids is not None:
-            segments[i, : len(encoding)] = torch.from_numpy(encoding.token_type_ids)
-    inputs = {"input_ids": ids.to(device), "attention_mask": mask.to(device)}
+            segments[i, : len(encoding)] = encoding.token_type_ids
+    inputs = {"input_ids": ids, "attention_mask": mask}
     if encodings[0].token_type_ids is not None:
-        inputs["token_type_ids"] = segments.to(device)
+        inputs["token_type_ids"] = segments
+    inputs = {name: torch.from_numpy(values).to(device) for name, values in inputs.items()}
     with torch.inference_mode():
         layers = model(**inputs, output_hidden_states=True).hidden_states
     found = [tuple(layer.shape) for layer in layers]
-    wanted = [(*ids.shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
+    wanted = [(*shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
     if found != wanted:
         raise InputError(
             f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
             f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
         )
-    for layer in layers:
-        yield layer.float()
+    yield from layers
 
 
-def pooled(pieces: torch.Tensor, counts: np.ndarray, pooling: str) -> torch.Tensor:
-    """Return a vector for each word, (words, hidden): the mean of its subtokens, or the first or last of them.
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """Where the subtokens of a batch's words are in its hidden states, taken as (examples * subtokens, hidden).
 
-    pieces: (subtokens, hidden), word after word; counts: (words,), how many are whose. pooling: "mean", "first" or "last".
-    What a word without subtokens gets is of no meaning.
+    first: (words,), the row of each word's first subtoken, or of its last; of no meaning where it has none. more: of the
+    words that have a second subtoken, a third, ..., which words these are, and the rows; empty where one alone is wanted.
+    counts: (words,), how many subtokens a word has.
     """
-    lengths = torch.from_numpy(counts).to(pieces.device)
-    if pooling == "mean":
-        return torch.segment_reduce(pieces, "mean", lengths=lengths, axis=0, unsafe=True)
-    ends = lengths.cumsum(0)
-    chosen = ends - lengths if pooling == "first" else ends - 1
-    words = pieces.new_zeros(len(counts), pieces.shape[1])
-    words[lengths > 0] = pieces[chosen[lengths > 0]]
+
+    counts: np.ndarray
+    first: torch.Tensor
+    more: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+
+    @staticmethod
+    def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "Pieces":
+        """rows: (subtokens,), where the subtokens are, word after word. pooling: "mean", "first" or "last"."""
+        ends = np.cumsum(counts)
+        chosen = ends - 1 if pooling == "last" else ends - counts
+        more = []
+        for k in range(1, counts.max(initial=0) if pooling == "mean" else 0):
+            words = np.flatnonzero(counts > k)
+            more.append((torch.from_numpy(words), torch.from_numpy(rows[chosen[words] + k])))
+        # One row more for words at the end that have none.
+        return Pieces(counts, torch.from_numpy(np.append(rows, 0)[chosen]), more)
+
+
+def pooled(layer: torch.Tensor, pieces: Pieces) -> torch.Tensor:
+    """Return a vector for each word, (words, hidden), in float32: the mean of its subtokens, or one of them.
+
+    layer: (examples, subtokens, hidden). What a word without subtokens gets is of no meaning.
+    """
+    rows = layer.reshape(-1, layer.shape[-1])
+    words = rows.index_select(0, pieces.first.to(rows.device)).float()
+    for which, where in pieces.more:
+        words.index_add_(0, which.to(rows.device), rows.index_select(0, where.to(rows.device)).float())
+    if pieces.more:
+        several = pieces.more[0][0]
+        counts = torch.from_numpy(pieces.counts)[several].to(words)
+        several = several.to(rows.device)
+        words[several] = words[several] / counts[:, None]
     return words
 
 
@@ -278,21 +343,31 @@ def write_batch(
 ) -> None:
     """Pool the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
 
-    name: of the first example, by which errors call the batch. pooling: see ``pooled``.
+    name: of the first example, by which errors call the batch. pooling: "mean", "first" or "last" of its subtokens.
     """
     counts = np.concatenate([encoding.subtokens() for encoding in encodings])
     longest = max(len(encoding) for encoding in encodings)
     rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
+    pieces = Pieces.of(counts, rows, pooling)
+    nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
     edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
     for number, layer in enumerate(layers):
-        pieces = layer.reshape(-1, layer.shape[-1])[torch.from_numpy(rows).to(layer.device)]
-        words = pooled(pieces, counts, pooling).cpu().numpy()
-        words[counts == 0] = np.nan
-        words = words.astype(writer.dtype)
-        if not np.isfinite(words[counts > 0]).all():
+        vectors = pooled(layer, pieces)
+        if not _fits(vectors if not len(nothing) else vectors[known.to(vectors.device)], dtype):
             raise InputError(
                 f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "
                 f"{writer.dtype}. Set activations.precision and activations.storage to float32."
             )
+        vectors = vectors.to(dtype).cpu().numpy()
+        vectors[nothing] = np.nan
         for i, place in enumerate(places):
-            writer.write(number, place, words[edges[i] : edges[i + 1]])
+            writer.write(number, place, vectors[edges[i] : edges[i + 1]])
+
+
+def _fits(vectors: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Whether all numbers are finite, also in another type. One pass: NaN is least and greatest, and less than nothing."""
+    if not vectors.numel():
+        return True
+    least, greatest = torch.aminmax(vectors)
+    limit = torch.finfo(dtype).max
+    return bool(-limit <= least) and bool(greatest <= limit)
