@@ -73,7 +73,7 @@ def test_a_tie_is_not_below():
 
 
 def test_similarities_are_those_worked_by_hand():
-    anchor, others = np.array([[1, 0]]), np.array([[[3, 4], [1, 0], [0, 2], [-5, 0]]])
+    anchor, others = np.array([[1.0, 0]]), np.array([[[3.0, 4], [1, 0], [0, 2], [-5, 0]]])
     assert cosine(anchor, others).tolist() == [[0.6, 1, 0, -1]]
     assert euclidean(anchor, others).tolist() == [[-math.sqrt(20), 0, -math.sqrt(5), -6]]
 

@@ -112,7 +112,7 @@ whole_numbers = st.integers(-8, 8)
 def test_without_the_mean_no_distance_changes(mean, anchor, others):
     space = Space(mean, np.zeros((2, 0, 3)), np.zeros((2, 0)))
     moved = euclidean(without_mean(space, anchor)[:, 0], without_mean(space, others))
-    assert (moved == euclidean(anchor[:, 0], others)).all()
+    assert (moved == euclidean(anchor[:, 0].astype(np.float64), others.astype(np.float64))).all()
 
 
 def test_a_hundredth_of_the_width_is_dominant():

@@ -54,6 +54,15 @@ def test_half_precision_is_read_as_float32(tmp_path):
         assert file["activations"].dtype == np.float16
 
 
+def test_every_number_of_float16_is_read_as_numpy_reads_it():
+    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    found, wanted = store.in_float32(numbers), numbers.astype(np.float32)
+    known = ~np.isnan(numbers)
+    np.testing.assert_array_equal(found[known].view(np.uint32), wanted[known].view(np.uint32))
+    assert np.isnan(found[~known]).all()
+    assert found.dtype == np.float32
+
+
 def test_shards_are_read_as_one(tmp_path):
     write(tmp_path / "a.h5", left_out=["x"])
     other = write(tmp_path / "b.h5", ids=["c"], sizes=[6], questions=[2], left_out=["y"])

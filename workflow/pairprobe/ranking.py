@@ -17,30 +17,42 @@ PERCENTAGE_FIELDS = (
 
 
 def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Cosine similarity of an anchor with each of several vectors.
+    """Cosine similarity of an anchor with each of several vectors, in each layer.
 
-    anchor: (layers, hidden), others: (layers, n, hidden). Returns (layers, n), float64.
+    anchor: (..., hidden), others: (..., n, hidden), of any floating type, in which all is computed. Returns (..., n). What
+    a vector gets depends on it and the anchor alone, not on which others there are: equal vectors tie.
     """
-    anchor, others = anchor.astype(np.float64), others.astype(np.float64)
-    dots = np.einsum("lh,lnh->ln", anchor, others)
-    return dots / (np.linalg.norm(anchor, axis=-1)[:, None] * np.linalg.norm(others, axis=-1))
+    dots = np.vecdot(others, anchor[..., None, :])
+    return dots / (np.sqrt(np.vecdot(anchor, anchor))[..., None] * np.sqrt(np.vecdot(others, others)))
 
 
 def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Negative Euclidean distance, so that larger is closer. Shapes as ``cosine``."""
-    return -np.linalg.norm(others.astype(np.float64) - anchor.astype(np.float64)[:, None], axis=-1)
+    """Negative Euclidean distance, so that larger is closer. Shapes and types as ``cosine``."""
+    if others.ndim > 2:  # layer by layer, so that the differences stay in the cache
+        return np.stack([euclidean(*of_layer) for of_layer in zip(anchor, others, strict=True)])
+    # Not by way of the dot product, which is faster but blind to the distance of vectors that are nearly the same.
+    apart = others - anchor
+    return -np.sqrt(np.vecdot(apart, apart))
 
 
 MEASURES = {"cosine": cosine, "euclidean": euclidean}
 
 
+def similarities(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Similarities of an anchor with each of several vectors, by each measure, in the order of ``MEASURES``.
+
+    Shapes and types as ``cosine``. Returns (measures, ..., n).
+    """
+    return np.stack([similarity(anchor, others) for similarity in MEASURES.values()])
+
+
 def outranked(match: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the unmatching similarities below, and equal to, the matching one.
 
-    match: (layers,), others: (layers, unmatching). Returns (below, ties), each (layers,).
+    match: (..., layers), others: (..., layers, unmatching). Returns (below, ties), each (..., layers).
     Equation 1 of the paper: a tie is not below.
     """
-    return (others < match[:, None]).sum(1), (others == match[:, None]).sum(1)
+    return (others < match[..., None]).sum(-1), (others == match[..., None]).sum(-1)
 
 
 def paragraph_words(paragraph: list[str], vectors: np.ndarray, punctuation: bool) -> np.ndarray:
@@ -93,21 +105,26 @@ def rank_pair(
         counted &= ~others | among
         others &= among
     side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    # The matching phrase stands first, the unmatching words after it: one call for both.
-    candidates = np.concatenate([vectors[:, match].mean(1, keepdims=True), vectors[:, others]], axis=1)
-    return _ranked(side[:, anchor].mean(1), candidates, int(counted.sum()))
+    of_anchor = side[:, anchor].mean(1)
+    matching = similarities(of_anchor, vectors[:, match].mean(1, keepdims=True))[..., 0]
+    # Of all words, since to leave some out of the vectors would be to copy the others.
+    return ranked(matching, similarities(of_anchor, vectors)[..., others], int(counted.sum()))
 
 
 def _with_vector(vectors: np.ndarray, words: list[int]) -> list[int]:
     return [i for i in words if not np.isnan(vectors[0, i, 0])]
 
 
-def _ranked(anchor: np.ndarray, candidates: np.ndarray, para_len: int) -> Iterator[tuple]:
-    for measure, similarity in MEASURES.items():
-        similarities = similarity(anchor, candidates)
-        below, ties = outranked(similarities[:, 0], similarities[:, 1:])
-        for layer in range(len(below)):
-            yield measure, layer, int(below[layer]), int(ties[layer]), para_len, candidates.shape[1] - 1
+def ranked(matching: np.ndarray, unmatching: np.ndarray, para_len: int) -> Iterator[tuple]:
+    """Yield the rows of ``rank_pair``.
+
+    matching: (measures, layers), the similarity of anchor and match; unmatching: (measures, layers, words), that of anchor
+    and each unmatching word.
+    """
+    below, ties = (counts.tolist() for counts in outranked(matching, unmatching))
+    for measure, of_layers, tied in zip(MEASURES, below, ties, strict=True):
+        for layer, (count, tie) in enumerate(zip(of_layers, tied, strict=True)):
+            yield measure, layer, count, tie, para_len, unmatching.shape[-1]
 
 
 def rank_pairs(

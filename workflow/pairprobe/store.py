@@ -115,6 +115,30 @@ def _checksum(vectors: np.ndarray) -> int:
     return isal_zlib.crc32(np.ascontiguousarray(vectors).data.cast("B") if vectors.size else b"")
 
 
+def in_float32(vectors: np.ndarray) -> np.ndarray:
+    """Return float16 in float32, exactly as ``astype`` does and several times as fast; float32 as it is."""
+    if vectors.dtype != np.float16:
+        return vectors
+    if vectors.ndim > 2:  # layer by layer, so that what lies between stays in the cache
+        wide = np.empty(vectors.shape, np.float32)
+        for i, of_layer in enumerate(vectors):
+            wide[i] = in_float32(of_layer)
+        return wide
+    bits = vectors.view(np.uint16).astype(np.uint32)
+    signs = (bits & 0x8000) << 16
+    bits &= 0x7FFF
+    endless = bits >= 0x7C00
+    # Fraction and exponent move to where float32 has them. Its exponents count from 112 lower; the product is exact, also
+    # for numbers too small to have an exponent in float16.
+    bits <<= 13
+    wide = bits.view(np.float32)
+    wide *= np.float32(2.0**112)
+    bits |= signs
+    if endless.any():
+        wide[endless] = vectors[endless]
+    return wide
+
+
 def _digest_of_index(file: h5py.File) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in _INDEX:
@@ -249,13 +273,13 @@ class Activations:
         float32, whatever the type in the file. Raises InputError where they were damaged on disk.
         """
         shard, i = self._places[example_id]
-        vectors = shard.read(i).astype(np.float32)
+        vectors = in_float32(shard.read(i))
         return vectors[:, : shard.question_words[i]], vectors[:, shard.question_words[i] :]
 
     def layer(self, example_id: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
         """Return the vectors of one layer: question (words, hidden), passage likewise; float32. Raises as ``[]`` does."""
         shard, i = self._places[example_id]
-        vectors = shard.read(i, layer).astype(np.float32)
+        vectors = in_float32(shard.read(i, layer))
         return vectors[: shard.question_words[i]], vectors[shard.question_words[i] :]
 
     def close(self) -> None:

@@ -39,9 +39,9 @@ def of_pair(
     others = ranking.unmatching_words(paragraph, counted, paired)
     side = question_vectors if pair["anchor"]["side"] == "question" else vectors
     unmatching = np.concatenate([np.zeros(question_vectors.shape[1], bool), others])
-    candidates = np.concatenate([vectors[:, match].mean(1, keepdims=True), question_vectors, vectors], axis=1)
-    both = np.stack([similarity(side[:, anchor].mean(1), candidates) for similarity in ranking.MEASURES.values()])
-    return Shades(both[..., 0], both[..., 1:], np.stack([unmatching, unmatching]))
+    of_anchor, of_match = side[:, anchor].mean(1), vectors[:, match].mean(1, keepdims=True)
+    matching, *words = (ranking.similarities(of_anchor, each) for each in (of_match, question_vectors, vectors))
+    return Shades(matching[..., 0], np.concatenate(words, axis=-1), np.stack([unmatching, unmatching]))
 
 
 def of_pairs(
