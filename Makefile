@@ -9,7 +9,7 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm lint figures precision chaos clean
+.PHONY: help demo test test-slow test-slurm lint figures precision bench chaos clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,15 @@ lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
 
 precision: $(VENV)/installed ## Compare the probing sets with the labels (NQ="FILES" SQUAD="FILES")
 	@$(VENV)/bin/python benchmarks/precision.py $(if $(NQ),--nq $(NQ)) $(if $(SQUAD),--squad $(SQUAD))
+
+# The peer that extraction is compared with: in a folder of its own, without the old versions that it asks for.
+$(VENV)/neurox: $(VENV)/installed
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ neurox==1.0.9 || \
+		echo "NeuroX cannot be installed; its rows are left out"
+
+bench: $(VENV)/neurox ## Measure how fast all is, beside peers (QUICK=1, WRITE=1, PARTS="...", NQ=FILE)
+	@$(VENV)/bin/python benchmarks/bench.py $(PARTS) --neurox $(VENV)/neurox \
+		$(if $(QUICK),--quick) $(if $(WRITE),--write) $(if $(NQ),--nq $(NQ))
 
 chaos: $(VENV)/installed ## Kill the demo 30 times and compare (KILLS=..., SEED=...)
 	@$(VENV)/bin/python tests/workflow/chaos.py --config $(CONFIG) --kills $(KILLS) --seed $(SEED)

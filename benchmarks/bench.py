@@ -15,7 +15,8 @@ import time
 from pathlib import Path
 
 from pairprobe.errors import InputError
-from suite import PARTS, record
+from suite import record
+from suite.parts import PARTS
 from suite.settings import Settings
 
 
@@ -26,12 +27,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less data, fewer rounds")
     parser.add_argument("--nq", type=Path, metavar="FILE", help="Natural Questions in place of the bundled pages")
     parser.add_argument("--neurox", type=Path, metavar="FOLDER", help="where NeuroX is installed, if not beside the others")
-    parser.add_argument(
-        "--write", action="store_true", help=f"keep what is measured in {record.KEPT.name}, README and figures"
-    )
+    parser.add_argument("--write", action="store_true", help="keep what is measured in bench.json, README and figures")
     parser.add_argument("--out", type=Path, metavar="JSON", help="keep what is measured in this file alone")
     given = parser.parse_args()
     settings = Settings(given.rounds or (2 if given.quick else 5), given.quick, given.nq, given.neurox)
+    if given.quick and given.write:
+        parser.error("what --quick measures is not to be kept: leave out --quick or --write")
     unknown = [name for name in given.parts if not any(part.startswith(name) for part in PARTS)]
     if unknown:
         sys.exit(f"error: {unknown[0]}: no such part. There are {', '.join(PARTS)}.")

@@ -94,11 +94,11 @@ def read_log(log: Path) -> tuple[list[Job], dict[str, dict[str, float]]]:
     return linked(jobs, inputs, outputs), {jobs[key].name: found for key, found in times.items()}
 
 
-def dry_run(config: str | Path) -> list[Job]:
+def dry_run(config: str | Path, project: Path = ROOT) -> list[Job]:
     """Return all jobs of a configuration, as Snakemake plans them where nothing is there yet."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "jobs.jsonl"
-        snakemake(config, log, "--dry-run", "--forceall", "--cores", str(MANY_CORES))
+        snakemake(config, log, "--dry-run", "--forceall", "--cores", str(MANY_CORES), project=project)
         return read_log(log)[0]
 
 

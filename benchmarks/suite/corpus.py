@@ -1,4 +1,4 @@
-"""The text that is measured on: examples of the bundled pages or of a file of Natural Questions, and more of them by copying."""
+"""The text that is measured on: examples of the bundled pages or of a file of Natural Questions, and copies of them."""
 
 import dataclasses
 import random

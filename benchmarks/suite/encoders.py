@@ -59,9 +59,9 @@ class Loaded:
     @contextlib.contextmanager
     def _in_place(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(checkpoints, "load_tokenizer", lambda *_, **__: self.tokenizer))
-            stack.enter_context(mock.patch.object(checkpoints, "load_encoder", lambda *_, **__: self.model))
+            stack.enter_context(mock.patch.object(checkpoints, "load_tokenizer", return_value=self.tokenizer))
+            stack.enter_context(mock.patch.object(checkpoints, "load_encoder", return_value=self.model))
             if hasattr(activations, "folder_digest"):
-                stack.enter_context(mock.patch.object(activations, "folder_digest", lambda _: "not read"))
+                stack.enter_context(mock.patch.object(activations, "folder_digest", return_value="not read"))
             logging.getLogger("pairprobe").setLevel(logging.ERROR)
             yield

@@ -20,12 +20,12 @@ from pairprobe.store import Activations
 from pairprobe.tables import markdown
 from suite import corpus, encoders, peers, roofline
 from suite.settings import Settings
-from suite.timing import in_turn, ratio, timed
+from suite.timing import Spread, in_turn, ratio, timed
 
 # Examples of each encoder, whole and quick: a few seconds for each way.
 ENCODERS = {
     "minilm": ("MiniLM (6 layers, 384 wide)", encoders.minilm, 96, 32),
-    "bert": ("BERT-base's shape (12 layers, 768 wide, random weights)", encoders.bert_base, 32, 8),
+    "bert": ("BERT-base's shape (12 layers, 768 wide, random weights)", encoders.bert_base, 24, 8),
 }
 # How far vectors may be from those of the loop in the same type, as a share of the largest number among them.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.05}
@@ -174,7 +174,7 @@ def tell(found: dict) -> list[str]:
         "",
     ]
     for precision in encoders.PRECISIONS:
-        lines += [*_table(found, precision), ""]
+        lines += [_in_short(found, precision), "", *_table(found, precision), ""]
     checked = ", ".join(f"{apart:.1g} in {precision}" for precision, apart in found["checked"].items())
     lines.append(f"The vectors of {CHECKED} examples are those of the loop, but for {checked} (of the largest number).")
     if found.get("neurox"):
@@ -182,16 +182,25 @@ def tell(found: dict) -> list[str]:
     return lines
 
 
+def _in_short(found: dict, precision: str) -> str:
+    measured = found["measured"]
+    ours = measured[f"{OURS} {precision}"]
+    said = f"In {precision} pairprobe reaches {shares(found, precision)[OURS].written()} of the roofline"
+    others = {"NeuroX": NEUROX, "the loop, one by one": f"{LOOP} {precision}"}
+    times = [f"{ratio(measured[key], ours).written()} times {who}" for who, key in others.items() if key in measured]
+    return f"{said}; its speed is {' and '.join(times)}."
+
+
 def _table(found: dict, precision: str) -> list[str]:
     measured, of_roofline = found["measured"], shares(found, precision)
     ours = measured[f"{OURS} {precision}"]
     rates = measured[f"{PRODUCTS} {precision}"]
-    fields = (precision, "subtokens a second", "of the roofline", "pairprobe is so many times as fast")
-    limit = ratio([found["subtokens"] / found["flops"]] * len(rates), [1 / rate for rate in rates])
-    gflops = f"{ratio(rates, [1e9] * len(rates)).median:,.0f} GFLOP/s"
+    fields = (precision, "subtokens a second", "of the roofline", "pairprobe's speed by its")
+    limit = Spread.of([found["subtokens"] * rate / found["flops"] for rate in rates])
+    gflops = f"{Spread.of(rates).median / 1e9:,.0f} GFLOP/s"
     rows = [(f"roofline: {gflops} ({found['gemm'][precision]})", limit.written(0), "1", "")]
     for way, share in of_roofline.items():
         seconds = measured[NEUROX if way == NEUROX else f"{way} {precision}"]
-        speed = ratio([found["subtokens"]] * len(seconds), seconds)
+        speed = Spread.of([found["subtokens"] / each for each in seconds])
         rows.append((LABELS[way], speed.written(0), share.written(), "" if way == OURS else ratio(seconds, ours).written()))
     return markdown(fields, rows, fields[1:]).splitlines()

@@ -60,9 +60,9 @@ def one_by_one(model, tokenizer, examples: list[Example]) -> Iterator[tuple[str,
 class NeuroX:
     """NeuroX's extractor, on an encoder that is loaded already.
 
-    It reads sentences, a line each, their words apart by blanks: the question and the paragraph become one, so that it has a
-    special token less to encode than the others. It computes in float32, one sentence at a time, and prints each; what it
-    prints goes nowhere.
+    It reads sentences, a line each, their words apart by blanks: the question and the paragraph become one, so that it has
+    a special token less to encode than the others. It computes in float32, one sentence at a time, and prints each; what
+    it prints goes nowhere.
     """
 
     def __init__(self, model, tokenizer, folder: Path | None = None):

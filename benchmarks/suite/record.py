@@ -5,11 +5,18 @@ import time
 from pathlib import Path
 
 from pairprobe import files
+from suite import figures
+from suite.children import BENCHMARKS
+from suite.parts import PARTS
 from suite.settings import Settings, here, library
 
-FOLDER = Path(__file__).parents[1]
-KEPT, README = FOLDER / "bench.json", FOLDER / "README.md"
+KEPT, README = BENCHMARKS / "bench.json", BENCHMARKS / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
+EXTRACTION, GROWTH = BENCHMARKS / "extraction.svg", BENCHMARKS / "growth.svg"
+CAPTIONS = {
+    EXTRACTION: "Extraction as a share of the roofline, by encoder and precision: median, least and most of the rounds",
+    GROWTH: "Time and peak memory of extraction, building sets, ranking and training heads, at 1 to 8 times the data",
+}
 
 
 def of(found: dict, settings: Settings) -> dict:
@@ -20,7 +27,7 @@ def of(found: dict, settings: Settings) -> dict:
         "day": time.strftime("%Y-%m-%d"),
         "rounds": settings.rounds,
         "quick": settings.quick,
-        "data": "bundled pages" if settings.nq is None else settings.nq.name,
+        "data": "the bundled pages" if settings.nq is None else settings.nq.name,
         "found": found,
     }
 
@@ -30,8 +37,52 @@ def keep(path: Path, name: str, found: dict) -> None:
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     kept[name] = found
     with files.whole(path) as temporary:
-        temporary.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+        ordered = {part: kept[part] for part in PARTS if part in kept}
+        temporary.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 def write() -> None:
-    """Write README's tables and the figures from what is kept."""
+    """Write README's tables, and the figures, from what is kept."""
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    draw(kept)
+    with files.whole(README) as temporary:
+        temporary.write_text(written(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
+
+
+def draw(kept: dict) -> None:
+    """Draw the figures of what is kept."""
+    if extractions := [part["found"] for name, part in kept.items() if name.startswith("extraction")]:
+        figures.draw_extraction(extractions, [str(EXTRACTION)])
+    if "growth" in kept:
+        figures.draw_growth(kept["growth"]["found"], [str(GROWTH)])
+
+
+def written(text: str, kept: dict) -> str:
+    """Return README's text with what is kept between its marks."""
+    before, rest = text.split(BEGIN)
+    _, after = rest.split(END)
+    return f"{before}{BEGIN}\n{results(kept)}\n{END}{after}"
+
+
+def results(kept: dict) -> str:
+    """Return the results in Markdown: the machine, and a section for each part."""
+    lines = [*dict.fromkeys(_machine(part["machine"]) for part in kept.values())]
+    last = {"extraction-bert": EXTRACTION, "growth": GROWTH}
+    for name, part in kept.items():
+        lines += ["", f"## {PARTS[name].title}", "", *PARTS[name].tell(part["found"]), "", _origin(name, part)]
+        if name in last:
+            lines += ["", f"![{CAPTIONS[last[name]]}]({last[name].name})"]
+    return "\n".join(lines)
+
+
+def _machine(machine: dict) -> str:
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    memory = f"{machine['memory'] / 2**30:.0f} GiB of memory" if machine["memory"] else "memory unknown"
+    return f"Measured on {machine['processor']}, {machine['cores']} cores, {memory}; {versions}."
+
+
+def _origin(name: str, part: dict) -> str:
+    commit = part["library"]["commit"]
+    library = f"the library at `{commit[:9]}`" if commit else "a library that is in no repository"
+    changed = ", with changes" if part["library"]["changed"] else ""
+    return f"(`bench.py {name}`, {part['day']}, {library}{changed}, {part['data']})"

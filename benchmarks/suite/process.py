@@ -1,0 +1,82 @@
+"""One step of the work in a process of its own, which prints its seconds and its memory as JSON; see ``growth.py``.
+
+    python -m suite.process STEP FOLDER
+
+The folder holds ``examples.jsonl.gz``, and what the steps before have made: ``paragraph.h5``, ``sentence.h5``, the sets.
+Only extraction and training import torch here, as in the workflow's jobs.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from pairprobe.examples import read_examples
+from pairprobe.store import Activations
+from suite import tasks
+from suite.children import peak
+
+
+def extraction(folder: Path, view: str = "paragraph") -> Callable[[], object]:
+    """Return the extraction with the demo's encoder, loaded already."""
+    from pairprobe import devices
+    from suite import encoders
+
+    loaded = encoders.Loaded(encoders.minilm(folder), devices.resolve_precision("auto", "cpu"))
+    store = folder / f"{view}.h5"
+    return lambda: loaded.extract(folder / "examples.jsonl.gz", store, view=view, storage="float16")
+
+
+def building(folder: Path) -> Callable[[], object]:
+    """Return the building of all pair tasks' sets; WordNet is there already."""
+    from pairprobe import wordnet
+
+    root = str(folder / "wordnet")
+    wordnet.install("package", root)
+    wordnet.load(root)
+    return lambda: tasks.build_sets(folder / "examples.jsonl.gz", folder)
+
+
+def ranking(folder: Path) -> Callable[[], object]:
+    """Return the ranking of all pair tasks."""
+    sets = {task: folder / f"{task}.jsonl" for task in tasks.pair_tasks()}
+    return lambda: tasks.rank_all(folder / "examples.jsonl.gz", sets, folder / "paragraph.h5", folder)
+
+
+def heads(folder: Path) -> Callable[[], object]:
+    """Return the training of boundary heads in every layer."""
+    import torch
+
+    from pairprobe import span_heads
+
+    # What a first training imports is no part of the work.
+    span_heads.fit(torch.randn(4, 2).double(), [2, 2], torch.tensor([[0, 1], [1, 1]]), 1.0)
+
+    def train() -> None:
+        with Activations([str(folder / "sentence.h5")]) as activations:
+            examples = read_examples(str(folder / "examples.jsonl.gz"))
+            span_heads.train(examples, activations, str(folder / "heads.npz"), seed=13)
+
+    return train
+
+
+STEPS = {
+    "extraction": extraction,
+    "sentences": lambda folder: extraction(folder, "sentence"),
+    "building": building,
+    "ranking": ranking,
+    "heads": heads,
+}
+
+
+def main(step: str, folder: str) -> None:
+    """Do one step."""
+    work = STEPS[step](Path(folder))
+    before, started = peak(), time.perf_counter()
+    work()
+    print(json.dumps({"seconds": time.perf_counter() - started, "before": before, "peak": peak()}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
