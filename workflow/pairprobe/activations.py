@@ -37,7 +37,7 @@ CHECKED = 32
 
 @dataclass(frozen=True, slots=True)
 class Viewed:
-    """What the encoder reads of an example, and its digest."""
+    """What the encoder reads of an example, and the digest of that and of what is kept of it."""
 
     example_id: str
     question: list[str]
@@ -68,18 +68,21 @@ def extract(
     max_length: int = 512,
     threads: int | None = None,
     code: dict | None = None,
+    keep=None,
 ) -> None:
     """Write the activations of one shard of the examples: of those that ``examples.dealt`` gives to it.
 
     checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
     ones included; a longer example is left out and listed. threads: how many batches are computed side by side (None: as
-    many as PyTorch has threads). code: the digests of the code that computes. Uses a GPU where there is one. Where memory
-    runs out, batches are halved.
+    many as PyTorch has threads). code: the digests of the code that computes. keep: what is kept of the activations, a
+    ``store.Vectors`` (None: all of them, of the type ``storage``), ``similarities.Pairs`` or ``similarities.Boundaries``.
+    Uses a GPU where there is one. Where memory runs out, batches are halved.
 
     What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
     taken over: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are
     not finite or do not fit the storage type; then nothing is changed at ``path``.
     """
+    keep = keep or store.Vectors(storage)
     device = devices.claim()
     precision = devices.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
@@ -88,13 +91,13 @@ def extract(
     limit = min(max_length, tokenizer.model_max_length, checkpoints.longest(model))
 
     def mine() -> Iterator[Viewed]:
-        return viewed(dealt(read_examples(examples), *shard), view)
+        return viewed(dealt(read_examples(examples), *shard), view, keep)
 
     first = ((each.example_id, each.question, each.passage) for each in itertools.islice(mine(), CHECKED))
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
     attributes["stands_on"] = _stands_on(attributes, device, code)
-    with store.Kept(files.former(path), attributes["stands_on"], storage) as kept:
+    with keep.former(files.former(path), attributes["stands_on"]) as kept:
         encoder = _Encoder(tokenizer)
         index = _measured(mine(), kept, encoder, limit)
         for example_id in index.left_out:
@@ -102,7 +105,7 @@ def extract(
         layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
         with (
             files.whole(path) as temporary,
-            store.create(temporary, layers, hidden, storage, index, attributes) as writer,
+            keep.create(temporary, layers, hidden, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
             devices.side_by_side(threads, device) as pool,
         ):
@@ -138,7 +141,7 @@ class _Encoder:
         return found
 
 
-def _measured(rows: Iterable[Viewed], kept: store.Kept, encoder: _Encoder, limit: int) -> store.Index:
+def _measured(rows: Iterable[Viewed], kept, encoder: _Encoder, limit: int) -> store.Index:
     """Say what the store will hold; only what was not kept is encoded for that."""
     index = store.Index()
     for window in _windows(rows):
@@ -183,7 +186,7 @@ class _Extraction:
         if self.alike:
             log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
-    def __call__(self, rows: Iterable[Viewed], kept: store.Kept) -> None:
+    def __call__(self, rows: Iterable[Viewed], kept) -> None:
         running: list[Future] = []
         for window in _windows(rows):
             new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
@@ -197,12 +200,11 @@ class _Extraction:
             ]
         self._finish(running)
 
-    def _take_over(self, each: Viewed, kept: store.Kept) -> bool:
+    def _take_over(self, each: Viewed, kept) -> bool:
         vectors = kept.read(each.content)
         if vectors is None:
             return False
-        for layer, of_layer in enumerate(vectors):
-            self.writer.write(layer, self.place[each.example_id], of_layer)
+        self.writer.take_over(self.place[each.example_id], vectors)
         self.progress.update()
         return True
 
@@ -253,12 +255,13 @@ def padding_shows(model, device: str) -> bool:
     return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
 
 
-def viewed(examples: Iterable[Example], view: str) -> Iterator[Viewed]:
-    """Yield what the encoder reads of the examples that have a view."""
+def viewed(examples: Iterable[Example], view: str, keep) -> Iterator[Viewed]:
+    """Yield what the encoder reads of the examples that have a view, and of which anything is kept."""
     for example in examples:
         words = view_words(example, view)
-        if words is not None:
-            yield Viewed(example.example_id, *words, store.content_of(words))
+        content = None if words is None else keep.content(example.example_id, words)
+        if content is not None:
+            yield Viewed(example.example_id, *words, content)
 
 
 def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:

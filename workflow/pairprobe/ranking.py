@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     a vector gets depends on it and the anchor alone, not on which others there are: equal vectors tie.
     """
     dots = np.vecdot(others, anchor[..., None, :])
-    return dots / (np.sqrt(np.vecdot(anchor, anchor))[..., None] * np.sqrt(np.vecdot(others, others)))
+    with np.errstate(invalid="ignore"):  # what has no length has no direction: NaN, which is below and above nothing
+        return dots / (np.sqrt(np.vecdot(anchor, anchor))[..., None] * np.sqrt(np.vecdot(others, others)))
 
 
 def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -82,6 +84,39 @@ def words_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray)
     return anchor, match, match if in_question else match + anchor
 
 
+def _with_vector(vectors: np.ndarray, words: list[int]) -> list[int]:
+    return [i for i in words if not np.isnan(vectors[0, i, 0])]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """How similar a pair's anchor is, by each measure and layer, to its match and to each word.
+
+    matching: (measures, layers); question, paragraph: (measures, layers, words), NaN where a word has no vector; all are
+    NaN where the anchor or the match has none.
+    """
+
+    matching: np.ndarray
+    question: np.ndarray
+    paragraph: np.ndarray
+
+
+def measure_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> Measured | None:
+    """Measure a pair, or return None where its anchor or match has no vector.
+
+    question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
+    its words'; a word without a vector is no part of it.
+    """
+    anchor, match, _ = words_of_pair(pair, question_vectors, vectors)
+    if not anchor or not match:
+        return None
+    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
+    of_anchor, of_match = side[:, anchor].mean(1), vectors[:, match].mean(1, keepdims=True)
+    # Of all words, since to leave some out of the vectors would be to copy the others.
+    matching, *words = (similarities(of_anchor, each) for each in (of_match, question_vectors, vectors))
+    return Measured(matching[..., 0], *words)
+
+
 def rank_pair(
     pair: dict,
     paragraph: list[str],
@@ -92,27 +127,35 @@ def rank_pair(
 ) -> Iterator[tuple] | None:
     """Rank one pair: yields (measure, layer, count, ties, para_len, unmatching), or returns None where it has no vector.
 
-    question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
-    its words'; a word without a vector is no part of it. among: (words,), bool: the paragraph is cut down to these words
-    and those of the pair.
+    Vectors as ``measure_pair`` takes them. among: (words,), bool: the paragraph is cut down to these words and those of the
+    pair.
     """
-    anchor, match, paired = words_of_pair(pair, question_vectors, vectors)
-    if not anchor or not match:
+    return rank_measured(pair, paragraph, measure_pair(pair, question_vectors, vectors), punctuation, among)
+
+
+def rank_measured(
+    pair: dict,
+    paragraph: list[str],
+    measured: Measured | None,
+    punctuation: bool = False,
+    among: np.ndarray | None = None,
+) -> Iterator[tuple] | None:
+    """Rank one pair that was measured; as ``rank_pair``."""
+    if measured is None or np.isnan(measured.matching[-1, 0]):
         return None
-    counted = paragraph_words(paragraph, vectors, punctuation)
-    others = unmatching_words(paragraph, counted, paired)
+    counted, others = words_ranked(pair, paragraph, measured, punctuation)
     if among is not None:
         counted &= ~others | among
         others &= among
-    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    of_anchor = side[:, anchor].mean(1)
-    matching = similarities(of_anchor, vectors[:, match].mean(1, keepdims=True))[..., 0]
-    # Of all words, since to leave some out of the vectors would be to copy the others.
-    return ranked(matching, similarities(of_anchor, vectors)[..., others], int(counted.sum()))
+    return ranked(measured.matching, measured.paragraph[..., others], int(counted.sum()))
 
 
-def _with_vector(vectors: np.ndarray, words: list[int]) -> list[int]:
-    return [i for i in words if not np.isnan(vectors[0, i, 0])]
+def words_ranked(pair: dict, paragraph: list[str], measured: Measured, punctuation: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of a paragraph's words count, and which of them do not appear in the matching pair: (words,), bool."""
+    # As of vectors, these functions ask of a distance only whether there is one.
+    distances = [each[-1][..., None] for each in (measured.question, measured.paragraph)]
+    counted = paragraph_words(paragraph, distances[1], punctuation)
+    return counted, unmatching_words(paragraph, counted, words_of_pair(pair, *distances)[2])
 
 
 def ranked(matching: np.ndarray, unmatching: np.ndarray, para_len: int) -> Iterator[tuple]:
@@ -138,7 +181,8 @@ def rank_pairs(
     """Rank a probing set and write ``rankings/{checkpoint}/{task}.tsv``, in the order of the set.
 
     examples: the examples of the set, in the same order, others among them. activations: a ``store.Activations`` of the
-    view ``paragraph``. rank: what ranks a pair, called as ``rank_pair`` is. A pair without a ranking, since its
+    view ``paragraph``, or what was kept in its place (``similarities.OfTask``, to be ranked by ``rank_measured``). rank:
+    what ranks a pair, called as ``rank_pair`` is. A pair without a ranking, since its
     example was left out or it has no vector, is counted in the log.
     """
     pairs = list(pairs)

@@ -6,6 +6,7 @@ convex, so training goes to the optimum (L-BFGS from zero, in float64): no learn
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -108,9 +109,36 @@ def fit(features, sentences: list[int], gold_positions, l2: float):
     return weights.detach()
 
 
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Trained heads: weights (layers, 2, hidden), and mean and scale of the activations, (layers, hidden)."""
+
+    weights: np.ndarray
+    mean: np.ndarray
+    scale: np.ndarray
+
+    def logits(self, layer: int, vectors: np.ndarray) -> np.ndarray:
+        """Return the start and end logits of words, (2, words), in float64. vectors: (words, hidden), of the layer."""
+        features = (vectors.astype(np.float64) - self.mean[layer]) / self.scale[layer]
+        return np.einsum("wh,sh->sw", features, self.weights[layer])
+
+
+def read(path: str) -> Heads:
+    """Read the file that ``train`` writes."""
+    with np.load(path, allow_pickle=False) as stored:
+        return Heads(stored["weights"], stored["mean"], stored["scale"])
+
+
+def has_vector(activations, example_id: str) -> np.ndarray:
+    """Return which words of a sentence have a vector: (words,), bool. activations: as ``gold_logits`` takes them."""
+    if isinstance(activations, Activations):
+        return ~np.isnan(activations[example_id][1][0, :, 0])
+    return ~np.isnan(activations.logits(example_id)[0, 0])
+
+
 def gold_logits(
     examples: Iterable[Example],
-    activations: Activations,
+    activations,
     heads: str,
     boundaries: Iterable[dict],
     seed: int,
@@ -119,23 +147,26 @@ def gold_logits(
 ) -> Iterator[tuple[str, str, np.ndarray, int]]:
     """Yield (example_id, measure, logits, gold): the logits (layers, words) of a probe sentence, and the gold position.
 
-    measure: "start" or "end". boundaries: the rows of the probing set, of which at most so many are taken. A sentence's
-    words are those that have a vector; an answer without any is left out, with a warning.
+    measure: "start" or "end". activations: a ``store.Activations`` of the view ``sentence``, or the logits that were kept
+    in its place (``similarities.OfTask``). boundaries: the rows of the probing set, of which at most so many are taken. A
+    sentence's words are those that have a vector; an answer without any is left out, with a warning.
     """
-    with np.load(heads, allow_pickle=False) as stored:
-        weights, mean, scale = stored["weights"], stored["mean"], stored["scale"]
+    trained = read(heads) if isinstance(activations, Activations) else None
     boundaries = list(boundaries)
     taken = chosen((row["example_id"] for row in boundaries if row["example_id"] in activations), at_most, seed)
     by_id = {example.example_id: example for example in examples if example.example_id in taken}
     for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
         name = row["example_id"]
-        _, vectors = activations[name]
+        # Of kept logits, labels see which words have any, as of vectors.
+        vectors = activations[name][1] if trained else activations.logits(name)[0][..., None]
         found = labels(by_id[name], vectors)
         if found is None:
             log.warning("example %s: its answer has no word with a vector; left out", name)
             continue
         words, span = found
-        features = (vectors[:, words].astype(np.float64) - mean[:, None]) / scale[:, None]
-        logits = np.einsum("lwh,lsh->slw", features, weights)
+        if trained:
+            logits = np.stack([trained.logits(layer, of_layer[words]) for layer, of_layer in enumerate(vectors)], axis=1)
+        else:
+            logits = activations.logits(name)[..., words]
         for measure, of_measure, position in zip(MEASURES, logits, span, strict=True):
             yield name, measure, of_measure, position

@@ -33,7 +33,7 @@ from pairprobe.progress import log
 VERSION = 2
 # What shards that belong together have in common.
 _COMMON = ("checkpoint", "view", "precision", "max_length", "version")
-_INDEX = ("offsets", "question_words", "crc32", "without_vector", "example_id", "content", "left_out", "left_out_content")
+_NUMBERS = ("offsets", "question_words", "crc32", "without_vector")
 _TEXTS = ("example_id", "content", "left_out", "left_out_content")
 
 
@@ -71,12 +71,17 @@ class Writer:
     def write(self, layer: int, example: int, vectors: np.ndarray) -> None:
         """Write one layer of an example, by its place in the index: (words, hidden), of the type of the store."""
         vectors = np.ascontiguousarray(vectors)
-        self.crc32[layer, example] = _checksum(vectors)
+        self.crc32[layer, example] = checksum(vectors)
         self.without_vector[example] = np.isnan(vectors[:, 0]).sum()
         # What h5py's indexing does besides takes as long as the writing: one call at a time, whatever the threads.
         place = self._dataset.id.get_space()
         place.select_hyperslab((layer, int(self._offsets[example]), 0), (1, *vectors.shape))
         self._dataset.id.write(h5py.h5s.create_simple((1, *vectors.shape)), place, vectors)
+
+    def take_over(self, example: int, vectors: np.ndarray) -> None:
+        """Write all layers of an example, (layers+1, words, hidden), as another store had them."""
+        for layer, of_layer in enumerate(vectors):
+            self.write(layer, example, of_layer)
 
 
 @contextlib.contextmanager
@@ -92,26 +97,32 @@ def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes:
     if needed > free:
         wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; activations.storage: float16 takes half"
         raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
+    with disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
+        writer = Writer(file.create_dataset("activations", shape, dtype=dtype), offsets)
+        file["offsets"] = offsets
+        file["question_words"] = np.array(index.question_words, np.int64)
+        for name in _TEXTS:
+            texts = np.array(getattr(index, name), dtype=object)
+            file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
+        yield writer
+        file["without_vector"] = writer.without_vector.sum()
+        file["crc32"] = writer.crc32
+        file.attrs.update({**attributes, "version": VERSION, "index": digest_of_index(file)})
+
+
+@contextlib.contextmanager
+def disk_full_as_os_error(path) -> Iterator[None]:
+    """Raise OSError where HDF5 finds a full disk as it closes the file, since h5py has none for that."""
     try:
-        with h5py.File(path, "w", libver="latest") as file:
-            writer = Writer(file.create_dataset("activations", shape, dtype=dtype), offsets)
-            file["offsets"] = offsets
-            file["question_words"] = np.array(index.question_words, np.int64)
-            for name in _TEXTS:
-                texts = np.array(getattr(index, name), dtype=object)
-                file.create_dataset(name, data=texts, dtype=h5py.string_dtype())
-            yield writer
-            file["without_vector"] = writer.without_vector.sum()
-            file["crc32"] = writer.crc32
-            file.attrs.update({**attributes, "version": VERSION, "index": _digest_of_index(file)})
+        yield
     except RuntimeError as error:
         if "write" not in str(error) and "flush" not in str(error):
             raise
-        # HDF5 finds a full disk when it closes the file, and h5py has no OSError for that.
         raise OSError(errno.ENOSPC, f"could not be written: {error}", str(path)) from error
 
 
-def _checksum(vectors: np.ndarray) -> int:
+def checksum(vectors: np.ndarray) -> int:
+    """Return the checksum of an array's bytes."""
     return isal_zlib.crc32(np.ascontiguousarray(vectors).data.cast("B") if vectors.size else b"")
 
 
@@ -139,11 +150,13 @@ def in_float32(vectors: np.ndarray) -> np.ndarray:
     return wide
 
 
-def _digest_of_index(file: h5py.File) -> str:
+def digest_of_index(file: h5py.File, numbers: Iterable[str] = _NUMBERS, texts: Iterable[str] = _TEXTS) -> str:
+    """Return the digest of all of a file but what it is for; numbers, texts: the names of its datasets."""
     digest = hashlib.blake2b(digest_size=16)
-    for name in _INDEX:
-        stored = file[name].asstr()[:] if name in _TEXTS else file[name][()]
-        digest.update("\0".join(stored).encode() if name in _TEXTS else np.asarray(stored).tobytes())
+    for name in numbers:
+        digest.update(np.asarray(file[name][()]).tobytes())
+    for name in texts:
+        digest.update("\0".join(file[name].asstr()[:]).encode())
     return digest.hexdigest()
 
 
@@ -151,6 +164,20 @@ def content_of(words: Iterable[list[str]]) -> str:
     """Return the digest of an example's lists of words: 16 hexadecimal digits."""
     text = "\0".join("\n".join(part) for part in words)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+@contextlib.contextmanager
+def whole_or_input_error(path) -> Iterator[None]:
+    """Raise InputError where a file that is opened and read in the block is missing, cut off, or of something else."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. Extract the activations first.") from None
+    except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(
+            f"{path}: not a whole store of activations ({said}). Was it cut off? Delete it, and it is made again."
+        ) from None
 
 
 class Shard:
@@ -161,27 +188,23 @@ class Shard:
         self.path = path
         self._file = None
         try:
-            self._file = file = h5py.File(path, "r")
-            self.attributes = dict(file.attrs.items())
-            self.activations = file["activations"]
-            version = self.attributes.get("version")
-            if version == VERSION:
-                self.crc32, self.offsets, self.question_words = (
-                    file[name][:] for name in ("crc32", "offsets", "question_words")
-                )
-                self.example_id, self.content, self.left_out, self.left_out_content = (
-                    file[name].asstr()[:].tolist() for name in _TEXTS
-                )
-                self.without_vector = int(file["without_vector"][()])
-                index = _digest_of_index(file)
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file. Extract the activations first.") from None
-        except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
+            with whole_or_input_error(path):
+                self._file = file = h5py.File(path, "r")
+                self.attributes = dict(file.attrs.items())
+                self.activations = file["activations"]
+                version = self.attributes.get("version")
+                if version == VERSION:
+                    self.crc32, self.offsets, self.question_words = (
+                        file[name][:] for name in ("crc32", "offsets", "question_words")
+                    )
+                    self.example_id, self.content, self.left_out, self.left_out_content = (
+                        file[name].asstr()[:].tolist() for name in _TEXTS
+                    )
+                    self.without_vector = int(file["without_vector"][()])
+                    index = digest_of_index(file)
+        except InputError:
             self.close()
-            said = " ".join(str(error).split())
-            raise InputError(
-                f"{path}: not a whole store of activations ({said}). Was it cut off? Delete it, and it is made again."
-            ) from None
+            raise
         if version != VERSION:
             self.close()
             raise InputError(f"{path}: version {version}, wanted {VERSION}. Delete it, and it is made again.")
@@ -205,7 +228,7 @@ class Shard:
         layers = range(len(self.crc32))[layer]
         rows = zip(layers, vectors, strict=True) if isinstance(layer, slice) else [(layers, vectors)]
         for number, row in rows:
-            found, wanted = _checksum(row), self.crc32[number, example]
+            found, wanted = checksum(row), self.crc32[number, example]
             if found != wanted:
                 raise InputError(
                     f"{self.path}, example {self.example_id[example]}, layer {number}: damaged on disk: found the checksum "
@@ -344,6 +367,25 @@ class Kept:
     def __exit__(self, *exception) -> None:
         """Close the files."""
         self._stack.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """What is kept of each example: the vectors of all its words, of the type ``storage``. (Else: ``similarities``.)"""
+
+    storage: str
+
+    def content(self, _example_id: str, words: tuple[list[str], list[str]]) -> str | None:
+        """Return the digest of what is kept of an example; None where that is nothing."""
+        return content_of(words)
+
+    def former(self, paths: Iterable[str], stands_on: str) -> Kept:
+        """Open what former files hold of the same."""
+        return Kept(paths, stands_on, self.storage)
+
+    def create(self, path, layers: int, hidden: int, index: Index, attributes: dict):
+        """Return what makes the file: see ``create``."""
+        return create(path, layers, hidden, self.storage, index, attributes)
 
 
 def summary(path: str) -> tuple[int, int, int, list[str]]:

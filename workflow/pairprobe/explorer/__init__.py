@@ -35,6 +35,7 @@ from pairprobe.explorer.packing import block_of, chunk_of, chunks
 from pairprobe.figures import MEASURE_LABELS, VALUE_LABELS, read_percentages
 from pairprobe.progress import log, track
 from pairprobe.ranking import RANKING_FIELDS
+from pairprobe.similarities import Similarities, opened
 from pairprobe.store import Activations
 from pairprobe.tables import label_of, read_tsv
 
@@ -85,11 +86,8 @@ class _Source:
     """A checkpoint with its stores open."""
 
     checkpoint: Checkpoint
-    paragraph: Activations
-    sentence: Activations
-
-    def store_of(self, task: str) -> Activations:
-        return self.sentence if task == "boundary" else self.paragraph
+    paragraph: Activations | Similarities
+    sentence: Activations | Similarities
 
 
 def build(
@@ -118,7 +116,7 @@ def build(
                 )
     with contextlib.ExitStack() as stack:
         sources = [
-            _Source(one, *(stack.enter_context(Activations(paths)) for paths in (one.paragraph, one.sentence)))
+            _Source(one, *(stack.enter_context(opened(paths)) for paths in (one.paragraph, one.sentence)))
             for one in checkpoints
         ]
         run = _run(percentages, pairs, sources, settings, claims)
@@ -228,7 +226,7 @@ def _shades(
     if task == "boundary":
         heads = source.checkpoint.heads
         return shades.of_boundaries(pairs, examples, source.sentence, heads, settings.seed, settings.at_most)
-    return shades.of_pairs(pairs, examples, source.paragraph, settings.punctuation)
+    return shades.of_pairs(task, pairs, examples, source.paragraph, settings.punctuation)
 
 
 def _row(pair: dict, place: int, known: str) -> list:

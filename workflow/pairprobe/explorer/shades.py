@@ -8,6 +8,8 @@ import numpy as np
 
 from pairprobe import ranking, span_heads
 from pairprobe.examples import Example
+from pairprobe.ranking import Measured
+from pairprobe.similarities import Similarities
 from pairprobe.store import Activations
 
 
@@ -25,47 +27,46 @@ class Shades:
     unmatching: np.ndarray
 
 
-def of_pair(
-    pair: dict, paragraph: list[str], question_vectors: np.ndarray, vectors: np.ndarray, punctuation: bool = False
-) -> Shades | None:
+def of_pair(pair: dict, paragraph: list[str], measured: Measured | None, punctuation: bool = False) -> Shades | None:
     """Return the similarities of all words to the anchor, or None where anchor or match has no vector.
 
-    Arguments as ``ranking.rank_pair``; the same similarities, in the same arithmetic, of more words.
+    Arguments as ``ranking.rank_measured``; the same similarities of more words.
     """
-    anchor, match, paired = ranking.words_of_pair(pair, question_vectors, vectors)
-    if not anchor or not match:
+    if measured is None or np.isnan(measured.matching[-1, 0]):
         return None
-    counted = ranking.paragraph_words(paragraph, vectors, punctuation)
-    others = ranking.unmatching_words(paragraph, counted, paired)
-    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    unmatching = np.concatenate([np.zeros(question_vectors.shape[1], bool), others])
-    of_anchor, of_match = side[:, anchor].mean(1), vectors[:, match].mean(1, keepdims=True)
-    matching, *words = (ranking.similarities(of_anchor, each) for each in (of_match, question_vectors, vectors))
-    return Shades(matching[..., 0], np.concatenate(words, axis=-1), np.stack([unmatching, unmatching]))
+    _, others = ranking.words_ranked(pair, paragraph, measured, punctuation)
+    unmatching = np.concatenate([np.zeros(measured.question.shape[-1], bool), others])
+    words = np.concatenate([measured.question, measured.paragraph], axis=-1)
+    return Shades(measured.matching, words, np.stack([unmatching, unmatching]))
 
 
 def of_pairs(
-    pairs: Iterable[dict], examples: dict[str, Example], activations: Activations, punctuation: bool
+    task: str, pairs: Iterable[dict], examples: dict[str, Example], kept: Activations | Similarities, punctuation: bool
 ) -> Iterator[Shades | None]:
-    """Yield the shades of each pair; None where there are none. activations: of the view ``paragraph``."""
+    """Yield the shades of each pair; None where there are none. kept: of the view ``paragraph``."""
+    if isinstance(kept, Similarities):
+        kept = kept.of(task)
     for pair in pairs:
         name = pair["example_id"]
-        found = None
-        if name in activations:
-            found = of_pair(pair, examples[name].paragraph, *activations[name], punctuation)
-        yield found
+        if name not in kept:
+            yield None
+            continue
+        measured = ranking.measure_pair(pair, *kept[name]) if isinstance(kept, Activations) else kept[name][0]
+        yield of_pair(pair, examples[name].paragraph, measured, punctuation)
 
 
 def of_boundaries(
     boundaries: list[dict],
     examples: dict[str, Example],
-    activations: Activations,
+    kept: Activations | Similarities,
     heads: str,
     seed: int,
     at_most: int | None = None,
 ) -> Iterator[Shades | None]:
     """Yield the shades of each boundary; None where it was not ranked. Arguments as ``span_heads.gold_logits``."""
-    logits = span_heads.gold_logits(examples.values(), activations, heads, boundaries, seed, at_most)
+    if isinstance(kept, Similarities):
+        kept = kept.of("boundary")
+    logits = span_heads.gold_logits(examples.values(), kept, heads, boundaries, seed, at_most)
     ranked = groupby(logits, key=lambda one: one[0])
     name, of_measures = next(ranked, (None, ()))
     for row in boundaries:
@@ -73,8 +74,7 @@ def of_boundaries(
             yield None
             continue
         _, _, values, gold = zip(*of_measures, strict=True)
-        _, vectors = activations[name]
-        yield _of_logits(np.stack(values), gold, ~np.isnan(vectors[0, :, 0]))
+        yield _of_logits(np.stack(values), gold, span_heads.has_vector(kept, name))
         name, of_measures = next(ranked, (None, ()))
 
 
