@@ -9,6 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from dataclasses import dataclass
 
 import msgspec
@@ -17,7 +18,7 @@ import torch
 import transformers
 from transformers.utils import logging
 
-from pairprobe import checkpoints, devices, files, joint_model
+from pairprobe import checkpoints, devices, files, joint_model, kernels
 from pairprobe.encoding import check_alignment
 from pairprobe.errors import InputError
 from pairprobe.examples import shard_of
@@ -69,20 +70,19 @@ def predict(
     """Answer the questions ``asked`` of one shard from the pages of ``documents``, and write a prediction for each.
 
     heads: a file of ``finetuning.train_heads``, or None where the checkpoint was trained here. max_length, stride: see
-    ``windows.windows``. max_words: the longest short answer. code: the digests of the code that computes. A few batches of
-    windows are in memory at a time, however long a page; where memory runs out, batches are halved.
+    ``windows.windows``. max_words: the longest short answer. threads: how many batches are computed side by side (None: as
+    many as PyTorch has threads). code: the digests of the code that computes. A few batches of windows are in memory at a
+    time, however long a page; where memory runs out, batches are halved.
 
     What ``path``, and predictions of another division beside it, hold for the same pages, checkpoint, settings and code is
     taken over. Raises InputError where the checkpoint cannot answer, or a question fills a window.
     """
-    if threads:
-        torch.set_num_threads(threads)
     device = devices.claim()
     precision = devices.resolve_precision(precision, device)
     tokenizer = checkpoints.load_tokenizer(checkpoint)
-    model = joint_model.load(checkpoint, precision, heads).eval().to(device)
+    model = joint_model.load(checkpoint, precision, heads).eval().requires_grad_(False).to(device)
+    kernels.speed_up(model.model.base_model, device)
     checkpoints.check_windows(model.model, max_length, checkpoint, "evaluation")
-    answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, f"checkpoint {checkpoint}")
     settings = {"max_length": max_length, "stride": stride, "max_words": max_words, "precision": precision}
     stands_on = _stands_on(checkpoint, heads, settings, device, code)
     kept, mine = Kept(path), {name for name in asked if shard_of(name, shard[1]) == shard[0]}
@@ -90,7 +90,9 @@ def predict(
     rows: dict[str, dict | None] = {}
     contents: dict[str, str] = {}
 
-    with Progress(len(mine), "answering", "questions") as progress:
+    name = f"checkpoint {checkpoint}"
+    with Progress(len(mine), "answering", "questions") as progress, devices.side_by_side(threads, device) as pool:
+        answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, name, pool)
 
         def new() -> Iterator[Page]:
             for page in read_pages(documents, wanted=mine.__contains__):
@@ -125,13 +127,22 @@ class _Answering:
     """Answers pages in turn, their windows in batches of like length."""
 
     def __init__(
-        self, model, tokenizer, device: str, max_length: int, stride: int, max_words: int, batch_size: int, name: str
+        self,
+        model,
+        tokenizer,
+        device: str,
+        max_length: int,
+        stride: int,
+        max_words: int,
+        batch_size: int,
+        name: str,
+        pool: Executor,
     ):
         self.model, self.device, self.max_words, self.batch_size = model, device, max_words, batch_size
         self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)
         self.max_length, self.stride, self.windows = max_length, stride, 0
-        self.batches = devices.Batches(batch_size, "windows")
+        self.batches, self.pool = devices.Batches(batch_size, "windows"), pool
 
     def __call__(self, pages: Iterable[Page]) -> Iterator[Prediction]:
         """Yield a prediction for each page, in their order."""
@@ -162,9 +173,10 @@ class _Answering:
         """Find the best span of each window, and keep it where it is its page's best."""
         self.windows += len(waiting)
         waiting.sort(key=lambda item: len(item[1].input_ids))
-        for i in range(0, len(waiting), self.batch_size):
-            some = waiting[i : i + self.batch_size]
-            for (number, _), found in zip(some, self.batches(self._best, [window for _, window in some]), strict=True):
+        batches = [waiting[i : i + self.batch_size] for i in range(0, len(waiting), self.batch_size)]
+        running = [self.pool.submit(self.batches, self._best, [window for _, window in batch]) for batch in batches]
+        for batch, done in zip(batches, running, strict=True):
+            for (number, _), found in zip(batch, done.result(), strict=True):
                 if found is not None:
                     # Of equal ones the first on the page, in whatever order windows come.
                     best[number] = max(best.get(number, found), found, key=lambda one: (round(one.score, 4), -one.at))
