@@ -25,6 +25,7 @@ def bert_base(folder: Path) -> Path:
     """Make an encoder of BERT-base's shape, twelve layers, 768 wide, with random weights and the other one's vocabulary."""
     made, vocabulary = folder / "bert-base", minilm(folder)
     torch.manual_seed(13)
+    transformers.utils.logging.disable_progress_bar()
     transformers.BertModel(transformers.BertConfig()).save_pretrained(made)
     for path in vocabulary.glob("*token*"):
         shutil.copy(path, made)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator, ScalarFormatter
 
 from pairprobe import plotting
 from suite import extraction, growth
@@ -98,6 +98,9 @@ def growth_figure(found: dict) -> Figure:
 def _draw_proportion(axes: Axes, times: Sequence[int]) -> None:
     """Draw grey lines of slope 1 behind what is drawn, on logarithmic axes."""
     axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda seconds, _: f"{seconds:g}"))
     low, high = axes.get_ylim()
     start = low
     while start < high:
