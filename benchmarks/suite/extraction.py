@@ -1,9 +1,10 @@
 """Extraction from a file of examples to a store of activations, beside other ways to the same vectors, and the roofline."""
 
 import contextlib
+import itertools
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from pairprobe import activations
+from pairprobe import activations, checkpoints
 from pairprobe.encoding import encode
 from pairprobe.errors import InputError
 from pairprobe.examples import Example
@@ -30,6 +31,7 @@ ENCODERS = {
 # How far vectors may be from those of the loop in the same type, as a share of the largest number among them.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.05}
 CHECKED = 16
+LONGEST = 512  # subtokens
 BATCH = 16
 OURS, NEUROX, LOOP, SORTED, BARE, PRODUCTS = "pairprobe", "NeuroX", "one by one", "sorted batches", "bare pass", "products"
 
@@ -39,8 +41,10 @@ def measure(name: str, settings: Settings) -> dict:
     label, folder_of, whole, quick = ENCODERS[name]
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        examples = corpus.read(settings, folder)[: settings.size(whole, quick)]
         encoder = folder_of(folder)
+        examples = list(
+            itertools.islice(_short_enough(encoder, corpus.read(settings, folder)), settings.size(whole, quick))
+        )
         measurements, facts = {}, {"checked": {}, "gemm": {}}
         for precision in encoders.PRECISIONS:
             ways = _Ways(encoder, precision, examples, folder)
@@ -67,6 +71,13 @@ def measure(name: str, settings: Settings) -> dict:
         }
 
 
+def _short_enough(encoder: Path, examples: Iterable[Example], number: int) -> list[Example]:
+    """Return the first so many examples that an encoder can read whole."""
+    tokenizer = checkpoints.load_tokenizer(encoder)
+    short = (each for each in examples if len(encode(tokenizer, [each.question], [each.paragraph])[0]) <= LONGEST)
+    return list(itertools.islice(short, number))
+
+
 class _Ways:
     """The ways of one encoder and precision, over the same examples."""
 
@@ -78,8 +89,6 @@ class _Ways:
         self.store = folder / "store.h5"
         encodings = encode(self.tokenizer, [e.question for e in examples], [e.paragraph for e in examples])
         self.lengths = [len(encoding) for encoding in encodings]
-        if max(self.lengths) > 512:
-            raise InputError("an example is longer than 512 subtokens; choose others.")
 
     def all(self) -> dict[str, Callable[[], object]]:
         """Return the ways by their names; all are at hand in both precisions."""

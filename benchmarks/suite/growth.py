@@ -79,11 +79,11 @@ def tell(found: dict) -> list[str]:
         first, last = ([each["peak"] for each in of_step[n]] for n in (times[0], times[-1]))
         grown = ratio([max(last)], [max(first)]).median
         rows.append((f"{label}, MiB at most", *(f"{peak(found, step, n):,.0f}" for n in times), f"{grown:.2f} times"))
-    fields = ("step", *(f"{n} times" for n in times), f"from {times[0]} to {times[-1]}")
+    examples = [f"{found['base'] * int(n):,}" for n in times]
+    fields = ("examples", *examples, f"from {examples[0]} to {examples[-1]}")
     return [
-        f"{found['base']} examples, and {', '.join(times[1:])} times as many. Seconds of the work alone; memory of the "
-        "whole process, with what it has imported. Time grows as the data to the power that is given: below 1 where "
-        "something is done once, as WordNet's index is read.",
+        "Seconds of the work alone; memory of the whole process, with what it has imported. Time grows as the data to the "
+        "power that is given: below 1 where something is done once, as WordNet's index is read.",
         "",
         *markdown(fields, rows, fields[1:]).splitlines(),
     ]

@@ -32,22 +32,31 @@ def loop(examples: Path, sets: dict[str, Path], store: Path) -> dict[tuple[str, 
         for task, path in sets.items():
             for pair in probing_sets.read(str(path)):
                 example = by_id[pair["example_id"]]
+                if example.example_id not in activations:  # too long
+                    continue
                 for (measure, layer), count in _counted(pair, example, *activations[example.example_id]):
                     counts[task, example.example_id, measure, layer] = count
     return counts
 
 
 def _counted(pair: dict, example: Example, question: np.ndarray, paragraph: np.ndarray):
-    """Yield ((measure, layer), count) of a pair; words without a vector are in no bundled page's pairs."""
+    """Yield ((measure, layer), count) of a pair, where a word without a vector is as if it were not there."""
     side = question if pair["anchor"]["side"] == "question" else paragraph
-    paired = pair["match"]["words"] + (pair["anchor"]["words"] if side is paragraph else [])
-    forms = {example.paragraph[i].casefold() for i in paired}
-    others = [i for i, w in enumerate(example.paragraph) if text.is_lexical(w) and w.casefold() not in forms]
+    anchored, matched = _present(side, pair["anchor"]["words"]), _present(paragraph, pair["match"]["words"])
+    if not anchored or not matched:
+        return
+    forms = {example.paragraph[i].casefold() for i in matched + (anchored if side is paragraph else [])}
+    lexical = [i for i, word in enumerate(example.paragraph) if text.is_lexical(word) and word.casefold() not in forms]
+    others = _present(paragraph, lexical)
     for name, similarity in {"cosine": _cosine, "euclidean": _closeness}.items():
         for layer in range(len(question)):
-            anchor = side[layer, pair["anchor"]["words"]].mean(0)
-            matching = similarity(anchor, paragraph[layer, pair["match"]["words"]].mean(0))
+            anchor, match = side[layer, anchored].mean(0), paragraph[layer, matched].mean(0)
+            matching = similarity(anchor, match)
             yield (name, layer), sum(similarity(anchor, paragraph[layer, i]) < matching for i in others)
+
+
+def _present(vectors: np.ndarray, words: list[int]) -> list[int]:
+    return [i for i in words if not np.isnan(vectors[0, i, 0])]
 
 
 def _cosine(one: np.ndarray, other: np.ndarray) -> float:
@@ -102,7 +111,8 @@ def measure(settings: Settings) -> dict:
         store, sets = folder / "store.h5", build_sets(examples, folder)
         encoders.Loaded(encoders.minilm(folder), "float32").extract(examples, store, storage="float32")
         pairs = {task: list(probing_sets.read(str(path))) for task, path in sets.items()}
-        names = {pair["example_id"] for of_task in pairs.values() for pair in of_task}
+        with Activations([str(store)]) as activations:
+            names = {row["example_id"] for of_task in pairs.values() for row in of_task if row["example_id"] in activations}
         rankings = rank_all(examples, sets, store, folder)
         apart = check(rankings, loop(examples, sets, store))
         ways = _ways(examples, sets, store, folder, names)

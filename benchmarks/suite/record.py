@@ -1,6 +1,8 @@
 """What is kept of a run: raw numbers in JSON, and from them the tables and figures of README.md."""
 
+import itertools
 import json
+import textwrap
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from suite.settings import Settings, here, library
 KEPT, README = BENCHMARKS / "bench.json", BENCHMARKS / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 EXTRACTION, GROWTH = BENCHMARKS / "extraction.svg", BENCHMARKS / "growth.svg"
+WIDTH = 132  # of a line of text
 CAPTIONS = {
     EXTRACTION: "Extraction as a share of the roofline, by encoder and precision: median, least and most of the rounds",
     GROWTH: "Time and peak memory of extraction, building sets, ranking and training heads, at 1 to 8 times the data",
@@ -72,7 +75,12 @@ def results(kept: dict) -> str:
         lines += ["", f"## {PARTS[name].title}", "", *PARTS[name].tell(part["found"]), "", _origin(name, part)]
         if name in last:
             lines += ["", f"![{CAPTIONS[last[name]]}]({last[name].name})"]
-    return "\n".join(lines)
+    return "\n".join(itertools.chain.from_iterable(map(_wrapped, lines)))
+
+
+def _wrapped(line: str) -> list[str]:
+    """Wrap a line of text; tables, pictures and headings stay what they are."""
+    return [line] if not line or line[0] in "|!#" else textwrap.wrap(line, WIDTH, break_on_hyphens=False)
 
 
 def _machine(machine: dict) -> str:

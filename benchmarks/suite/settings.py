@@ -31,15 +31,22 @@ def project() -> Path:
     return Path(pairprobe.__file__).resolve().parents[2]
 
 
+LIBRARY = ("workflow", "scripts", "Snakefile")
+
+
 def library() -> dict:
-    """Name the library that is measured: its commit, and whether files of it were changed since; None if not known."""
+    """Name the library that is measured: the last commit that changed it, and whether it was changed since; None if not
+    known."""
 
     def git(*arguments: str) -> str | None:
         done = subprocess.run(["git", "-C", str(project()), *arguments], capture_output=True, text=True)
         return done.stdout.strip() if done.returncode == 0 else None
 
-    changed = git("status", "--porcelain", "--", "workflow", "scripts", "Snakefile")
-    return {"commit": git("rev-parse", "HEAD"), "changed": None if changed is None else bool(changed)}
+    changed = git("status", "--porcelain", "--", *LIBRARY)
+    return {
+        "commit": git("log", "-1", "--format=%H", "--", *LIBRARY),
+        "changed": None if changed is None else bool(changed),
+    }
 
 
 def here() -> dict:
