@@ -25,8 +25,8 @@ from suite.timing import Spread, in_turn, ratio, timed
 
 # Examples of each encoder, whole and quick: a few seconds for each way.
 ENCODERS = {
-    "minilm": ("MiniLM (6 layers, 384 wide)", encoders.minilm, 96, 32),
-    "bert": ("BERT-base's shape (12 layers, 768 wide, random weights)", encoders.bert_base, 20, 8),
+    "minilm": ("MiniLM (6 layers, 384 wide)", encoders.minilm, 320, 32),
+    "bert": ("BERT-base's shape (12 layers, 768 wide, random weights)", encoders.bert_base, 64, 8),
 }
 # How far vectors may be from those of the loop in the same type, as a share of the largest number among them.
 TOLERANCE = {"float32": 1e-5, "bfloat16": 0.05}
