@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-import torch
 
-from pairprobe import store
+from pairprobe import span_heads, store
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, chosen
 from pairprobe.ranking import rank_logits
@@ -78,7 +77,7 @@ def loss_and_gradient(weights, features, sentences, positions, l2):
 
 
 def fitted(features, sentences, positions, l2):
-    return fit(torch.from_numpy(features), sentences, torch.from_numpy(positions), l2).numpy()
+    return fit(features, sentences, positions, l2)
 
 
 @pytest.mark.parametrize(("seed", "l2"), [(0, 0.1), (1, 0.1), (2, 1.0), (3, 0.01)])
@@ -156,6 +155,16 @@ def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
             golds = [(e.answer[0] - e.sentences[-1][0], e.answer[1] - 1 - e.sentences[-1][0]) for e in examples]
             gradient = loss_and_gradient(heads["weights"][layer], standard, sizes, golds, L2)[1]
             assert np.abs(gradient).max() < 1e-5
+
+
+def test_layers_that_do_not_fit_together_get_the_same_heads(tmp_path, monkeypatch):
+    examples, vectors = random_examples(10, 12)
+    with opened(tmp_path / "a.h5", vectors) as activations:
+        train(examples, activations, tmp_path / "together.npz", seed=13)
+        monkeypatch.setattr(span_heads, "TOGETHER", 1)
+        train(examples, activations, tmp_path / "apart.npz", seed=13)
+    with np.load(tmp_path / "together.npz") as together, np.load(tmp_path / "apart.npz") as apart:
+        assert all(np.array_equal(together[key], apart[key]) for key in ("weights", "mean", "scale"))
 
 
 def test_a_feature_that_never_changes_makes_no_infinite_weights(tmp_path):

@@ -2,7 +2,8 @@
 
 A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
 training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
-convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples.
+convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
+with two columns waits for memory, not for the processor: more threads than one make it slower.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +14,13 @@ import numpy as np
 from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, answer_sentence, chosen
-from pairprobe.progress import log, track
+from pairprobe.progress import Progress, log, track
 from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
+# Bytes of activations of which as many layers are read together as fit, at least one.
+TOGETHER = 1 << 30
 # What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
 Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
 
@@ -50,63 +53,81 @@ def train(
     examples: those of the partition ``head``, of which at most so many are taken. activations: of the view ``sentence``.
     Raises InputError where no example has an answer and activations.
     """
-    import torch  # here, so that ranking with heads that are trained does not wait for it
-
     candidates = [e for e in examples if e.answer is not None and e.example_id in activations]
     taken = chosen((e.example_id for e in candidates), at_most, seed)
-    sentences, targets = [], []
+    targets = []
     for example in candidates:
         if example.example_id in taken:
-            _, vectors = activations[example.example_id]
-            found = labels(example, vectors)
+            found = labels(example, activations.layer(example.example_id, 0)[1][None])
             if found is not None:
-                sentences.append(len(found[0]))
                 targets.append((example.example_id, *found))
     if not targets:
         raise InputError(
             "boundary: the partition head has no example with a short answer and activations, so no head can be trained. "
             "Give partitions.head a larger share, or leave the task boundary out."
         )
+    sentences = [len(words) for _, words, _ in targets]
     log.info("training on %d sentences, %d words", len(targets), sum(sentences))
+    positions = np.array([span for _, _, span in targets])
+    together = max(1, TOGETHER // (8 * sum(sentences) * activations.shape[-1]))
     weights, means, scales = [], [], []
-    for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
-        words = [activations.layer(name, layer)[1][positions] for name, positions, _ in targets]
-        features = torch.from_numpy(np.concatenate(words)).double()
-        mean, scale = features.mean(0), features.std(0).clamp_min(1e-6)
-        positions = torch.tensor([span for _, _, span in targets])
-        weights.append(fit((features - mean) / scale, sentences, positions, l2).numpy())
-        means.append(mean.numpy())
-        scales.append(scale.numpy())
+    with Progress(activations.layers, "span heads", "layers") as progress:
+        for first in range(0, activations.layers, together):
+            layers = range(first, min(first + together, activations.layers))
+            for features in _features(activations, targets, layers, sum(sentences)):
+                # In place: there may be a gigabyte of them.
+                means.append(features.mean(0))
+                features -= means[-1]
+                squares = np.einsum("wh,wh->h", features, features)
+                scales.append(np.sqrt(squares / (len(features) - 1)).clip(1e-6))
+                features /= scales[-1]
+                weights.append(fit(features, sentences, positions, l2))
+                progress.update()
+            del features  # before the next ones take as much memory
     with files.whole(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
-def fit(features, sentences: list[int], gold_positions, l2: float):
+def _features(activations: Activations, targets: list, layers: range, words: int) -> np.ndarray:
+    """Return the vectors of all sentences' words, one sentence after the other: (layers, words, hidden) in float64."""
+    features, first = np.empty((len(layers), words, activations.shape[-1])), 0
+    for name, positions, _ in targets:
+        last = first + len(positions)
+        if len(layers) == activations.layers:
+            features[:, first:last] = activations[name][1][:, positions]
+        else:
+            for i, layer in enumerate(layers):
+                features[i, first:last] = activations.layer(name, layer)[1][positions]
+        first = last
+    return features
+
+
+def fit(features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, l2: float) -> np.ndarray:
     """Fit one layer's head. features: (words, hidden), sentence after sentence; sentences: how many words each has.
 
-    gold_positions: (sentences, 2), start and end within their sentence. Tensors; returns (2, hidden).
+    gold_positions: (sentences, 2), start and end within their sentence. Returns (2, hidden).
     """
-    import torch
+    # Here, so that ranking with heads that are trained does not wait for it.
+    from scipy.optimize import minimize
 
-    sizes = torch.tensor(sentences)
-    rows = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    columns = torch.cat([torch.arange(size) for size in sentences])
-    weights = torch.zeros(2, features.shape[1], dtype=features.dtype, requires_grad=True)
-    optimizer = torch.optim.LBFGS(
-        [weights], max_iter=MAX_ITERATIONS, tolerance_grad=1e-7, tolerance_change=1e-12, line_search_fn="strong_wolfe"
-    )
+    first = np.concatenate([[0], np.cumsum(sentences)[:-1]])
+    gold_words = first[:, None] + gold_positions
+    marks = np.zeros((len(features), 2))
+    marks[gold_words, [0, 1]] = 1
 
-    def loss():
-        optimizer.zero_grad()
-        logits = torch.full((len(sizes), int(sizes.max()), 2), -torch.inf, dtype=features.dtype)
-        logits = logits.index_put((rows, columns), features @ weights.T)
-        chosen_logits = logits.gather(1, gold_positions[:, None, :])[:, 0]
-        value = (logits.logsumexp(1) - chosen_logits).sum(1).mean() + l2 / 2 * weights.square().sum()
-        value.backward()
-        return value
+    def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        weights = flat.reshape(2, -1)
+        logits = features @ weights.T
+        highest = np.maximum.reduceat(logits, first)
+        exponentials = np.exp(logits - np.repeat(highest, sentences, 0))
+        totals = np.add.reduceat(exponentials, first)
+        chosen_logits = np.take_along_axis(logits, gold_words, 0)
+        value = (np.log(totals) + highest - chosen_logits).sum() / len(first) + l2 / 2 * np.square(flat).sum()
+        residuals = (exponentials / np.repeat(totals, sentences, 0) - marks) / len(first)
+        return value, (residuals.T @ features + l2 * weights).ravel()
 
-    optimizer.step(loss)
-    return weights.detach()
+    options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "maxcor": 30, "gtol": 1e-7, "ftol": 1e-15}
+    return minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options).x.reshape(2, -1)
 
 
 @dataclass(frozen=True, slots=True)

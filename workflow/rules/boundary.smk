@@ -15,8 +15,7 @@ rule train_span_heads:
     benchmark:
         "<benchmarks>/train_span_heads/{checkpoint}.tsv"
     conda:
-        "../../envs/torch.yaml"
-    threads: 2
+        "../../envs/analysis.yaml"
     params:
         code=code_of("train_span_heads"),
         seed=lookup(dpath="seed", within=config),
@@ -61,8 +60,7 @@ rule train_control_heads:
     benchmark:
         "<benchmarks>/train_control_heads/{checkpoint}.tsv"
     conda:
-        "../../envs/torch.yaml"
-    threads: 2
+        "../../envs/analysis.yaml"
     params:
         code=code_of("train_control_heads"),
         seed=lookup(dpath="seed", within=config),
