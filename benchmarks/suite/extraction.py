@@ -42,9 +42,7 @@ def measure(name: str, settings: Settings) -> dict:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         encoder = folder_of(folder)
-        examples = list(
-            itertools.islice(_short_enough(encoder, corpus.read(settings, folder)), settings.size(whole, quick))
-        )
+        examples = _short_enough(encoder, corpus.read(settings, folder), settings.size(whole, quick))
         measurements, facts = {}, {"checked": {}, "gemm": {}}
         for precision in encoders.PRECISIONS:
             ways = _Ways(encoder, precision, examples, folder)
