@@ -4,11 +4,11 @@ from pairprobe.examples import read_examples
 from pairprobe.jobs import job
 from pairprobe.probing_sets import read
 from pairprobe.ranking import RANKING_FIELDS, rank_logits
+from pairprobe.similarities import opened
 from pairprobe.span_heads import gold_logits
-from pairprobe.store import Activations
 from pairprobe.tables import write_tsv
 
-with job(snakemake), Activations(snakemake.input.activations) as activations:
+with job(snakemake), opened(snakemake.input.activations, "boundary") as (activations, _):
     logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,

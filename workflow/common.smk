@@ -102,6 +102,12 @@ def checked(config):
             raise WorkflowError(
                 f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files."
             )
+    if config["controls"] and config["activations"]["keep"] != "all":
+        raise WorkflowError(
+            f"activations.keep: found {config['activations']['keep']!r}, and controls: found {list(config['controls'])}. "
+            "Controls measure the activations in other ways, so these must be there: set activations.keep to all, or leave "
+            "controls empty."
+        )
     if "shuffled_labels" in config["controls"] and "boundary" not in config["tasks"]:
         raise WorkflowError(
             "controls: shuffled_labels: it is a control of the task boundary, which is not among the tasks."
@@ -257,16 +263,28 @@ wildcard_constraints:
 
 
 SHARDS = budget.shards_of(config)
+# Whether activations are measured as they come, and not kept.
+STREAMS = config["activations"]["keep"] == "similarities"
 
 
 def shards(view, partition):
-    """List the shards of the activations of one checkpoint, view and partition."""
+    """List the shards of one checkpoint, view and partition: its activations, or what is kept of them."""
     # Other vectors of the same words (paragraph_first) are cut as these are.
     count = SHARDS["activations", view.split("_")[0], partition]
+    # Heads are trained on activations in any case.
+    kept = "similarities" if STREAMS and partition == "probe" else "activations"
     return [
-        f"<results>/activations/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
+        f"<results>/{kept}/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
         for i in range(1, count + 1)
     ]
+
+
+def kept_of(wildcards):
+    """Return what says what is kept of a view: the sets of pairs, or the set of boundaries and the trained heads."""
+    if wildcards.view == "paragraph":
+        return {"sets": [f"<results>/probing_sets/{task}.jsonl" for task in PAIR_TASKS]}
+    heads = f"<results>/span_heads/{wildcards.checkpoint}.npz"
+    return {"sets": ["<results>/probing_sets/boundary.jsonl"], "heads": heads}
 
 
 ALL_SHARDS = shards("paragraph", "probe")

@@ -39,7 +39,9 @@ def resources(project, config: str, name: str) -> dict[str, list[dict[str, str]]
 
 
 def test_four_rules_use_a_gpu():
-    assert {"finetune_checkpoint", "train_heads", "predict_answers", "extract_activations"} == GPU_RULES
+    assert {
+        "finetune_checkpoint", "train_heads", "predict_answers", "extract_activations", "measure_similarities",
+    } == GPU_RULES  # fmt: skip
 
 
 @pytest.mark.parametrize(("name", "config"), [("slurm", "config"), ("slurm", "paper"), ("gpu", "config")])

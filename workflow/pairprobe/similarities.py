@@ -11,6 +11,7 @@ start and end logits of every word of the sentence. One file a shard:
     question_words   (entries,): how many of the words are the question's; of a boundary none
     content          (entries,): a digest of the words that were encoded and of all that is kept of the example
     crc32            (entries,): the checksum of the rows
+    without_vector   (entries,): how many words of the example have no vector
     left_out, left_out_content: as in ``store``
 
 Attributes: those of ``store``, and examples, words, without_vector: how many were encoded.
@@ -24,7 +25,7 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
-from pairprobe import ranking, span_heads, store
+from pairprobe import ranking, store
 from pairprobe.errors import InputError
 from pairprobe.progress import log
 from pairprobe.ranking import Measured
@@ -32,16 +33,21 @@ from pairprobe.store import Activations
 
 VERSION = 1
 _TEXTS = ("task", "example_id", "content", "left_out", "left_out_content")
-_NUMBERS = ("offsets", "question_words", "crc32")
+_NUMBERS = ("offsets", "question_words", "crc32", "without_vector")
 
 
 class Pairs:
-    """Keeps similarities of pairs. sets: ``{task: rows of its probing set}``; storage: what vectors are rounded to."""
+    """Keeps similarities of pairs.
+
+    sets: ``{task: rows of its probing set}``; storage: the type that vectors are rounded to, as in a store of them, so that
+    the numbers are the same.
+    """
 
     dtype = "float32"
 
     def __init__(self, sets: dict[str, Iterable[dict]], storage: str):
-        self.storage = storage
+        # settings: what else the numbers stand on.
+        self.storage, self.settings = storage, [storage]
         self.entries: dict[str, list[tuple[str, dict]]] = {}
         for task, pairs in sets.items():
             for pair in pairs:
@@ -63,7 +69,8 @@ class Pairs:
         """Return the digest of an example's words and entries; None where nothing of it is kept."""
         if example_id not in self.entries:
             return None
-        return store.content_of([*words, [json.dumps(entry, sort_keys=True) for entry in self.entries[example_id]]])
+        entries = [json.dumps(entry, sort_keys=True) for entry in self.entries[example_id]]
+        return store.content_of([*words, entries, self.settings])
 
     def former(self, paths: Iterable[str], stands_on: str) -> "Kept":
         """Open what former files hold of the same."""
@@ -74,24 +81,6 @@ class Pairs:
         return create(path, layers, self, index, attributes)
 
 
-class Boundaries(Pairs):
-    """Keeps the logits of boundaries. rows: of the probing set; heads: the file of the trained heads."""
-
-    dtype = "float64"
-
-    def __init__(self, rows: Iterable[dict], heads: str, storage: str):
-        super().__init__({"boundary": rows}, storage)
-        self.heads = span_heads.read(heads)
-
-    def rows(self, question_words: int, words: int) -> tuple[int, int]:
-        """Return how many rows an entry has: the sentence's words; none is the question's."""
-        return words - question_words, 0
-
-    def values(self, layer: int, pair: dict, question: np.ndarray, paragraph: np.ndarray) -> np.ndarray:
-        """Return the logits of a sentence's words in one layer, (words, 2)."""
-        return self.heads.logits(layer, paragraph).T
-
-
 class Writer:
     """Takes the vectors of a layer and an example, as ``store.Writer`` does, and writes what is kept of them."""
 
@@ -99,7 +88,7 @@ class Writer:
         self._dataset, self._keep, self._index, self._offsets = dataset, keep, index, offsets
         self.dtype, self.layers = np.dtype(keep.storage), dataset.shape[1]
         self.crc32 = np.zeros(len(offsets) - 1, np.uint32)
-        self.without_vector = np.zeros(len(index.example_id), np.int64)
+        self.without_vector = np.zeros(len(offsets) - 1, np.int64)
         numbers = [len(keep.entries[name]) for name in index.example_id]
         self._first = np.concatenate([[0], np.cumsum(numbers)]).astype(int)
         # Of the examples whose last layer has not come yet.
@@ -113,15 +102,20 @@ class Writer:
         entries = self._keep.entries[self._index.example_id[example]]
         begun.append([self._keep.values(layer, pair, vectors[:asked], vectors[asked:]) for _, pair in entries])
         if layer == self.layers - 1:
-            self.without_vector[example] = np.isnan(vectors[:, 0]).sum()
-            self.take_over(example, [np.stack(layers, axis=1) for layers in zip(*self._begun.pop(example), strict=True)])
+            blocks = [np.stack(layers, axis=1) for layers in zip(*self._begun.pop(example), strict=True)]
+            self.take_over(example, (blocks, int(np.isnan(vectors[:, 0]).sum())))
 
-    def take_over(self, example: int, blocks: list[np.ndarray]) -> None:
-        """Write all entries of an example, each (rows, layers, 2)."""
+    def take_over(self, example: int, kept: tuple[list[np.ndarray], int]) -> None:
+        """Write all entries of an example, each (rows, layers, 2), and how many of its words have no vector."""
+        blocks, without_vector = kept
         for entry, block in enumerate(blocks, self._first[example]):
             block = np.ascontiguousarray(block, self._dataset.dtype)
             self._dataset[self._offsets[entry] : self._offsets[entry + 1]] = block
-            self.crc32[entry] = store.checksum(block)
+            self.crc32[entry], self.without_vector[entry] = store.checksum(block), without_vector
+
+    def count_without_vector(self) -> int:
+        """Count the words without a vector of all examples, each example once."""
+        return int(self.without_vector[self._first[:-1]].sum())
 
 
 @contextlib.contextmanager
@@ -143,9 +137,9 @@ def create(path, layers: int, keep: Pairs, index: store.Index, attributes: dict)
         for name in _TEXTS:
             file.create_dataset(name, data=np.array(texts[name], dtype=object), dtype=h5py.string_dtype())
         yield (writer := Writer(dataset, keep, index, offsets))
-        file["crc32"] = writer.crc32
+        file["crc32"], file["without_vector"] = writer.crc32, writer.without_vector
         counts = {"examples": len(index.example_id), "words": sum(index.words)}
-        file.attrs.update({**attributes, **counts, "without_vector": int(writer.without_vector.sum())})
+        file.attrs.update({**attributes, **counts, "without_vector": writer.count_without_vector()})
         file.attrs.update({"version": VERSION, "index": store.digest_of_index(file, _NUMBERS, _TEXTS)})
 
 
@@ -158,7 +152,7 @@ class Shard:
             self._file = h5py.File(self.path, "r")
             self.attributes = dict(self._file.attrs.items())
             self.values = self._file["values"]
-            self.offsets, self.question_words, self.crc32 = (self._file[name][:] for name in _NUMBERS)
+            self.offsets, self.question_words, self.crc32, self.without_vector = (self._file[name][:] for name in _NUMBERS)
             self.task, self.example_id, self.content, self.left_out, self.left_out_content = (
                 self._file[name].asstr()[:].tolist() for name in _TEXTS
             )
@@ -209,13 +203,13 @@ class Kept:
         """Whether an example was encoded, or found to be too long."""
         return content in self._places or content in self.left_out
 
-    def read(self, content: str) -> list[np.ndarray] | None:
-        """Return all entries of an example, each (rows, layers, 2); None where there are none, or they were damaged."""
+    def read(self, content: str) -> tuple[list[np.ndarray], int] | None:
+        """Return what ``Writer.take_over`` takes of an example; None where there is nothing, or it was damaged."""
         if content not in self._places:
             return None
         shard, entries = self._places[content]
         try:
-            return [shard.read(entry) for entry in entries]
+            return [shard.read(entry) for entry in entries], int(shard.without_vector[entries[0]])
         except InputError as error:
             log.warning("encoded again: %s", error)
             return None
@@ -293,8 +287,15 @@ class OfTask:
         return shard.read(entry).transpose(2, 1, 0)
 
 
-def opened(paths: Iterable[str]) -> Activations | Similarities:
-    """Open what a run keeps of a checkpoint and view, whichever it is; a context manager."""
+@contextlib.contextmanager
+def opened(paths: Iterable[str], task: str) -> Iterator[tuple]:
+    """Open what a run has of a checkpoint and view, activations or not; yields that, and what ranks a pair of the task."""
+    with either(paths) as found:
+        yield (found, ranking.rank_pair) if isinstance(found, Activations) else (found.of(task), ranking.rank_measured)
+
+
+def either(paths: Iterable[str]) -> "Activations | Similarities":
+    """Return a context manager of what files hold, whichever it is."""
     paths = list(paths)
     return Similarities(paths) if paths and is_kept(paths[0]) else Activations(paths)
 

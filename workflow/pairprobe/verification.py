@@ -207,7 +207,7 @@ def _stores(ledger: Ledger, broken: set[str | None]) -> tuple[list[Problem], lis
     """Compare the digest that each store of activations has of its checkpoint with the checkpoint."""
     problems, checked = [], 0
     for job in ledger.content["jobs"].values():
-        if job["rule"] != "extract_activations" or broken & {*job["inputs"], *job["outputs"]}:
+        if job["rule"] not in ("extract_activations", "measure_similarities") or broken & {*job["inputs"], *job["outputs"]}:
             continue
         checkpoint = next(name for name in job["inputs"] if name in ledger.content["folders"])
         path, wanted = ledger.locate(job["outputs"][0]), ledger.content["folders"][checkpoint]["sha256"]

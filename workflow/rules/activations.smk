@@ -1,5 +1,7 @@
-# In:  <results>/examples/{partition}.jsonl.gz, <results>/checkpoints/{checkpoint}/. Never a probing set.
-# Out: <results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5, tables/activations.tsv.
+# In:  <results>/examples/{partition}.jsonl.gz, <results>/checkpoints/{checkpoint}/. Never a probing set, unless what is kept
+#      of activations are similarities: then the probing sets and the span heads.
+# Out: <results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5, or the same below <results>/similarities/;
+#      tables/activations.tsv.
 
 
 rule activations:
@@ -14,8 +16,9 @@ rule extract_activations:
         checkpoint="<results>/checkpoints/{checkpoint}",
         examples="<results>/examples/{partition}.jsonl.gz",
     output:
-        # What it holds of the same examples is taken over.
-        update(
+        # What it holds of the same examples is taken over. Where activations are not to be kept, those that heads are
+        # trained on go when they are.
+        (temp if STREAMS else update)(
             "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5"
         ),
     log:
@@ -35,6 +38,36 @@ rule extract_activations:
         max_length=lookup(dpath="activations/max_length", within=config),
     script:
         "../../scripts/extract_activations.py"
+
+
+rule measure_similarities:
+    """Run one shard of the examples through a checkpoint and keep only how similar the words of pairs are, or the logits."""
+    input:
+        unpack(kept_of),
+        checkpoint="<results>/checkpoints/{checkpoint}",
+        examples="<results>/examples/probe.jsonl.gz",
+    output:
+        update("<results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5"),
+    log:
+        "<logs>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.log",
+    benchmark:
+        "<benchmarks>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: config["activations"]["threads"]
+    resources:
+        gpu=0,
+    params:
+        code=code_of("measure_similarities"),
+        tasks=lambda wildcards: (
+            PAIR_TASKS if wildcards.view == "paragraph" else ["boundary"]
+        ),
+        precision=lookup(dpath="activations/precision", within=config),
+        storage=lookup(dpath="activations/storage", within=config),
+        batch_size=lookup(dpath="activations/batch_size", within=config),
+        max_length=lookup(dpath="activations/max_length", within=config),
+    script:
+        "../../scripts/measure_similarities.py"
 
 
 rule tabulate_activations:

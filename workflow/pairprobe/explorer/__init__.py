@@ -35,7 +35,7 @@ from pairprobe.explorer.packing import block_of, chunk_of, chunks
 from pairprobe.figures import MEASURE_LABELS, VALUE_LABELS, read_percentages
 from pairprobe.progress import log, track
 from pairprobe.ranking import RANKING_FIELDS
-from pairprobe.similarities import Similarities, opened
+from pairprobe.similarities import Similarities, either
 from pairprobe.store import Activations
 from pairprobe.tables import label_of, read_tsv
 
@@ -116,7 +116,7 @@ def build(
                 )
     with contextlib.ExitStack() as stack:
         sources = [
-            _Source(one, *(stack.enter_context(opened(paths)) for paths in (one.paragraph, one.sentence)))
+            _Source(one, *(stack.enter_context(either(paths)) for paths in (one.paragraph, one.sentence)))
             for one in checkpoints
         ]
         run = _run(percentages, pairs, sources, settings, claims)
