@@ -122,7 +122,8 @@ SHUFFLED_LABELS = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabu
 REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
-ASKED_FOR = {"initialise_checkpoint", *SHUFFLED_LABELS, *REPRESENTATIONS}
+STREAMING = {**AFTER_EXTRACTING, "extract_activations": 2, "measure_similarities": 4}
+ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *SHUFFLED_LABELS, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
 
 
@@ -295,6 +296,10 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
     [
         (config_with(activations__precison="float32"), ["activations.precison", "Did you mean precision?"]),
         (config_with(tasks=["synonyms", "metonymy"]), ["metonymy", "coreference"]),
+        (
+            config_with(activations__keep="similarities", controls=["without_mean"]),
+            ["activations.keep: found 'similarities'", "controls: found ['without_mean']", "set activations.keep to all"],
+        ),
         (
             config_with(data={"source": "natural_questions", "files": ["nowhere.jsonl.gz"]}),
             ["nowhere.jsonl.gz", "no such file"],

@@ -1,0 +1,67 @@
+"""Two small runs of the same, one that keeps activations and one that keeps similarities: the same numbers."""
+
+import project as projects
+import pytest
+import yaml
+
+pytestmark = pytest.mark.slow
+SAME = (
+    "percentages.tsv", "rankings/pretrained/answer_type.tsv", "rankings/pretrained/coreference.tsv",
+    "rankings/pretrained/boundary.tsv",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project after both runs; their folders below results are their names."""
+    folder = projects.copy_project(tmp_path_factory.mktemp("project"), projects.PAGES[:26])
+    config = projects.tiny_config(projects.tiny_encoder(tmp_path_factory.mktemp("encoder")))
+    del config["checkpoints"]["finetuned"]
+    config["tasks"] = ["coreference", "answer_type", "boundary"]
+    for keep in ("all", "similarities"):
+        of_run = {**config, "run": keep, "activations": {**config.get("activations", {}), "keep": keep}}
+        (folder / f"config/{keep}.yaml").write_text(yaml.safe_dump(of_run))
+        projects.completed(folder, f"config/{keep}.yaml")
+    return folder
+
+
+def test_rankings_and_percentages_are_the_same_byte_for_byte(project):
+    for name in SAME:
+        stored, streamed = (project / "results" / keep / name for keep in ("all", "similarities"))
+        assert streamed.read_bytes() == stored.read_bytes()
+        assert streamed.read_text().count("\n") > 10
+
+
+def test_the_explorer_shows_the_same(project):
+    pages = []
+    for keep in ("all", "similarities"):
+        page = (project / "results" / keep / "report/explorer.html").read_text()
+        pages.append(page.replace(f"<title>{keep} ", "<title>").replace(f'"run":"{keep}"', ""))
+    assert pages[0] == pages[1]
+
+
+def test_no_activations_are_left_and_far_less_is_kept(project):
+    sizes = {
+        keep: sum(path.stat().st_size for path in (project / "results" / keep).rglob("*.h5"))
+        for keep in ("all", "similarities")
+    }
+    assert not list((project / "results/similarities/activations").rglob("*.h5"))
+    assert 0 < sizes["similarities"] < sizes["all"] / 3
+
+
+def test_there_is_nothing_to_do_afterwards_and_the_run_can_be_verified(project):
+    assert projects.planned(project, "config/similarities.yaml") == {}
+    code, said = projects.pairprobe(project, "verify", "results/similarities")
+    assert code == 0, said
+
+
+def test_another_set_runs_what_stands_on_it(project):
+    path = project / "config/similarities.yaml"
+    config = yaml.safe_load(path.read_text())
+    path.write_text(yaml.safe_dump({**config, "words": {"punctuation": True}}))
+    try:
+        jobs = projects.planned(project, "config/similarities.yaml")
+    finally:
+        path.write_text(yaml.safe_dump(config))
+    assert jobs["rank_pairs"] == 2
+    assert not jobs.keys() & {"measure_similarities", "extract_activations", "train_span_heads"}
