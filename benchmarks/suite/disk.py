@@ -6,12 +6,14 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from pairprobe import probing_sets
 from pairprobe.store import Activations, summary
 from pairprobe.tables import markdown
-from suite import corpus, encoders
+from suite import corpus, encoders, tasks
 from suite.settings import Settings, project
 
 EXAMPLES, QUICK = 64, 16
+STREAMED = "similarities of the pairs alone"
 
 
 def storages() -> list[str]:
@@ -31,11 +33,24 @@ def measure(settings: Settings) -> dict:
         for storage, path in paths.items():
             loaded.extract(file, path, storage=storage)
         words = summary(str(paths["float32"]))[1]
+        streamed = _streamed(loaded, file, folder)
         with Activations([str(paths["float32"])]) as exact:
             layers, hidden = exact.shape
             rounded = {storage: _rounded(exact, path) for storage, path in paths.items()}
         sizes = {storage: path.stat().st_size for storage, path in paths.items()}
+        sizes |= {STREAMED: streamed.stat().st_size} if streamed else {}
         return {"words": words, "layers": layers, "hidden": hidden, "bytes": sizes, "rounded": rounded}
+
+
+def _streamed(loaded: encoders.Loaded, examples: Path, folder: Path) -> Path | None:
+    """Keep only what ranking needs of the pairs; None in versions that cannot."""
+    try:
+        from pairprobe import similarities
+    except ImportError:
+        return None
+    sets = {task: list(probing_sets.read(str(path))) for task, path in tasks.build_sets(examples, folder).items()}
+    loaded.extract(examples, folder / "streamed.h5", keep=similarities.Pairs(sets, "float32"))
+    return folder / "streamed.h5"
 
 
 def _rounded(exact: Activations, path: Path) -> float:
@@ -55,11 +70,11 @@ def tell(found: dict) -> list[str]:
     vectors = found["layers"] * found["hidden"]
     rows = [
         (
-            f"`{storage}`",
+            f"`{storage}`" if storage in found["rounded"] else storage,
             f"{size / words:,.0f}",
-            f"{size / words / vectors:.3f}",
+            f"{size / words / vectors:.3f}" if storage in found["rounded"] else "",
             f"{size / whole:.3f}",
-            f"{found['rounded'][storage]:.1g}",
+            f"{found['rounded'][storage]:.1g}" if storage in found["rounded"] else "",
         )
         for storage, size in found["bytes"].items()
     ]
