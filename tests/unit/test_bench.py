@@ -165,6 +165,20 @@ def test_neurox_gives_the_vectors_of_its_text(loaded, tmp_path):
         np.testing.assert_allclose(file["0"][:], peers.pooled(layers, word_of, 6), atol=1e-5)
 
 
+def test_extraction_is_measured_in_every_way_and_told(tmp_path, monkeypatch):
+    label, folder_of, *_ = extraction.ENCODERS["minilm"]
+    monkeypatch.setitem(extraction.ENCODERS, "minilm", (label, folder_of, 4, 4))
+    monkeypatch.setattr(roofline, "SURVEY", 1e-4)
+    monkeypatch.setattr(roofline, "ROUND", 1e-4)
+    found = json.loads(json.dumps(extraction.measure("minilm", Settings(rounds=1, neurox=tmp_path))))
+    ways = (extraction.OURS, extraction.BARE, extraction.SORTED, extraction.LOOP, extraction.PRODUCTS)
+    wanted = {f"{way} {precision}" for way in ways for precision in encoders.PRECISIONS}
+    assert set(found["measured"]) - {extraction.NEUROX} == wanted
+    assert all(len(values) == 1 for values in found["measured"].values())
+    assert found["examples"] == 4
+    assert len([line for line in extraction.tell(found) if line.startswith("| **pairprobe**")]) == 2
+
+
 # Ranking.
 
 
