@@ -1,7 +1,7 @@
 """Count examples and words, and list the examples that were too long."""
 
 from pairprobe.jobs import job
-from pairprobe.similarities import summary
+from pairprobe.similarity_store import summary
 from pairprobe.tables import write_tsv
 
 with job(snakemake):

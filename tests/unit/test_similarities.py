@@ -13,7 +13,7 @@ import pytest
 import torch
 from transformers import BertConfig, BertModel
 
-from pairprobe import activations, files, kept_logits, ranking, similarities, span_heads, store, tables
+from pairprobe import activations, files, kept_logits, ranking, similarities, similarity_store, span_heads, store, tables
 from pairprobe.errors import InputError
 from pairprobe.examples import Example
 from pairprobe.explorer import shades
@@ -155,13 +155,13 @@ def test_the_explorer_s_shades_are_those_of_activations(run, stored, tmp_path):
 
 def test_only_examples_with_a_pair_are_encoded_and_counted(run, tmp_path):
     wanted = {pair["example_id"] for pairs in SETS.values() for pair in pairs} - {"long"}
-    examples, words, without_vector, left_out = similarities.summary(run.stream("paragraph", tmp_path / "p.h5"))
+    examples, words, without_vector, left_out = similarity_store.summary(run.stream("paragraph", tmp_path / "p.h5"))
     texts = [one.question + one.paragraph for one in EXAMPLES if one.example_id in wanted]
     assert (examples, left_out) == (len(wanted), ["long"])
     assert "no pair" not in wanted
     assert words == sum(map(len, texts))
     assert without_vector == sum(text.count(VANISHES) for text in texts) > 0
-    assert similarities.summary(run.folder / "heads.h5") == store.summary(run.folder / "heads.h5")
+    assert similarity_store.summary(run.folder / "heads.h5") == store.summary(run.folder / "heads.h5")
 
 
 # What was kept before.

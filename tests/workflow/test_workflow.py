@@ -122,7 +122,9 @@ SHUFFLED_LABELS = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabu
 REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
-STREAMING = {**AFTER_EXTRACTING, "extract_activations": 2, "measure_similarities": 4}
+STREAMING = {
+    "measure_similarities": 4, "tabulate_activations": 1, "rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING,
+}  # fmt: skip
 ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *SHUFFLED_LABELS, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
 
@@ -262,6 +264,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(boundary={"l2": 0.5}), {**BOUNDARY, **AFTER_RANKING}),
+        ("config/tiny.yaml", config_with(activations__keep="similarities"), STREAMING),
         (
             "config/tiny.yaml",
             config_with(evaluation__max_answer_words=12),
@@ -283,7 +286,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
         "one more checkpoint", "another seed", "several seeds", "epochs",
         "head_learning_rate", "random twin", "shuffled_labels", "representations",
-        "punctuation", "words", "l2", "evaluation", "tasks",
+        "punctuation", "words", "l2", "similarities", "evaluation", "tasks",
     ],
 )  # fmt: skip
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):
