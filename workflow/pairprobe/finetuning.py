@@ -27,7 +27,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArgu
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import logging
 
-from pairprobe import checkpoints, devices, dropout, files, joint_model
+from pairprobe import checkpoints, devices, files, joint_model
 from pairprobe.errors import InputError
 from pairprobe.features import Features
 from pairprobe.predictions import FROZEN, OWN, RANDOM
@@ -272,7 +272,6 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
     """
     torch.set_num_threads(settings["threads"])
     model, _ = joint_model.initial(start, seed, frozen)
-    dropout.speed_up(model.model, "cuda" if torch.cuda.is_available() else "cpu")
     windows = Features(features)
     checkpoints.check_windows(model.model, int(windows.lengths.max()), start, "finetuning")
     trainer = _Trainer(
