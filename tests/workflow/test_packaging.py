@@ -52,7 +52,7 @@ def test_the_snakefile_is_a_front_door():
 
 
 def test_only_the_rooms_of_torch_import_it():
-    allowed = {"activations", "answering", "checkpoints", "devices", "dropout", "finetuning", "joint_model", "kernels"}
+    allowed = {"activations", "answering", "checkpoints", "devices", "finetuning", "joint_model", "kernels"}
     importers = {
         path.stem
         for path in (ROOT / "workflow" / "pairprobe").rglob("*.py")
