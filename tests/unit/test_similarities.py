@@ -6,6 +6,7 @@ import random
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -256,6 +257,21 @@ def test_an_example_in_two_shards_is_refused(run, tmp_path):
     path = run.stream("paragraph", tmp_path / "p.h5")
     with pytest.raises(InputError, match="stands in another shard already"):
         similarities.Similarities([path, path])
+
+
+def test_shards_that_do_not_belong_together_are_refused(run, tmp_path):
+    one = run.stream("paragraph", tmp_path / "1of2.h5", shard=(0, 2))
+    other = run.stream("paragraph", tmp_path / "2of2.h5", shard=(1, 2), precision="bfloat16")
+    with pytest.raises(InputError, match=r"2of2\.h5: found .*bfloat16.*out of date"):
+        similarities.Similarities([one, other])
+
+
+def test_a_disk_without_room_is_seen_before_anything_is_computed(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+    monkeypatch.setattr(activations, "hidden_states", None)
+    with pytest.raises(OSError, match=r"no space left on the disk: .* GB are needed"):
+        run.stream("paragraph", tmp_path / "p.h5")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_batch_that_does_not_fit_into_memory_begins_again(run, stored, tmp_path, monkeypatch):

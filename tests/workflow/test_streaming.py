@@ -58,13 +58,30 @@ def test_there_is_nothing_to_do_afterwards_and_the_run_can_be_verified(project):
     assert code == 0, said
 
 
-def test_another_set_runs_what_stands_on_it(project):
+def planned_with(project, **changes):
+    """What a dry run plans with another configuration, beside what always follows from rankings."""
     path = project / "config/similarities.yaml"
-    config = yaml.safe_load(path.read_text())
-    path.write_text(yaml.safe_dump({**config, "words": {"punctuation": True}}))
+    before = path.read_text()
+    path.write_text(yaml.safe_dump({**yaml.safe_load(before), **changes}))
+    try:
+        return projects.planned(project, "config/similarities.yaml")
+    finally:
+        path.write_text(before)
+
+
+def test_punctuation_is_ranked_without_a_forward_pass(project):
+    jobs = planned_with(project, words={"punctuation": True})
+    assert jobs["rank_pairs"] == 2
+    assert not jobs.keys() & {"measure_similarities", "extract_activations", "train_span_heads"}
+
+
+def test_a_changed_set_is_measured_again_and_trains_no_heads(project):
+    module = project / "workflow/pairprobe/probing_sets/coreference.py"
+    before = module.read_text()
+    module.write_text(before + "\nEDITED = True\n")
     try:
         jobs = projects.planned(project, "config/similarities.yaml")
     finally:
-        path.write_text(yaml.safe_dump(config))
-    assert jobs["rank_pairs"] == 2
-    assert not jobs.keys() & {"measure_similarities", "extract_activations", "train_span_heads"}
+        module.write_text(before)
+    assert (jobs["build_probing_set"], jobs["measure_similarities"], jobs["rank_pairs"]) == (1, 1, 2)
+    assert not jobs.keys() & {"extract_activations", "train_span_heads", "rank_boundaries"}

@@ -71,11 +71,12 @@ class Similarities:
         self.places: dict[tuple[str, str], tuple[Shard, int]] = {}
         self.left_out: set[str] = set()
         self.layers = 0
+        self._common: dict = {}
         try:
             for path in paths:
                 shard = Shard(path)
                 self._stack.callback(shard.close)
-                self.layers = shard.values.shape[1]
+                self._check(shard)
                 self.left_out.update(shard.left_out)
                 for i, key in enumerate(zip(shard.task, shard.example_id, strict=True)):
                     if key in self.places:
@@ -84,6 +85,16 @@ class Similarities:
         except BaseException:
             self._stack.close()
             raise
+
+    def _check(self, shard: Shard) -> None:
+        """Raise InputError where a shard does not belong to those before it."""
+        common = {name: shard.attributes.get(name) for name in store.COMMON} | {"layers": shard.values.shape[1]}
+        if self._common and common != self._common:
+            raise InputError(
+                f"{shard.path}: found {common}, but the shards before it have {self._common}. Delete the shards that are "
+                "out of date."
+            )
+        self._common, self.layers = common, shard.values.shape[1]
 
     def of(self, task: str) -> "OfTask":
         """Return what is kept of a task's pairs."""

@@ -82,6 +82,7 @@ def create(path, layers: int, keep, index: store.Index, attributes: dict) -> Ite
         "left_out": index.left_out,
         "left_out_content": index.left_out_content,
     }
+    store.check_room(path, int(offsets[-1]) * layers * 2 * np.dtype(keep.dtype).itemsize, "more shards are smaller")
     with store.disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
         dataset = file.create_dataset("values", (int(offsets[-1]), layers, 2), dtype=keep.dtype)
         file["offsets"], file["question_words"] = offsets, np.array([asked for _, asked in sizes], np.int64)
@@ -98,21 +99,24 @@ class Shard:
     """One file, read by the place of an entry. Raises InputError for one that is missing, damaged or of another kind."""
 
     def __init__(self, path: str):
-        self.path = path
-        with store.whole_or_input_error(self.path):
-            self._file = h5py.File(self.path, "r")
-            self.attributes = dict(self._file.attrs.items())
-            self.values = self._file["values"]
-            self.offsets, self.question_words, self.crc32, self.without_vector = (self._file[name][:] for name in _NUMBERS)
-            self.task, self.example_id, self.content, self.left_out, self.left_out_content = (
-                self._file[name].asstr()[:].tolist() for name in _TEXTS
-            )
-            index = store.digest_of_index(self._file, _NUMBERS, _TEXTS)
-        if (self.attributes.get("version"), self.attributes.get("index")) != (VERSION, index):
+        self.path, self._file = path, None
+        try:
+            with store.whole_or_input_error(path):
+                self._file = file = h5py.File(path, "r")
+                self.attributes = dict(file.attrs.items())
+                self.values = file["values"]
+                self.offsets, self.question_words, self.crc32, self.without_vector = (file[name][:] for name in _NUMBERS)
+                self.task, self.example_id, self.content, self.left_out, self.left_out_content = (
+                    file[name].asstr()[:].tolist() for name in _TEXTS
+                )
+                index = store.digest_of_index(file, _NUMBERS, _TEXTS)
+            if (self.attributes.get("version"), self.attributes.get("index")) != (VERSION, index):
+                raise InputError(
+                    f"{path}: of another version, or its index was damaged on disk. Delete it, and it is made again."
+                )
+        except InputError:
             self.close()
-            raise InputError(
-                f"{self.path}: of another version, or its index was damaged on disk. Delete it, and it is made again."
-            )
+            raise
 
     def read(self, entry: int) -> np.ndarray:
         """Return an entry's rows, (rows, layers, 2). Raises InputError where they are not those that were written."""
@@ -126,7 +130,8 @@ class Shard:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 class Kept:

@@ -32,7 +32,7 @@ from pairprobe.progress import log
 
 VERSION = 2
 # What shards that belong together have in common.
-_COMMON = ("checkpoint", "view", "precision", "max_length", "version")
+COMMON = ("checkpoint", "view", "precision", "max_length", "version")
 _NUMBERS = ("offsets", "question_words", "crc32", "without_vector")
 _TEXTS = ("example_id", "content", "left_out", "left_out_content")
 
@@ -93,10 +93,7 @@ def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes:
     """
     offsets = np.concatenate([[0], np.cumsum(index.words)]).astype(np.int64)
     shape = (layers, int(offsets[-1]), hidden)
-    needed, free = math.prod(shape) * np.dtype(dtype).itemsize, shutil.disk_usage(Path(path).parent).free
-    if needed > free:
-        wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; activations.storage: float16 takes half"
-        raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
+    check_room(path, math.prod(shape) * np.dtype(dtype).itemsize, "activations.storage: float16 takes half")
     with disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
         writer = Writer(file.create_dataset("activations", shape, dtype=dtype), offsets)
         file["offsets"] = offsets
@@ -108,6 +105,14 @@ def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes:
         file["without_vector"] = writer.without_vector.sum()
         file["crc32"] = writer.crc32
         file.attrs.update({**attributes, "version": VERSION, "index": digest_of_index(file)})
+
+
+def check_room(path, needed: int, advice: str) -> None:
+    """Raise OSError where the disk that a file is to be on has less room than so many bytes."""
+    free = shutil.disk_usage(Path(path).parent).free
+    if needed > free:
+        wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; {advice}"
+        raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
 
 
 @contextlib.contextmanager
@@ -263,7 +268,7 @@ class Activations:
             raise
 
     def _add(self, shard: Shard) -> None:
-        attributes = {name: shard.attributes[name] for name in _COMMON if name in shard.attributes}
+        attributes = {name: shard.attributes[name] for name in COMMON if name in shard.attributes}
         shape = (shard.activations.shape[0], shard.activations.shape[2])
         if self.attributes and (attributes, shape) != (self.attributes, self.shape):
             raise InputError(
