@@ -20,13 +20,16 @@ ROUNDS = 2  # each is a process; sizes come in turn
 # In this order: the later ones read what the earlier ones have made. The sentences are for the heads, and are not measured.
 PREPARING = "sentences"
 STEPS = ("extraction", "building", "ranking", PREPARING, "heads")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 LABELS = {"extraction": "Extraction", "building": "Building sets", "ranking": "Ranking", "heads": "Training heads"}
 
 
 def run(step: str, folder: Path) -> dict:
     """Do a step in a process of its own; returns seconds and bytes, see ``process.py``."""
     command = [sys.executable, "-m", "suite.process", step, str(folder)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True)
+    # Jobs that are no extraction have one thread, and Snakemake tells the libraries so.
+    threads = {} if step in ("extraction", PREPARING) else dict.fromkeys(THREADS, "1")
+    done = subprocess.run(command, env=environment() | threads, capture_output=True, text=True)
     if done.returncode:
         raise InputError(f"{step}: it failed.\n{done.stderr.strip()[-800:]}")
     return json.loads(done.stdout.splitlines()[-1])
