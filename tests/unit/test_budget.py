@@ -71,6 +71,17 @@ def test_no_job_takes_more_than_the_budget_and_no_fewer_would_do(minutes, rate, 
         assert shards == 1 or loads[kind] > shards / 2
 
 
+def test_what_is_measured_and_not_kept_takes_files_of_time_alone():
+    kept, measured = (budget.loads(configured(NQ, activations={"keep": keep})) for keep in ("all", "similarities"))
+    seconds = 600 * 1700
+    questions = budget.questions_of(configured(NQ))
+    source = budget.SOURCES["natural_questions"]
+    of_time = questions["probe"] * source.paragraph * source.subtokens[0] / seconds
+    assert measured["activations", "paragraph", "probe"] == pytest.approx(of_time)
+    assert kept["activations", "paragraph", "probe"] > measured["activations", "paragraph", "probe"]
+    assert kept["activations", "sentence", "head"] == measured["activations", "sentence", "head"]
+
+
 def test_time_and_size_are_those_of_the_arithmetic():
     config = configured(
         NQ, partitions={"finetune": 0, "head": 0, "probe": 1}, evaluation={"examples": 1000, "max_length": 512}
@@ -79,7 +90,7 @@ def test_time_and_size_are_those_of_the_arithmetic():
     loads = budget.loads(config)
     windows = budget.count_windows(source.read[1], 512 - 15, 128)
     assert loads["predictions",] == pytest.approx(1000 * windows * 512 / 1700 / 600)
-    size = 307373 * source.paragraph * (source.words[0] + source.words[1]) * 13 * 768 * 4 / 4e9
+    size = 307373 * source.paragraph * (source.words[0] + source.words[1]) * 13 * 768 * 2 / 4e9
     assert loads["activations", "paragraph", "probe"] == pytest.approx(size)
     assert loads["features",] == loads["activations", "sentence", "head"] == 0
 

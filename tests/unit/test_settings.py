@@ -132,7 +132,7 @@ def test_a_key_that_resembles_none_is_named_with_those_there_are(config, schema)
     [
         ("figures", "value", "percent", "found 'percent'. Did you mean percentage? Allowed: percentage, auc."),
         ("data", "source", "squat", "found 'squat'. Did you mean squad? Allowed: bundled, natural_questions, squad,"),
-        ("activations", "storage", "bfloat16", "Allowed: float32, float16."),
+        ("activations", "storage", "bfloat16", "Allowed: float16, float32."),
     ],
 )
 def test_an_unknown_value_is_named_with_those_allowed(config, schema, section, key, value, told):

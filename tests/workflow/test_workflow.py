@@ -355,6 +355,7 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
     ids=[
         "misspelt key",
         "unknown task",
+        "similarities and controls",
         "missing file",
         "files of the bundled pages",
         "no files of examples",

@@ -140,12 +140,14 @@ def loads(config: dict) -> dict[tuple[str, ...], float]:
         ("features",): questions["finetune"] * source.tokens / CUT / seconds,
         ("predictions",): predicted / budget["subtokens_per_second"] / seconds,
     }
-    number_bytes = {"float16": 2, "float32": 4}[config["activations"]["storage"]] * (LAYERS + 1) * HIDDEN
+    word_bytes = {"float16": 2, "float32": 4}[config["activations"]["storage"]] * (LAYERS + 1) * HIDDEN
+    # Where similarities are kept, two numbers of four bytes for each layer, of a pair or so an example.
+    measured_bytes = word_bytes if config["activations"]["keep"] == "all" else 8 * (LAYERS + 1)
     asked_words, paragraph_words, sentence_words = source.words
-    for view, partition, share, subtokens, words in (
-        ("paragraph", "probe", source.paragraph, source.subtokens[0], asked_words + paragraph_words),
-        ("sentence", "probe", source.short, source.subtokens[1], asked_words + sentence_words),
-        ("sentence", "head", source.short, source.subtokens[1], asked_words + sentence_words),
+    for view, partition, share, subtokens, words, number_bytes in (
+        ("paragraph", "probe", source.paragraph, source.subtokens[0], asked_words + paragraph_words, measured_bytes),
+        ("sentence", "probe", source.short, source.subtokens[1], asked_words + sentence_words, measured_bytes),
+        ("sentence", "head", source.short, source.subtokens[1], asked_words + sentence_words, word_bytes),
     ):
         examples = questions[partition] * share
         time = examples * subtokens / budget["subtokens_per_second"] / seconds
