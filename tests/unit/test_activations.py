@@ -1,5 +1,6 @@
 import importlib.util
 import logging
+import math
 import shutil
 import subprocess
 import sys
@@ -491,6 +492,22 @@ def test_a_stopped_extraction_leaves_what_was_there(tiny, examples, tmp_path, mo
 
 
 # Memory.
+
+
+def test_batches_end_when_they_have_enough_subtokens():
+    lengths = [50, 50, 30, 30, 30, 30, 30, 30, 9, 8, 8, 7, 7, 7]
+    items = [activations._Item(i, str(i), Encoding(np.zeros(n, np.int32), None, None, 0, 0)) for i, n in enumerate(lengths)]
+
+    def cut(*how):
+        batches = list(activations._batched(items, *how))
+        assert [item for batch in batches for item in batch] == items
+        return [[len(item.encoding) for item in batch] for batch in batches]
+
+    assert cut(4, False, math.inf) == [[50, 50, 30, 30], [30, 30, 30, 30], [9, 8, 8, 7], [7, 7]]
+    assert cut(4, True, math.inf) == [[50, 50], [30] * 4, [30] * 2, [9], [8, 8], [7] * 3]
+    # With 100 subtokens, or with 50 where another length begins.
+    assert cut(9, False, 100) == [[50, 50], [30] * 4, [30] * 2, [9, 8, 8, 7, 7, 7]]
+    assert cut(1, False, 100) == [[n] for n in lengths]
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_path, monkeypatch, caplog):

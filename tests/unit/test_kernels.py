@@ -1,5 +1,8 @@
 import importlib.util
 import logging
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -119,8 +122,9 @@ class Encoder(nn.Module):
 
 
 @pytest.mark.parametrize("kind", ["bool", "added", None])
-@pytest.mark.parametrize("scaling", [None, 0.5])
-def test_attention_is_that_of_the_formula(heads, kind, scaling):
+@pytest.mark.parametrize(("scaling", "at_once"), [(None, 15), (0.5, 15), (None, 4)])
+def test_attention_is_that_of_the_formula(heads, kind, scaling, at_once, monkeypatch):
+    monkeypatch.setattr(kernels, "SCORES", at_once * 11**2)  # of 15 heads: whole examples, or parts of them
     seen = torch.ones(5, 11, dtype=torch.bool)
     if kind:
         seen[1, 4:] = seen[4, 10:] = False
@@ -147,3 +151,33 @@ def test_grouped_queries_go_to_pytorch_s(monkeypatch, heads):
     query, key, value = heads
     monkeypatch.setattr(kernels, "sdpa_attention_forward", lambda *given, **options: "theirs")
     assert kernels.attention(Encoder(), query, key[:, :1], value[:, :1], None) == "theirs"
+
+
+OF_MANY_SHAPES = """
+import torch
+from pairprobe import kernels
+
+def resident():
+    return next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmRSS"))  # KiB
+
+rows = torch.randn(4, 500, 16).bfloat16()
+with torch.inference_mode():
+    torch.bmm(rows, rows.transpose(1, 2))
+    before = resident()
+    for n in range(100, 500):
+        torch.bmm(rows[:, :n], rows[:, :n].transpose(1, 2))
+print(resident() - before)
+"""
+
+
+@has_bfloat16
+def test_memory_does_not_grow_with_the_number_of_lengths():
+    def grown(**environment):
+        known = {"PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", OF_MANY_SHAPES], env=known | environment, capture_output=True, text=True, check=True
+        )
+        return int(done.stdout) / 1024
+
+    # Whoever sets the sizes of these caches has what they set.
+    assert grown() < 100 < grown(ONEDNN_PRIMITIVE_CACHE_CAPACITY="1024", LRU_CACHE_CAPACITY="1024")

@@ -8,9 +8,11 @@ holds two windows of encoded examples, and of hidden states a batch for each cor
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,9 +30,10 @@ VIEWS = ("paragraph", "sentence", "paragraph_first", "paragraph_last")
 POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
 
 # How many examples are encoded and sorted by length at a time.
-WINDOW = 8192
-# A batch of so many subtokens is as good as a larger one: it ends where longer or shorter examples would need padding.
-ENOUGH = 512
+WINDOW = 2048
+# A processor gains nothing from a batch of more than so many subtokens, which would take memory only; from half as many on,
+# a batch ends where longer or shorter examples would need padding.
+ENOUGH = 1024
 # How many are looked at, before anything is computed, for whether words and subtokens belong together.
 CHECKED = 32
 
@@ -157,9 +160,18 @@ def _measured(rows: Iterable[Viewed], kept, encoder: _Encoder, limit: int) -> st
 
 
 def _windows(rows: Iterable[Viewed]) -> Iterator[list[Viewed]]:
+    """Cut rows into windows, none of which is held on to here."""
     rows = iter(rows)
-    while window := list(itertools.islice(rows, WINDOW)):
-        yield window
+    return iter(lambda: list(itertools.islice(rows, WINDOW)), [])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item:
+    """An encoded example, and its place in the store."""
+
+    place: int
+    example_id: str
+    encoding: Encoding
 
 
 class _Extraction:
@@ -182,23 +194,28 @@ class _Extraction:
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batches = devices.Batches(batch_size, "examples")
         self.batch_size, self.alike = batch_size, padding_shows(model, device)
+        self.enough = ENOUGH if device == "cpu" else math.inf
         self.computed = self.subtokens = self.passes = 0
         if self.alike:
             log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
     def __call__(self, rows: Iterable[Viewed], kept) -> None:
         running: list[Future] = []
-        for window in _windows(rows):
-            new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
-            # While this window is encoded, the one before is computed.
-            encodings = self.encoder(new)
+        # While a window is encoded, the one before is computed; of both, no more than the encodings is held.
+        for items in map(partial(self._encoded, kept), _windows(rows)):
             self._finish(running)
-            # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
-            items = sorted(((len(e), i, new[i].example_id, e) for i, e in enumerate(encodings)), reverse=True)
-            running = [
-                self.pool.submit(self.batches, self._run, batch) for batch in _batched(items, self.batch_size, self.alike)
-            ]
+            batches = _batched(items, self.batch_size, self.alike, self.enough)
+            running = [self.pool.submit(self.batches, self._run, batch) for batch in batches]
         self._finish(running)
+
+    def _encoded(self, kept, window: list[Viewed]) -> list[_Item]:
+        """Encode what of a window is to be computed."""
+        new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
+        items = [
+            _Item(self.place[each.example_id], each.example_id, e) for each, e in zip(new, self.encoder(new), strict=True)
+        ]
+        # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
+        return sorted(items, key=lambda item: len(item.encoding), reverse=True)
 
     def _take_over(self, each: Viewed, kept) -> bool:
         vectors = kept.read(each.content)
@@ -208,11 +225,11 @@ class _Extraction:
         self.progress.update()
         return True
 
-    def _run(self, batch: list) -> list[tuple[int, int]]:
+    def _run(self, batch: list[_Item]) -> list[tuple[int, int]]:
         """Returns of each example, in one forward pass, its subtokens and its share in the number of passes."""
-        places, encodings = [self.place[example_id] for _, _, example_id, _ in batch], [e for *_, e in batch]
+        places, encodings = [item.place for item in batch], [item.encoding for item in batch]
         layers = hidden_states(self.model, encodings, self.device)
-        write_batch(self.writer, batch[0][2], places, encodings, layers, self.pooling)
+        write_batch(self.writer, batch[0].example_id, places, encodings, layers, self.pooling)
         return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
 
     def _finish(self, running: list[Future]) -> None:
@@ -225,19 +242,22 @@ class _Extraction:
             self.progress.update(len(done))
 
 
-def _batched(items: list, size: int, alike: bool) -> Iterator[list]:
-    """Cut a list that is sorted by length, ``item[0]``, into batches; alike: none of them has items of different lengths.
+def _batched(items: list[_Item], size: int, alike: bool, enough: float) -> Iterator[list[_Item]]:
+    """Cut a list that is sorted by length into batches of at most so many items and, but for the last one of them, so many
+    subtokens; alike: none of them has items of different lengths.
 
-    Without padding there is nothing to mask, so that a batch also ends where another length begins, if it has ``ENOUGH``
-    subtokens.
+    Without padding there is nothing to mask, so that a batch of half as many subtokens ends where another length begins.
     """
-    batch: list = []
+    batch: list[_Item] = []
+    subtokens = 0
     for item in items:
-        other = batch and item[0] != batch[-1][0]
-        if len(batch) == size or (other and (alike or sum(each[0] for each in batch) >= ENOUGH)):
+        length = len(item.encoding)
+        other = bool(batch) and length != len(batch[-1].encoding)
+        if len(batch) == size or subtokens >= enough or (other and (alike or subtokens >= enough / 2)):
             yield batch
-            batch = []
+            batch, subtokens = [], 0
         batch.append(item)
+        subtokens += length
     if batch:
         yield batch
 

@@ -1,7 +1,7 @@
 """Words to subtokens: [CLS] question [SEP] paragraph [SEP], and which word each subtoken is a piece of."""
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -10,6 +10,8 @@ import numpy as np
 from pairprobe.errors import InputError
 
 NO_WORD = -1
+# Texts that the tokenizer has at once: it keeps ten times as much of each as is wanted.
+AT_ONCE = 256
 
 # Nothing is cut off or filled up, however long the text.
 _WHOLE = {"truncation": False, "padding": False, "return_attention_mask": False, "verbose": False}
@@ -23,7 +25,7 @@ _ADVICE = (
 class Encoding:
     """One encoded pair of word lists.
 
-    input_ids, token_type_ids, word_of: (subtokens,) each, int64; ``word_of`` counts the words of the first list, then
+    input_ids, token_type_ids, word_of: (subtokens,) each, int32; ``word_of`` counts the words of the first list, then
     of the second, and is NO_WORD for special tokens. token_type_ids is None where the model has no segments.
     """
 
@@ -44,8 +46,14 @@ class Encoding:
 
 def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
     """Encode pairs of word lists with a fast tokenizer; nothing is cut off, however long."""
+    encodings: list[Encoding] = []
+    for start in range(0, len(firsts), AT_ONCE):
+        encodings += _encoded(tokenizer, firsts[start : start + AT_ONCE], seconds[start : start + AT_ONCE])
+    return encodings
+
+
+def _encoded(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
     batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_WHOLE)
-    encodings = []
     for i, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
         sides = batch.sequence_ids(i)
         word_of = [
@@ -53,16 +61,13 @@ def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list
             for side, word in zip(sides, batch.word_ids(i), strict=True)
         ]
         segments = batch["token_type_ids"][i] if "token_type_ids" in batch else None
-        encodings.append(
-            Encoding(
-                np.asarray(batch["input_ids"][i], np.int64),
-                None if segments is None else np.asarray(segments, np.int64),
-                np.asarray(word_of, np.int64),
-                len(first),
-                len(first) + len(second),
-            )
+        yield Encoding(
+            np.asarray(batch["input_ids"][i], np.int32),
+            None if segments is None else np.asarray(segments, np.int32),
+            np.asarray(word_of, np.int32),
+            len(first),
+            len(first) + len(second),
         )
-    return encodings
 
 
 def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequence[str]]], name: str) -> None:

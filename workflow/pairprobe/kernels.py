@@ -7,6 +7,7 @@ compiled here, and nothing rounds otherwise than the plain model does: sums are 
 softmax of the attention is in float32.
 """
 
+import os
 from collections.abc import Iterator
 
 import torch
@@ -18,9 +19,14 @@ from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from pairprobe.progress import log
 
+# oneDNN keeps code for the last 1,024 shapes that were computed, and so does what calls it, in each thread. Batches of text
+# have a shape for each length, and come sorted, so that none comes back once it has passed: the code would fill 400 MB.
+for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+    os.environ.setdefault(_cache, "32")
+
 ATTENTION = "pairprobe"
-# Attention scores that are held at once, in examples: those of one head after the other fit into a core's cache.
-AT_ONCE = 2
+# Attention scores that are held at once: so many stay in a core's cache.
+SCORES = 2**19
 # What some attentions have besides.
 SPECIAL = ("position_bias", "softcap", "s_aux", "cache")
 # How far hidden states may be from those of the plain model, as a share of the largest of them.
@@ -109,7 +115,7 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **options):
-    """Attention by two products and a softmax in float32 between them, a few examples at a time.
+    """Attention by two products and a softmax in float32 between them, a few heads at a time.
 
     Called as ``transformers`` calls an attention; query, key, value: (examples, heads, subtokens, width of a head). What is
     not plain attention of an encoder goes to the one of PyTorch.
@@ -120,26 +126,30 @@ def attention(module, query, key, value, attention_mask, scaling=None, dropout=0
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
     examples, heads, subtokens, width = query.shape
-    queries = (query * (width**-0.5 if scaling is None else scaling)).reshape(-1, subtokens, width)
-    keys = key.reshape(-1, subtokens, width).transpose(1, 2)
-    values = value.reshape(-1, subtokens, width)
-    context = torch.empty_like(values)
-    for start in range(0, examples, AT_ONCE):
-        rows = slice(start * heads, (start + AT_ONCE) * heads)
-        scores = torch.bmm(queries[rows], keys[rows])
-        if attention_mask is not None:
-            scores = _masked(scores, attention_mask[start : start + AT_ONCE], heads)
+    queries, keys, values = (each.reshape(-1, subtokens, width) for each in (query, key, value))
+    scale = width**-0.5 if scaling is None else scaling
+    bias = None if attention_mask is None else _to_add(attention_mask, values.dtype)
+    example = torch.arange(examples).repeat_interleave(heads)
+    context, nothing = torch.empty_like(values), values.new_zeros(1)
+    at_once = max(1, SCORES // subtokens**2)
+    for start in range(0, len(queries), at_once):
+        rows = slice(start, start + at_once)
+        # Added as the product is written, not in a pass of its own.
+        added = nothing if bias is None else bias[example[rows]]
+        beta = 0 if bias is None else 1
+        scores = torch.baddbmm(added, queries[rows], keys[rows].transpose(1, 2), beta=beta, alpha=scale)
         weights = torch.softmax(scores, -1, dtype=torch.float32).to(values.dtype)
         torch.bmm(weights, values[rows], out=context[rows])
     return context.view(examples, heads, subtokens, width).transpose(1, 2), None
 
 
-def _masked(scores: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """scores: (examples * heads, subtokens, subtokens); mask: (examples, 1, 1 or subtokens, subtokens), bool or to add."""
-    scores = scores.view(-1, heads, *scores.shape[1:])
+def _to_add(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """mask: (examples, 1, 1 or subtokens, subtokens), bool or to add. Returns it without the second axis, to add."""
+    mask = mask[:, 0]
+    if mask.dtype != torch.bool:
+        return mask.to(dtype)
     # The least number, not infinity: padding that sees nothing at all must not become NaN.
-    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
-    return scores.flatten(0, 1)
+    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
 
 
 def _looks_back(module, mask, options) -> bool:
