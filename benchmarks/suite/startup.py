@@ -44,7 +44,9 @@ def loaded_by(code: str) -> list[str]:
     """Run some code in a fresh process; returns which heavy packages it has loaded by its end."""
     environment = {**os.environ, "PYTHONPATH": str(project() / "workflow")}
     command = [sys.executable, "-c", code + SAY]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    if done.returncode:
+        raise InputError(f"{code.strip().splitlines()[0]}: it failed.\n{done.stderr.strip()[-800:]}")
     loaded = json.loads(done.stdout)
     return [name for name in HEAVY if name in loaded]
 

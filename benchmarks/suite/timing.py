@@ -30,9 +30,9 @@ class Spread:
         return f"{middle}{unit} ({low} to {high})"
 
 
-def ratio(numerators: Sequence[float], denominators: Sequence[float], scale: float = 1.0) -> Spread:
+def ratio(numerators: Sequence[float], denominators: Sequence[float]) -> Spread:
     """Return the spread of the rounds' ratios, each of two measurements of the same round."""
-    return Spread.of([scale * a / b for a, b in zip(numerators, denominators, strict=True)])
+    return Spread.of([a / b for a, b in zip(numerators, denominators, strict=True)])
 
 
 def seconds(way: Callable[[], object]) -> float:

@@ -3,6 +3,9 @@
 import os
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -122,6 +125,29 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(error):
     assert batches(room, list(range(13))) == [10 * i for i in range(13)]
     assert batches.size == 3
     assert max(room.tried[7:]) == 3
+
+
+@pytest.mark.parametrize("room", [1, 3, 5])
+def test_a_batch_that_lacks_the_memory_of_another_thread_s_is_tried_alone(room):
+    lock, used, most = threading.Lock(), [0], []
+
+    def run(part):
+        with lock:
+            if used[0] + len(part) > room:
+                raise MemoryError
+            used[0] += len(part)
+            most.append(used[0])
+        time.sleep(0.002)
+        with lock:
+            used[0] -= len(part)
+        return part
+
+    batches = devices.Batches(4, "examples")
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda _: batches(run, list(range(10))), range(9)))
+    assert found == [list(range(10))] * 9
+    assert max(most) <= room
+    assert 1 <= batches.size <= room
 
 
 def test_where_even_one_does_not_fit_it_is_bad_input():

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
+import tokenizers
 import torch
 import transformers
 
@@ -122,7 +123,7 @@ def extract(
 
 def _stands_on(attributes: dict, device: str, code: dict | None) -> str:
     """Return the digest of all that vectors stand on but the words. (Threads and batches shift their last bits alone.)"""
-    versions = {"torch": torch.__version__, "transformers": transformers.__version__}
+    versions = {each.__name__: each.__version__ for each in (np, tokenizers, torch, transformers)}
     everything = {**attributes, **versions, "device": device, "code": code}
     return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
 

@@ -30,7 +30,7 @@ from pairprobe.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens
 
 # Windows wait until so many batches of them are there, and are then sorted by length.
 _WAITING = 16
-# Pairs of subtokens that are looked at together: some 200 MB.
+# Pairs of subtokens that are looked at together, by each thread: some 200 MB.
 _CELLS = 1 << 23
 # The score of a page that has no words to answer with.
 EMPTY_SCORE = -10_000.0

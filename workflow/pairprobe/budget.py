@@ -141,7 +141,7 @@ def loads(config: dict) -> dict[tuple[str, ...], float]:
         ("predictions",): predicted / budget["subtokens_per_second"] / seconds,
     }
     word_bytes = {"float16": 2, "float32": 4}[config["activations"]["storage"]] * (LAYERS + 1) * HIDDEN
-    # Where similarities are kept, two numbers of four bytes for each layer, of a pair or so an example.
+    # Where similarities are kept, two numbers of four bytes for each layer, of a pair or so an example (a logit has eight).
     measured_bytes = word_bytes if config["activations"]["keep"] == "all" else 8 * (LAYERS + 1)
     asked_words, paragraph_words, sentence_words = source.words
     for view, partition, share, subtokens, words, number_bytes in (

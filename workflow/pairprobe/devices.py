@@ -5,6 +5,7 @@ import fcntl
 import gc
 import os
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -26,6 +27,9 @@ _OUT_OF_MEMORY = (
     "could not create a memory",
     "could not create a primitive",
 )
+
+# In place of how many batches run: one that no other may run beside.
+_ALONE = -1
 
 # Open lock files, which the system lets go of when the process ends, however it ends.
 _held: list[int] = []
@@ -137,22 +141,26 @@ def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
 
 
 class Batches:
-    """Runs batches of at most ``size`` items; where memory runs out, of half as many from then on.
+    """Runs batches of at most ``size`` items, several threads at once; where memory runs out, of half as many from then on.
 
-    what: how log lines and errors call the items.
+    What did not fit is tried again when no other thread runs a batch, whose memory it may have lacked. what: how log lines
+    and errors call the items.
     """
 
     def __init__(self, size: int, what: str):
         self.size, self.what = size, what
+        self._turns, self._running = threading.Condition(), 0
 
     def __call__(self, run: Callable[[list], list], items: list) -> list:
         """Return what ``run`` gives for the items, part by part. Raises InputError where even one does not fit."""
         results: list = []
+        alone = False
         while len(results) < len(items):
             part = items[len(results) : len(results) + self.size]
             error = None
             try:
-                results += run(part)
+                with self._turn(alone):
+                    results += run(part)
             except Exception as raised:
                 if not is_out_of_memory(raised):
                     raise
@@ -160,14 +168,31 @@ class Batches:
             # Outside the handler: the traceback holds what did not fit.
             if error:
                 free_memory()
-                self._halve(len(part), error)
+                self._halve(len(part), alone, error)
+            alone = error is not None
         return results
 
-    def _halve(self, size: int, error: str) -> None:
-        if size == 1:
+    @contextlib.contextmanager
+    def _turn(self, alone: bool) -> Iterator[None]:
+        """Wait until a batch may run: if it is to be alone, until no other one does, and none begins."""
+        with self._turns:
+            self._turns.wait_for(lambda: not self._running if alone else self._running != _ALONE)
+            self._running = _ALONE if alone else self._running + 1
+        try:
+            yield
+        finally:
+            with self._turns:
+                self._running = 0 if alone else self._running - 1
+                self._turns.notify_all()
+
+    def _halve(self, size: int, alone: bool, error: str) -> None:
+        if size == 1 and alone:
             raise InputError(
                 f"out of memory with one of the {self.what} alone ({error}). Give the job more memory, or set max_length "
                 "lower."
             )
-        self.size = size // 2
-        log.warning("out of memory with %d %s at once; trying %d", size, self.what, self.size)
+        with self._turns:
+            # Another thread may have come to fewer already.
+            if self.size > max(1, size // 2):
+                self.size = max(1, size // 2)
+                log.warning("out of memory with %d %s at once; trying %d", size, self.what, self.size)

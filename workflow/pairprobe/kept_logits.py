@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from pairprobe import span_heads
+from pairprobe.examples import shard_of
 from pairprobe.provenance import file_digest
 from pairprobe.similarities import Pairs
 
@@ -28,6 +29,9 @@ class Boundaries(Pairs):
         return self.heads.logits(layer, paragraph).T
 
 
-def keep(sets: dict[str, Iterable[dict]], storage: str, heads: str | None = None) -> Pairs:
-    """Return what ``activations.extract`` is to keep: of the sets of pair tasks, or of boundary, whose heads are given."""
+def keep(sets: dict[str, Iterable[dict]], storage: str, heads: str | None = None, shard: tuple[int, int] = (0, 1)) -> Pairs:
+    """Return what ``activations.extract`` is to keep of a shard: of the sets of pair tasks, or of boundary, whose heads are
+    given."""
+    number, shards = shard
+    sets = {task: (row for row in rows if shard_of(row["example_id"], shards) == number) for task, rows in sets.items()}
     return Boundaries(sets["boundary"], heads, storage) if heads else Pairs(sets, storage)

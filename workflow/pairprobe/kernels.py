@@ -3,13 +3,14 @@
 PyTorch's own matrix product in float32 is MKL's, which on processors that are not Intel's leaves half of their rate unused,
 and its fused attention is slow in bfloat16. oneDNN, which PyTorch carries and ``torch.compile`` uses on processors, takes
 weights that are laid out for the processor once, and applies a GELU while a product is still in the cache. Nothing is
-compiled here, and nothing rounds otherwise than the plain model does: sums are taken in another order, and in bfloat16 the
-softmax of the attention is in float32.
+compiled here. Sums are taken in another order than the plain model's; in bfloat16 a fused GELU rounds once where that one
+rounds twice, and scores of the attention are rounded before their softmax, which is in float32.
 """
 
 import os
 from collections.abc import Iterator
 
+import numpy as np
 import torch
 from torch import nn
 from transformers import AttentionInterface
@@ -25,8 +26,8 @@ for _cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
     os.environ.setdefault(_cache, "32")
 
 ATTENTION = "pairprobe"
-# Attention scores that are held at once: so many stay in a core's cache.
-SCORES = 2**19
+# Attention scores that are held at once, in examples: those of one head after the other fit into a core's cache.
+AT_ONCE = 2
 # What some attentions have besides.
 SPECIAL = ("position_bias", "softcap", "s_aux", "cache")
 # How far hidden states may be from those of the plain model, as a share of the largest of them.
@@ -65,7 +66,8 @@ def speed_up(model, device: str = "cpu") -> None:
                 setattr(parent, name, new)
             if model.dtype == torch.bfloat16 and attention == "sdpa":
                 model.set_attn_implementation(ATTENTION)
-            apart = max(map(_distance, _sample(model), before))
+            # Not Python's own, which passes over NaN.
+            apart = float(np.max([_distance(*both) for both in zip(_sample(model), before, strict=True)]))
         except RuntimeError as error:  # a processor that oneDNN does not know, or not in this type
             log.info("%s is run as it is: %s", type(model).__name__, " ".join(str(error).split())[:200])
             apart = None
@@ -115,7 +117,7 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
 
 
 def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **options):
-    """Attention by two products and a softmax in float32 between them, a few heads at a time.
+    """Attention by two products and a softmax in float32 between them, a few examples at a time.
 
     Called as ``transformers`` calls an attention; query, key, value: (examples, heads, subtokens, width of a head). What is
     not plain attention of an encoder goes to the one of PyTorch.
@@ -126,30 +128,26 @@ def attention(module, query, key, value, attention_mask, scaling=None, dropout=0
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
     examples, heads, subtokens, width = query.shape
-    queries, keys, values = (each.reshape(-1, subtokens, width) for each in (query, key, value))
-    scale = width**-0.5 if scaling is None else scaling
-    bias = None if attention_mask is None else _to_add(attention_mask, values.dtype)
-    example = torch.arange(examples).repeat_interleave(heads)
-    context, nothing = torch.empty_like(values), values.new_zeros(1)
-    at_once = max(1, SCORES // subtokens**2)
-    for start in range(0, len(queries), at_once):
-        rows = slice(start, start + at_once)
-        # Added as the product is written, not in a pass of its own.
-        added = nothing if bias is None else bias[example[rows]]
-        beta = 0 if bias is None else 1
-        scores = torch.baddbmm(added, queries[rows], keys[rows].transpose(1, 2), beta=beta, alpha=scale)
+    queries = (query * (width**-0.5 if scaling is None else scaling)).reshape(-1, subtokens, width)
+    keys = key.reshape(-1, subtokens, width).transpose(1, 2)
+    values = value.reshape(-1, subtokens, width)
+    context = torch.empty_like(values)
+    for start in range(0, examples, AT_ONCE):
+        rows = slice(start * heads, (start + AT_ONCE) * heads)
+        scores = torch.bmm(queries[rows], keys[rows])
+        if attention_mask is not None:
+            scores = _masked(scores, attention_mask[start : start + AT_ONCE], heads)
         weights = torch.softmax(scores, -1, dtype=torch.float32).to(values.dtype)
         torch.bmm(weights, values[rows], out=context[rows])
     return context.view(examples, heads, subtokens, width).transpose(1, 2), None
 
 
-def _to_add(mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """mask: (examples, 1, 1 or subtokens, subtokens), bool or to add. Returns it without the second axis, to add."""
-    mask = mask[:, 0]
-    if mask.dtype != torch.bool:
-        return mask.to(dtype)
+def _masked(scores: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """scores: (examples * heads, subtokens, subtokens); mask: (examples, 1, 1 or subtokens, subtokens), bool or to add."""
+    scores = scores.view(-1, heads, *scores.shape[1:])
     # The least number, not infinity: padding that sees nothing at all must not become NaN.
-    return torch.zeros_like(mask, dtype=dtype).masked_fill_(~mask, torch.finfo(dtype).min)
+    scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask
+    return scores.flatten(0, 1)
 
 
 def _looks_back(module, mask, options) -> bool:

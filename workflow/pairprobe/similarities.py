@@ -1,4 +1,4 @@
-"""What streaming keeps of a forward pass in place of activations: what ranking and explorer read, a hundredth of the size.
+"""What streaming keeps of a forward pass in place of activations: what ranking and explorer read, 0.5 % of the size.
 
 Of a pair that is how similar its anchor is to the match and to every word of question and paragraph; of a boundary, the
 start and end logits of every word of the sentence (``kept_logits``).
@@ -31,7 +31,8 @@ class Pairs:
         # settings: what else the numbers stand on.
         self.storage, self.settings = storage, [storage]
         self.entries: dict[str, list[tuple[str, dict]]] = {}
-        for task, pairs in sets.items():
+        # In an order of their own, so that another one in the configuration computes nothing again.
+        for task, pairs in sorted(sets.items()):
             for pair in pairs:
                 self.entries.setdefault(pair["example_id"], []).append((task, pair))
 

@@ -82,7 +82,7 @@ def create(path, layers: int, keep, index: store.Index, attributes: dict) -> Ite
         "left_out": index.left_out,
         "left_out_content": index.left_out_content,
     }
-    store.check_room(path, int(offsets[-1]) * layers * 2 * np.dtype(keep.dtype).itemsize, "more shards are smaller")
+    store.check_room(path, int(offsets[-1]) * layers * 2 * np.dtype(keep.dtype).itemsize)
     with store.disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
         dataset = file.create_dataset("values", (int(offsets[-1]), layers, 2), dtype=keep.dtype)
         file["offsets"], file["question_words"] = offsets, np.array([asked for _, asked in sizes], np.int64)

@@ -127,7 +127,10 @@ def fit(features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, 
         return value, (residuals.T @ features + l2 * weights).ravel()
 
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "maxcor": 30, "gtol": 1e-7, "ftol": 1e-15}
-    return minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options).x.reshape(2, -1)
+    found = minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options)
+    if found.status == 1:
+        log.warning("a head was not at its optimum after %d iterations: set boundary.l2 higher", found.nit)
+    return found.x.reshape(2, -1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +156,7 @@ def read(path: str) -> Heads:
 def has_vector(activations, example_id: str) -> np.ndarray:
     """Return which words of a sentence have a vector: (words,), bool. activations: as ``gold_logits`` takes them."""
     if isinstance(activations, Activations):
-        return ~np.isnan(activations[example_id][1][0, :, 0])
+        return ~np.isnan(activations.layer(example_id, 0)[1][:, 0])
     return ~np.isnan(activations.logits(example_id)[0, 0])
 
 

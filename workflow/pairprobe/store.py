@@ -93,7 +93,10 @@ def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes:
     """
     offsets = np.concatenate([[0], np.cumsum(index.words)]).astype(np.int64)
     shape = (layers, int(offsets[-1]), hidden)
-    check_room(path, math.prod(shape) * np.dtype(dtype).itemsize, "activations.storage: float16 takes half")
+    advice = "activations.keep: similarities takes a two-hundredth"
+    if np.dtype(dtype) != np.float16:
+        advice = f"activations.storage: float16 takes half, and {advice}"
+    check_room(path, math.prod(shape) * np.dtype(dtype).itemsize, advice)
     with disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
         writer = Writer(file.create_dataset("activations", shape, dtype=dtype), offsets)
         file["offsets"] = offsets
@@ -107,7 +110,7 @@ def create(path, layers: int, hidden: int, dtype: str, index: Index, attributes:
         file.attrs.update({**attributes, "version": VERSION, "index": digest_of_index(file)})
 
 
-def check_room(path, needed: int, advice: str) -> None:
+def check_room(path, needed: int, advice: str = "make some room") -> None:
     """Raise OSError where the disk that a file is to be on has less room than so many bytes."""
     free = shutil.disk_usage(Path(path).parent).free
     if needed > free:
