@@ -149,7 +149,7 @@ class Batches:
 
     def __init__(self, size: int, what: str):
         self.size, self.what = size, what
-        self._turns, self._running = threading.Condition(), 0
+        self._turns, self._running, self._waiting = threading.Condition(), 0, 0
 
     def __call__(self, run: Callable[[list], list], items: list) -> list:
         """Return what ``run`` gives for the items, part by part. Raises InputError where even one does not fit."""
@@ -174,9 +174,11 @@ class Batches:
 
     @contextlib.contextmanager
     def _turn(self, alone: bool) -> Iterator[None]:
-        """Wait until a batch may run: if it is to be alone, until no other one does, and none begins."""
+        """Wait until a batch may run: if it is to be alone, until no other one does; none begins while such a one waits."""
         with self._turns:
-            self._turns.wait_for(lambda: not self._running if alone else self._running != _ALONE)
+            self._waiting += alone
+            self._turns.wait_for(lambda: not self._running if alone else self._running != _ALONE and not self._waiting)
+            self._waiting -= alone
             self._running = _ALONE if alone else self._running + 1
         try:
             yield
