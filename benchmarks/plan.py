@@ -101,7 +101,7 @@ PREPARED = {
 }
 PLANNED = {source for source, _ in PREPARED}
 # Bytes a second of activations that activations.write_batch puts into HDF5, in float16.
-STORED = 150e6
+STORED = 1.3e9
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets; pairs an example, over
 # the four pair tasks (327 of 1,241 examples); pairs ranked a second, at 147 words a paragraph and 13 layers.
 BUILT, PAIRS, RANKED = 130, 0.26, 105

@@ -73,5 +73,17 @@ class Loaded:
                 stack.enter_context(mock.patch.object(activations, "folder_digest", return_value="not read"))
             if hasattr(activations, "kernels"):
                 stack.enter_context(mock.patch.object(activations.kernels, "speed_up"))
-            logging.getLogger("pairprobe").setLevel(logging.ERROR)
+            stack.enter_context(_quiet())
             yield
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the library say nothing but errors."""
+    log = logging.getLogger("pairprobe")
+    before = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
