@@ -107,6 +107,15 @@ def test_fit_starts_and_ends_apart():
     assert np.abs(both[0] - both[1]).max() > 0.1
 
 
+def test_a_head_that_is_not_at_its_optimum_is_said(monkeypatch, caplog):
+    features, gold_positions = np.random.default_rng(0).normal(size=(60, 8)), np.tile([[1, 2]], (10, 1))
+    fit(features, [6] * 10, gold_positions, 0.1)
+    assert not caplog.messages
+    monkeypatch.setattr(span_heads, "MAX_ITERATIONS", 3)
+    fit(features, [6] * 10, gold_positions, 0.1)
+    assert caplog.messages == ["a head was not at its optimum after 3 iterations: set boundary.l2 higher"]
+
+
 def test_a_greater_l2_makes_smaller_weights():
     data = toy(7)
     norms = [np.linalg.norm(fitted(*data, l2)) for l2 in (0.01, 0.1, 1, 10)]
