@@ -17,11 +17,13 @@ from pairprobe.ranking import (
     RANKING_FIELDS,
     cosine,
     euclidean,
+    measure_pair,
     outranked,
     paragraph_words,
     percentage,
     percentages,
     rank_logits,
+    rank_measured,
     rank_pair,
     rank_pairs,
     read_ranking,
@@ -105,7 +107,7 @@ def test_words_that_repeat_the_match_in_any_letter_case_are_left_out(paragraph, 
 
 def test_repeated_words_of_an_anchor_in_the_paragraph_are_left_out_too():
     paragraph = ["Heaven", "it", "heaven", "song", "It"]
-    vectors = np.array([[[1, 0], [1, 1], [1, 0], [0, 1], [1, 0]]])
+    vectors = np.array([[[1, 0], [1, 1], [1, 0], [0, 1], [1, 0]]], np.float32)
     assert ranked(pair([0], [1], "paragraph"), paragraph, QUESTION, vectors)["cosine", 0] == (1, 0, 5, 1)
 
 
@@ -235,6 +237,27 @@ def test_the_order_of_the_words_does_not_matter(order, seed):
         pair([0, 1], [order.index(0), order.index(1)]), [paragraph[i] for i in order], question, vectors[:, list(order)]
     )
     assert shuffled == ranked(pair([0, 1], [0, 1]), paragraph, question, vectors)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("spread", [1, 1e-3, 1e-6, 0])
+@unhurried
+@given(origin=st.sampled_from([0, 1, 1e3, 1e-20, 1e18]), hidden=st.integers(2, 200), seed=st.integers(0, 2**32 - 1))
+def test_vectors_are_ranked_as_by_their_similarities_however_near_they_are(dtype, spread, origin, hidden, seed):
+    generator = np.random.default_rng(seed)
+    # Far from the origin, and all at nearly the same distance from the anchor: where rounding decides.
+    directions = generator.standard_normal((2, 40, hidden))
+    directions /= np.linalg.norm(directions, axis=-1, keepdims=True)
+    distances = 1 + spread * generator.standard_normal((2, 40, 1))
+    away = origin * generator.standard_normal((2, 1, hidden))
+    anchor, vectors = away.astype(dtype), (away + (origin or 1) * 1e-2 * distances * directions).astype(dtype)
+    vectors[:, generator.integers(1, 40, 8)] = vectors[:, :1]
+    vectors[:, generator.integers(1, 40)] = np.nan
+    of_pair, words = pair([0], [0]), [f"w{i}" for i in range(40)]
+    with np.errstate(over="ignore"):
+        rows = list(rank_pair(of_pair, words, anchor, vectors))
+        assert rows == list(rank_measured(of_pair, words, measure_pair(of_pair, anchor, vectors)))
+    assert {unmatching for *_, unmatching in rows} == {38}
 
 
 def test_rankings_have_a_line_for_each_pair_measure_and_layer_in_the_order_of_the_set(tmp_path):

@@ -29,7 +29,10 @@ def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Negative Euclidean distance, so that larger is closer. Shapes and types as ``cosine``."""
+    """Negative Euclidean distance, so that larger is closer. Shapes and types as ``cosine``.
+
+    Or of each anchor with one vector of its own: both (n, hidden), returns (n,).
+    """
     if others.ndim > 2:  # layer by layer, so that the differences stay in the cache
         return np.stack([euclidean(*of_layer) for of_layer in zip(anchor, others, strict=True)])
     # Not by way of the dot product, which is faster but blind to the distance of vectors that are nearly the same.
@@ -37,6 +40,7 @@ def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     return -np.sqrt(np.vecdot(apart, apart))
 
 
+# ``outranked_vectors`` counts by these, in this order.
 MEASURES = {"cosine": cosine, "euclidean": euclidean}
 
 
@@ -55,6 +59,49 @@ def outranked(match: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.nda
     Equation 1 of the paper: a tie is not below.
     """
     return (others < match[..., None]).sum(-1), (others == match[..., None]).sum(-1)
+
+
+@np.errstate(invalid="ignore")  # as in ``cosine``; where lengths overflow, exact distances are asked
+def outranked_vectors(
+    anchor: np.ndarray, match: np.ndarray, vectors: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count as ``outranked`` does, by each measure, of vectors: returns (below, ties), each (measures, layers).
+
+    anchor, match: (layers, hidden), vectors: (layers, words, hidden), others: (words,), bool: the unmatching ones.
+    """
+    dots, squares = np.empty((2, *vectors.shape[:2]), vectors.dtype)
+    for layer, words in enumerate(vectors):  # one by one: what was read for its products is in the cache for its lengths
+        np.vecdot(words, anchor[layer], out=dots[layer])
+        np.vecdot(words, words, out=squares[layer])
+    dots, squares = dots[:, others], squares[:, others]
+    matching, length = cosine(anchor, match[:, None]), np.vecdot(anchor, anchor)
+    cosines = dots / (np.sqrt(length)[:, None] * np.sqrt(squares))
+    by_cosine = outranked(matching[:, 0], cosines)
+    by_distance = _farther(anchor, euclidean(anchor, match), vectors, others, dots, length[:, None] + squares)
+    return tuple(np.stack(each) for each in zip(by_cosine, by_distance, strict=True))
+
+
+def _farther(
+    anchor: np.ndarray, matching: np.ndarray, vectors: np.ndarray, others: np.ndarray, dots: np.ndarray, squares: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Count the unmatching words that are farther from the anchor than the match, and those as far: two (layers,).
+
+    matching: (layers,), by ``euclidean``. dots, squares: (layers, unmatching), each word's product with the anchor, and the
+    sum of both squared lengths. Distances by way of the dot product are blind to what is nearly as far, so where rounding
+    could decide, ``euclidean`` does. No error of a sum of n products exceeds n/2 epsilons of the sum of their sizes
+    (Higham, 2002, "Accuracy and Stability of Numerical Algorithms", 3.1): here four such, of at most ``squares``.
+    """
+    precision, terms = np.finfo(vectors.dtype), vectors.shape[-1] + 16
+    limit = np.square(matching)[:, None]
+    margin = precision.eps * (2 * terms * squares + 8 * limit) + terms * precision.tiny
+    apart = squares - 2 * dots - limit
+    farther = apart > margin
+    layer, word = np.nonzero(~farther & ~(apart < -margin))
+    below, ties = farther.sum(-1), np.zeros(len(anchor), np.int64)
+    exact = euclidean(anchor[layer], vectors[layer, np.flatnonzero(others)[word]])
+    np.add.at(below, layer, exact < matching[layer])
+    np.add.at(ties, layer, exact == matching[layer])
+    return below, ties
 
 
 def paragraph_words(paragraph: list[str], vectors: np.ndarray, punctuation: bool) -> np.ndarray:
@@ -107,14 +154,26 @@ def measure_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) 
     question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
     its words'; a word without a vector is no part of it.
     """
+    found = vectors_of_pair(pair, question_vectors, vectors)
+    if found is None:
+        return None
+    anchor, match = found
+    # Of all words, since to leave some out of the vectors would be to copy the others.
+    matching, *words = (similarities(anchor, each) for each in (match[:, None], question_vectors, vectors))
+    return Measured(matching[..., 0], *words)
+
+
+def vectors_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return the vectors of a pair's anchor and match, each (layers, hidden); None where one of them has none."""
     anchor, match, _ = words_of_pair(pair, question_vectors, vectors)
     if not anchor or not match:
         return None
     side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    of_anchor, of_match = side[:, anchor].mean(1), vectors[:, match].mean(1, keepdims=True)
-    # Of all words, since to leave some out of the vectors would be to copy the others.
-    matching, *words = (similarities(of_anchor, each) for each in (of_match, question_vectors, vectors))
-    return Measured(matching[..., 0], *words)
+    return _mean(side, anchor), _mean(vectors, match)
+
+
+def _mean(vectors: np.ndarray, words: list[int]) -> np.ndarray:
+    return vectors[:, words[0]] if len(words) == 1 else vectors[:, words].mean(1)
 
 
 def rank_pair(
@@ -128,9 +187,15 @@ def rank_pair(
     """Rank one pair: yields (measure, layer, count, ties, para_len, unmatching), or returns None where it has no vector.
 
     Vectors as ``measure_pair`` takes them. among: (words,), bool: the paragraph is cut down to these words and those of the
-    pair.
+    pair. What it yields is what ``rank_measured`` yields of ``measure_pair``, for less.
     """
-    return rank_measured(pair, paragraph, measure_pair(pair, question_vectors, vectors), punctuation, among)
+    found = vectors_of_pair(pair, question_vectors, vectors)
+    if found is None:
+        return None
+    counted = paragraph_words(paragraph, vectors, punctuation)
+    others = unmatching_words(paragraph, counted, words_of_pair(pair, question_vectors, vectors)[2])
+    counted, others = _cut_down(counted, others, among)
+    return _rows(*outranked_vectors(*found, vectors, others), int(counted.sum()), int(others.sum()))
 
 
 def rank_measured(
@@ -143,11 +208,9 @@ def rank_measured(
     """Rank one pair that was measured; as ``rank_pair``."""
     if measured is None or np.isnan(measured.matching[-1, 0]):
         return None
-    counted, others = words_ranked(pair, paragraph, measured, punctuation)
-    if among is not None:
-        counted &= ~others | among
-        others &= among
-    return ranked(measured.matching, measured.paragraph[..., others], int(counted.sum()))
+    counted, others = _cut_down(*words_ranked(pair, paragraph, measured, punctuation), among)
+    below, ties = outranked(measured.matching, measured.paragraph[..., others])
+    return _rows(below, ties, int(counted.sum()), int(others.sum()))
 
 
 def words_ranked(pair: dict, paragraph: list[str], measured: Measured, punctuation: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -158,16 +221,16 @@ def words_ranked(pair: dict, paragraph: list[str], measured: Measured, punctuati
     return counted, unmatching_words(paragraph, counted, words_of_pair(pair, *distances)[2])
 
 
-def ranked(matching: np.ndarray, unmatching: np.ndarray, para_len: int) -> Iterator[tuple]:
-    """Yield the rows of ``rank_pair``.
+def _cut_down(counted: np.ndarray, others: np.ndarray, among: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the words that count and the unmatching ones of a paragraph that is cut down to some and those of the pair."""
+    return (counted, others) if among is None else (counted & (~others | among), others & among)
 
-    matching: (measures, layers), the similarity of anchor and match; unmatching: (measures, layers, words), that of anchor
-    and each unmatching word.
-    """
-    below, ties = (counts.tolist() for counts in outranked(matching, unmatching))
-    for measure, of_layers, tied in zip(MEASURES, below, ties, strict=True):
+
+def _rows(below: np.ndarray, ties: np.ndarray, para_len: int, unmatching: int) -> Iterator[tuple]:
+    """Yield the rows of ``rank_pair``. below, ties: (measures, layers)."""
+    for measure, of_layers, tied in zip(MEASURES, below.tolist(), ties.tolist(), strict=True):
         for layer, (count, tie) in enumerate(zip(of_layers, tied, strict=True)):
-            yield measure, layer, count, tie, para_len, unmatching.shape[-1]
+            yield measure, layer, count, tie, para_len, unmatching
 
 
 def rank_pairs(

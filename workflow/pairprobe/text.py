@@ -45,7 +45,7 @@ def tag_of(token: str) -> str:
 
 def is_lexical(word: str) -> bool:
     """Whether a word has at least one letter or digit (punctuation and emoji have none)."""
-    return any(character.isalnum() for character in word)
+    return word.isalnum() or any(character.isalnum() for character in word)
 
 
 def contains_words(words: list[str], phrase: list[str]) -> int:
