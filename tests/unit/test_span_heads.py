@@ -90,8 +90,10 @@ def test_fit_reaches_the_optimum(seed, l2):
         assert loss_and_gradient(weights + 0.01 * step, *data, l2)[0] > loss
 
 
+@pytest.mark.parametrize("words", [1, 7, 10**6])  # at once: a sentence, some, all
 @pytest.mark.parametrize("seed", [4, 5])
-def test_fit_equals_gradient_descent(seed):
+def test_fit_equals_gradient_descent(seed, words, monkeypatch):
+    monkeypatch.setattr(span_heads, "BLOCK", 8 * HIDDEN * words)
     data = toy(seed)
     weights = np.zeros((2, HIDDEN))
     for _ in range(400):

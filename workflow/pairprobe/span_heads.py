@@ -3,7 +3,8 @@
 A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
 training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
-with two columns waits for memory, not for the processor: more threads than one make it slower.
+with two columns waits for memory, not for the processor: more threads than one make it slower, as one solver for all layers
+would, whose features are in no cache.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,6 +22,8 @@ MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
 # Bytes of activations of which as many layers are read together as fit, at least one.
 TOGETHER = 1 << 30
+# Bytes of features that stay in a core's cache while they are used.
+BLOCK = 1 << 20
 # What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
 Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
 
@@ -110,27 +113,57 @@ def fit(features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, 
     # Here, so that ranking with heads that are trained does not wait for it.
     from scipy.optimize import minimize
 
-    first = np.concatenate([[0], np.cumsum(sentences)[:-1]])
-    gold_words = first[:, None] + gold_positions
-    marks = np.zeros((len(features), 2))
-    marks[gold_words, [0, 1]] = 1
+    blocks = list(_blocks(features, np.array(sentences), gold_positions))
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = flat.reshape(2, -1)
-        logits = features @ weights.T
-        highest = np.maximum.reduceat(logits, first)
-        exponentials = np.exp(logits - np.repeat(highest, sentences, 0))
-        totals = np.add.reduceat(exponentials, first)
-        chosen_logits = np.take_along_axis(logits, gold_words, 0)
-        value = (np.log(totals) + highest - chosen_logits).sum() / len(first) + l2 / 2 * np.square(flat).sum()
-        residuals = (exponentials / np.repeat(totals, sentences, 0) - marks) / len(first)
-        return value, (residuals.T @ features + l2 * weights).ravel()
+        value, gradient = l2 / 2 * np.square(flat).sum(), l2 * weights
+        for block in blocks:
+            of_block, its_gradient = block.loss(weights)
+            value += of_block / len(sentences)
+            gradient += its_gradient / len(sentences)
+        return value, gradient.ravel()
 
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "maxcor": 30, "gtol": 1e-7, "ftol": 1e-15}
     found = minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options)
     if found.status == 1:
         log.warning("a head was not at its optimum after %d iterations: set boundary.l2 higher", found.nit)
     return found.x.reshape(2, -1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Block:
+    """Some sentences: features (words, hidden), where each begins, how many words it has, its gold ones (sentences, 2)."""
+
+    features: np.ndarray
+    first: np.ndarray
+    sizes: np.ndarray
+    gold_words: np.ndarray
+
+    def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the sum of their cross-entropies, and its gradient, as weights: (2, hidden)."""
+        logits = self.features @ weights.T
+        highest = np.maximum.reduceat(logits, self.first)
+        of_gold = np.take_along_axis(logits, self.gold_words, 0)
+        logits -= np.repeat(highest, self.sizes, 0)
+        residuals = np.exp(logits, out=logits)
+        totals = np.add.reduceat(residuals, self.first)
+        residuals /= np.repeat(totals, self.sizes, 0)
+        residuals[self.gold_words, [0, 1]] -= 1
+        return (np.log(totals) + highest - of_gold).sum(), residuals.T @ self.features
+
+
+def _blocks(features: np.ndarray, sizes: np.ndarray, gold_positions: np.ndarray) -> Iterator[_Block]:
+    """Cut sentences into blocks of some ``BLOCK`` bytes of features, each read from memory once for loss and gradient."""
+    first = np.concatenate([[0], np.cumsum(sizes)])
+    words = max(1, BLOCK // features[0].nbytes)
+    begin = 0
+    while begin < len(sizes):
+        end = max(begin + 1, int(np.searchsorted(first, first[begin] + words, side="right")) - 1)
+        of_block, starts = slice(begin, end), first[begin:end] - first[begin]
+        rows = features[first[begin] : first[end]]
+        yield _Block(rows, starts, sizes[of_block], starts[:, None] + gold_positions[of_block])
+        begin = end
 
 
 @dataclass(frozen=True, slots=True)
