@@ -93,6 +93,32 @@ def bound(jobs: Sequence[Job], workers: Workers) -> float:
     return max(chain, shared, on_gpus)
 
 
+class _Room:
+    """The cores and GPUs of workers that no job has."""
+
+    def __init__(self, workers: Workers):
+        self.workers = workers
+        self.free, self.gpu_free = [workers.cores] * workers.number, [True] * workers.number
+
+    def take(self, job: Job) -> int | None:
+        """Return the fullest worker that has room for a job, which has it from now on; None where there is none."""
+        threads, needs_gpu = self.workers.threads(job), self._needs_gpu(job)
+        fitting = [w for w, free in enumerate(self.free) if free >= threads and (self.gpu_free[w] or not needs_gpu)]
+        worker = min(fitting, key=self.free.__getitem__, default=None)
+        if worker is not None:
+            self.free[worker] -= threads
+            self.gpu_free[worker] &= not needs_gpu
+        return worker
+
+    def give_back(self, job: Job, worker: int) -> None:
+        """Take a job's room back."""
+        self.free[worker] += self.workers.threads(job)
+        self.gpu_free[worker] |= self._needs_gpu(job)
+
+    def _needs_gpu(self, job: Job) -> bool:
+        return bool(self.workers.gpus and job.gpu)
+
+
 def simulate(jobs: Sequence[Job], workers: Workers, look_ahead: bool = True) -> list[Placed]:
     """Return when and where each job runs if a worker that has room takes, of the jobs that could begin, the first.
 
@@ -106,7 +132,7 @@ def simulate(jobs: Sequence[Job], workers: Workers, look_ahead: bool = True) -> 
     for i, job in enumerate(jobs):
         for other in job.needs:
             followers[other].append(i)
-    free, gpu_free = [workers.cores] * workers.number, [True] * workers.number
+    room = _Room(workers)
     placed: list[Placed | None] = [None] * len(jobs)
     arrivals = count()
     # Of jobs that need the same room, all behind one that finds none find none either: a heap for each kind.
@@ -118,21 +144,15 @@ def simulate(jobs: Sequence[Job], workers: Workers, look_ahead: bool = True) -> 
         heapq.heappush(ready[kind], (-chain[i] if look_ahead else 0.0, next(arrivals), i))
 
     def start(i: int, now: float) -> bool:
-        threads, needs_gpu = workers.threads(jobs[i]), workers.gpus and jobs[i].gpu
-        fitting = [w for w in range(workers.number) if free[w] >= threads and (gpu_free[w] or not needs_gpu)]
-        if not fitting:
+        worker = room.take(jobs[i])
+        if worker is None:
             return False
-        worker = min(fitting, key=free.__getitem__)
-        free[worker] -= threads
-        gpu_free[worker] = gpu_free[worker] and not needs_gpu
         placed[i] = Placed(now, now + jobs[i].seconds, worker)
         heapq.heappush(running, (placed[i].end, i))
         return True
 
     def end(i: int) -> None:
-        worker = placed[i].worker
-        free[worker] += workers.threads(jobs[i])
-        gpu_free[worker] = gpu_free[worker] or (workers.gpus and jobs[i].gpu)
+        room.give_back(jobs[i], placed[i].worker)
         for other in followers[i]:
             missing[other] -= 1
             if not missing[other]:
