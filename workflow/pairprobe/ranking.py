@@ -68,6 +68,7 @@ def outranked_vectors(
     """Count as ``outranked`` does, by each measure, of vectors: returns (below, ties), each (measures, layers).
 
     anchor, match: (layers, hidden), vectors: (layers, words, hidden), others: (words,), bool: the unmatching ones.
+    All of one type, float32 or float64.
     """
     dots, squares = np.empty((2, *vectors.shape[:2]), vectors.dtype)
     for layer, words in enumerate(vectors):  # one by one: what was read for its products is in the cache for its lengths
