@@ -101,6 +101,18 @@ def test_fit_equals_gradient_descent(seed, words, monkeypatch):
     assert fitted(*data, L2) == pytest.approx(weights, abs=1e-4)
 
 
+@pytest.mark.parametrize("seed", [14, 15])
+def test_fit_to_features_as_they_are_stored_equals_that_to_standardised_ones(seed):
+    features, sentences, positions = toy(seed)
+    rng = np.random.default_rng(seed)
+    # Some as far from zero, for their width, as the outlying ones of encoders.
+    stored = (features * rng.uniform(0.1, 5, HIDDEN) + rng.choice([-300, 0, 20], HIDDEN)).astype(np.float32)
+    wide = stored.astype(np.float64)
+    scale = wide.std(0, ddof=1)
+    standard = (wide - wide.mean(0)) / scale
+    assert fit(stored, sentences, positions, L2, scale) == pytest.approx(fit(standard, sentences, positions, L2), abs=1e-6)
+
+
 def test_fit_starts_and_ends_apart():
     features, sentences, positions = toy(6)
     both = fitted(features, sentences, positions, L2)
@@ -166,16 +178,6 @@ def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
             golds = [(e.answer[0] - e.sentences[-1][0], e.answer[1] - 1 - e.sentences[-1][0]) for e in examples]
             gradient = loss_and_gradient(heads["weights"][layer], standard, sizes, golds, L2)[1]
             assert np.abs(gradient).max() < 1e-5
-
-
-def test_layers_that_do_not_fit_together_get_the_same_heads(tmp_path, monkeypatch):
-    examples, vectors = random_examples(10, 12)
-    with opened(tmp_path / "a.h5", vectors) as activations:
-        train(examples, activations, tmp_path / "together.npz", seed=13)
-        monkeypatch.setattr(span_heads, "TOGETHER", 1)
-        train(examples, activations, tmp_path / "apart.npz", seed=13)
-    with np.load(tmp_path / "together.npz") as together, np.load(tmp_path / "apart.npz") as apart:
-        assert all(np.array_equal(together[key], apart[key]) for key in ("weights", "mean", "scale"))
 
 
 def test_a_feature_that_never_changes_makes_no_infinite_weights(tmp_path):

@@ -14,7 +14,7 @@ import numpy as np
 from pairprobe import ranking, similarity_store, store
 from pairprobe.errors import InputError
 from pairprobe.ranking import Measured
-from pairprobe.similarity_store import Kept, Shard, is_kept
+from pairprobe.similarity_store import Shard, is_kept
 from pairprobe.store import Activations
 
 
@@ -55,9 +55,9 @@ class Pairs:
         entries = [json.dumps(entry, sort_keys=True) for entry in self.entries[example_id]]
         return store.content_of([*words, entries, self.settings])
 
-    def former(self, paths: Iterable[str], stands_on: str) -> "Kept":
+    def former(self, paths: Iterable[str], stands_on: str) -> store.Kept:
         """Open what former files hold of the same."""
-        return Kept(paths, stands_on)
+        return store.Kept(paths, stands_on, self.dtype, Shard)
 
     def create(self, path, layers: int, hidden: int, index: store.Index, attributes: dict):
         """Return what makes the file, as ``store.create`` does; the vectors themselves (hidden) take no room in it."""

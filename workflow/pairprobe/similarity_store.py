@@ -15,14 +15,13 @@ Attributes: those of ``store``, and examples, words, without_vector: how many we
 """
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import h5py
 import numpy as np
 
 from pairprobe import store
 from pairprobe.errors import InputError
-from pairprobe.progress import log
 
 VERSION = 1
 _TEXTS = ("task", "example_id", "content", "left_out", "left_out_content")
@@ -118,6 +117,15 @@ class Shard:
             self.close()
             raise
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the values."""
+        return self.values.dtype
+
+    def of_example(self, entries: list[int]) -> tuple[list[np.ndarray], int]:
+        """Return what ``Writer.take_over`` takes of an example's entries; raises as ``read`` does."""
+        return [self.read(entry) for entry in entries], int(self.without_vector[entries[0]])
+
     def read(self, entry: int) -> np.ndarray:
         """Return an entry's rows, (rows, layers, 2). Raises InputError where they are not those that were written."""
         block = self.values[self.offsets[entry] : self.offsets[entry + 1]]
@@ -132,51 +140,6 @@ class Shard:
         """Close the file."""
         if self._file is not None:
             self._file.close()
-
-
-class Kept:
-    """What former files hold of the examples that are wanted now, by their digests; a context manager."""
-
-    def __init__(self, paths: Iterable[str], stands_on: str):
-        self._stack = contextlib.ExitStack()
-        self._places: dict[str, tuple[Shard, list[int]]] = {}
-        self.left_out: set[str] = set()
-        for path in paths:
-            try:
-                shard = Shard(path)
-            except InputError as error:
-                log.info("nothing is taken over: %s", error)
-                continue
-            self._stack.callback(shard.close)
-            if shard.attributes.get("stands_on") == stands_on:
-                of_shard: dict[str, tuple[Shard, list[int]]] = {}
-                for i, content in enumerate(shard.content):
-                    of_shard.setdefault(content, (shard, []))[1].append(i)
-                self._places |= of_shard
-                self.left_out.update(shard.left_out_content)
-
-    def __contains__(self, content: str) -> bool:
-        """Whether an example was encoded, or found to be too long."""
-        return content in self._places or content in self.left_out
-
-    def read(self, content: str) -> tuple[list[np.ndarray], int] | None:
-        """Return what ``Writer.take_over`` takes of an example; None where there is nothing, or it was damaged."""
-        if content not in self._places:
-            return None
-        shard, entries = self._places[content]
-        try:
-            return [shard.read(entry) for entry in entries], int(shard.without_vector[entries[0]])
-        except InputError as error:
-            log.warning("encoded again: %s", error)
-            return None
-
-    def __enter__(self) -> "Kept":
-        """Begin."""
-        return self
-
-    def __exit__(self, *exception) -> None:
-        """Close the files."""
-        self._stack.close()
 
 
 def is_kept(path: str) -> bool:

@@ -3,8 +3,9 @@
 A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
 training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
-with two columns waits for memory, not for the processor: more threads than one make it slower. So does one solver for all
-layers, which takes twice as many steps.
+with two columns waits for memory, not for the processor: so activations stay as they are stored, a layer at a time, and
+what is in the cache becomes float64. More threads than one make it slower. So does one solver for all layers, which takes
+twice as many steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,14 +16,12 @@ import numpy as np
 from pairprobe import files
 from pairprobe.errors import InputError
 from pairprobe.examples import Example, answer_sentence, chosen
-from pairprobe.progress import Progress, log, track
+from pairprobe.progress import log, track
 from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
-# Bytes of activations of which as many layers are read together as fit, at least one.
-TOGETHER = 1 << 30
-# Bytes of features that stay in a core's cache while they are used.
+# Bytes of features, in float64, that stay in a core's cache while they are used.
 BLOCK = 1 << 20
 # What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
 Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
@@ -72,43 +71,45 @@ def train(
     sentences = [len(words) for _, words, _ in targets]
     log.info("training on %d sentences, %d words", len(targets), sum(sentences))
     positions = np.array([span for _, _, span in targets])
-    together = max(1, TOGETHER // (8 * sum(sentences) * activations.shape[-1]))
     weights, means, scales = [], [], []
-    with Progress(activations.layers, "span heads", "layers") as progress:
-        for first in range(0, activations.layers, together):
-            layers = range(first, min(first + together, activations.layers))
-            for features in _features(activations, targets, layers, sum(sentences)):
-                # In place: there may be a gigabyte of them.
-                means.append(features.mean(0))
-                features -= means[-1]
-                squares = np.einsum("wh,wh->h", features, features)
-                scales.append(np.sqrt(squares / (len(features) - 1)).clip(1e-6))
-                features /= scales[-1]
-                weights.append(fit(features, sentences, positions, l2))
-                progress.update()
-            del features  # before the next ones take as much memory
+    for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
+        features = _features(activations, targets, layer)
+        mean, scale = _standard(features)
+        weights.append(fit(features, sentences, positions, l2, scale))
+        means.append(mean)
+        scales.append(scale)
+        del features  # before the next ones take as much memory
     with files.whole(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
-def _features(activations: Activations, targets: list, layers: range, words: int) -> np.ndarray:
-    """Return the vectors of all sentences' words, one sentence after the other: (layers, words, hidden) in float64."""
-    features, first = np.empty((len(layers), words, activations.shape[-1])), 0
-    for name, positions, _ in targets:
-        last = first + len(positions)
-        if len(layers) == activations.layers:
-            features[:, first:last] = activations[name][1][:, positions]
-        else:
-            for i, layer in enumerate(layers):
-                features[i, first:last] = activations.layer(name, layer)[1][positions]
-        first = last
+def _features(activations: Activations, targets: list, layer: int) -> np.ndarray:
+    """Return one layer's vectors of all sentences' words, one sentence after the other: (words, hidden), float32."""
+    features = np.empty((sum(len(words) for _, words, _ in targets), activations.shape[1]), np.float32)
+    first = 0
+    for name, words, _ in targets:
+        features[first : first + len(words)] = activations.layer(name, layer)[1][words]
+        first += len(words)
     return features
 
 
-def fit(features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, l2: float) -> np.ndarray:
-    """Fit one layer's head. features: (words, hidden), sentence after sentence; sentences: how many words each has.
+def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean and standard deviation of features: two (hidden,), in float64."""
+    mean = features.mean(0, dtype=np.float64)
+    squares = np.zeros_like(mean)
+    for rows in _cut(features):
+        apart = rows - mean
+        squares += np.einsum("wh,wh->h", apart, apart)
+    return mean, np.sqrt(squares / (len(features) - 1)).clip(1e-6)
 
-    gold_positions: (sentences, 2), start and end within their sentence. Returns (2, hidden).
+
+def fit(
+    features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, l2: float, scale: np.ndarray | float = 1.0
+) -> np.ndarray:
+    """Fit one layer's head to features divided by a scale; what is added to all of them changes no loss.
+
+    features: (words, hidden), of any floating type, sentence after sentence; sentences: how many words each has.
+    gold_positions: (sentences, 2), start and end within their sentence. scale: (hidden,). Returns (2, hidden).
     """
     # Here, so that ranking with heads that are trained does not wait for it.
     from scipy.optimize import minimize
@@ -118,10 +119,11 @@ def fit(features: np.ndarray, sentences: list[int], gold_positions: np.ndarray, 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = flat.reshape(2, -1)
         value, gradient = l2 / 2 * np.square(flat).sum(), l2 * weights
+        # The weights are divided in place of the features, so that these need no copy.
         for block in blocks:
-            of_block, its_gradient = block.loss(weights)
+            of_block, its_gradient = block.loss(weights / scale)
             value += of_block / len(sentences)
-            gradient += its_gradient / len(sentences)
+            gradient += its_gradient / scale / len(sentences)
         return value, gradient.ravel()
 
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "maxcor": 30, "gtol": 1e-7, "ftol": 1e-15}
@@ -141,8 +143,9 @@ class _Block:
     gold_words: np.ndarray
 
     def loss(self, weights: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the sum of their cross-entropies, and its gradient, as weights: (2, hidden)."""
-        logits = self.features @ weights.T
+        """Return the sum of their cross-entropies, and its gradient, as weights: (2, hidden); all in float64."""
+        features = self.features.astype(np.float64, copy=False)
+        logits = features @ weights.T
         highest = np.maximum.reduceat(logits, self.first)
         of_gold = np.take_along_axis(logits, self.gold_words, 0)
         logits -= np.repeat(highest, self.sizes, 0)
@@ -150,20 +153,28 @@ class _Block:
         totals = np.add.reduceat(residuals, self.first)
         residuals /= np.repeat(totals, self.sizes, 0)
         residuals[self.gold_words, [0, 1]] -= 1
-        return (np.log(totals) + highest - of_gold).sum(), residuals.T @ self.features
+        return (np.log(totals) + highest - of_gold).sum(), residuals.T @ features
 
 
 def _blocks(features: np.ndarray, sizes: np.ndarray, gold_positions: np.ndarray) -> Iterator[_Block]:
-    """Cut sentences into blocks of some ``BLOCK`` bytes of features, each read from memory once for loss and gradient."""
+    """Cut sentences into blocks of some ``BLOCK`` bytes, each read from memory once for loss and gradient."""
     first = np.concatenate([[0], np.cumsum(sizes)])
-    words = max(1, BLOCK // features[0].nbytes)
     begin = 0
     while begin < len(sizes):
-        end = max(begin + 1, int(np.searchsorted(first, first[begin] + words, side="right")) - 1)
+        end = max(begin + 1, int(np.searchsorted(first, first[begin] + _rows_at_once(features), side="right")) - 1)
         of_block, starts = slice(begin, end), first[begin:end] - first[begin]
         rows = features[first[begin] : first[end]]
         yield _Block(rows, starts, sizes[of_block], starts[:, None] + gold_positions[of_block])
         begin = end
+
+
+def _rows_at_once(features: np.ndarray) -> int:
+    return max(1, BLOCK // (8 * features.shape[1]))
+
+
+def _cut(features: np.ndarray) -> Iterator[np.ndarray]:
+    rows = _rows_at_once(features)
+    return (features[first : first + rows] for first in range(0, len(features), rows))
 
 
 @dataclass(frozen=True, slots=True)

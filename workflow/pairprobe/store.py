@@ -19,7 +19,7 @@ import errno
 import hashlib
 import math
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -227,6 +227,15 @@ class Shard:
         """Count examples."""
         return len(self.example_id)
 
+    @property
+    def dtype(self) -> np.dtype:
+        """The type of the activations."""
+        return self.activations.dtype
+
+    def of_example(self, places: list[int]) -> np.ndarray:
+        """Return what is taken over of an example, from any of the places where it stands; raises as ``read`` does."""
+        return self.read(places[0])
+
     def read(self, example: int, layer: int | slice = slice(None)) -> np.ndarray:
         """Return an example's rows of one layer, (words, hidden), or of all, as they are in the file.
 
@@ -327,43 +336,41 @@ class Activations:
 
 
 class Kept:
-    """What former stores hold of the vectors that are wanted now: by the digest of an example's words; a context manager.
+    """What former files hold of what is wanted now: by the digest of an example's words; a context manager.
 
-    paths: stores of any division, of which those count that stand on the same (``stands_on``) and have the same type; what
-    cannot be read, or is not there, is passed over.
+    paths: files of any division, of which those count that stand on the same (``stands_on``) and have the same type; what
+    cannot be read, or is not there, is passed over. open_shard: what opens one; files of another kind have their own.
     """
 
-    def __init__(self, paths: Iterable[str], stands_on: str, dtype: str):
+    def __init__(self, paths: Iterable[str], stands_on: str, dtype: str, open_shard: Callable = Shard):
         self._stack = contextlib.ExitStack()
-        self._places: dict[str, tuple[Shard, int]] = {}
+        self._places: dict[str, tuple] = {}
         self.left_out: set[str] = set()
         for path in paths:
             try:
-                shard = Shard(path)
+                shard = open_shard(path)
             except InputError as error:
                 log.info("nothing is taken over: %s", error)
                 continue
-            if shard.attributes.get("stands_on") != stands_on or shard.activations.dtype != np.dtype(dtype):
-                shard.close()
-                continue
-            self._stack.enter_context(contextlib.closing(shard))
-            self._places |= {content: (shard, i) for i, content in enumerate(shard.content)}
-            self.left_out.update(shard.left_out_content)
+            self._stack.callback(shard.close)
+            if shard.attributes.get("stands_on") == stands_on and shard.dtype == np.dtype(dtype):
+                of_shard: dict[str, tuple] = {}
+                for i, content in enumerate(shard.content):
+                    of_shard.setdefault(content, (shard, []))[1].append(i)
+                self._places |= of_shard
+                self.left_out.update(shard.left_out_content)
 
     def __contains__(self, content: str) -> bool:
         """Whether an example was encoded, or found to be too long."""
         return content in self._places or content in self.left_out
 
-    def read(self, content: str) -> np.ndarray | None:
-        """Return the vectors of an example as they are in the file, (layers+1, words, hidden).
-
-        None where there are none, or they were damaged.
-        """
+    def read(self, content: str):
+        """Return what ``Writer.take_over`` takes of an example; None where there is nothing, or it was damaged."""
         if content not in self._places:
             return None
-        shard, i = self._places[content]
+        shard, places = self._places[content]
         try:
-            return shard.read(i)
+            return shard.of_example(places)
         except InputError as error:
             log.warning("encoded again: %s", error)
             return None
