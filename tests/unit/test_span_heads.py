@@ -1,5 +1,7 @@
 """The span heads: a convex fit that reaches its optimum, and how they rank the gold position."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -178,6 +180,19 @@ def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
             golds = [(e.answer[0] - e.sentences[-1][0], e.answer[1] - 1 - e.sentences[-1][0]) for e in examples]
             gradient = loss_and_gradient(heads["weights"][layer], standard, sizes, golds, L2)[1]
             assert np.abs(gradient).max() < 1e-5
+
+
+def test_training_holds_one_layer_as_it_is_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr(span_heads, "BLOCK", 1 << 16)
+    examples, vectors = random_examples(600, 16, hidden=96)
+    one_layer = sum(4 * of_one[0].size for of_one in vectors.values())
+    with opened(tmp_path / "a.h5", vectors) as activations:
+        train(examples[:10], activations, tmp_path / "heads.npz", seed=13)  # what a first training imports
+        tracemalloc.start()
+        train(examples, activations, tmp_path / "heads.npz", seed=13)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert one_layer < peak < 1.75 * one_layer
 
 
 def test_a_feature_that_never_changes_makes_no_infinite_weights(tmp_path):
