@@ -212,8 +212,12 @@ def _field(where: str, row: dict, key: str, kind: type):
 
 def _words(where: str, row: dict, key: str) -> list[str]:
     words = _field(where, row, key, list)
-    wrong = [word for word in words if not isinstance(word, str) or not word or " " in word]
-    if wrong or not words:
+    try:
+        whole = bool(words) and "" not in words and " " not in "".join(words)
+    except TypeError:  # not all are strings
+        whole = False
+    if not whole:
+        wrong = [word for word in words if not isinstance(word, str) or not word or " " in word]
         raise InputError(
             f"{where}, key {key}: found {wrong[0]!r} among the words, wanted strings, none of them empty or with a blank."
             if wrong
@@ -243,7 +247,8 @@ def _span(where: str, row: dict, key: str, length: int, optional: bool = False, 
     if (
         not isinstance(span, list)
         or len(span) != 2
-        or not all(type(end) is int for end in span)
+        or type(span[0]) is not int  # nor is True
+        or type(span[1]) is not int
         or not 0 <= span[0] <= span[1] <= length
         or (span[0] == span[1] and not empty)
     ):

@@ -79,7 +79,7 @@ def outranked_vectors(
     cosines = dots / (np.sqrt(length)[:, None] * np.sqrt(squares))
     by_cosine = outranked(matching[:, 0], cosines)
     by_distance = _farther(anchor, euclidean(anchor, match), vectors, others, dots, length[:, None] + squares)
-    return tuple(np.stack(each) for each in zip(by_cosine, by_distance, strict=True))
+    return tuple(np.array(each) for each in zip(by_cosine, by_distance, strict=True))
 
 
 def _farther(
@@ -97,11 +97,13 @@ def _farther(
     margin = precision.eps * (2 * terms * squares + 8 * limit) + terms * precision.tiny
     apart = squares - 2 * dots - limit
     farther = apart > margin
-    layer, word = np.nonzero(~farther & ~(apart < -margin))
     below, ties = farther.sum(-1), np.zeros(len(anchor), np.int64)
-    exact = euclidean(anchor[layer], vectors[layer, np.flatnonzero(others)[word]])
-    np.add.at(below, layer, exact < matching[layer])
-    np.add.at(ties, layer, exact == matching[layer])
+    decided = farther | (apart < -margin)
+    if not decided.all():  # of most pairs all are
+        layer, word = np.nonzero(~decided)
+        exact = euclidean(anchor[layer], vectors[layer, np.flatnonzero(others)[word]])
+        np.add.at(below, layer, exact < matching[layer])
+        np.add.at(ties, layer, exact == matching[layer])
     return below, ties
 
 
@@ -111,8 +113,8 @@ def paragraph_words(paragraph: list[str], vectors: np.ndarray, punctuation: bool
     Those with a vector (vectors: (layers, words, hidden), NaN where a word has none) and, unless ``punctuation``, with at
     least one letter or digit.
     """
-    lexical = np.array([punctuation or text.is_lexical(word) for word in paragraph], bool)
-    return lexical & ~np.isnan(vectors[0, :, 0])
+    counted = ~np.isnan(vectors[0, :, 0])
+    return counted if punctuation else counted & np.fromiter(map(text.is_lexical, paragraph), bool, len(paragraph))
 
 
 def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable[int]) -> np.ndarray:
@@ -121,7 +123,7 @@ def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable
     A word is left out when its case-folded form equals that of a paragraph word of the pair.
     """
     forms = {paragraph[i].casefold() for i in paired}
-    return counted & np.array([word.casefold() not in forms for word in paragraph], bool)
+    return counted & np.array([form not in forms for form in map(str.casefold, paragraph)], bool)
 
 
 def words_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> tuple[list[int], list[int], list[int]]:
@@ -158,19 +160,24 @@ def measure_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) 
     found = vectors_of_pair(pair, question_vectors, vectors)
     if found is None:
         return None
-    anchor, match = found
+    anchor, match, _ = found
     # Of all words, since to leave some out of the vectors would be to copy the others.
     matching, *words = (similarities(anchor, each) for each in (match[:, None], question_vectors, vectors))
     return Measured(matching[..., 0], *words)
 
 
-def vectors_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Return the vectors of a pair's anchor and match, each (layers, hidden); None where one of them has none."""
-    anchor, match, _ = words_of_pair(pair, question_vectors, vectors)
+def vectors_of_pair(
+    pair: dict, question_vectors: np.ndarray, vectors: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, list[int]] | None:
+    """Return the vectors of a pair's anchor and match, each (layers, hidden), and the positions of its paragraph words.
+
+    Of those words that have a vector; None where anchor or match has no such word.
+    """
+    anchor, match, paired = words_of_pair(pair, question_vectors, vectors)
     if not anchor or not match:
         return None
     side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    return _mean(side, anchor), _mean(vectors, match)
+    return _mean(side, anchor), _mean(vectors, match), paired
 
 
 def _mean(vectors: np.ndarray, words: list[int]) -> np.ndarray:
@@ -193,10 +200,10 @@ def rank_pair(
     found = vectors_of_pair(pair, question_vectors, vectors)
     if found is None:
         return None
+    anchor, match, paired = found
     counted = paragraph_words(paragraph, vectors, punctuation)
-    others = unmatching_words(paragraph, counted, words_of_pair(pair, question_vectors, vectors)[2])
-    counted, others = _cut_down(counted, others, among)
-    return _rows(*outranked_vectors(*found, vectors, others), int(counted.sum()), int(others.sum()))
+    counted, others = _cut_down(counted, unmatching_words(paragraph, counted, paired), among)
+    return _rows(*outranked_vectors(anchor, match, vectors, others), int(counted.sum()), int(others.sum()))
 
 
 def rank_measured(
