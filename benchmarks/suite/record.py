@@ -68,10 +68,11 @@ def written(text: str, kept: dict) -> str:
 
 def results(kept: dict) -> str:
     """Return the results in Markdown: the machine, and a section for each part."""
-    lines = [*dict.fromkeys(_machine(part["machine"]) for part in kept.values())]
+    machines = [*dict.fromkeys(_machine(part["machine"]) for part in kept.values())]
+    lines, several = [each for machine in machines for each in (machine, "")][:-1], len(machines) > 1
     last = {"extraction-bert": EXTRACTION, "growth": GROWTH}
     for name, part in kept.items():
-        lines += ["", f"## {PARTS[name].title}", "", *PARTS[name].tell(part["found"]), "", _origin(name, part)]
+        lines += ["", f"## {PARTS[name].title}", "", *PARTS[name].tell(part["found"]), "", _origin(name, part, several)]
         if name in last:
             lines += ["", f"![{CAPTIONS[last[name]]}]({last[name].name})"]
     return "\n".join(itertools.chain.from_iterable(map(_wrapped, lines)))
@@ -88,8 +89,10 @@ def _machine(machine: dict) -> str:
     return f"Measured on {machine['processor']}, {machine['cores']} cores, {memory}; {versions}."
 
 
-def _origin(name: str, part: dict) -> str:
+def _origin(name: str, part: dict, several: bool) -> str:
+    """Say where a part's numbers come from; of several machines, which."""
     commit = part["library"]["commit"]
     library = f"the library at `{commit[:9]}`" if commit else "a library that is in no repository"
     changed = ", with changes" if part["library"]["changed"] else ""
-    return f"(`bench.py {name}`, {part['day']}, {library}{changed}, {part['data']})"
+    machine = f", {part['machine']['processor']}" if several else ""
+    return f"(`bench.py {name}`, {part['day']}, {library}{changed}, {part['data']}{machine})"

@@ -182,6 +182,8 @@ def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
         ("sentences", [[0, 20], [20, 17]]),
         ("sentences", [[0, 0], [0, 17]]),
         ("answer", [False, True]),
+        ("answer", [0, True]),
+        ("answer", [0, 1.0]),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named_with_its_file_and_line(tmp_path, key, value):

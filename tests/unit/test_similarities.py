@@ -235,6 +235,21 @@ def test_a_damaged_entry_is_named_when_it_is_read_and_made_again(run, stored, tm
     assert run.rankings([path], [run.stream("sentence", tmp_path / "s.h5")]) == stored["float32", False]
 
 
+def test_nothing_is_taken_over_from_files_of_another_kind_or_type(run, tmp_path):
+    kept = run.stream("paragraph", tmp_path / "a.h5")
+    whole = run.extract("paragraph", tmp_path / "b.h5", storage="float32")
+    names = {}
+    for path in (kept, whole):
+        with h5py.File(path, "r") as file:
+            names[path] = (file.attrs["stands_on"], file["content"].asstr()[0])
+    opened = {kept: similarity_store.Shard, whole: store.Shard}
+    for path, (stands_on, content) in names.items():
+        for open_shard in opened.values():
+            for dtype in ("float32", "float64"):
+                with store.Kept([path], stands_on, dtype, open_shard) as former:
+                    assert (content in former) == (open_shard is opened[path] and dtype == "float32")
+
+
 @pytest.mark.parametrize("name", ["offsets", "example_id", "crc32"])
 def test_a_damaged_index_is_refused(run, tmp_path, name):
     path = run.stream("paragraph", tmp_path / "p.h5")

@@ -112,7 +112,7 @@ def test_fit_to_features_as_they_are_stored_equals_that_to_standardised_ones(see
     wide = stored.astype(np.float64)
     scale = wide.std(0, ddof=1)
     standard = (wide - wide.mean(0)) / scale
-    assert fit(stored, sentences, positions, L2, scale) == pytest.approx(fit(standard, sentences, positions, L2), abs=1e-6)
+    assert fit(stored, sentences, positions, L2, scale) == pytest.approx(fit(standard, sentences, positions, L2), abs=1e-5)
 
 
 def test_fit_starts_and_ends_apart():
@@ -182,27 +182,32 @@ def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
             assert np.abs(gradient).max() < 1e-5
 
 
-def test_training_holds_one_layer_as_it_is_stored(tmp_path, monkeypatch):
+def test_training_holds_one_layer_in_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(span_heads, "BLOCK", 1 << 16)
     examples, vectors = random_examples(600, 16, hidden=96)
     one_layer = sum(4 * of_one[0].size for of_one in vectors.values())
     with opened(tmp_path / "a.h5", vectors) as activations:
         train(examples[:10], activations, tmp_path / "heads.npz", seed=13)  # what a first training imports
         tracemalloc.start()
-        train(examples, activations, tmp_path / "heads.npz", seed=13)
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        try:
+            train(examples, activations, tmp_path / "heads.npz", seed=13)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
     assert one_layer < peak < 1.75 * one_layer
 
 
-def test_a_feature_that_never_changes_makes_no_infinite_weights(tmp_path):
+@pytest.mark.parametrize("value", [3, 3e5])
+def test_a_feature_that_never_changes_has_no_weight(tmp_path, value):
     examples, vectors = random_examples(6, 11)
     for words in vectors.values():
-        words[:, :, 0] = 3
+        words[:, :, 0] = value
     with opened(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "heads.npz", seed=13)
     with np.load(tmp_path / "heads.npz") as heads:
         assert all(np.isfinite(heads[key]).all() for key in heads)
+        assert (heads["weights"][..., 0] == 0).all()
+        assert (heads["weights"][..., 1:] != 0).all()
 
 
 @pytest.mark.parametrize("answers", [[None, None], [(0, 1)]])

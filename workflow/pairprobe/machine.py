@@ -23,10 +23,11 @@ def hardware() -> dict:
 
 
 def _processor() -> str:
-    with contextlib.suppress(OSError):  # not Linux
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
+    """Name the processor; virtual machines tell its generation by the numbers of family and model alone."""
+    with contextlib.suppress(OSError, KeyError):  # not Linux, or not Intel's or AMD's
+        first, _, _ = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")
+        found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+        return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
     return platform.processor() or platform.machine()
 
 

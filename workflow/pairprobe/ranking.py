@@ -99,7 +99,7 @@ def _farther(
     farther = apart > margin
     below, ties = farther.sum(-1), np.zeros(len(anchor), np.int64)
     decided = farther | (apart < -margin)
-    if not decided.all():  # of most pairs all are
+    if not decided.all():
         layer, word = np.nonzero(~decided)
         exact = euclidean(anchor[layer], vectors[layer, np.flatnonzero(others)[word]])
         np.add.at(below, layer, exact < matching[layer])

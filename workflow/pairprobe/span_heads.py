@@ -3,8 +3,8 @@
 A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
 training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
-with two columns waits for memory, not for the processor: so activations stay as they are stored, a layer at a time, and
-what is in the cache becomes float64. More threads than one make it slower. So does one solver for all layers, which takes
+with two columns waits for memory, not for the processor: so activations are in float32, a layer at a time, and become
+float64 in the cache. More threads than one make it slower. So does one solver for all layers, which takes
 twice as many steps.
 """
 
@@ -21,6 +21,8 @@ from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
+# The standard deviation below which a feature counts as one that does not vary.
+LEAST_SCALE = 1e-6
 # Bytes of features, in float64, that stay in a core's cache while they are used.
 BLOCK = 1 << 20
 # What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
@@ -75,7 +77,8 @@ def train(
     for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
         features = _features(activations, targets, layer)
         mean, scale = _standard(features)
-        weights.append(fit(features, sentences, positions, l2, scale))
+        # What does not vary says nothing: its weight is zero, not what rounding makes of it.
+        weights.append(fit(features, sentences, positions, l2, np.where(scale > LEAST_SCALE, scale, np.inf)))
         means.append(mean)
         scales.append(scale)
         del features  # before the next ones take as much memory
@@ -94,13 +97,13 @@ def _features(activations: Activations, targets: list, layer: int) -> np.ndarray
 
 
 def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of features: two (hidden,), in float64."""
+    """Return mean and standard deviation of features, which is not below ``LEAST_SCALE``: two (hidden,), in float64."""
     mean = features.mean(0, dtype=np.float64)
     squares = np.zeros_like(mean)
     for rows in _cut(features):
         apart = rows - mean
         squares += np.einsum("wh,wh->h", apart, apart)
-    return mean, np.sqrt(squares / (len(features) - 1)).clip(1e-6)
+    return mean, np.sqrt(squares / (len(features) - 1)).clip(LEAST_SCALE)
 
 
 def fit(
@@ -109,7 +112,8 @@ def fit(
     """Fit one layer's head to features divided by a scale; what is added to all of them changes no loss.
 
     features: (words, hidden), of any floating type, sentence after sentence; sentences: how many words each has.
-    gold_positions: (sentences, 2), start and end within their sentence. scale: (hidden,). Returns (2, hidden).
+    gold_positions: (sentences, 2), start and end within their sentence. scale: (hidden,); a feature of scale infinity gets
+    the weight zero. Returns (2, hidden).
     """
     # Here, so that ranking with heads that are trained does not wait for it.
     from scipy.optimize import minimize
@@ -118,13 +122,13 @@ def fit(
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         weights = flat.reshape(2, -1)
-        value, gradient = l2 / 2 * np.square(flat).sum(), l2 * weights
-        # The weights are divided in place of the features, so that these need no copy.
+        scaled, value, gradient = weights / scale, 0.0, np.zeros_like(weights)  # in place of the features: no copy of these
         for block in blocks:
-            of_block, its_gradient = block.loss(weights / scale)
-            value += of_block / len(sentences)
-            gradient += its_gradient / scale / len(sentences)
-        return value, gradient.ravel()
+            of_block, its_gradient = block.loss(scaled)
+            value += of_block
+            gradient += its_gradient
+        value = value / len(sentences) + l2 / 2 * np.square(flat).sum()
+        return value, (gradient / scale / len(sentences) + l2 * weights).ravel()
 
     options = {"maxiter": MAX_ITERATIONS, "maxfun": 2 * MAX_ITERATIONS, "maxcor": 30, "gtol": 1e-7, "ftol": 1e-15}
     found = minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options)

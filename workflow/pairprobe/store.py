@@ -233,7 +233,7 @@ class Shard:
         return self.activations.dtype
 
     def of_example(self, places: list[int]) -> np.ndarray:
-        """Return what is taken over of an example, from any of the places where it stands; raises as ``read`` does."""
+        """Return what is taken over of an example, from the first place where it stands; raises as ``read`` does."""
         return self.read(places[0])
 
     def read(self, example: int, layer: int | slice = slice(None)) -> np.ndarray:
@@ -336,7 +336,7 @@ class Activations:
 
 
 class Kept:
-    """What former files hold of what is wanted now: by the digest of an example's words; a context manager.
+    """What former files hold of what is wanted now: by the digest of what is kept of an example; a context manager.
 
     paths: files of any division, of which those count that stand on the same (``stands_on``) and have the same type; what
     cannot be read, or is not there, is passed over. open_shard: what opens one; files of another kind have their own.
@@ -352,13 +352,15 @@ class Kept:
             except InputError as error:
                 log.info("nothing is taken over: %s", error)
                 continue
+            if shard.attributes.get("stands_on") != stands_on or shard.dtype != np.dtype(dtype):
+                shard.close()
+                continue
             self._stack.callback(shard.close)
-            if shard.attributes.get("stands_on") == stands_on and shard.dtype == np.dtype(dtype):
-                of_shard: dict[str, tuple] = {}
-                for i, content in enumerate(shard.content):
-                    of_shard.setdefault(content, (shard, []))[1].append(i)
-                self._places |= of_shard
-                self.left_out.update(shard.left_out_content)
+            of_shard: dict[str, tuple] = {}
+            for i, content in enumerate(shard.content):
+                of_shard.setdefault(content, (shard, []))[1].append(i)
+            self._places |= of_shard
+            self.left_out.update(shard.left_out_content)
 
     def __contains__(self, content: str) -> bool:
         """Whether an example was encoded, or found to be too long."""
