@@ -4,8 +4,8 @@ A head gives each word of a sentence a start and an end logit, w . z, z being th
 training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
 convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
 with two columns waits for memory, not for the processor: so activations are in float32, a layer at a time, and become
-float64 in the cache. More threads than one make it slower. So does one solver for all layers, which takes
-twice as many steps.
+float64 in the cache. More threads than one make it slower. So does one solver for all layers, which takes twice as many
+steps.
 """
 
 from collections.abc import Callable, Iterable, Iterator
