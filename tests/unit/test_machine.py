@@ -1,0 +1,41 @@
+"""What a record says of the machine."""
+
+import platform
+from pathlib import Path
+
+import pytest
+
+from pairprobe import machine
+
+X86 = """processor\t: 0
+vendor_id\t: AuthenticAMD
+cpu family\t: 25
+model\t\t: 17
+model name\t: AMD EPYC
+
+processor\t: 1
+cpu family\t: 26
+model\t\t: 2
+model name\t: another
+"""
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "wanted"),
+    [
+        (X86, "AMD EPYC (family 25, model 17)"),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\n", "what Python says"),  # an ARM's
+        ("", "what Python says"),
+        (None, "what Python says"),
+    ],
+)
+def test_a_processor_is_named_by_its_generation(monkeypatch, cpuinfo, wanted):
+    def read_text(path, **_):
+        assert path == Path("/proc/cpuinfo")
+        if cpuinfo is None:
+            raise FileNotFoundError(path)
+        return cpuinfo
+
+    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(platform, "processor", lambda: "what Python says")
+    assert machine.hardware()["processor"] == wanted
