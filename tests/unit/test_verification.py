@@ -118,8 +118,21 @@ def test_the_lost_record_of_the_ledger_itself_is_found():
     assert problem.rebuild == LEDGER
 
 
-def test_a_job_that_ran_after_the_ledger_was_written_is_found():
+def test_a_job_that_ran_again_and_made_the_same_files_is_noted():
+    results.draw_panel()
     results.rank_pairs("after")
+    verdict = verify(RUN)
+    assert [str(problem) for problem in verdict.problems] == []
+    assert [note for note in verdict.notes if "ran again" in note] == [
+        f"{job}: it ran again after provenance.json was written, and made the same files."
+        for job in ("draw_panel/coreference_cosine", "rank_pairs/after.coreference")
+    ]
+
+
+def test_a_job_that_ran_after_the_ledger_was_written_is_found():
+    named = {"wildcards": {"checkpoint": "after", "task": "coreference"}, "punctuation": True}
+    with results.job("rank_pairs", "after.coreference", [], [ranking_of("after")], **named):
+        Path(ranking_of("after")).write_text("another")
     results.fetch_checkpoint("another")
     said = problems()
     paths = [f"{RUN}/provenance/fetch_checkpoint/another.json", RECORD]
