@@ -210,6 +210,22 @@ def test_a_feature_that_never_changes_has_no_weight(tmp_path, value):
         assert (heads["weights"][..., 1:] != 0).all()
 
 
+def test_a_feature_that_hardly_varies_keeps_its_weight(tmp_path):
+    examples, vectors = random_examples(30, 17)
+    for words in vectors.values():
+        words[:, :, 0] *= 3e-7  # as one of the demo's encoder does, below the least scale
+    with opened(tmp_path / "a.h5", vectors) as activations:
+        train(examples, activations, tmp_path / "heads.npz", seed=13)
+    sizes = [words.shape[1] for words in vectors.values()]
+    golds = np.array([(e.answer[0] - e.sentences[-1][0], e.answer[1] - 1 - e.sentences[-1][0]) for e in examples])
+    with np.load(tmp_path / "heads.npz") as heads:
+        for layer in range(LAYERS):
+            words = np.concatenate([of_one[layer] for of_one in vectors.values()]).astype(np.float32).astype(float)
+            standard = (words - words.mean(0)) / words.std(0, ddof=1).clip(1e-6)
+            assert heads["weights"][layer] == pytest.approx(fit(standard, sizes, golds, L2), abs=1e-5)
+            assert np.abs(heads["weights"][layer][:, 0]).max() > 1e-3
+
+
 @pytest.mark.parametrize("answers", [[None, None], [(0, 1)]])
 def test_without_an_answer_and_activations_no_head_can_be_trained(tmp_path, answers):
     examples = [example(f"x{i}", 4, answer) for i, answer in enumerate(answers)]

@@ -21,7 +21,7 @@ from pairprobe.store import Activations
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
-# The standard deviation below which a feature counts as one that does not vary.
+# Features that vary by less are divided by this, not by their own standard deviation.
 LEAST_SCALE = 1e-6
 # Bytes of features, in float64, that stay in a core's cache while they are used.
 BLOCK = 1 << 20
@@ -76,9 +76,10 @@ def train(
     weights, means, scales = [], [], []
     for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
         features = _features(activations, targets, layer)
-        mean, scale = _standard(features)
-        # What does not vary says nothing: its weight is zero, not what rounding makes of it.
-        weights.append(fit(features, sentences, positions, l2, np.where(scale > LEAST_SCALE, scale, np.inf)))
+        mean, deviation = _standard(features)
+        scale = deviation.clip(LEAST_SCALE)
+        # What does not vary at all says nothing: its weight is zero, not what rounding makes of it.
+        weights.append(fit(features, sentences, positions, l2, np.where(deviation > 0, scale, np.inf)))
         means.append(mean)
         scales.append(scale)
         del features  # before the next ones take as much memory
@@ -97,13 +98,13 @@ def _features(activations: Activations, targets: list, layer: int) -> np.ndarray
 
 
 def _standard(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean and standard deviation of features, which is not below ``LEAST_SCALE``: two (hidden,), in float64."""
+    """Return mean and standard deviation of features: two (hidden,), in float64."""
     mean = features.mean(0, dtype=np.float64)
     squares = np.zeros_like(mean)
     for rows in _cut(features):
         apart = rows - mean
         squares += np.einsum("wh,wh->h", apart, apart)
-    return mean, np.sqrt(squares / (len(features) - 1)).clip(LEAST_SCALE)
+    return mean, np.sqrt(squares / (len(features) - 1))
 
 
 def fit(

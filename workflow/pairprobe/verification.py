@@ -1,6 +1,5 @@
 """Whether a folder of results is what its jobs wrote: every file against ``provenance.json``, numbers against rankings."""
 
-import contextlib
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -65,7 +64,7 @@ def verify(folder: str | Path) -> Verdict:
         problems, what = check(ledger, broken)
         verdict.problems += problems
         verdict.checked += what
-    verdict.notes += [*_inputs(ledger), *_code(ledger), *_repeated(ledger)]
+    verdict.notes += [*_inputs(ledger), *_code(ledger)]
     return verdict
 
 
@@ -160,33 +159,10 @@ def _records(ledger: Ledger) -> Iterator[Problem]:
             found = "another content" if job in left else "no such file"
             again = ledger.command(jobs[job]["outputs"][0], force=True)
             yield Problem(str(path), found, wanted, f"A new one comes with new results: {again}")
-        elif record and _is_here(ledger, record) and not _repeats(ledger, record):
+        elif record and any(ledger.locate(one["path"]).exists() for one in record["outputs"]):
             found = "that of a run after provenance.json was written"
             again = ledger.command(f"{ledger.content['folder']}/{NAME}", force=True)
             yield Problem(str(path), found, "what that has", f"Write it again: {again}")
-
-
-def _is_here(ledger: Ledger, record: dict) -> bool:
-    """Whether a job's outputs are there, or some of them."""
-    return any(ledger.locate(one["path"]).exists() for one in record["outputs"])
-
-
-def _repeats(ledger: Ledger, record: dict) -> bool:
-    """Whether a job made again what the ledger has of it, byte for byte."""
-    outputs = {one["path"]: one["sha256"] for one in record["outputs"]}
-    known = {name: ledger.content["files"].get(name, {}).get("sha256") for name in outputs}
-    return outputs == known
-
-
-def _repeated(ledger: Ledger) -> Iterator[str]:
-    """Note the jobs that ran after the ledger was written, and made the same files."""
-    for job, entry in ledger.content["jobs"].items():
-        path = records.path_in(ledger.folder, job)
-        if path.is_file() and provenance.file_digest(path) != entry["record"]:
-            with contextlib.suppress(InputError):  # that is a problem, and named as one
-                record = records.read(ledger.folder, job)
-                if record["started"] != entry["started"] and _repeats(ledger, record):
-                    yield f"{job}: it ran again after {NAME} was written, and made the same files."
 
 
 def _changed_inputs(ledger: Ledger) -> Iterator[Problem]:
