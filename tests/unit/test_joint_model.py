@@ -9,7 +9,7 @@ from families import FAMILIES, LONGEST, SEGMENTS, make
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, BertModel
 
-from pairprobe import checkpoints, joint_model
+from pairprobe import checkpoints, joint_model, kernels
 from pairprobe.errors import InputError
 from pairprobe.joint_model import Collator, JointModel
 from pairprobe.pages import Page
@@ -223,6 +223,42 @@ def test_a_frozen_encoder_of_any_family_gives_what_it_gives_in_evaluation(checkp
     with torch.no_grad():
         trained = model.train()(**batch)
     assert torch.equal(trained["answer_type"], calm["answer_type"])
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_heads_are_trained_on_what_the_encoder_gives_where_questions_are_answered(checkpoint_of, family, precision):
+    folder = checkpoint_of(family)
+    found = some_windows(folder)
+    batch, given = batch_of(folder, found), []
+    answering = checkpoints.load_model(AutoModelForQuestionAnswering, folder, precision)[0].base_model.eval()
+    kernels.speed_up(answering)
+    with torch.inference_mode():
+        wanted = answering(**batch)[0]
+    model = joint_model.initial(folder, SEED, frozen=True)[0]
+    heads = model.head_state().keys()
+    model.compute_frozen(precision, "cpu")
+    model.model.base_model.register_forward_hook(lambda _module, _inputs, output: given.append(output[0]))
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        model.train()(**batch, **targets_of(found))["loss"].backward()
+    [output] = given
+    assert output.dtype == getattr(torch, precision)
+    assert torch.equal(output, wanted)
+    reached = {name.removeprefix("model."): each for name, each in model.named_parameters() if each.grad is not None}
+    assert reached.keys() == heads
+    assert all(each.dtype == torch.float32 for each in reached.values())
+    assert model.trained_state().keys() == {f"model.{name}" for name in heads}
+
+
+def test_other_heads_than_those_that_were_trained_are_not_taken_over(tiny):
+    model = joint_model.initial(tiny, SEED, frozen=True)[0]
+    state = {name: tensor + 1 for name, tensor in model.trained_state().items()}
+    model.load_trained(state)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in model.trained_state().items())
+    state.popitem()
+    for wrong in (state, {**state, "model.other": torch.zeros(1)}):
+        with pytest.raises(RuntimeError, match="other weights"):
+            model.load_trained(wrong)
 
 
 # --- Where heads come from ------------------------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """What a record says of the machine."""
 
 import platform
-from pathlib import Path
 
 import pytest
 
@@ -29,13 +28,9 @@ model name\t: another
         (None, "what Python says"),
     ],
 )
-def test_a_processor_is_named_by_its_generation(monkeypatch, cpuinfo, wanted):
-    def read_text(path, **_):
-        assert path == Path("/proc/cpuinfo")
-        if cpuinfo is None:
-            raise FileNotFoundError(path)
-        return cpuinfo
-
-    monkeypatch.setattr(Path, "read_text", read_text)
+def test_a_processor_is_named_by_its_generation(monkeypatch, tmp_path, cpuinfo, wanted):
+    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    if cpuinfo is not None:
+        machine.CPUINFO.write_text(cpuinfo)
     monkeypatch.setattr(platform, "processor", lambda: "what Python says")
     assert machine.hardware()["processor"] == wanted

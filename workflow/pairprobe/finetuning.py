@@ -25,7 +25,7 @@ from safetensors.torch import load_file, save_file
 from torch.utils.data import Dataset, Sampler
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
-from transformers.utils import logging
+from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from pairprobe import checkpoints, devices, files, joint_model
 from pairprobe.errors import InputError
@@ -151,7 +151,7 @@ def _trained(
         arguments = {"start": start, "features": features, "work": work, "settings": settings, "seed": seed}
         _train_in_memory({**arguments, "frozen": frozen}, processes)
     model, _ = joint_model.initial(start, seed, frozen)
-    model.load_state_dict(load_file(Path(work) / _TRAINED))
+    model.load_trained(load_file(Path(work) / _TRAINED))
     return model
 
 
@@ -274,6 +274,9 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
     model, _ = joint_model.initial(start, seed, frozen)
     windows = Features(features)
     checkpoints.check_windows(model.model, int(windows.lengths.max()), start, "finetuning")
+    if frozen:
+        device = _device()
+        model.compute_frozen(devices.resolve_precision(settings["precision"], device), device)
     trainer = _Trainer(
         model=model,
         args=_arguments(work, settings, seed, len(windows)),
@@ -292,12 +295,16 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
         raise _OutOfMemoryError(trainer.args.per_device_train_batch_size, said) from None
     if trainer.is_world_process_zero():
         with files.whole(Path(work) / _TRAINED) as temporary:
-            save_file({key: value.cpu().contiguous() for key, value in model.state_dict().items()}, temporary)
+            save_file({key: value.cpu().contiguous() for key, value in model.trained_state().items()}, temporary)
         files.write_text(Path(work) / _HISTORY, json.dumps(trainer.state.log_history))
 
 
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def _arguments(work: str, settings: dict, seed: int, size: int) -> TrainingArguments:
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = _device()
     processes = int(os.environ.get("WORLD_SIZE", 1))
     share = settings["batch_size"] // processes
     # Parts of one size, so that each step has the windows that it would have without parts.
@@ -392,6 +399,14 @@ class _Trainer(Trainer):
         sampler = _ByLength(self.train_dataset.features.lengths, batch_size, self.args.seed)
         self.add_callback(_Order(sampler))
         return sampler
+
+    # What can go on needs no encoder that is as it was.
+
+    def _save(self, output_dir=None, state_dict=None):
+        super()._save(output_dir, self.model.trained_state())
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        self.model.load_trained(load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME))
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         places = inputs.pop("place")

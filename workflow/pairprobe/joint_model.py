@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, set_seed
 
-from pairprobe import checkpoints, files
+from pairprobe import checkpoints, files, kernels
 from pairprobe.errors import InputError
 from pairprobe.windows import ANSWER_TYPES
 
@@ -78,6 +78,34 @@ class JointModel(nn.Module):
         """Return the weights that are not the encoder's."""
         prefix = f"{self.model.base_model_prefix}."
         return {key: value for key, value in self.model.state_dict().items() if not key.startswith(prefix)}
+
+    def trained_state(self) -> dict[str, torch.Tensor]:
+        """Return the weights that training changes, by their names in ``state_dict``: all, or those of the heads alone."""
+        return {f"model.{key}": value for key, value in self.head_state().items()} if self.frozen else self.state_dict()
+
+    def load_trained(self, state: dict[str, torch.Tensor]) -> None:
+        """Take over what ``trained_state`` gave."""
+        if state.keys() != self.trained_state().keys():
+            raise RuntimeError(f"other weights than {type(self.model).__name__} was trained with")
+        self.load_state_dict(state, strict=not self.frozen)
+
+    def compute_frozen(self, precision: str, device: str) -> None:
+        """Let a frozen encoder compute as it does where questions are answered: in this type, by the fast kernels.
+
+        The heads stay in float32. From then on, weights of the encoder are in ``state_dict`` no more.
+        """
+        encoder, dtype = self.model.base_model.eval(), getattr(torch, precision)
+        for parameter in encoder.parameters():
+            parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32
+        kernels.speed_up(encoder, device)
+        forward = encoder.forward
+
+        def without_gradients(*args, **kwargs):
+            # No inference_mode: the heads keep what they are given. No autocast, which knows nothing of the kernels.
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                return forward(*args, **kwargs)
+
+        encoder.forward = without_gradients
 
 
 def load(folder: str | Path, precision: str = "float32", heads: str | None = None) -> JointModel:

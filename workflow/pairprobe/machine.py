@@ -7,6 +7,8 @@ import platform
 import sys
 from pathlib import Path
 
+CPUINFO = Path("/proc/cpuinfo")
+
 
 def hardware() -> dict:
     """Return ``{processor, cores, memory, gpus, system}``: memory in bytes, gpus by name, nothing that names the machine.
@@ -22,13 +24,26 @@ def hardware() -> dict:
     }
 
 
+def is_intel() -> bool:
+    """Whether the processor says that it is Intel's."""
+    return _cpuinfo().get("vendor_id") == "GenuineIntel"
+
+
 def _processor() -> str:
     """Name the processor; virtual machines tell its generation by the numbers of family and model alone."""
-    with contextlib.suppress(OSError, KeyError):  # not Linux, or not Intel's or AMD's
-        first, _, _ = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").partition("\n\n")
-        found = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+    found = _cpuinfo()
+    with contextlib.suppress(KeyError):  # not Linux, or not Intel's or AMD's
         return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
     return platform.processor() or platform.machine()
+
+
+def _cpuinfo() -> dict[str, str]:
+    """Return what Linux says of the first processor; nothing on other systems."""
+    try:
+        first, _, _ = CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
 
 
 def _memory() -> int | None:
