@@ -150,27 +150,34 @@ def test_an_unknown_task_is_named_where_the_schema_lists_them(config):
 
 
 @pytest.mark.parametrize(
-    ("section", "key", "value"),
+    ("section", "key", "value", "said"),
     [
-        ("activations", "batch_size", 0),
-        ("activations", "batch_size", "16"),
-        ("finetuning", "learning_rate", 0),
-        ("partitions", "probe", 0),
-        ("partitions", "head", 1.5),
-        ("data", "sample", 0),
+        ("activations", "batch_size", 0, "0 is less than the minimum of 1"),
+        ("activations", "batch_size", "16", "found '16', not an integer"),
+        ("activations", "shards", True, "found True, not an integer or null"),
+        ("figures", "title", 3, "found 3, not text"),
+        ("finetuning", "learning_rate", 0, "0 is less than or equal to the minimum of 0"),
+        ("partitions", "probe", 0, "0 is less than or equal to the minimum of 0"),
+        ("partitions", "head", 1.5, "1.5 is greater than the maximum of 1"),
+        ("data", "sample", 0, "0 is less than or equal to the minimum of 0"),
     ],
 )
-def test_a_value_out_of_range_or_of_the_wrong_type_is_named(config, schema, section, key, value):
+def test_a_value_out_of_range_or_of_the_wrong_type_is_named(config, schema, section, key, value, said):
     config[section][key] = value
     error = error_of(config, schema)
-    assert f"\n  {section}.{key}: {value!r} " in error
+    assert f"\n  {section}.{key}: {said}. " in error
     assert f"Wanted: {schema['properties'][section]['properties'][key]['description']}" in error
 
 
 @pytest.mark.parametrize("name", ["", "../elsewhere", "a b", ".hidden"])
 def test_a_run_has_a_name_that_can_be_a_folder(config, schema, name):
     config["run"] = name
-    assert "\n  run: " in error_of(config, schema)
+    assert f"\n  run: found {name!r}. Wanted: the name of the run, of letters, digits, " in error_of(config, schema)
+
+
+def test_a_name_that_cannot_be_a_file_s_is_named(config, schema):
+    config["checkpoints"]["a b"] = {"source": "path", "path": "x"}
+    assert "\n  checkpoints: found 'a b'. Wanted: a name of letters, digits, " in error_of(config, schema)
 
 
 @pytest.mark.parametrize("key", ["run", "data", "checkpoints"])
@@ -219,7 +226,7 @@ def test_a_checkpoint_of_the_hub_is_a_commit(config, schema):
     config["checkpoints"]["bert"] = {**HUB}
     check(config, schema)
     config["checkpoints"]["bert"]["revision"] = "main"
-    assert "checkpoints.bert.revision: 'main' does not match" in error_of(config, schema)
+    assert "checkpoints.bert.revision: found 'main'. Wanted: the commit, 40 hexadecimal digits" in error_of(config, schema)
 
 
 def test_a_configuration_without_checkpoints_is_refused(smallest, schema):

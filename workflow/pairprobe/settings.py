@@ -9,6 +9,17 @@ import yaml
 
 from pairprobe.errors import InputError
 
+# JSON schema's types as one who writes YAML would call them.
+TYPES = {
+    "array": "a list",
+    "object": "keys with values",
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
 
 def read_schema(path: str) -> dict:
     """Read a JSON schema kept as YAML."""
@@ -108,7 +119,17 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
         yield f"{where}: found {error.instance!r}.{hint} Allowed: {', '.join(map(str, allowed))}."
     else:
         wanted = error.schema.get("description", "")
-        yield f"{where or 'the file'}: {error.message}." + (f" Wanted: {wanted}" if wanted else "")
+        yield f"{where or 'the file'}: {_said(error)}." + (f" Wanted: {wanted}" if wanted else "")
+
+
+def _said(error: jsonschema.ValidationError) -> str:
+    """Say what is wrong with a value; what a pattern allows, its description says."""
+    if error.validator == "pattern":
+        return f"found {error.instance!r}"
+    if error.validator == "type":
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        return f"found {error.instance!r}, not {' or '.join(TYPES[kind] for kind in kinds)}"
+    return error.message
 
 
 def _described(schema: dict, key: str) -> str:
