@@ -495,6 +495,8 @@ def steps(what: str, device: str) -> tuple[Callable[[], object], int]:
     import torch
     from transformers import BertConfig, BertForQuestionAnswering
 
+    from pairprobe.joint_model import JointModel
+
     torch.manual_seed(13)
     model = BertForQuestionAnswering(BertConfig()).to(device)
     ids = torch.randint(1000, 30000, (16, 512))
@@ -502,8 +504,7 @@ def steps(what: str, device: str) -> tuple[Callable[[], object], int]:
         return forward(what, model.to(torch.bfloat16).eval(), ids, device)
     model.train()
     if what == "heads":
-        # Frozen, it stays without dropout.
-        model.bert.requires_grad_(False).eval()
+        JointModel(model, frozen=True).compute_frozen("bfloat16", device)
     optimizer = torch.optim.AdamW([weights for weights in model.parameters() if weights.requires_grad])
     rows, first = ids[:8].to(device), torch.arange(8, device=device)
 

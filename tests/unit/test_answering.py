@@ -486,6 +486,18 @@ def test_of_equal_windows_the_first_on_the_page_answers(ours, tmp_path, monkeypa
         assert same(predicted(ours, documents, tmp_path, batch_size=size), [wanted])
 
 
+def test_the_last_bits_of_a_score_decide_nothing_wherever_it_lies():
+    dice = np.random.default_rng(0)
+    for score in np.arange(4.474, 4.4742, 3e-6):  # some are where rounding to four digits goes another way
+        windows = [answering._Best(score + each, at, at, at, 0, SHORT) for at, each in enumerate(dice.normal(0, 3e-6, 8))]
+        lower, higher = (answering._Best(score + apart, 0, 0, 0, 0, SHORT) for apart in (-2e-4, 2e-4))
+        for others, wanted in (([lower], windows[0]), ([lower, higher], higher)):
+            found = []
+            for i in dice.permutation(len(windows) + len(others)):
+                found = answering._highest([*found, (windows + others)[i]])
+            assert min(found, key=lambda one: one.at) is wanted
+
+
 @pytest.fixture
 def seen(monkeypatch):
     """The input ids that a model was given, batch by batch."""

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import torch
 
-from pairprobe import devices, machine
+from pairprobe import devices, processor
 from pairprobe.errors import InputError
 
 
@@ -28,7 +28,7 @@ from pairprobe.errors import InputError
 def test_auto_precision_is_the_faster_one_of_the_processor(monkeypatch, tmp_path, vectors, tiles, vendor, wanted):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("processor\t: 0\n" + (f"vendor_id\t: {vendor}\n" if vendor else ""))
-    monkeypatch.setattr(machine, "CPUINFO", cpuinfo)
+    monkeypatch.setattr(processor, "CPUINFO", cpuinfo)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: vectors)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: tiles)
     assert devices.resolve_precision("auto", "cpu") == wanted
@@ -43,7 +43,7 @@ import sys
 from types import SimpleNamespace
 # Nothing else of torch is needed, and it is slow to import.
 sys.modules["torch"] = SimpleNamespace(cuda=SimpleNamespace(device_count=lambda: int(sys.argv[1])))
-from pairprobe import devices, machine
+from pairprobe import devices
 print(devices.claim(int(sys.argv[2])), __import__("os").environ.get("CUDA_VISIBLE_DEVICES"), flush=True)
 sys.stdin.read()
 """
@@ -178,7 +178,7 @@ def test_another_error_is_not_tried_again():
 
 REAL = """
 import resource, torch
-from pairprobe import devices, machine
+from pairprobe import devices
 
 def run(batch):
     return [float(torch.ones(len(batch), 64 << 20).sum())] * len(batch)  # 256 MB each

@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForQuestionAnswering, BertModel
 
-from pairprobe import answering, checkpoints, files, finetuning, joint_model, question_answering, tables
+from pairprobe import answering, checkpoints, devices, files, finetuning, joint_model, question_answering, tables
 from pairprobe import features as feature_files
 from pairprobe.errors import InputError
 from pairprobe.examples import Annotation, Document
@@ -439,12 +439,13 @@ def one_core(tiny, features, steady, tmp_path_factory):
     shared = arguments_of(*steady, folder / "shared", processes=2, batch_size=8, save_steps=4)
     runs += [["step", 5, "finetune", shared], ["", 0, "finetune", shared]]
     few = built(tiny, [page(i) for i in range(3)], folder)
-    runs.append(["", 0, "finetune", arguments_of(tiny, few, folder / "threads", threads=2, epochs=1, save_steps=1000)])
+    for how in TRAININGS:
+        runs.append(["", 0, how, arguments_of(tiny, few, folder / f"{how} threads", threads=2, epochs=1, save_steps=1000)])
     orphaned = arguments_of(*steady, folder / "orphaned", processes=2, epochs=1000, save_steps=1000)
     # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-c", PROCESS, json.dumps([1, runs, orphaned])]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     statuses, began, left = json.loads(done.stdout.splitlines()[-1])
     return folder, runs, statuses, began, left, done.stderr
@@ -467,21 +468,22 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
-def test_the_weights_do_not_depend_on_the_number_of_cores(one_core, tmp_path):
+@pytest.mark.parametrize("how", TRAININGS)
+def test_the_weights_do_not_depend_on_the_number_of_cores(one_core, tmp_path, how):
     folder, runs, statuses, *_, said = one_core
     start, features = runs[-1][-1][:2]
-    assert statuses[-1] == 0, said
+    assert statuses[-2:] == [0, 0], said
     before = torch.get_num_threads()
     try:
-        out = run(start, features, tmp_path / "a", threads=2, epochs=1, save_steps=1000)
+        out = run(start, features, tmp_path / "a", how=how, threads=2, epochs=1, save_steps=1000)
     finally:
         torch.set_num_threads(before)
-    assert same(out, folder / "threads")
+    assert same(out, folder / f"{how} threads")
 
 
 def test_two_processes_that_were_killed_go_on_as_one_would(one_core, at_once):
     folder, _, statuses, *_, said = one_core
-    assert statuses[-3:-1] == [-signal.SIGKILL, 0], said
+    assert statuses[-4:-2] == [-signal.SIGKILL, 0], said
     assert apart(folder / "shared", at_once) < 1e-4
     losses = [[float(row["loss"]) for row in tables.read_tsv(f"{out}.tsv")] for out in (folder / "shared", at_once)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
@@ -520,16 +522,16 @@ def interrupted(tiny, features, tmp_path, monkeypatch):
     return start
 
 
-@pytest.mark.parametrize("draw", range(3))
-def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features, interrupted, tmp_path, draw):
-    dice = random.Random(draw)
-    how = "train_heads" if draw % 2 else "finetune"
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("how", TRAININGS)
+def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features, interrupted, tmp_path, how, precision):
+    dice = random.Random(f"{how} {precision}")
     drawn = {
         "batch_size": dice.choice([3, 4, 6]),
         "device_batch_size": dice.choice([None, 1, 3]),
         "save_steps": dice.randint(1, 6),
         "epochs": dice.randint(1, 4),
-        "precision": dice.choice(["float32", "bfloat16"]),
+        "precision": precision,
     }
     last = steps(features, drawn["epochs"], drawn["batch_size"])
     whole = run(tiny, features, tmp_path / "whole", how=how, **drawn)
@@ -884,6 +886,27 @@ def test_two_processes_train_as_one_and_leave_nothing_behind(steady, at_once, tm
     assert {path.name for path in out.parent.iterdir()} == {"a", "a.tsv"}
     assert children() == []
     assert list(own_scratch.iterdir()) == []
+
+
+def test_two_processes_train_heads_in_bfloat16_as_one_does(steady, tmp_path):
+    settings = {"how": "train_heads", "batch_size": 8, "precision": "bfloat16"}
+    first, second = (run(*steady, tmp_path / f"{n}", processes=n, **settings) for n in (1, 2))
+    assert apart(first, second) < 0.01
+    losses = [[float(row["loss"]) for row in tables.read_tsv(f"{result}.tsv")] for result in (first, second)]
+    assert losses[0] == pytest.approx(losses[1], abs=0.01)
+    assert losses[0][-1] < 0.8 * losses[0][0]
+
+
+def test_a_training_goes_on_in_its_own_type_alone(tiny, features, interrupted, monkeypatch, caplog):
+    """As where it was killed on one kind of processor and goes on on another."""
+    monkeypatch.setattr(devices, "_bfloat16_is_faster", lambda: False)
+    out = interrupted(3, how="train_heads", precision="auto")
+    monkeypatch.setattr(devices, "_bfloat16_is_faster", lambda: True)
+    caplog.set_level(logging.INFO, logger="pairprobe")
+    run(tiny, features, out, how="train_heads", precision="auto")
+    assert "starting afresh" in caplog.text
+    whole = run(tiny, features, out.parent / "whole", how="train_heads", precision="bfloat16")
+    assert same(out, whole)
 
 
 def test_the_error_of_a_process_reaches_the_caller(features, tmp_path):

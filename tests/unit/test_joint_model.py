@@ -238,12 +238,20 @@ def test_heads_are_trained_on_what_the_encoder_gives_where_questions_are_answere
     model = joint_model.initial(folder, SEED, frozen=True)[0]
     heads = model.head_state().keys()
     model.compute_frozen(precision, "cpu")
-    model.model.base_model.register_forward_hook(lambda _module, _inputs, output: given.append(output[0]))
+    encoder = model.model.base_model
+    encoder.register_forward_hook(lambda _module, _inputs, output: given.append(output[0]))
+    within = []
+    for part in encoder.modules():
+        if part is not encoder:
+            part.register_forward_pre_hook(
+                lambda *_: within.append((torch.is_grad_enabled(), torch.is_autocast_enabled("cpu")))
+            )
     with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
         model.train()(**batch, **targets_of(found))["loss"].backward()
     [output] = given
     assert output.dtype == getattr(torch, precision)
     assert torch.equal(output, wanted)
+    assert set(within) == {(False, False)}
     reached = {name.removeprefix("model."): each for name, each in model.named_parameters() if each.grad is not None}
     assert reached.keys() == heads
     assert all(each.dtype == torch.float32 for each in reached.values())
@@ -255,8 +263,7 @@ def test_other_heads_than_those_that_were_trained_are_not_taken_over(tiny):
     state = {name: tensor + 1 for name, tensor in model.trained_state().items()}
     model.load_trained(state)
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.trained_state().items())
-    state.popitem()
-    for wrong in (state, {**state, "model.other": torch.zeros(1)}):
+    for wrong in ({**state, "model.other": torch.zeros(1)}, dict(list(state.items())[1:])):
         with pytest.raises(RuntimeError, match="other weights"):
             model.load_trained(wrong)
 

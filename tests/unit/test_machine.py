@@ -4,7 +4,7 @@ import platform
 
 import pytest
 
-from pairprobe import machine
+from pairprobe import machine, processor
 
 X86 = """processor\t: 0
 vendor_id\t: AuthenticAMD
@@ -29,8 +29,8 @@ model name\t: another
     ],
 )
 def test_a_processor_is_named_by_its_generation(monkeypatch, tmp_path, cpuinfo, wanted):
-    monkeypatch.setattr(machine, "CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(processor, "CPUINFO", tmp_path / "cpuinfo")
     if cpuinfo is not None:
-        machine.CPUINFO.write_text(cpuinfo)
+        processor.CPUINFO.write_text(cpuinfo)
     monkeypatch.setattr(platform, "processor", lambda: "what Python says")
     assert machine.hardware()["processor"] == wanted

@@ -151,6 +151,11 @@ def test_no_forward_pass_depends_on_probing_sets_rankings_or_figures(room):
     assert [name for name in reached if name.split(".")[0] == room] == []
 
 
+@pytest.mark.parametrize("script", ["extract_activations", "train_heads", "finetune_checkpoint", "predict_answers"])
+def test_a_forward_pass_depends_on_what_decides_its_type(script):
+    assert {"devices", "processor"} <= set(code_of(script))
+
+
 def test_a_probing_set_depends_on_its_own_task_alone():
     reached = code_of("build_probing_set", "probing_sets.synonyms")
     assert "probing_sets.synonyms" in reached

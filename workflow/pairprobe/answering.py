@@ -32,6 +32,8 @@ from pairprobe.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens
 _WAITING = 16
 # Pairs of subtokens that are looked at together, by each thread: some 200 MB.
 _CELLS = 1 << 23
+# Windows whose scores are nearer than this score the same.
+_NEAR = 1e-4
 # The score of a page that has no words to answer with.
 EMPTY_SCORE = -10_000.0
 # How much of a page is looked at for whether words and subtokens belong together.
@@ -148,7 +150,7 @@ class _Answering:
         """Yield a prediction for each page, in their order."""
         waiting: list[tuple[int, Window]] = []
         open_pages: dict[int, tuple[Page, np.ndarray]] = {}
-        best: dict[int, _Best] = {}
+        best: dict[int, list[_Best]] = {}
         for number, page in enumerate(pages):
             if number < 32:
                 self._check(page)
@@ -169,8 +171,8 @@ class _Answering:
         if words:
             check_alignment(self.tokenizer, [(page.example_id, page.question, words)], self.name)
 
-    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, _Best]) -> None:
-        """Find the best span of each window, and keep it where it is its page's best."""
+    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, list[_Best]]) -> None:
+        """Find the best span of each window, and keep it where it may be its page's best."""
         self.windows += len(waiting)
         waiting.sort(key=lambda item: len(item[1].input_ids))
         batches = [waiting[i : i + self.batch_size] for i in range(0, len(waiting), self.batch_size)]
@@ -178,8 +180,7 @@ class _Answering:
         for batch, done in zip(batches, running, strict=True):
             for (number, _), found in zip(batch, done.result(), strict=True):
                 if found is not None:
-                    # Of equal ones the first on the page, in whatever order windows come.
-                    best[number] = max(best.get(number, found), found, key=lambda one: (round(one.score, 4), -one.at))
+                    best[number] = _highest([*best.get(number, []), found])
 
     def _best(self, batch: list[Window]) -> list[_Best | None]:
         inputs = self.collate([(window.input_ids, window.begin) for window in batch])
@@ -200,12 +201,23 @@ class _Answering:
         ]
 
     def _finished(
-        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, _Best], end: int
+        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, list[_Best]], end: int
     ) -> Iterator[Prediction]:
         """Yield the predictions of the pages before number ``end``, of which no window waits."""
         for number in [number for number in open_pages if number < end]:
             page, token = open_pages.pop(number)
-            yield _prediction(page, token, best.pop(number, None), self.max_words)
+            # Of equal ones the first on the page, in whatever order windows came.
+            first = min(best.pop(number, []), key=lambda one: one.at, default=None)
+            yield _prediction(page, token, first, self.max_words)
+
+
+def _highest(found: list[_Best]) -> list[_Best]:
+    """Return those of the highest score and those as near to it as the last bits of a sum, which go with the batch.
+
+    (To round the scores would not do: equal ones can lie on both sides of where rounding goes another way.)
+    """
+    least = max(one.score for one in found) - _NEAR
+    return [one for one in found if one.score >= least]
 
 
 def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[tuple[float, int, int]]:
@@ -249,6 +261,6 @@ def _prediction(page: Page, token: np.ndarray, best: _Best | None, max_words: in
     words = np.count_nonzero(np.diff(token[best.first : best.last + 1])) + 1
     too_long = best.answer_type in (NULL, SHORT) and words > max_words
     answer_type = LONG if too_long else best.answer_type
-    # Rounded, so that the last bits of a sum, which go with the batch, decide nothing.
+    # To what the last bits of a sum rarely reach.
     score = round(best.score, 4)
     return Prediction(page.example_id, span, page.passages[best.passage], score, answer_type, page.answer_text(*span))

@@ -137,12 +137,15 @@ def _trained(
     kept = Features(features)
     if not kept.has_answer():
         raise InputError(f"{', '.join(features[:3])}: no window holds an answer, so there is nothing to train on.")
+    device = devices.claim(processes)
+    if device == "cpu":
+        # Or a training that goes on on another kind of processor would go on in another type.
+        settings = {**settings, "precision": devices.resolve_precision(settings["precision"], device)}
     stands_on = {"start": folder_digest(start), "features": [file_digest(path) for path in features]}
     # When it is saved changes no weight.
     stands_on |= {"settings": {key: value for key, value in settings.items() if key != "save_steps"}, "seed": seed}
     stands_on |= {"processes": processes, "frozen": frozen, "code": code}
     stands_on |= {"torch": torch.__version__, "transformers": transformers.__version__}
-    device = devices.claim(processes)
     if processes > 1 and device == "cpu":
         log.warning("no GPU is here: %d processes share the processor", processes)
     with _alone(work):
@@ -400,7 +403,7 @@ class _Trainer(Trainer):
         self.add_callback(_Order(sampler))
         return sampler
 
-    # What can go on needs no encoder that is as it was.
+    # Of a frozen encoder nothing is saved on the way. (Sharded weights, which Trainer would give here, are not used.)
 
     def _save(self, output_dir=None, state_dict=None):
         super()._save(output_dir, self.model.trained_state())

@@ -90,13 +90,14 @@ class JointModel(nn.Module):
         self.load_state_dict(state, strict=not self.frozen)
 
     def compute_frozen(self, precision: str, device: str) -> None:
-        """Let a frozen encoder compute as it does where questions are answered: in this type, by the fast kernels.
+        """Let a frozen encoder compute as it does where questions are answered in this type, by the fast kernels.
 
-        The heads stay in float32. From then on, weights of the encoder are in ``state_dict`` no more.
+        The heads stay in float32. From then on, what ``state_dict`` has of the encoder is of the other type, or missing.
         """
         encoder, dtype = self.model.base_model.eval(), getattr(torch, precision)
         for parameter in encoder.parameters():
-            parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32
         kernels.speed_up(encoder, device)
         forward = encoder.forward
 

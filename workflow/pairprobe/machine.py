@@ -1,13 +1,11 @@
 """What a job runs on and with: processor, memory, GPUs, system, and the versions of what it has loaded."""
 
-import contextlib
 import importlib.metadata
 import os
 import platform
 import sys
-from pathlib import Path
 
-CPUINFO = Path("/proc/cpuinfo")
+from pairprobe import processor
 
 
 def hardware() -> dict:
@@ -16,34 +14,12 @@ def hardware() -> dict:
     GPUs are those that torch may use, where the job has loaded it; this loads nothing.
     """
     return {
-        "processor": _processor(),
+        "processor": processor.name(),
         "cores": os.cpu_count(),
         "memory": _memory(),
         "gpus": _gpus(),
         "system": platform.platform(),
     }
-
-
-def is_intel() -> bool:
-    """Whether the processor says that it is Intel's."""
-    return _cpuinfo().get("vendor_id") == "GenuineIntel"
-
-
-def _processor() -> str:
-    """Name the processor; virtual machines tell its generation by the numbers of family and model alone."""
-    found = _cpuinfo()
-    with contextlib.suppress(KeyError):  # not Linux, or not Intel's or AMD's
-        return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
-    return platform.processor() or platform.machine()
-
-
-def _cpuinfo() -> dict[str, str]:
-    """Return what Linux says of the first processor; nothing on other systems."""
-    try:
-        first, _, _ = CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
 
 
 def _memory() -> int | None:
