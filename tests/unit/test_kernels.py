@@ -36,7 +36,7 @@ def states(model):
     mask[1, 31:] = mask[2, 7:] = 0
     with torch.inference_mode():
         layers = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
-    return torch.stack([layer[mask > 0].float() for layer in layers])
+    return torch.stack([layer[mask > 0].double() for layer in layers])
 
 
 def kinds(model):
@@ -50,10 +50,11 @@ def test_hidden_states_are_those_of_the_plain_model(precision):
     assert kernels.PackedLinear in kinds(fast)
     assert nn.Linear not in kinds(fast)
     wanted, found = states(plain), states(fast)
-    # In bfloat16 the plain model is itself apart from float32, and no farther than this.
-    exact = states(checkpoints.load_encoder(MODEL, "float32"))
-    tolerance = 1e-5 if precision == "float32" else 1.5 * (wanted - exact).abs().max()
-    assert (found - exact).abs().max() <= tolerance
+    # Rounding moves the plain model too, by how much depends on the processor and the threads; this one by not much more.
+    exact = states(checkpoints.load_encoder(MODEL, "float32").double())
+    apart = (wanted - exact).abs().max()
+    assert apart < (1e-5 if precision == "float32" else 0.5)
+    assert (found - exact).abs().max() <= {"float32": 3, "bfloat16": 1.5}[precision] * apart
     assert not torch.equal(found, wanted)
 
 
