@@ -405,7 +405,7 @@ until(lambda: len(caller.children(recursive=True)) >= 3 or caller.status() == "z
 began = caller.children(recursive=True)
 caller.kill()
 caller.wait()
-left = psutil.wait_procs(began, 60)[1]
+left = psutil.wait_procs(began, 15)[1]
 for process in left:
     process.kill()
 print(json.dumps([statuses, len(began), [process.pid for process in left]]))
@@ -445,7 +445,7 @@ def one_core(tiny, features, steady, tmp_path_factory):
     # Threads that wait do not spin: on a busy machine that takes a hundred times as long.
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-c", PROCESS, json.dumps([1, runs, orphaned])]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     statuses, began, left = json.loads(done.stdout.splitlines()[-1])
     return folder, runs, statuses, began, left, done.stderr
