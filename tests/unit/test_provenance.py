@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from pairprobe.errors import InputError
 from pairprobe.provenance import code_of, file_digest, folder_digest
 
 LIBRARY = {
@@ -118,6 +119,45 @@ def test_other_libraries_are_not_followed(digests, script):
 )
 def test_importing_a_module_of_a_package_reaches_its_init_and_what_that_imports(digests, script):
     assert list(digests(script=script)) == ["aside", "rooms.__init__", "rooms.one", "scripts/run"]
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "reached"),
+    [
+        ("far", "from . import aside", ["aside"]),
+        ("far", "from .aside import h", ["aside"]),
+        ("rooms/one", "from .two import TWO", ["rooms.two"]),
+        ("rooms/one", "from . import two", ["rooms.two"]),
+        ("rooms/one", "from ..far import f", ["far"]),
+        ("rooms/one", "from .. import far", ["far"]),
+    ],
+)
+def test_a_relative_import_is_followed(digests, module, code, reached):
+    name = module.replace("/", ".")
+    found = digests(script=f"import pairprobe.{name}", **{module: code, "rooms/__init__": ""})
+    assert set(found) - {"scripts/run", "rooms.__init__"} == {name, *reached}
+
+
+def test_the_digest_of_a_relatively_imported_module_counts(digests):
+    before, after = (digests(far="from .aside import h\n", aside=f"def h():\n    return {i}\n") for i in (1, 2))
+    assert changed(before, after) == {"aside"}
+
+
+@pytest.mark.parametrize(("module", "code"), [("far", "from ..x import y"), ("rooms/one", "from ... import z")])
+def test_a_relative_import_that_leaves_the_library_is_refused(digests, module, code):
+    with pytest.raises(InputError, match=r"py:1: the relative import leaves the library"):
+        digests(script=f"import pairprobe.{module.replace('/', '.')}", **{module: code})
+
+
+def test_a_relative_import_in_a_script_is_refused(digests):
+    with pytest.raises(InputError, match=r"run.py:1: the relative import leaves the library"):
+        digests(script="from .far import f")
+
+
+@pytest.mark.parametrize("module", ["nothing", "rooms.three", "near.far"])
+def test_a_module_that_does_not_exist_is_refused(digests, module):
+    with pytest.raises(InputError, match=f"there is no module {module}"):
+        digests(module)
 
 
 def test_importing_a_package_reaches_none_of_its_modules(digests):

@@ -5,6 +5,8 @@ import functools
 import hashlib
 from pathlib import Path
 
+from pairprobe.errors import InputError
+
 LIBRARY = Path(__file__).parent
 SCRIPTS = LIBRARY.parent.parent / "scripts"
 # What watches a job and writes down what it did; an edit of these changes no result, and must compute none again.
@@ -16,19 +18,28 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
 
     script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
     ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest,
-    nor do modules that are not reached, or ``WATCHING`` ones.
+    nor do modules that are not reached, or ``WATCHING`` ones. Raises InputError for a module that does not exist and for a
+    relative import that leaves the library.
     """
     digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
-    waiting = list(_imports(scripts / f"{script}.py", library)) + [
-        found for module in modules for found in _files_of(module.split("."), library)
-    ]
+    waiting = _imports(scripts / f"{script}.py", library)
+    for module in modules:
+        if not has_module(module, library):
+            raise InputError(f"{library}: there is no module {module}.")
+        waiting += _files_of(module.split("."), library)
     while waiting:
         file = waiting.pop()
-        name = ".".join(file.relative_to(library).with_suffix("").parts)
+        name = _dotted(file, library)
         if name not in digests and name not in WATCHING:
             digests[name] = _digest(file)
             waiting += _imports(file, library)
     return dict(sorted(digests.items()))
+
+
+def has_module(name: str, library: Path = LIBRARY) -> bool:
+    """Say whether the library has a module or package of this name ("probing_sets.synonyms")."""
+    found = _files_of(name.split("."), library)
+    return bool(found) and name in (_dotted(found[-1], library), _dotted(found[-1], library).removesuffix(".__init__"))
 
 
 @functools.cache
@@ -55,7 +66,7 @@ def _digest_of_code(file: Path, modified: int) -> str:
 
 def _imports(file: Path, library: Path) -> list[Path]:
     """List the files of the library that a file imports, wherever in it the import stands."""
-    return _imports_of_code(file, file.stat().st_mtime_ns, library)
+    return list(_imports_of_code(file, file.stat().st_mtime_ns, library))
 
 
 @functools.cache
@@ -67,12 +78,29 @@ def _imports_of_code(file: Path, modified: int, library: Path) -> list[Path]:
                 head, *rest = alias.name.split(".")
                 if head == "pairprobe":
                     found += _files_of(rest, library)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "pairprobe":
-            rest = node.module.split(".")[1:]
-            found += _files_of(rest, library)
-            for alias in node.names:
-                found += _files_of([*rest, alias.name], library)
+        elif isinstance(node, ast.ImportFrom):
+            head, *rest = _absolute(node, file, library)
+            if head == "pairprobe":
+                found += _files_of(rest, library)
+                for alias in node.names:
+                    found += _files_of([*rest, alias.name], library)
     return found
+
+
+def _absolute(node: ast.ImportFrom, file: Path, library: Path) -> list[str]:
+    """Return the full name of the module that an import takes names from, in parts; relative ones count from the file."""
+    named = node.module.split(".") if node.module else []
+    if node.level == 0:
+        return named
+    package = ["pairprobe", *file.parent.relative_to(library).parts] if file.is_relative_to(library) else []
+    if node.level > len(package):
+        raise InputError(f"{file}:{node.lineno}: the relative import leaves the library. Import from pairprobe by name.")
+    return [*package[: len(package) - node.level + 1], *named]
+
+
+def _dotted(file: Path, library: Path) -> str:
+    """Return the name of a file of the library as imports write it, without ``pairprobe``."""
+    return ".".join(file.relative_to(library).with_suffix("").parts)
 
 
 def _files_of(parts: list[str], library: Path) -> list[Path]:

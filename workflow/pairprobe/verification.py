@@ -246,7 +246,7 @@ def _code(ledger: Ledger) -> Iterator[str]:
 def other_modules(rule: str, code: dict[str, str]) -> list[str]:
     """List the modules of a rule's code that are not what they were: changed, new, or gone."""
     try:
-        here = provenance.code_of(rule, *(name for name in code if not name.startswith("scripts/")))
+        here = provenance.code_of(rule, *filter(provenance.has_module, code))
     except FileNotFoundError:  # no such script: the library alone is here, or the rule has another name now
         return [f"scripts/{rule}"]
     return [name for name in sorted(here.keys() | code.keys()) if here.get(name) != code.get(name)]
