@@ -17,10 +17,11 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from pairprobe import claims, plotting
-from pairprobe.inference import Sums, bootstrap, holm, permutation_test
-from pairprobe.progress import track
-from pairprobe.tables import markdown
+from pairprobe.evidence import claims
+from pairprobe.evidence.resampling import Sums, bootstrap, holm, permutation_test
+from pairprobe.figures import style
+from pairprobe.io.progress import track
+from pairprobe.tables.layout import markdown
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "evidence.md"
@@ -161,19 +162,19 @@ def figure(found: dict[str, list[float]], path: str) -> None:
         "False alarms (%)": (["any of 70, Holm", "equal, wrongly", "a gap, wrongly"], 5, (0, 20)),
         "Differences found (%)": ([key for key in found if key.endswith("found")], 80, (0, 100)),
     }
-    with plt.rc_context(plotting.STYLE):
+    with plt.rc_context(style.STYLE):
         drawn, grid = plt.subplots(1, len(panels), figsize=(7.0, 3.0), layout="constrained")
         for axes, (title, (keys, wanted, limits)) in zip(grid, panels.items(), strict=True):
             for key in keys:
-                axes.plot(found["questions"], found[key], **plotting.appearance(key, keys, {}), label=key, clip_on=False)
+                axes.plot(found["questions"], found[key], **style.appearance(key, keys, {}), label=key, clip_on=False)
             axes.axhline(wanted, color="#777777", linewidth=0.9, linestyle=":")
             axes.set(xscale="log", xlabel="Questions", ylim=limits)
             axes.set_xticks(found["questions"], [f"{number:.0f}" for number in found["questions"]])
             axes.minorticks_off()
             axes.set_title(title)
-            plotting.grid_lines(axes)
-        plotting.legends_below(drawn, [(axes, axes.get_lines()[:-1]) for axes in grid], 2.2)
-        plotting.save(drawn, [path])
+            style.grid_lines(axes)
+        style.legends_below(drawn, [(axes, axes.get_lines()[:-1]) for axes in grid], 2.2)
+        style.save(drawn, [path])
 
 
 def main() -> None:

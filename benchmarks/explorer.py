@@ -17,11 +17,15 @@ from pathlib import Path
 
 import numpy as np
 
-from pairprobe import files, probing_sets, ranking, store
-from pairprobe.examples import read_examples
-from pairprobe.explorer import Checkpoint, Settings, build
-from pairprobe.store import Activations
-from pairprobe.tables import write_tsv
+from pairprobe.activations import store
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
+from pairprobe.explorer.building import Checkpoint, Settings, build
+from pairprobe.io import files
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.rankings import pair_ranking
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
 
 CHECKPOINTS, TASKS, HIDDEN = ("before", "after"), ("synonyms", "abbreviation", "coreference", "answer_type"), 32
 
@@ -47,7 +51,7 @@ def make(folder: Path, pairs: int, layers: int) -> dict:
     made = [_checkpoint(folder, name, rows, layers, examples, sets) for name in CHECKPOINTS]
     named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
     percentages = str(folder / "percentages.tsv")
-    write_tsv(percentages, ranking.PERCENTAGE_FIELDS, ranking.percentages(named))
+    write_tsv(percentages, PERCENTAGE_FIELDS, percentages(named))
     return {
         "percentages": percentages,
         "examples": examples,
@@ -72,7 +76,7 @@ def _checkpoint(folder: Path, name: str, rows: list[dict], layers: int, examples
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
     with Activations([path]) as activations:
         for task, ranked in rankings.items():
-            ranking.rank_pairs(probing_sets.read(sets[task]), read_examples(examples), activations, ranked)
+            pair_ranking.rank_pairs(read_probing_set(sets[task]), read_examples(examples), activations, ranked)
     return Checkpoint(name, rankings, [path])
 
 

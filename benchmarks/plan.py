@@ -23,11 +23,11 @@ from pathlib import Path
 
 import yaml
 
-from pairprobe import sources
-from pairprobe.budget import CUT, HIDDEN, LAYERS, QUESTION, SOURCES, SPECIAL, SPLITS, Source, count_windows
+from pairprobe.configuration.schema import check, read_schema
+from pairprobe.configuration.sharding import CUT, HIDDEN, LAYERS, QUESTION, SOURCES, SPECIAL, SPLITS, Source, count_windows
+from pairprobe.data import sources
+from pairprobe.data.partitions import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.partitions import PARTITIONS
-from pairprobe.settings import check, read_schema
 
 ROOT = Path(__file__).parents[1]
 PAPER, README = ROOT / "config/paper.yaml", ROOT / "config/README.md"
@@ -466,10 +466,11 @@ def forward(what: str, model, ids, device: str) -> tuple[Callable[[], object], i
     """
     import torch
 
-    from pairprobe import activations, devices, kernels
-    from pairprobe.encoding import NO_WORD, Encoding
+    from pairprobe.activations import extraction
+    from pairprobe.checkpoints import cpu_kernels, devices
+    from pairprobe.checkpoints.tokenization import NO_WORD, Encoding
 
-    kernels.speed_up(model.bert, device)
+    cpu_kernels.speed_up(model.bert, device)
     rows = ids.to(device)
     on_gpu = device != "cpu"
     short = [Encoding(row[:150].numpy(), row[:150].numpy() * 0, row[:150].numpy() * 0 + NO_WORD, 0, 0) for row in ids]
@@ -477,7 +478,7 @@ def forward(what: str, model, ids, device: str) -> tuple[Callable[[], object], i
 
     def one(_: int) -> None:
         if what == "extracting":
-            list(activations.hidden_states(model.bert, batch, device))
+            list(extraction.hidden_states(model.bert, batch, device))
         else:
             with torch.inference_mode():
                 model(input_ids=rows)
@@ -495,7 +496,7 @@ def steps(what: str, device: str) -> tuple[Callable[[], object], int]:
     import torch
     from transformers import BertConfig, BertForQuestionAnswering
 
-    from pairprobe.joint_model import JointModel
+    from pairprobe.finetuning.joint_model import JointModel
 
     torch.manual_seed(13)
     model = BertForQuestionAnswering(BertConfig()).to(device)

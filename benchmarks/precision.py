@@ -11,8 +11,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from pairprobe import probing_sets, readers, tables, wordnet
-from pairprobe.examples import Example, example_of
+from pairprobe.data import readers
+from pairprobe.data.examples import Example, example_of
+from pairprobe.io import tsv
+from pairprobe.probing_sets import building, wordnet
+from pairprobe.tables import layout
 
 LABELS = Path(__file__).parents[1] / "tests" / "labels"
 TASKS = ("synonyms", "abbreviation", "coreference", "answer_type")
@@ -36,12 +39,12 @@ def main() -> None:
         reader = wordnet.load(f"{folder}/wordnet")
         rows = [row for task in TASKS for data in SOURCES for row in judge(task, data, examples, reader)]
     fields = ("task", "data", "labelled", "right", "precision", "interval", "never_read", "missed")
-    print(tables.markdown(fields, rows, numbers=fields[2:]), end="")
+    print(layout.markdown(fields, rows, numbers=fields[2:]), end="")
 
 
 def labels_of(name: str) -> list[dict]:
     path = LABELS / f"{name}.tsv"
-    return tables.read_tsv(str(path), FIELDS) if path.exists() else []
+    return tsv.read_tsv(str(path), FIELDS) if path.exists() else []
 
 
 def labelled_examples(data: str, path: str) -> list[Example]:
@@ -65,7 +68,7 @@ def judge(task: str, data: str, examples: dict, reader) -> list[tuple]:
         for row in labels_of(task)
         if row["data"] == data
     }
-    find = probing_sets.load(task).find
+    find = building.load(task).find
     ids = {key[0] for key in verdicts if (data, key[0]) in examples}
     found = [key for key in (pair_of(find, examples[data, name], reader) for name in sorted(ids)) if key]
     judged = [verdicts[key] for key in found if key in verdicts]

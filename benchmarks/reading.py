@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pairprobe import files, mini_nq
+from pairprobe.data import bundled_pages
+from pairprobe.io import files
 from suite.children import environment
 from suite.timing import ratio
 
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 TOKENS, CANDIDATES = 9000, 120
 READ = """
 import sys, time
-from pairprobe import natural_questions
+from pairprobe.data import natural_questions
 from suite.children import peak
 started = time.perf_counter()
 found = sum(document.chosen is not None for _, document in natural_questions.read(sys.argv[1]))
@@ -44,7 +45,7 @@ print(time.perf_counter() - started)
 def rows(pages: int):
     """Yield rows of the simplified format, of the real ones' size."""
     dice = random.Random(13)
-    corpus = list(mini_nq.render((ROOT / "workflow/resources/pages").glob("*.yaml")))
+    corpus = list(bundled_pages.render((ROOT / "workflow/resources/pages").glob("*.yaml")))
     words = [token for row in corpus for token in row["document_text"].split(" ") if not token.startswith("<")]
     for number in range(pages):
         tokens = []

@@ -30,7 +30,8 @@ import yaml
 
 import plan
 from pairprobe.errors import InputError
-from pairprobe.tables import markdown, read_tsv
+from pairprobe.io.tsv import read_tsv
+from pairprobe.tables.layout import markdown
 from scaling_figure import draw, parts_of
 from schedule import Job, Workers, bound, critical_path, idle_share, linked, makespan, simulate
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator, ScalarFormatter
 
-from pairprobe import plotting
+from pairprobe.figures import style
 from schedule import critical_path
 
 GREY = "#777777"
@@ -20,13 +20,13 @@ SMALLEST = 0.04
 
 def draw(drawn: Sequence[tuple], paths: Sequence[str], in_words: Callable[[float], str]) -> None:
     """Draw simulated series, each with its points, to files, the format of each by its suffix."""
-    plotting.save(scaling_figure(drawn, in_words), paths)
+    style.save(scaling_figure(drawn, in_words), paths)
 
 
 def scaling_figure(drawn: Sequence[tuple], in_words: Callable[[float], str]) -> Figure:
     """Return the figure, a page wide. drawn: (Series, its Points); in_words: how a number of seconds is written."""
-    looks = [plotting.appearance(str(i), [str(j) for j in range(len(drawn))], {}) for i in range(len(drawn))]
-    with plt.rc_context(plotting.STYLE):
+    looks = [style.appearance(str(i), [str(j) for j in range(len(drawn))], {}) for i in range(len(drawn))]
+    with plt.rc_context(style.STYLE):
         figure, axes = plt.subplot_mosaic(
             [["speed", "idle"], ["path", "path"]],
             figsize=(6.9, 2.95 + 0.48 * len(drawn)),
@@ -58,7 +58,7 @@ def _draw_speed_up(axes: Axes, drawn: Sequence[tuple], looks: Sequence[dict]) ->
     """Draw what was simulated as lines with marks, what no schedule can surpass thin, where all is in proportion grey."""
     numbers = [point.number for point in drawn[0][1]]
     _number_axis(axes, numbers)
-    plotting.grid_lines(axes)
+    style.grid_lines(axes)
     axes.set_title("Speed-up", loc="left")
     axes.set_ylabel("Times as fast as one")
     highest, note = 1.0, "thin: no schedule is faster; dotted: critical path alone"
@@ -91,7 +91,7 @@ def _draw_idle(axes: Axes, drawn: Sequence[tuple], looks: Sequence[dict]) -> Non
     """Draw the share of the workers' time in which no job runs."""
     numbers = [point.number for point in drawn[0][1]]
     _number_axis(axes, numbers)
-    plotting.grid_lines(axes)
+    style.grid_lines(axes)
     axes.set_title("Idle share", loc="left")
     axes.set_ylabel("Time without a job (%)")
     axes.set_ylim(0, 100)

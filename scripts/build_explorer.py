@@ -1,7 +1,7 @@
 """Put percentages, pairs, ranks and the shades of words into one page."""
 
-from pairprobe.explorer import Checkpoint, Settings, build
-from pairprobe.jobs import job
+from pairprobe.explorer.building import Checkpoint, Settings, build
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     read, params = snakemake.input, snakemake.params

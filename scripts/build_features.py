@@ -1,8 +1,8 @@
 """Cut the pages into windows for a checkpoint's tokenizer."""
 
-from pairprobe.checkpoints import load_tokenizer
-from pairprobe.features import build
-from pairprobe.jobs import job
+from pairprobe.checkpoints.loading import load_tokenizer
+from pairprobe.finetuning.features import build
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     build(

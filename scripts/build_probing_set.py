@@ -1,10 +1,10 @@
 """Find a task's pair in each example that has one, and count why the others have none."""
 
-from pairprobe import wordnet
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.probing_sets import build
-from pairprobe.tables import write_tsv
+from pairprobe.data.examples import read_examples
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets import wordnet
+from pairprobe.probing_sets.building import build
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     words = wordnet.load(snakemake.input.wordnet) if snakemake.input.get("wordnet") else None

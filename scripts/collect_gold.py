@@ -1,8 +1,8 @@
 """Collect the gold of the questions that are asked."""
 
-from pairprobe.files import write_json_lines
-from pairprobe.jobs import job
-from pairprobe.predictions import gold_rows
+from pairprobe.evaluation.predictions import gold_rows
+from pairprobe.io.files import write_json_lines
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     rows = gold_rows(snakemake.input[0], snakemake.params.at_most, snakemake.params.seed)

@@ -1,8 +1,8 @@
 """Collect the BibTeX entries of what the run used."""
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.references import bibtex, used
+from pairprobe.io.files import write_text
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.bibliography import bibtex, used
 
 with job(snakemake):
     keys = used(folders=snakemake.input.checkpoints, **snakemake.params.used)

@@ -1,10 +1,10 @@
 """Compare how two checkpoints represent the same words, layer by layer."""
 
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.representations import REPRESENTATION_FIELDS, compare
-from pairprobe.store import Activations
-from pairprobe.tables import write_tsv
+from pairprobe.activations.store import Activations
+from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS, compare
+from pairprobe.data.examples import read_examples
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
 
 with (
     job(snakemake),

@@ -1,8 +1,8 @@
 """Find the mean and the dominant directions of each layer's word vectors."""
 
-from pairprobe import spaces
-from pairprobe.jobs import job
-from pairprobe.store import Activations
+from pairprobe.activations.store import Activations
+from pairprobe.controls import anisotropy
+from pairprobe.provenance.jobs import job
 
 with job(snakemake), Activations(snakemake.input) as activations:
-    spaces.write(snakemake.output[0], spaces.space_of(activations, snakemake.params.directions))
+    anisotropy.write(snakemake.output[0], anisotropy.space_of(activations, snakemake.params.directions))

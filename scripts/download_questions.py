@@ -1,7 +1,7 @@
 """Download one file of a published data set and verify it."""
 
-from pairprobe.jobs import job
-from pairprobe.sources import fetch
+from pairprobe.data.sources import fetch
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     fetch(snakemake.params.origin, snakemake.wildcards.remote, snakemake.output[0])

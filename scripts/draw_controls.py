@@ -1,7 +1,7 @@
 """Draw how the difference of two checkpoints moves over all ways to measure."""
 
-from pairprobe.control_figures import draw_variants
-from pairprobe.jobs import job
+from pairprobe.figures.controls import draw_variants
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     draw_variants(

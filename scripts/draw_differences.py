@@ -1,8 +1,8 @@
 """Draw the difference of each checkpoint to the first."""
 
-from pairprobe.difference_figures import draw_differences
-from pairprobe.figures import Panel
-from pairprobe.jobs import job
+from pairprobe.figures.differences import draw_differences
+from pairprobe.figures.grid import Panel
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]

@@ -1,7 +1,7 @@
 """Draw the paper's Figure 1."""
 
-from pairprobe.figures import Panel, draw_grid
-from pairprobe.jobs import job
+from pairprobe.figures.grid import Panel, draw_grid
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     draw_grid(

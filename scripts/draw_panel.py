@@ -1,7 +1,7 @@
 """Draw one task and measure."""
 
-from pairprobe.figures import Panel, draw_panel
-from pairprobe.jobs import job
+from pairprobe.figures.grid import Panel, draw_panel
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     panel = Panel(**snakemake.params.panel)

@@ -1,7 +1,7 @@
 """Draw precision and recall of long and short answers at every threshold."""
 
-from pairprobe.evaluation_figures import draw_precision_recall
-from pairprobe.jobs import job
+from pairprobe.figures.precision_recall import draw_precision_recall
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     names = snakemake.params.checkpoints

@@ -1,7 +1,7 @@
 """Draw how alike checkpoints represent the same words, by layer."""
 
-from pairprobe.jobs import job
-from pairprobe.representation_figures import draw_representations
+from pairprobe.figures.cka_rsa import draw_representations
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     draw_representations(

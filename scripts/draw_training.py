@@ -1,7 +1,7 @@
 """Draw the loss of each training by its steps."""
 
-from pairprobe.evaluation_figures import draw_training
-from pairprobe.jobs import job
+from pairprobe.figures.training_loss import draw_training
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     histories = dict(zip(snakemake.params.checkpoints, snakemake.input, strict=True))

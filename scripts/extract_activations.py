@@ -1,7 +1,7 @@
 """Run one shard of the examples through a checkpoint and keep each layer's word vectors."""
 
-from pairprobe.activations import extract
-from pairprobe.jobs import job
+from pairprobe.activations.extraction import extract
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     extract(

@@ -1,7 +1,7 @@
 """Copy or download a checkpoint and verify it."""
 
-from pairprobe.checkpoints import fetch
-from pairprobe.jobs import job
+from pairprobe.checkpoints.fetching import fetch
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     fetch(snakemake.params.source, snakemake.output[0])

@@ -1,7 +1,7 @@
 """Train a checkpoint and its heads to answer questions."""
 
-from pairprobe.finetuning import finetune
-from pairprobe.jobs import job
+from pairprobe.finetuning.training import finetune
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     finetune(

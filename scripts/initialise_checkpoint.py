@@ -1,7 +1,7 @@
 """Draw weights at random for the architecture of a checkpoint."""
 
-from pairprobe.checkpoints import initialise
-from pairprobe.jobs import job
+from pairprobe.checkpoints.fetching import initialise
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     initialise(snakemake.input[0], snakemake.output[0], snakemake.params.seed)

@@ -1,13 +1,13 @@
 """Run one shard of the examples through a checkpoint and keep only how similar the words of pairs are, or the logits."""
 
-from pairprobe.activations import extract
-from pairprobe.jobs import job
-from pairprobe.kept_logits import keep
-from pairprobe.probing_sets import read
+from pairprobe.activations.extraction import extract
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.boundary_logits import keep
 
 with job(snakemake):
     shard = int(snakemake.wildcards.part) - 1, int(snakemake.wildcards.parts)
-    sets = dict(zip(snakemake.params.tasks, map(read, snakemake.input.sets), strict=True))
+    sets = dict(zip(snakemake.params.tasks, map(read_probing_set, snakemake.input.sets), strict=True))
     extract(
         snakemake.input.checkpoint,
         snakemake.input.examples,

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pairprobe.jobs import job
-from pairprobe.partitions import COUNT_FIELDS, Part, collect_partitions
-from pairprobe.tables import write_tsv
+from pairprobe.data.partitions import COUNT_FIELDS, Part, collect_partitions
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     pages = snakemake.params.pages

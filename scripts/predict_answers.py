@@ -1,8 +1,8 @@
 """Let a checkpoint answer one shard of the questions from their whole pages."""
 
-from pairprobe.answering import predict
-from pairprobe.jobs import job
-from pairprobe.predictions import asked
+from pairprobe.evaluation.answering import predict
+from pairprobe.evaluation.predictions import asked
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     settings = snakemake.params.settings

@@ -1,7 +1,7 @@
 """Lay WordNet out as nltk wants it."""
 
-from pairprobe.jobs import job
-from pairprobe.wordnet import install
+from pairprobe.probing_sets.wordnet import install
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     install(snakemake.params.source, snakemake.output[0])

@@ -1,19 +1,20 @@
 """Count, layer by layer, the words of each sentence whose logit is below the gold position's."""
 
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.probing_sets import read
-from pairprobe.ranking import RANKING_FIELDS, rank_logits
-from pairprobe.similarities import opened
-from pairprobe.span_heads import gold_logits
-from pairprobe.tables import write_tsv
+from pairprobe.data.examples import read_examples
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.boundary_heads import gold_logits
+from pairprobe.rankings.pair_ranking import rank_logits
+from pairprobe.rankings.percentages import RANKING_FIELDS
+from pairprobe.rankings.stored_similarities import opened
 
 with job(snakemake), opened(snakemake.input.activations, "boundary") as (activations, _):
     logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,
         snakemake.input.heads,
-        read(snakemake.input.boundaries),
+        read_probing_set(snakemake.input.boundaries),
         snakemake.params.seed,
         snakemake.params.at_most,
     )

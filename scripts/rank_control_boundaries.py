@@ -1,20 +1,21 @@
 """Count, layer by layer, the words of each sentence whose logit is below that of the control's gold position."""
 
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.probing_sets import read
-from pairprobe.ranking import RANKING_FIELDS, rank_logits
-from pairprobe.selectivity import control_gold
-from pairprobe.span_heads import gold_logits
-from pairprobe.store import Activations
-from pairprobe.tables import write_tsv
+from pairprobe.activations.store import Activations
+from pairprobe.controls.selectivity import control_gold
+from pairprobe.data.examples import read_examples
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.boundary_heads import gold_logits
+from pairprobe.rankings.pair_ranking import rank_logits
+from pairprobe.rankings.percentages import RANKING_FIELDS
 
 with job(snakemake), Activations(snakemake.input.activations) as activations:
     logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,
         snakemake.input.heads,
-        read(snakemake.input.boundaries),
+        read_probing_set(snakemake.input.boundaries),
         snakemake.params.seed,
         snakemake.params.at_most,
         labels=control_gold(snakemake.params.seed),

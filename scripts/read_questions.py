@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from pairprobe.jobs import job
-from pairprobe.partitions import COUNT_FIELDS, Part, write_partitions
-from pairprobe.progress import track
-from pairprobe.readers import read
-from pairprobe.tables import write_tsv
+from pairprobe.data.partitions import COUNT_FIELDS, Part, write_partitions
+from pairprobe.data.readers import read
+from pairprobe.io.progress import track
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     part = Part.of(Path(snakemake.output.index).parent, snakemake.params.pages)

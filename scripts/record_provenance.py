@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pairprobe.files import write_json
-from pairprobe.jobs import job
-from pairprobe.ledger import collect
+from pairprobe.io.files import write_json
+from pairprobe.provenance.jobs import job
+from pairprobe.provenance.run_record import collect
 
 with job(snakemake):
     content = collect(

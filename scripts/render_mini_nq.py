@@ -1,8 +1,8 @@
 """Render the bundled pages to the simplified format of Natural Questions."""
 
-from pairprobe.files import write_json_lines
-from pairprobe.jobs import job
-from pairprobe.mini_nq import render
+from pairprobe.data.bundled_pages import render
+from pairprobe.io.files import write_json_lines
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     write_json_lines(snakemake.output[0], render(snakemake.input))

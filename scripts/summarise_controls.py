@@ -1,8 +1,8 @@
 """Put the percentages of all controls beside those of the measurement itself."""
 
-from pairprobe.controls import FIELDS, summarise
-from pairprobe.jobs import job
-from pairprobe.tables import write_tsv
+from pairprobe.controls.variants import FIELDS, summarise
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     named = [(*names, path) for names, path in zip(snakemake.params.rankings, snakemake.input, strict=True)]

@@ -1,8 +1,8 @@
 """Sum the rankings up to the pairwise ranking percentages."""
 
-from pairprobe.jobs import job
-from pairprobe.ranking import PERCENTAGE_FIELDS, percentages
-from pairprobe.tables import write_tsv
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
 
 with job(snakemake):
     named = [(*names, path) for names, path in zip(snakemake.params.rankings, snakemake.input, strict=True)]

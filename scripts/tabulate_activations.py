@@ -1,8 +1,8 @@
 """Count examples and words, and list the examples that were too long."""
 
-from pairprobe.jobs import job
-from pairprobe.similarity_store import summary
-from pairprobe.tables import write_tsv
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.similarity_store import summary
 
 with job(snakemake):
     rows, left_out = [], []

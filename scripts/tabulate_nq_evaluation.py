@@ -1,9 +1,9 @@
 """Put the scores on Natural Questions of all checkpoints into one table, beside the paper's."""
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.nq_evaluation import paper_table
-from pairprobe.tables import read_tsv, write_tsv
+from pairprobe.io.files import write_text
+from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.nq_scores import paper_table
 
 with job(snakemake):
     rows = [row for path in snakemake.input for row in read_tsv(path)]

@@ -1,8 +1,8 @@
 """Lay the percentages out for reading, a line for each task, measure and checkpoint."""
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.tables import percentages_by_layer
+from pairprobe.io.files import write_text
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.percentages import percentages_by_layer
 
 with job(snakemake):
     write_text(

@@ -1,8 +1,9 @@
 """Put the counts of all probing sets and of the partitions into one table for reading."""
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.tables import markdown, read_tsv, write_tsv
+from pairprobe.io.files import write_text
+from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.layout import markdown
 
 with job(snakemake):
     rows = [tuple(row.values()) for path in [snakemake.input.examples, *snakemake.input.counts] for row in read_tsv(path)]

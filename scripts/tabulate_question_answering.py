@@ -1,8 +1,9 @@
 """Put exact match and F1 of all checkpoints into one table."""
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.tables import label_of, markdown, read_tsv, write_tsv
+from pairprobe.io.files import write_text
+from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.layout import label_of, markdown
 
 with job(snakemake):
     rows = [row for path in snakemake.input for row in read_tsv(path)]

@@ -1,8 +1,8 @@
 """Put the percentages with real labels and with the control's side by side."""
 
-from pairprobe.jobs import job
-from pairprobe.selectivity import SELECTIVITY_FIELDS, selectivity
-from pairprobe.tables import write_tsv
+from pairprobe.controls.selectivity import SELECTIVITY_FIELDS, selectivity
+from pairprobe.io.tsv import write_tsv
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     rankings = zip(snakemake.params.checkpoints, snakemake.input.rankings, snakemake.input.controls, strict=True)

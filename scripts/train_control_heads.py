@@ -1,10 +1,10 @@
 """Train the same heads on labels that can only be learned by heart."""
 
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.selectivity import control_gold
-from pairprobe.span_heads import train
-from pairprobe.store import Activations
+from pairprobe.activations.store import Activations
+from pairprobe.controls.selectivity import control_gold
+from pairprobe.data.examples import read_examples
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.boundary_heads import train
 
 with job(snakemake), Activations(snakemake.input.activations) as activations:
     train(

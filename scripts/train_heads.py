@@ -1,7 +1,7 @@
 """Give a checkpoint that was not trained here heads to answer with."""
 
-from pairprobe.finetuning import train_heads
-from pairprobe.jobs import job
+from pairprobe.finetuning.training import train_heads
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     train_heads(

@@ -1,9 +1,9 @@
 """Train a linear start/end head for each layer on frozen activations."""
 
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
-from pairprobe.span_heads import train
-from pairprobe.store import Activations
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
+from pairprobe.provenance.jobs import job
+from pairprobe.rankings.boundary_heads import train
 
 with job(snakemake), Activations(snakemake.input.activations) as activations:
     train(

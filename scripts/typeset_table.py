@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from pairprobe.files import write_text
-from pairprobe.jobs import job
-from pairprobe.tables import latex
+from pairprobe.io.files import write_text
+from pairprobe.provenance.jobs import job
+from pairprobe.tables.layout import latex
 
 with job(snakemake):
     write_text(snakemake.output[0], latex(Path(snakemake.input[0]).read_text(encoding="utf-8"), snakemake.wildcards.table))

@@ -1,8 +1,8 @@
 """Judge the paper's claims by each control."""
 
-from pairprobe.evidence import Settings, weigh_variants
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
+from pairprobe.data.examples import read_examples
+from pairprobe.evidence.weighing import Settings, weigh_variants
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     weigh_variants(

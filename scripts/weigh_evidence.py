@@ -1,8 +1,8 @@
 """Weigh what the rankings prove: intervals, differences, verdicts."""
 
-from pairprobe.evidence import Settings, weigh
-from pairprobe.examples import read_examples
-from pairprobe.jobs import job
+from pairprobe.data.examples import read_examples
+from pairprobe.evidence.weighing import Settings, weigh
+from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     weigh(

@@ -6,11 +6,17 @@ import re
 from itertools import combinations
 from pathlib import Path
 
-from pairprobe import budget, controls, jobs, probing_sets, sources
+from pairprobe.configuration.checks import expand_seeds
+from pairprobe.configuration.schema import check, read_schema
+from pairprobe.configuration.sharding import shards_of
+from pairprobe.controls import variants
+from pairprobe.data import sources
+from pairprobe.data.partitions import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.partitions import PARTITIONS
-from pairprobe.provenance import code_of
-from pairprobe.settings import check, expand_seeds, read_schema
+from pairprobe.probing_sets import building
+from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES
+from pairprobe.provenance import jobs
+from pairprobe.provenance.code import code_of
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
@@ -35,7 +41,7 @@ def dealt_partitions(data):
 def checked(config):
     """Check the configuration against the schema and fill in its defaults; stop with one clear error."""
     schema = read_schema(WORKFLOW / "schemas" / "config.schema.yaml")
-    schema["properties"]["tasks"]["items"]["enum"] = probing_sets.names()
+    schema["properties"]["tasks"]["items"]["enum"] = building.names()
     try:
         check(
             config,
@@ -123,9 +129,9 @@ def checked(config):
                 f"{section}.stride: found {stride}, wanted at most max_length, {length}: windows would leave gaps."
             )
     for task in config["tasks"]:
-        if task != "boundary" and probing_sets.load(task).VIEW != "paragraph":
+        if task != "boundary" and building.load(task).VIEW != "paragraph":
             raise WorkflowError(
-                f'tasks: {task}: its VIEW is {probing_sets.load(task).VIEW!r}, wanted "paragraph".'
+                f'tasks: {task}: its VIEW is {building.load(task).VIEW!r}, wanted "paragraph".'
             )
     figures = config["figures"]
     for key, names in [
@@ -140,7 +146,7 @@ def checked(config):
                 raise WorkflowError(
                     f"figures.{key}: found {name!r}. Allowed: {', '.join(config['checkpoints'])}."
                 )
-    measures = (*probing_sets.PAIR_MEASURES, *probing_sets.BOUNDARY_MEASURES)
+    measures = (*PAIR_MEASURES, *BOUNDARY_MEASURES)
     panels = [f"{task}_{measure}" for task in config["tasks"] for measure in measures]
     for name in figures["comparisons"]:
         if name in (
@@ -168,7 +174,7 @@ RESULTS = f"results/{config['run']}"
 TASKS = config["tasks"]
 CONTROLS = config["controls"]
 # Those that rank pairs.
-VARIANTS = [name for name in CONTROLS if name in controls.VARIANTS]
+VARIANTS = [name for name in CONTROLS if name in variants.VARIANTS]
 CHECKPOINTS = list(config["checkpoints"])
 FINETUNED = [
     name for name in CHECKPOINTS if config["checkpoints"][name]["source"] == "finetune"
@@ -179,7 +185,7 @@ INITIALISED = [
 FETCHED = [name for name in CHECKPOINTS if name not in FINETUNED + INITIALISED]
 # Their encoders are not trained here.
 FROZEN = FETCHED + INITIALISED
-PAIR_TASKS = [task for task in TASKS if probing_sets.load(task).VIEW == "paragraph"]
+PAIR_TASKS = [task for task in TASKS if building.load(task).VIEW == "paragraph"]
 REMOTE = sources.remote_files(config["data"])
 # No folder of downloads is of use where there is nothing to download.
 DOWNLOADS = sources.folder_of(config["data"]) if REMOTE else "downloads"
@@ -238,9 +244,9 @@ FILES = files_of_data()
 def measures_of(task):
     """Return a task's two measures: the upper and the lower panel of its column."""
     return (
-        probing_sets.PAIR_MEASURES
+        PAIR_MEASURES
         if task in PAIR_TASKS
-        else probing_sets.BOUNDARY_MEASURES
+        else BOUNDARY_MEASURES
     )
 
 
@@ -250,7 +256,7 @@ def any_of(names):
 
 
 wildcard_constraints:
-    task=any_of(probing_sets.names()),
+    task=any_of(building.names()),
     measure="cosine|euclidean|start|end",
     checkpoint=any_of(CHECKPOINTS),
     file=any_of(map(re.escape, FILES)),
@@ -262,7 +268,7 @@ wildcard_constraints:
     parts=r"\d+",
 
 
-SHARDS = budget.shards_of(config)
+SHARDS = shards_of(config)
 # Whether activations are measured as they come, and not kept.
 STREAMS = config["activations"]["keep"] == "similarities"
 
@@ -297,7 +303,7 @@ if "boundary" in TASKS:
 # Which control, on which checkpoint and task; first the measurement itself.
 CONTROLLED = [
     (variant, checkpoint, task)
-    for variant in (controls.NONE, *VARIANTS)
+    for variant in (variants.NONE, *VARIANTS)
     for checkpoint in CHECKPOINTS
     for task in PAIR_TASKS
 ]
@@ -306,9 +312,9 @@ CONTROLLED = [
 # And the rankings that the claims are judged by once more: with boundary, which has a control of its own.
 JUDGED = CONTROLLED + [
     (variant, checkpoint, "boundary")
-    for variant in (controls.NONE, "shuffled_labels")
+    for variant in (variants.NONE, "shuffled_labels")
     for checkpoint in CHECKPOINTS
-    if "boundary" in TASKS and variant in (controls.NONE, *CONTROLS)
+    if "boundary" in TASKS and variant in (variants.NONE, *CONTROLS)
 ]
 # Two checkpoints are needed to claim anything of, and something to compare the measurement with.
 IS_JUDGED = len(CHECKPOINTS) > 1 and (VARIANTS or "shuffled_labels" in CONTROLS)
@@ -316,13 +322,13 @@ IS_JUDGED = len(CHECKPOINTS) > 1 and (VARIANTS or "shuffled_labels" in CONTROLS)
 
 def ranking_of(variant, checkpoint, task):
     """Return where the ranking of a control is, or of the measurement itself."""
-    folder = "rankings" if variant == controls.NONE else f"controls/{variant}"
+    folder = "rankings" if variant == variants.NONE else f"controls/{variant}"
     return f"<results>/{folder}/{checkpoint}/{task}.tsv"
 
 
 def inputs_of_control(wildcards):
     """Return what a variant reads besides the pairs and examples: a store of its view, and a space or WordNet or neither."""
-    variant = controls.VARIANTS[wildcards.variant]
+    variant = variants.VARIANTS[wildcards.variant]
     space = f"<results>/spaces/{wildcards.checkpoint}.npz"
     return {
         "activations": [
@@ -392,7 +398,7 @@ def wordnet_of(wildcards):
     """Return what a probing set reads WordNet from, where it does."""
     return (
         "<results>/wordnet"
-        if getattr(probing_sets.load(wildcards.task), "USES_WORDNET", False)
+        if getattr(building.load(wildcards.task), "USES_WORDNET", False)
         else []
     )
 

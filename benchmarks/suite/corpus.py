@@ -5,9 +5,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-from pairprobe import examples, files, mini_nq, natural_questions
+from pairprobe.data import bundled_pages, examples, natural_questions
+from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
-from pairprobe.examples import Example
+from pairprobe.io import files
 from suite.settings import Settings, project
 
 
@@ -16,7 +17,7 @@ def read(settings: Settings, folder: Path) -> list[Example]:
     path = settings.nq
     if path is None:
         path = folder / "pages.jsonl.gz"
-        files.write_json_lines(path, mini_nq.render((project() / "workflow" / "resources" / "pages").glob("*.yaml")))
+        files.write_json_lines(path, bundled_pages.render((project() / "workflow" / "resources" / "pages").glob("*.yaml")))
     found = []
     for _, document in natural_questions.read(path):
         example = document if isinstance(document, InputError) else examples.example_of(document)

@@ -1,7 +1,7 @@
 """The finished demo's critical path: the jobs that no number of cores shortens, by Snakemake's own benchmarks."""
 
 import scaling
-from pairprobe.tables import markdown
+from pairprobe.tables.layout import markdown
 from schedule import Workers, critical_path, makespan, simulate
 from suite.settings import Settings
 from suite.startup import finished

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from pairprobe import probing_sets
-from pairprobe.store import Activations, summary
-from pairprobe.tables import markdown
+from pairprobe.activations.store import Activations, summary
+from pairprobe.probing_sets import pairs
+from pairprobe.tables.layout import markdown
 from suite import corpus, encoders, tasks
 from suite.settings import Settings, project
 
@@ -45,11 +45,11 @@ def measure(settings: Settings) -> dict:
 def _streamed(loaded: encoders.Loaded, examples: Path, folder: Path) -> Path | None:
     """Keep only what ranking needs of the pairs; None in versions that cannot."""
     try:
-        from pairprobe import similarities
+        from pairprobe.rankings import stored_similarities
     except ImportError:
         return None
-    sets = {task: list(probing_sets.read(str(path))) for task, path in tasks.build_sets(examples, folder).items()}
-    loaded.extract(examples, folder / "streamed.h5", keep=similarities.Pairs(sets, "float32"))
+    sets = {task: list(pairs.read_probing_set(str(path))) for task, path in tasks.build_sets(examples, folder).items()}
+    loaded.extract(examples, folder / "streamed.h5", keep=stored_similarities.Pairs(sets, "float32"))
     return folder / "streamed.h5"
 
 

@@ -11,7 +11,8 @@ from unittest import mock
 import torch
 import transformers
 
-from pairprobe import activations, checkpoints
+from pairprobe.activations import extraction
+from pairprobe.checkpoints import loading
 from pairprobe.errors import InputError
 
 PRECISIONS = ("float32", "bfloat16")
@@ -52,27 +53,27 @@ class Loaded:
 
     def __init__(self, folder: Path, precision: str):
         self.folder, self.precision = folder, precision
-        self.tokenizer = checkpoints.load_tokenizer(folder)
-        self.model = checkpoints.load_encoder(folder, precision)
-        if hasattr(activations, "kernels"):
-            activations.kernels.speed_up(self.model)
+        self.tokenizer = loading.load_tokenizer(folder)
+        self.model = loading.load_encoder(folder, precision)
+        if hasattr(extraction, "cpu_kernels"):
+            extraction.cpu_kernels.speed_up(self.model)
 
     def extract(self, examples: Path, path: Path, **options) -> None:
-        """Run ``pairprobe.activations.extract`` from a file of examples to a store, the view ``paragraph``."""
+        """Run ``pairprobe.activations.extraction.extract`` from a file of examples to a store, the view ``paragraph``."""
         path.unlink(missing_ok=True)  # else it would be taken over
         given = {"view": "paragraph", "precision": self.precision, **options}
         with self._in_place():
-            activations.extract(str(self.folder), str(examples), path=str(path), **given)
+            extraction.extract(str(self.folder), str(examples), path=str(path), **given)
 
     @contextlib.contextmanager
     def _in_place(self) -> Iterator[None]:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(mock.patch.object(checkpoints, "load_tokenizer", return_value=self.tokenizer))
-            stack.enter_context(mock.patch.object(checkpoints, "load_encoder", return_value=self.model))
-            if hasattr(activations, "folder_digest"):
-                stack.enter_context(mock.patch.object(activations, "folder_digest", return_value="not read"))
-            if hasattr(activations, "kernels"):
-                stack.enter_context(mock.patch.object(activations.kernels, "speed_up"))
+            stack.enter_context(mock.patch.object(loading, "load_tokenizer", return_value=self.tokenizer))
+            stack.enter_context(mock.patch.object(loading, "load_encoder", return_value=self.model))
+            if hasattr(extraction, "folder_digest"):
+                stack.enter_context(mock.patch.object(extraction, "folder_digest", return_value="not read"))
+            if hasattr(extraction, "cpu_kernels"):
+                stack.enter_context(mock.patch.object(extraction.cpu_kernels, "speed_up"))
             stack.enter_context(_quiet())
             yield
 

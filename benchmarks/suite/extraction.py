@@ -13,12 +13,13 @@ from unittest import mock
 import numpy as np
 import torch
 
-from pairprobe import activations, checkpoints
-from pairprobe.encoding import encode
+from pairprobe.activations import extraction
+from pairprobe.activations.store import Activations
+from pairprobe.checkpoints import loading
+from pairprobe.checkpoints.tokenization import encode
+from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
-from pairprobe.examples import Example
-from pairprobe.store import Activations
-from pairprobe.tables import markdown
+from pairprobe.tables.layout import markdown
 from suite import corpus, encoders, peers, roofline
 from suite.settings import Settings
 from suite.timing import Spread, in_turn, ratio, timed
@@ -71,7 +72,7 @@ def measure(name: str, settings: Settings) -> dict:
 
 def _short_enough(encoder: Path, examples: Iterable[Example], number: int) -> list[Example]:
     """Return the first so many examples that an encoder can read whole."""
-    tokenizer = checkpoints.load_tokenizer(encoder)
+    tokenizer = loading.load_tokenizer(encoder)
     short = (each for each in examples if len(encode(tokenizer, [each.question], [each.paragraph])[0]) <= LONGEST)
     return list(itertools.islice(short, number))
 
@@ -118,13 +119,13 @@ class _Ways:
 
     def _replay(self) -> Callable[[], object]:
         """Return the forward passes of our extraction alone: its model, batches and threads, and nothing done with them."""
-        passes, plain = [], activations.hidden_states
+        passes, plain = [], extraction.hidden_states
 
         def recorded(*arguments):
             passes.append((arguments, threading.get_ident(), torch.get_num_threads()))
             return plain(*arguments)
 
-        with mock.patch.object(activations, "hidden_states", recorded):
+        with mock.patch.object(extraction, "hidden_states", recorded):
             self.loaded.extract(self.file, self.store)
         workers, threads = len({worker for _, worker, _ in passes}), passes[0][2]
 

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator, ScalarFormatter
 
-from pairprobe import plotting
+from pairprobe.figures import style
 from suite import extraction, growth
 from suite.encoders import PRECISIONS
 from suite.extraction import BARE, LOOP, NEUROX, OURS, SORTED
 
-BLUE, ORANGE, GREEN, _, YELLOW, SKY, BLACK = plotting.COLOURS
+BLUE, ORANGE, GREEN, _, YELLOW, SKY, BLACK = style.COLOURS
 LABELS = {
     OURS: "pairprobe",
     BARE: "its forward passes alone",
@@ -26,12 +26,12 @@ GREY = "#777777"
 
 def draw_extraction(found: Sequence[dict], paths: Sequence[str]) -> None:
     """Draw the parts of extraction, an encoder each, to files."""
-    plotting.save(extraction_figure(found), paths)
+    style.save(extraction_figure(found), paths)
 
 
 def extraction_figure(found: Sequence[dict]) -> Figure:
     """Return a figure with a row for each encoder and a column for each precision."""
-    with plt.rc_context(plotting.STYLE):
+    with plt.rc_context(style.STYLE):
         figure, grid = plt.subplots(
             len(found), len(PRECISIONS), figsize=(7.0, 0.35 + 1.35 * len(found)),
             sharex=True, sharey=True, squeeze=False, layout="constrained",
@@ -65,19 +65,19 @@ def _draw_shares(axes: Axes, shares: dict) -> None:
 
 def draw_growth(found: dict, paths: Sequence[str]) -> None:
     """Draw how the cost grows, to files."""
-    plotting.save(growth_figure(found), paths)
+    style.save(growth_figure(found), paths)
 
 
 def growth_figure(found: dict) -> Figure:
     """Return a figure of two panels: time, where lines of slope 1 are in proportion, and memory."""
     steps = list(found["steps"])
     times = [int(n) for n in found["steps"][steps[0]]]
-    with plt.rc_context(plotting.STYLE):
+    with plt.rc_context(style.STYLE):
         figure, (time, memory) = plt.subplots(1, 2, figsize=(7.0, 2.6), layout="constrained")
         for step in steps:
-            look = {**plotting.appearance(step, steps, {}), "label": growth.LABELS[step]}
+            look = {**style.appearance(step, steps, {}), "label": growth.LABELS[step]}
             spreads = [growth.seconds(found, step, str(n)) for n in times]
-            plotting.band(time, times, [(spread.least, spread.most) for spread in spreads], look["color"])
+            style.band(time, times, [(spread.least, spread.most) for spread in spreads], look["color"])
             time.plot(times, [spread.median for spread in spreads], **look)
             memory.plot(times, [growth.peak(found, step, str(n)) for n in times], **look)
         _draw_proportion(time, times)
@@ -89,7 +89,7 @@ def growth_figure(found: dict) -> Figure:
             axes.set_xlabel(f"Times {found['base']} examples (log scale)")
             axes.set_ylabel(unit)
             axes.set_title(title, loc="left")
-            plotting.grid_lines(axes)
+            style.grid_lines(axes)
         memory.set_ylim(0, None)
         figure.legend(handles=memory.get_lines(), loc="outside lower center", ncols=len(steps), handlelength=2.6)
     return figure

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from pairprobe.errors import InputError
-from pairprobe.tables import markdown
+from pairprobe.tables.layout import markdown
 from suite import corpus
 from suite.children import environment
 from suite.settings import Settings

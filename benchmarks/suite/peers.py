@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pairprobe.examples import Example
+from pairprobe.data.examples import Example
 
 VERSION = "1.0.9"
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pairprobe.examples import read_examples
-from pairprobe.store import Activations
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
 from suite import tasks
 from suite.children import peak
 
@@ -23,7 +23,7 @@ WARM = 10  # examples
 
 def extraction(folder: Path, view: str = "paragraph") -> Callable[[], object]:
     """Return the extraction with the demo's encoder, loaded already."""
-    from pairprobe import devices
+    from pairprobe.checkpoints import devices
     from suite import encoders
 
     loaded = encoders.Loaded(encoders.minilm(folder), devices.resolve_precision("auto", "cpu"))
@@ -33,7 +33,7 @@ def extraction(folder: Path, view: str = "paragraph") -> Callable[[], object]:
 
 def building(folder: Path) -> Callable[[], object]:
     """Return the building of all pair tasks' sets; WordNet is there already."""
-    from pairprobe import wordnet
+    from pairprobe.probing_sets import wordnet
 
     root = str(folder / "wordnet")
     wordnet.install("package", root)
@@ -49,12 +49,12 @@ def ranking(folder: Path) -> Callable[[], object]:
 
 def heads(folder: Path) -> Callable[[], object]:
     """Return the training of boundary heads in every layer."""
-    from pairprobe import span_heads
+    from pairprobe.rankings import boundary_heads
 
     def train(number: int | None = None) -> None:
         with Activations([str(folder / "sentence.h5")]) as activations:
             examples = itertools.islice(read_examples(str(folder / "examples.jsonl.gz")), number)
-            span_heads.train(examples, activations, str(folder / "heads.npz"), seed=13)
+            boundary_heads.train(examples, activations, str(folder / "heads.npz"), seed=13)
 
     train(WARM)  # what a first training imports is no part of the work
     return train

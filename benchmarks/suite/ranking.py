@@ -10,11 +10,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pairprobe import probing_sets, ranking, text
+from pairprobe.activations.store import Activations
+from pairprobe.data import text
+from pairprobe.data.examples import Example, read_examples
 from pairprobe.errors import InputError
-from pairprobe.examples import Example, read_examples
-from pairprobe.store import Activations
-from pairprobe.tables import markdown
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.rankings import percentages
+from pairprobe.tables.layout import markdown
 from suite import corpus, encoders
 from suite.settings import Settings
 from suite.tasks import build_sets, rank_all
@@ -30,7 +32,7 @@ def loop(examples: Path, sets: dict[str, Path], store: Path) -> dict[tuple[str, 
     counts = {}
     with Activations([str(store)]) as activations:
         for task, path in sets.items():
-            for pair in probing_sets.read(str(path)):
+            for pair in read_probing_set(str(path)):
                 example = by_id[pair["example_id"]]
                 if example.example_id not in activations:  # too long
                     continue
@@ -75,7 +77,7 @@ def check(rankings: dict[str, Path], counts: dict[tuple[str, str, str, int], int
     """
     apart = 0.0
     for task, path in rankings.items():
-        for (measure, layer), rows in ranking.read_ranking(str(path)).items():
+        for (measure, layer), rows in percentages.read_ranking(str(path)).items():
             mine = [n for (t, _, m, k), n in counts.items() if (t, m, k) == (task, measure, layer)]
             if len(mine) != len(rows):
                 raise InputError(f"{task}: {len(rows)} pairs were ranked, and by the loop {len(mine)}.")
@@ -110,14 +112,14 @@ def measure(settings: Settings) -> dict:
         examples = corpus.write(folder / "examples.jsonl.gz", found)
         store, sets = folder / "store.h5", build_sets(examples, folder)
         encoders.Loaded(encoders.minilm(folder), "float32").extract(examples, store, storage="float32")
-        pairs = {task: list(probing_sets.read(str(path))) for task, path in sets.items()}
+        pairs = {task: list(read_probing_set(str(path))) for task, path in sets.items()}
         with Activations([str(store)]) as activations:
             names = {row["example_id"] for of_task in pairs.values() for row in of_task if row["example_id"] in activations}
         rankings = rank_all(examples, sets, store, folder)
         apart = check(rankings, loop(examples, sets, store))
         ways = _ways(examples, sets, store, folder, names, pairs)
         similarities = sum(
-            sum(int(rows[:, 3].sum()) + len(rows) for rows in ranking.read_ranking(str(path)).values())
+            sum(int(rows[:, 3].sum()) + len(rows) for rows in percentages.read_ranking(str(path)).values())
             for path in rankings.values()
         )
         measured = in_turn({name: timed(way) for name, way in ways.items()}, settings.rounds)

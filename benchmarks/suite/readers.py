@@ -1,7 +1,7 @@
 """Reading Natural Questions beside ``gzip -dc``, by ``reading.py``."""
 
 import reading
-from pairprobe.tables import markdown
+from pairprobe.tables.layout import markdown
 from suite.settings import Settings
 from suite.timing import Spread, ratio
 

@@ -6,7 +6,7 @@ import textwrap
 import time
 from pathlib import Path
 
-from pairprobe import files
+from pairprobe.io import files
 from suite import figures
 from suite.children import BENCHMARKS
 from suite.parts import PARTS

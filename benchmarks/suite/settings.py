@@ -6,7 +6,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pairprobe
-from pairprobe import machine
+from pairprobe.provenance import machine
 
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "h5py", "isal", "snakemake")
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pairprobe.errors import InputError
-from pairprobe.tables import markdown
+from pairprobe.tables.layout import markdown
 from suite.settings import Settings, project
 from suite.timing import Spread, in_turn, seconds, timed
 

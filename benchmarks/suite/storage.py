@@ -8,10 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from pairprobe import probing_sets, ranking
-from pairprobe.examples import Example
-from pairprobe.store import Activations
-from pairprobe.tables import markdown
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import Example
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.rankings import pair_ranking
+from pairprobe.rankings.percentages import percentage
+from pairprobe.tables.layout import markdown
 from suite import corpus, encoders, tasks
 from suite.settings import Settings
 
@@ -73,7 +75,7 @@ def measure(settings: Settings) -> dict:
         examples = corpus.read(settings, folder)[: settings.size(EXAMPLES, QUICK)]
         file, stored = corpus.write(folder / "examples.jsonl.gz", examples), folder / "float32.h5"
         encoders.Loaded(encoders.minilm(folder), "float32").extract(file, stored, storage="float32")
-        sets = {task: list(probing_sets.read(str(p))) for task, p in tasks.build_sets(file, folder).items()}
+        sets = {task: list(read_probing_set(str(p))) for task, p in tasks.build_sets(file, folder).items()}
         by_id = {example.example_id: example for example in examples}
         with Activations([str(stored)]) as activations:
             exact = percentages(sets, by_id, activations, np.asarray)
@@ -97,9 +99,9 @@ def percentages(
             name = pair["example_id"]
             if name in activations:
                 vectors = (rounded(each).astype(np.float32) for each in activations[name])
-                for measure, layer, *counts in ranking.rank_pair(pair, examples[name].paragraph, *vectors) or ():
+                for measure, layer, *counts in pair_ranking.rank_pair(pair, examples[name].paragraph, *vectors) or ():
                     found.setdefault((task, measure, layer), []).append(counts)
-    return {key: ranking.percentage(np.array(counts))[0] for key, counts in found.items()}
+    return {key: percentage(np.array(counts))[0] for key, counts in found.items()}
 
 
 def _compressed(vectors: np.ndarray, path: Path) -> Iterator[dict]:

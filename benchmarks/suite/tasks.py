@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
-from pairprobe import probing_sets, ranking, wordnet
-from pairprobe.examples import read_examples
-from pairprobe.store import Activations
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
+from pairprobe.probing_sets import building, pairs, wordnet
+from pairprobe.rankings import pair_ranking
 
 
 def pair_tasks() -> list[str]:
     """Return the tasks whose pairs are ranked by similarity."""
-    return [name for name in probing_sets.names() if probing_sets.load(name).VIEW == "paragraph"]
+    return [name for name in building.names() if building.load(name).VIEW == "paragraph"]
 
 
 def build_sets(examples: Path, folder: Path) -> dict[str, Path]:
@@ -19,7 +20,7 @@ def build_sets(examples: Path, folder: Path) -> dict[str, Path]:
         wordnet.install("package", str(root))
     found = {task: folder / f"{task}.jsonl" for task in pair_tasks()}
     for task, path in found.items():
-        probing_sets.build(task, read_examples(str(examples)), str(path), wordnet.load(str(root)))
+        building.build(task, read_examples(str(examples)), str(path), wordnet.load(str(root)))
     return found
 
 
@@ -28,5 +29,7 @@ def rank_all(examples: Path, sets: dict[str, Path], store: Path, folder: Path) -
     found = {task: folder / f"{task}.tsv" for task in sets}
     for task, path in sets.items():
         with Activations([str(store)]) as activations:
-            ranking.rank_pairs(probing_sets.read(str(path)), read_examples(str(examples)), activations, str(found[task]))
+            pair_ranking.rank_pairs(
+                pairs.read_probing_set(str(path)), read_examples(str(examples)), activations, str(found[task])
+            )
     return found

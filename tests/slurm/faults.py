@@ -25,7 +25,7 @@ from trial import (
     submitted,
 )
 
-from pairprobe.jobs import PARENT
+from pairprobe.provenance.jobs import PARENT
 
 CONFIG = "config/tiny.yaml"
 PAGES = 26

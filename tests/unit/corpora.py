@@ -13,7 +13,7 @@ import re
 import pyarrow
 import pyarrow.parquet
 
-from pairprobe import text
+from pairprobe.data import text
 
 WORDS = [
     *"the of who is Nile Egypt É Zürich 東京 naïve 3.5 1901 <3 < > << Dr. U.S. . . , ? ! `` '' ( ) — 🎉 it They".split(),

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import numpy as np
-from test_ranking import write_store
+from test_pair_ranking import write_store
 
-from pairprobe import files, probing_sets, ranking, span_heads
-from pairprobe.examples import read_examples
-from pairprobe.explorer import Checkpoint, Settings, build
-from pairprobe.ranking import PERCENTAGE_FIELDS, RANKING_FIELDS
-from pairprobe.store import Activations
-from pairprobe.tables import write_tsv
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
+from pairprobe.explorer.building import Checkpoint, Settings, build
+from pairprobe.io import files
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.rankings import boundary_heads, pair_ranking, percentages
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, RANKING_FIELDS
 
 LAYERS = {"before": 3, "after": 4}
 HIDDEN, SEED = 5, 13
@@ -84,7 +86,7 @@ def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
         files.write_json_lines(path, pairs(task))
     made = [_checkpoint(folder, name, examples, sets) for name in checkpoints]
     named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
-    write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, ranking.percentages(named))
+    write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, percentages.percentages(named))
     write_tsv(folder / "claims.tsv", CLAIM_FIELDS, CLAIMS)
     settings = Settings("tiny {{run}} </script>", labels=LABELS, seed=SEED)
     return {
@@ -107,13 +109,13 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
     np.savez(heads, weights=dice.normal(size=shape), mean=np.full(shape[::2], 2.0), scale=np.ones(shape[::2]))
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
     for task, path in rankings.items():
-        rows = probing_sets.read(sets[task])
+        rows = read_probing_set(sets[task])
         with Activations([stores["sentence" if task == "boundary" else "paragraph"]]) as activations:
             if task == "boundary":
-                logits = span_heads.gold_logits(read_examples(examples), activations, heads, rows, SEED)
-                write_tsv(path, RANKING_FIELDS, ranking.rank_logits(logits))
+                logits = boundary_heads.gold_logits(read_examples(examples), activations, heads, rows, SEED)
+                write_tsv(path, RANKING_FIELDS, pair_ranking.rank_logits(logits))
             else:
-                ranking.rank_pairs(rows, read_examples(examples), activations, path)
+                pair_ranking.rank_pairs(rows, read_examples(examples), activations, path)
     return Checkpoint(name, rankings, [stores["paragraph"]], [stores["sentence"]], heads)
 
 

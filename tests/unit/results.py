@@ -7,13 +7,17 @@ from types import SimpleNamespace
 
 import h5py
 import numpy as np
-from test_ranking import write_store
+from test_pair_ranking import write_store
 
-from pairprobe import files, jobs, ledger, probing_sets, ranking
-from pairprobe.examples import read_examples
-from pairprobe.provenance import code_of, folder_digest
-from pairprobe.store import Activations
-from pairprobe.tables import write_tsv
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import read_examples
+from pairprobe.io import files
+from pairprobe.io.digests import folder_digest
+from pairprobe.io.tsv import write_tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.provenance import jobs, run_record
+from pairprobe.provenance.code import code_of
+from pairprobe.rankings import pair_ranking, percentages
 
 RUN = "results/small"
 CHECKPOINTS = ("before", "after")
@@ -155,15 +159,15 @@ def rank_pairs(checkpoint: str) -> None:
         job("rank_pairs", f"{checkpoint}.coreference", inputs, [ranking_of(checkpoint)], **named),
         Activations([store_of(checkpoint)]) as activations,
     ):
-        ranking.rank_pairs(probing_sets.read(pairs), read_examples(examples), activations, ranking_of(checkpoint))
+        pair_ranking.rank_pairs(read_probing_set(pairs), read_examples(examples), activations, ranking_of(checkpoint))
 
 
 def summarise_percentages() -> None:
     named = [(checkpoint, "coreference") for checkpoint in CHECKPOINTS]
     paths = [ranking_of(checkpoint) for checkpoint in CHECKPOINTS]
     with job("summarise_percentages", None, paths, [f"{RUN}/percentages.tsv"], rankings=named):
-        rows = ranking.percentages((*names, path) for names, path in zip(named, paths, strict=True))
-        write_tsv(f"{RUN}/percentages.tsv", ranking.PERCENTAGE_FIELDS, rows)
+        rows = percentages.percentages((*names, path) for names, path in zip(named, paths, strict=True))
+        write_tsv(f"{RUN}/percentages.tsv", percentages.PERCENTAGE_FIELDS, rows)
 
 
 FIGURES = [f"{RUN}/figures/coreference_cosine.{kind}" for kind in ("svg", "pdf", "png")]
@@ -179,11 +183,11 @@ def draw_panel() -> None:
 
 def collect() -> dict:
     data = {"data/questions.jsonl": ["probe"]}
-    return ledger.collect(RUN, CONFIG, ["config/small.yaml"], data, None, [FIGURES[0]])
+    return run_record.collect(RUN, CONFIG, ["config/small.yaml"], data, None, [FIGURES[0]])
 
 
 def record_provenance() -> None:
-    path = f"{RUN}/{ledger.NAME}"
+    path = f"{RUN}/{run_record.NAME}"
     with job("record_provenance", None, FIGURES[:1], [path], config=CONFIG):
         files.write_json(path, collect())
 

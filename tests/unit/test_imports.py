@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pairprobe.provenance import LIBRARY, SCRIPTS
+from pairprobe.provenance.code import LIBRARY, SCRIPTS
 
 # What takes a while to load, and the scripts that compute with it from their first line on; others load it where they
 # use it, if they do.

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
-from pairprobe import mini_nq, sources
+from pairprobe.data import bundled_pages, sources
 
 BERT = ("models", "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 BERT_SQUAD = ("models", "csarron/bert-base-uncased-squad-v1", "e50328c1be041f7633e303b6950a6d631f0c1bf0")
@@ -194,7 +194,7 @@ def squad_id(row: dict) -> str:
 
 def short_answers(pages: list[Path]) -> Iterator[tuple[dict, str, str, int]]:
     """Yield each question with a short answer: its rendered row, its paragraph, the answer and where that begins."""
-    rows = mini_nq.render(pages)
+    rows = bundled_pages.render(pages)
     for page in map(_page, sorted(pages)):
         for question, row in zip(page["questions"], rows, strict=False):
             if "short_answer" in question:
@@ -220,7 +220,7 @@ def annotated(pages: list[Path]) -> Iterator[tuple[dict, tuple[bool, ...], bool]
     question that the page does not answer is answered by the table.
     """
     unanswered = 0
-    for i, row in enumerate(mini_nq.render(pages)):
+    for i, row in enumerate(bundled_pages.render(pages)):
         unanswered += (nowhere := row["annotations"][0]["long_answer"]["start_token"] < 0)
         table = nowhere and unanswered % 2 == 1
         yield row, ANNOTATORS[0] if i % 8 else ANNOTATORS[1 + (i % 16 == 8)], table

@@ -13,8 +13,8 @@ import project as projects
 import pytest
 from project import PAGES, ROOT, completed, copy_project, planned
 
-from pairprobe.partitions import in_sample, partition_of
-from pairprobe.tables import read_tsv
+from pairprobe.data.partitions import in_sample, partition_of
+from pairprobe.io.tsv import read_tsv
 
 NAMES = ("squad", "nq-dev", "paper")
 TASKS = ("synonyms", "abbreviation", "coreference", "answer_type", "boundary")

@@ -4,8 +4,8 @@ import project as projects
 import pytest
 import yaml
 
-from pairprobe.controls import FIELDS, VARIANTS
-from pairprobe.tables import read_tsv
+from pairprobe.controls.variants import FIELDS, VARIANTS
+from pairprobe.io.tsv import read_tsv
 
 pytestmark = pytest.mark.slow
 CONFIG = "config/tiny.yaml"

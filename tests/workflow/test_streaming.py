@@ -76,7 +76,7 @@ def test_punctuation_is_ranked_without_a_forward_pass(project):
 
 
 def test_a_changed_set_is_measured_again_and_trains_no_heads(project):
-    module = project / "workflow/pairprobe/probing_sets/coreference.py"
+    module = project / "workflow/pairprobe/probing_sets/tasks/coreference.py"
     before = module.read_text()
     module.write_text(before + "\nEDITED = True\n")
     try:

@@ -10,10 +10,10 @@ import project as projects
 import pytest
 import yaml
 
-from pairprobe.representations import REPRESENTATION_FIELDS
-from pairprobe.selectivity import SELECTIVITY_FIELDS
-from pairprobe.store import Activations
-from pairprobe.tables import read_tsv
+from pairprobe.activations.store import Activations
+from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
+from pairprobe.controls.selectivity import SELECTIVITY_FIELDS
+from pairprobe.io.tsv import read_tsv
 
 # A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
 PAGES = projects.PAGES[:26]
@@ -211,27 +211,35 @@ def test_a_deleted_figure_is_drawn_alone(project):
 @pytest.mark.parametrize(
     ("name", "change", "jobs"),
     [
-        ("workflow/pairprobe/ranking.py", lambda text: "# a comment\n" + text, {}),
-        ("workflow/pairprobe/ranking.py", lambda text: text.replace('"""The pairwise', '"""A pairwise'), {}),
+        ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: "# a comment\n" + text, {}),
+        ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: text.replace('"""The pairwise', '"""A pairwise'), {}),
         ("scripts/rank_pairs.py", lambda text: text, {}),
-        ("workflow/pairprobe/figures.py", with_code, PANELS),
-        ("workflow/pairprobe/plotting.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
-        ("workflow/pairprobe/inference.py", with_code, {**EVIDENCE, **PANELS}),
+        ("workflow/pairprobe/figures/grid.py", with_code, PANELS),
+        ("workflow/pairprobe/figures/style.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
+        ("workflow/pairprobe/evidence/resampling.py", with_code, {**EVIDENCE, **PANELS}),
         ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
         ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
         ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
-        ("workflow/pairprobe/answering.py", with_code, ANSWERING),
-        ("workflow/pairprobe/nq_evaluation.py", with_code, AFTER_PREDICTING),
-        ("workflow/pairprobe/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
-        ("workflow/pairprobe/ranking.py", with_code, {"rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING}),
+        ("workflow/pairprobe/evaluation/answering.py", with_code, ANSWERING),
+        ("workflow/pairprobe/evaluation/nq_metric.py", with_code, AFTER_PREDICTING),
+        ("workflow/pairprobe/finetuning/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
         (
-            "workflow/pairprobe/probing_sets/synonyms.py",
+            "workflow/pairprobe/rankings/similarity.py",
+            with_code,
+            {"rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING},
+        ),
+        (
+            "workflow/pairprobe/probing_sets/tasks/synonyms.py",
             with_code,
             {"build_probing_set": 1, "tabulate_probing_sets": 1, "rank_pairs": 2, **AFTER_RANKING},
         ),
-        ("workflow/pairprobe/span_heads.py", with_code, {**BOUNDARY, **AFTER_RANKING}),
-        ("workflow/pairprobe/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
-        ("workflow/pairprobe/downloads.py", with_code, {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING}),
+        ("workflow/pairprobe/rankings/boundary_heads.py", with_code, {**BOUNDARY, **AFTER_RANKING}),
+        ("workflow/pairprobe/data/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
+        (
+            "workflow/pairprobe/io/downloads.py",
+            with_code,
+            {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING},
+        ),
         ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
         ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
         ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),

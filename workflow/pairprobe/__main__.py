@@ -77,7 +77,7 @@ def _existing(text: str) -> Path:
 
 
 def _verify(asked: argparse.Namespace) -> int:
-    from pairprobe import terminal, verification
+    from pairprobe.provenance import terminal, verification
 
     verdict = verification.verify(asked.folder)
     deleted = list(verification.rebuild(verdict)) if asked.rebuild else None
@@ -86,8 +86,8 @@ def _verify(asked: argparse.Namespace) -> int:
 
 
 def _explain(asked: argparse.Namespace) -> int:
-    from pairprobe import explanation, terminal
-    from pairprobe.ledger import Ledger
+    from pairprobe.provenance import explanation, terminal
+    from pairprobe.provenance.run_record import Ledger
 
     number = {key: getattr(asked, key) for key in ("task", "measure", "checkpoint", "layer")}
     missing = [f"--{key}" for key, value in number.items() if value is None]

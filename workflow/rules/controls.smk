@@ -37,7 +37,7 @@ rule rank_control:
         "<benchmarks>/rank_control/{variant}.{checkpoint}.{task}.tsv"
     wildcard_constraints:
         task=any_of(PAIR_TASKS),
-        variant=any_of(controls.VARIANTS),
+        variant=any_of(variants.VARIANTS),
     conda:
         "../../envs/analysis.yaml"
     params:

@@ -43,7 +43,7 @@ rule build_probing_set:
     params:
         # The task's module is loaded by name: its own digest, not that of every task.
         code=lambda wildcards: code_of(
-            "build_probing_set", f"probing_sets.{wildcards.task}"
+            "build_probing_set", f"probing_sets.tasks.{wildcards.task}"
         ),
     script:
         "../../scripts/build_probing_set.py"

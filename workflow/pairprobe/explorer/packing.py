@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from pairprobe.explorer.shades import Shades
+from pairprobe.explorer.word_scores import Shades
 
 # Below and above these lies one code each, for values that would else round to the matching one's.
 LEAST, LARGEST = 2, 254

@@ -1,0 +1,237 @@
+import h5py
+import numpy as np
+import pytest
+
+from pairprobe.activations import store
+from pairprobe.errors import InputError
+
+ATTRIBUTES = {"checkpoint": "abc", "view": "paragraph", "precision": "float32", "max_length": 512}
+
+
+def fill(writer, vectors, sizes):
+    edges = np.concatenate([[0], np.cumsum(sizes)]).astype(int)
+    for layer, of_layer in enumerate(vectors):
+        for i in range(len(sizes)):
+            writer.write(layer, i, of_layer[edges[i] : edges[i + 1]])
+
+
+def write(path, ids=("a", "b"), sizes=(3, 4), questions=(1, 2), dtype="float32", layers=3, width=5, left_out=(), **changed):
+    """Write a shard whose vectors are drawn at random; returns them."""
+    rng = np.random.default_rng(len(ids) + sum(sizes))
+    vectors = rng.normal(size=(layers, sum(sizes), width)).astype(dtype)
+    index = store.Index(left_out=list(left_out), left_out_content=list(left_out))
+    for name, size, question in zip(ids, sizes, questions, strict=True):
+        index.add(name, f"words of {name}", question, size - question)
+    with store.create(path, layers, width, dtype, index, {**ATTRIBUTES, **changed}) as writer:
+        fill(writer, vectors, sizes)
+    return vectors
+
+
+def test_an_example_is_read_back_as_question_and_passage(tmp_path):
+    vectors = write(tmp_path / "a.h5")
+    with store.Activations([tmp_path / "a.h5"]) as activations:
+        question, passage = activations["b"]
+        np.testing.assert_array_equal(question, vectors[:, 3:5])
+        np.testing.assert_array_equal(passage, vectors[:, 5:7])
+
+
+def test_one_layer_is_the_same_as_a_slice_of_all(tmp_path):
+    write(tmp_path / "a.h5")
+    with store.Activations([tmp_path / "a.h5"]) as activations:
+        assert activations.layers == 3
+        for layer in range(activations.layers):
+            for part, whole in zip(activations.layer("b", layer), activations["b"], strict=True):
+                np.testing.assert_array_equal(part, whole[layer])
+
+
+def test_half_precision_is_read_as_float32(tmp_path):
+    vectors = write(tmp_path / "a.h5", dtype="float16")
+    with store.Activations([tmp_path / "a.h5"]) as activations:
+        question, passage = activations["a"]
+        assert (question.dtype, activations.layer("a", 1)[1].dtype) == (np.float32, np.float32)
+        np.testing.assert_array_equal(np.concatenate([question, passage], 1), vectors[:, :3].astype(np.float32))
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert file["activations"].dtype == np.float16
+
+
+def test_every_number_of_float16_is_read_as_numpy_reads_it():
+    numbers = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    found, wanted = store.in_float32(numbers), numbers.astype(np.float32)
+    known = ~np.isnan(numbers)
+    np.testing.assert_array_equal(found[known].view(np.uint32), wanted[known].view(np.uint32))
+    assert np.isnan(found[~known]).all()
+    assert found.dtype == np.float32
+
+
+def test_shards_are_read_as_one(tmp_path):
+    write(tmp_path / "a.h5", left_out=["x"])
+    other = write(tmp_path / "b.h5", ids=["c"], sizes=[6], questions=[2], left_out=["y"])
+    with store.Activations([tmp_path / "a.h5", tmp_path / "b.h5"]) as activations:
+        assert [name in activations for name in "abcx"] == [True, True, True, False]
+        assert activations.left_out == {"x", "y"}
+        np.testing.assert_array_equal(activations["c"][1], other[:, 2:])
+
+
+def test_a_shard_without_examples_is_a_shard(tmp_path):
+    write(tmp_path / "a.h5")
+    write(tmp_path / "empty.h5", ids=(), sizes=(), questions=())
+    with store.Activations([tmp_path / "empty.h5", tmp_path / "a.h5"]) as activations:
+        assert "a" in activations
+    assert store.summary(tmp_path / "empty.h5") == (0, 0, 0, [])
+
+
+def test_the_summary_counts_what_a_shard_holds(tmp_path):
+    write(tmp_path / "a.h5", left_out=["z", "y"])
+    assert store.summary(tmp_path / "a.h5") == (2, 7, 0, ["y", "z"])
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"none\.h5: there is no such file"):
+        store.Activations([tmp_path / "none.h5"])
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.1, 0.5, 0.9, -1])
+def test_a_file_that_was_cut_off_is_named(tmp_path, kept):
+    path = tmp_path / "a.h5"
+    write(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: -1 if kept == -1 else int(len(whole) * kept)])
+    with pytest.raises(InputError, match=r"a\.h5: not a whole store.*Delete it"):
+        store.Activations([path])
+
+
+def test_an_hdf5_file_of_something_else_is_no_store(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["something"] = 1
+    with pytest.raises(InputError, match=r"a\.h5: not a whole store"):
+        store.Activations([tmp_path / "a.h5"])
+
+
+@pytest.mark.parametrize("version", [0, store.VERSION + 1, None])
+def test_a_store_of_another_version_is_refused(tmp_path, version):
+    write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        if version is None:
+            del file.attrs["version"]
+        else:
+            file.attrs["version"] = version
+    with pytest.raises(InputError, match=rf"version {version}, wanted {store.VERSION}"):
+        store.Activations([tmp_path / "a.h5"])
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"checkpoint": "other"},
+        {"view": "sentence"},
+        {"precision": "bfloat16"},
+        {"max_length": 128},
+        {"layers": 4},
+        {"width": 6},
+    ],
+)
+def test_shards_that_do_not_belong_together_are_refused(tmp_path, changed):
+    write(tmp_path / "a.h5")
+    write(tmp_path / "b.h5", ids=["c"], sizes=[2], questions=[1], **changed)
+    with pytest.raises(InputError, match=r"b\.h5: found .* but the shards before it have"):
+        store.Activations([tmp_path / "a.h5", tmp_path / "b.h5"])
+
+
+def test_an_example_in_two_shards_is_refused(tmp_path):
+    write(tmp_path / "a.h5")
+    write(tmp_path / "b.h5", ids=["b"], sizes=[2], questions=[1])
+    with pytest.raises(InputError, match=r"b\.h5: example_id b stands in another shard"):
+        store.Activations([tmp_path / "a.h5", tmp_path / "b.h5"])
+
+
+def test_a_refused_shard_leaves_no_file_open(tmp_path):
+    write(tmp_path / "a.h5")
+    (tmp_path / "b.h5").write_bytes(b"nothing")
+    with pytest.raises(InputError) as error:  # whoever holds the error holds what it was raised in
+        store.Activations([tmp_path / "a.h5", tmp_path / "b.h5"])
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        assert len(file["example_id"]) == 2
+    assert "b.h5" in str(error.value)
+
+
+def test_files_are_closed_at_the_end_of_the_block(tmp_path):
+    write(tmp_path / "a.h5")
+    with store.Activations([tmp_path / "a.h5"]) as activations, pytest.raises(OSError, match="already open"):
+        h5py.File(tmp_path / "a.h5", "a")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        assert activations.layers == len(file["activations"])
+
+
+# Damage.
+
+
+def flipped(path, at: int) -> None:
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+
+
+def test_a_damaged_vector_is_named_when_it_is_read_and_the_others_are_not(tmp_path):
+    vectors = write(tmp_path / "a.h5")
+    at = (tmp_path / "a.h5").read_bytes().index(vectors[1, 3:7].tobytes())  # of example b, layer 1
+    flipped(tmp_path / "a.h5", at + 5)
+    with store.Activations([tmp_path / "a.h5"]) as activations:
+        np.testing.assert_array_equal(activations["a"][1], vectors[:, 1:3])
+        np.testing.assert_array_equal(activations.layer("b", 2)[1], vectors[2, 5:7])
+        said = r"a\.h5, example b, layer 1: damaged on disk: found the checksum \w{8}, wanted \w{8}\. Delete the file"
+        with pytest.raises(InputError, match=said):
+            activations["b"]
+        with pytest.raises(InputError, match=said):
+            activations.layer("b", 1)
+
+
+def test_a_byte_that_is_damaged_anywhere_changes_nothing_or_is_found(tmp_path):
+    path = tmp_path / "a.h5"
+    vectors = write(path, ids=("a", "b", "c"), sizes=(3, 4, 1), questions=(1, 2, 1), left_out=["x"])
+    whole = path.read_bytes()
+    found, dice = 0, np.random.default_rng(0)
+    for at in dice.integers(len(whole), size=400).tolist():
+        flipped(path, at)
+        try:
+            with store.Activations([path]) as activations:
+                assert activations.left_out == {"x"}
+                read = [np.concatenate(activations[name], axis=1) for name in "abc"]
+            np.testing.assert_array_equal(np.concatenate(read, axis=1), vectors)
+        except InputError:
+            found += 1
+        path.write_bytes(whole)
+    assert found > 100
+
+
+# What is taken over.
+
+
+def test_vectors_are_found_by_the_digest_of_their_words(tmp_path):
+    vectors = write(tmp_path / "a.h5", stands_on="1", left_out=["words of x"])
+    with store.Kept([tmp_path / "none.h5", tmp_path / "a.h5"], "1", "float32") as kept:
+        assert [f"words of {name}" in kept for name in "abxy"] == [True, True, True, False]
+        np.testing.assert_array_equal(kept.read("words of b"), vectors[:, 3:7])
+        assert kept.read("words of x") is None
+
+
+@pytest.mark.parametrize(("stands_on", "dtype"), [("2", "float32"), ("1", "float16")])
+def test_nothing_is_taken_over_from_a_store_that_stands_on_something_else(tmp_path, stands_on, dtype):
+    write(tmp_path / "a.h5", stands_on="1")
+    with store.Kept([tmp_path / "a.h5"], stands_on, dtype) as kept:
+        assert "words of a" not in kept
+
+
+def test_what_was_damaged_is_not_taken_over(tmp_path):
+    vectors = write(tmp_path / "a.h5", stands_on="1")
+    flipped(tmp_path / "a.h5", (tmp_path / "a.h5").read_bytes().index(vectors[1, 3:7].tobytes()))
+    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
+        assert kept.read("words of b") is None
+        assert kept.read("words of a") is not None
+    (tmp_path / "a.h5").write_bytes(b"nothing")
+    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
+        assert "words of a" not in kept
+
+
+def test_the_digest_of_words_tells_texts_apart():
+    texts = [(["a"], ["b"]), (["a", "b"], []), (["ab"], []), ([], ["a", "b"]), (["a b"], []), (["b"], ["a"])]
+    assert len({store.content_of(text) for text in texts}) == len(texts)

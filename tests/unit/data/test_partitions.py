@@ -1,0 +1,352 @@
+"""Examples dealt to partitions, file by file, and put together."""
+
+import re
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from pairprobe.data.documents import Annotation, Document
+from pairprobe.data.examples import read_examples
+from pairprobe.data.pages import Marked, Page, page_of, read_pages
+from pairprobe.data.partitions import (
+    COUNT_FIELDS,
+    PARTITIONS,
+    Part,
+    collect_partitions,
+    in_sample,
+    partition_of,
+    write_partitions,
+)
+from pairprobe.errors import InputError
+from pairprobe.io import files
+from pairprobe.io.tsv import write_tsv
+
+SHARES = {"finetune": 0.5, "head": 0.2, "probe": 0.3}
+ALL_PROBE = {"finetune": 0, "head": 0, "probe": 1}
+FOUND = Annotation((1, 6), "P", ((4, 5),))
+DOCUMENT = Document("1", "Ada", "where did she move".split(), "Title She moved to Oslo .", (FOUND,))
+TITLES = [f"Page {i}" for i in range(3000)]
+
+
+def documents_of(titles):
+    return [replace(DOCUMENT, example_id=f"{title}, {i}", title=title) for title in titles for i in (1, 2)]
+
+
+def unanswered(document):
+    """Ask another question of the same page, which does not answer it."""
+    return replace(document, example_id=f"{document.example_id}, unanswered", annotations=(Annotation(None),))
+
+
+def placed(documents, file="a"):
+    return [(f"{file}, line {i}", document) for i, document in enumerate(documents, 1)]
+
+
+def deal(folder, documents, seed=13, shares=SHARES, **options):
+    part = Part.of(folder)
+    rows = write_partitions(placed(documents), part, seed, shares, **options)
+    return rows, examples_in(part)
+
+
+def examples_in(part):
+    return {name: list(read_examples(path)) for name, path in part.examples.items()}
+
+
+def pages_in(part):
+    return {name: list(read_pages(path)) for name, path in part.documents.items()}
+
+
+def index_of(part):
+    return [row for _, row in files.read_json_lines(part.index)]
+
+
+def files_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_partitions_get_nearly_their_shares_of_the_pages():
+    counts = Counter(partition_of(title, 13, SHARES) for title in TITLES)
+    assert {name: counts[name] / len(TITLES) for name in PARTITIONS} == pytest.approx(SHARES, abs=0.03)
+
+
+def test_a_share_of_nothing_gets_nothing():
+    assert {partition_of(title, 13, ALL_PROBE) for title in TITLES} == {"probe"}
+
+
+def test_another_seed_deals_the_pages_anew():
+    moved = sum(partition_of(title, 1, SHARES) != partition_of(title, 2, SHARES) for title in TITLES)
+    assert moved / len(TITLES) == pytest.approx(1 - sum(share**2 for share in SHARES.values()), abs=0.04)
+
+
+def test_a_page_has_the_same_partition_in_every_process():
+    # As written down once: Python's own hash of a string changes with each process.
+    dealt = [partition_of(title, 13, SHARES) for title in ("Ada Lovelace", "Oslo", "Nile", "Café", "Moon landing")]
+    assert dealt == ["finetune", "head", "finetune", "probe", "finetune"]
+
+
+def test_a_sample_has_nearly_its_share_and_a_larger_one_holds_it():
+    taken = {share: {title for title in TITLES if in_sample(title, 13, share)} for share in (0.1, 0.5, 1)}
+    assert [len(taken[share]) / len(TITLES) for share in taken] == pytest.approx([0.1, 0.5, 1], abs=0.03)
+    assert taken[0.1] < taken[0.5] < taken[1]
+
+
+def test_a_sample_goes_by_the_seed_and_not_by_the_partition():
+    one, two = ([title for title in TITLES if in_sample(title, seed, 0.5)] for seed in (1, 2))
+    assert len(set(one) & set(two)) / len(TITLES) == pytest.approx(0.25, abs=0.03)
+    counts = Counter(partition_of(title, 1, SHARES) for title in one)
+    assert {name: counts[name] / len(one) for name in PARTITIONS} == pytest.approx(SHARES, abs=0.04)
+
+
+def test_partitions_are_disjoint_by_title(tmp_path):
+    _, dealt = deal(tmp_path, documents_of(TITLES[:100]))
+    titles = {name: {example.title for example in examples} for name, examples in dealt.items()}
+    assert sum(map(len, titles.values())) == len(set().union(*titles.values())) == 100
+    assert sum(map(len, dealt.values())) == 200
+
+
+def test_more_data_moves_no_page_to_another_partition(tmp_path):
+    _, few = deal(tmp_path / "few", documents_of(TITLES[50:100]))
+    _, many = deal(tmp_path / "many", documents_of(TITLES[:150]))
+    for name in PARTITIONS:
+        assert [example for example in many[name] if example.title in TITLES[50:100]] == few[name]
+
+
+def test_every_question_has_its_page_in_its_partition_and_those_that_are_answered_their_example(tmp_path):
+    documents = [asked for document in documents_of(TITLES[:20]) for asked in (document, unanswered(document))]
+    _, dealt = deal(tmp_path, documents)
+    for name, found in pages_in(Part.of(tmp_path)).items():
+        assert found == [page_of(document) for document in documents if partition_of(document.title, 13, SHARES) == name]
+        assert [page.example_id for page in found if page.chosen] == [example.example_id for example in dealt[name]]
+        assert 2 * len(dealt[name]) == len(found) > 4
+
+
+def whole_page():
+    """Return a page with its markup, as readers that know it give it."""
+    return Page("1", "Ada", ["who"], "<P> Ada </P>", True, ((0, 3, True),), (Marked((0, 3)),))
+
+
+def test_a_page_is_written_with_its_markup_where_the_document_has_it(tmp_path):
+    deal(tmp_path, [replace(DOCUMENT, whole=whole_page)], shares=ALL_PROBE)
+    assert pages_in(Part.of(tmp_path))["probe"] == [whole_page()]
+
+
+def failing():
+    raise InputError("a, line 1, key candidates: outside the page.")
+
+
+def test_a_page_that_cannot_be_made_is_bad_input(tmp_path):
+    documents = [replace(DOCUMENT, whole=failing), replace(DOCUMENT, example_id="2")]
+    with pytest.raises(InputError, match=r"^a, line 1, key candidates: outside the page\. \(data\.on_bad_input: skip "):
+        deal(tmp_path, documents, shares=ALL_PROBE)
+    assert files_in(tmp_path) == []
+    rows, dealt = deal(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
+    part = Part.of(tmp_path)
+    assert ("left out", "bad input, skipped", 1) in rows
+    assert [e.example_id for e in dealt["probe"]] == [p.example_id for p in pages_in(part)["probe"]] == ["2"]
+    assert [row["example_id"] for row in index_of(part)] == ["2"]
+
+
+def test_no_page_is_made_that_is_not_written(tmp_path):
+    outside = replace(DOCUMENT, whole=failing)
+    rows = write_partitions(placed([outside]), Part.of(tmp_path / "a", ["finetune", "head"]), 13, ALL_PROBE)
+    assert ("probe", "examples", 1) in rows
+    rows, _ = deal(tmp_path / "b", [outside], shares=ALL_PROBE, sample=0)
+    assert ("left out", "not in the sample", 1) in rows
+
+
+def test_documents_are_kept_of_the_partitions_that_want_them(tmp_path):
+    part = Part.of(tmp_path, ["probe"])
+    write_partitions(placed(documents_of(TITLES[:20])), part, 13, SHARES)
+    assert files_in(tmp_path) == [
+        "documents/probe.jsonl.gz",
+        *(f"examples/{name}.jsonl.gz" for name in PARTITIONS),
+        "index.jsonl.gz",
+    ]
+    assert [page.example_id for page in read_pages(part.documents["probe"])] == [
+        e.example_id for e in read_examples(part.examples["probe"])
+    ]
+
+
+def test_the_index_has_every_question_with_its_place_and_partition_answered_or_not(tmp_path):
+    documents = [DOCUMENT, replace(DOCUMENT, example_id="2", title="B", annotations=(Annotation(None),))]
+    deal(tmp_path, documents, shares=ALL_PROBE)
+    assert index_of(Part.of(tmp_path)) == [
+        {"example_id": "1", "where": "a, line 1", "partition": "probe", "title": "Ada"},
+        {"example_id": "2", "where": "a, line 2", "partition": "probe", "title": "B"},
+    ]
+
+
+def test_the_table_counts_examples_their_kinds_and_what_is_left_out(tmp_path):
+    def variant(i, **change):
+        return replace(DOCUMENT, example_id=str(i), annotations=(replace(FOUND, **change),))
+
+    documents = [
+        *documents_of(["a"]),
+        variant(3, short_answers=()),
+        variant(4, short_answers=(), yes_no="yes"),
+        variant(5, short_answers=((2, 3), (4, 5)), nested=True),
+        replace(DOCUMENT, example_id="6", annotations=(FOUND, FOUND, Annotation(None))),
+        replace(DOCUMENT, example_id="7", annotations=(Annotation(None),)),
+        replace(DOCUMENT, example_id="8", annotations=(FOUND, Annotation(None))),
+        variant(9, long_answer_tag="Table"),
+        variant(10, long_answer_tag="Table"),
+    ]
+    rows, _ = deal(tmp_path, documents, shares=ALL_PROBE)
+    assert rows[-10:] == [
+        ("probe", "questions", 10),
+        ("probe", "examples", 6),
+        ("probe", "with a short answer", 4),
+        ("probe", "with several short answers", 1),
+        ("probe", "with yes or no", 1),
+        ("probe", "with a nested paragraph", 1),
+        ("probe", "with several annotations", 1),
+        ("left out", "one annotator alone found an answer", 1),
+        ("left out", "the long answer is no paragraph but <Table>", 2),
+        ("left out", "the page does not answer the question", 1),
+    ]
+    assert {number for _, _, number in rows[:-10]} == {0}
+
+
+def test_questions_outside_the_sample_are_counted_and_nowhere_else(tmp_path):
+    documents = documents_of(TITLES[:50])
+    rows, dealt = deal(tmp_path, documents, sample=0.4)
+    taken = [document.example_id for document in documents if in_sample(document.example_id, 13, 0.4)]
+    assert 20 < len(taken) < 60
+    assert ("left out", "not in the sample", 100 - len(taken)) in rows
+    assert sorted(e.example_id for examples in dealt.values() for e in examples) == sorted(taken)
+    assert sorted(p.example_id for pages in pages_in(Part.of(tmp_path)).values() for p in pages) == sorted(taken)
+    assert sum(number for _, what, number in rows if what == "questions") == len(taken)
+    assert [row["example_id"] for row in index_of(Part.of(tmp_path))] == taken
+
+
+def test_the_same_documents_give_the_same_bytes(tmp_path):
+    deal(tmp_path / "one", documents_of(TITLES[:20]))
+    deal(tmp_path / "two", documents_of(TITLES[:20]))
+    for file in (tmp_path / "one").rglob("*.gz"):
+        assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
+
+
+@pytest.mark.parametrize("probe", [0.2, 0.4])
+def test_shares_that_do_not_make_1_are_refused_and_nothing_is_written(tmp_path, probe):
+    with pytest.raises(InputError, match=rf"partitions: .*together {0.7 + probe:g}; they must make 1"):
+        deal(tmp_path, documents_of(["a"]), shares={**SHARES, "probe": probe})
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_shares_that_make_1_but_for_rounding_are_good(tmp_path):
+    shares = {"finetune": 0.2, "head": 0.7, "probe": 0.1}
+    assert sum(shares.values()) != 1
+    deal(tmp_path, documents_of(["a"]), shares=shares)
+
+
+def test_an_error_among_the_documents_stops_and_leaves_no_partition_behind(tmp_path):
+    wanted = r"a, line 3: bad \(data\.on_bad_input: skip leaves such questions out and counts them\.\)"
+    with pytest.raises(InputError, match=wanted):
+        deal(tmp_path, [*documents_of(["a"]), InputError("a, line 3: bad")])
+    assert files_in(tmp_path) == []
+
+
+def test_an_error_of_the_whole_file_stops_whatever_is_asked_and_leaves_nothing(tmp_path):
+    def documents():
+        yield from placed(documents_of(TITLES[:20]))
+        raise InputError("cut off")
+
+    with pytest.raises(InputError, match=r"^cut off$"):
+        write_partitions(documents(), Part.of(tmp_path), 13, SHARES, on_bad_input="skip")
+    assert files_in(tmp_path) == []
+
+
+def test_errors_are_skipped_logged_and_counted_where_that_is_asked(tmp_path, caplog):
+    documents = documents_of(TITLES[:20])
+    errors = [InputError("line 7: bad"), InputError("line 9: worse")]
+    rows, dealt = deal(tmp_path, [errors[0], *documents, errors[1]], on_bad_input="skip")
+    assert ("left out", "bad input, skipped", 2) in rows
+    assert [record.getMessage() for record in caplog.records] == ["skipped: line 7: bad", "skipped: line 9: worse"]
+    assert (rows[:-1], dealt) == deal(tmp_path / "good", documents)
+
+
+def test_an_example_id_that_occurs_twice_is_bad_input(tmp_path):
+    documents = [*documents_of(["a"]), replace(DOCUMENT, example_id="a, 1", title="b")]
+    with pytest.raises(InputError, match="a, line 3: example_id 'a, 1' stands already in a, line 1; each must occur once"):
+        deal(tmp_path, documents, shares=ALL_PROBE)
+    assert files_in(tmp_path) == []
+    rows, dealt = deal(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
+    assert ("left out", "bad input, skipped", 1) in rows
+    assert [example.title for example in dealt["probe"]] == ["a", "a"]
+
+
+def deal_parts(folder, groups, pages=PARTITIONS):
+    """Write each group of documents as a part of its own; returns the parts."""
+    parts = [Part.of(folder / str(i), pages) for i in range(len(groups))]
+    for i, (part, documents) in enumerate(zip(parts, groups, strict=True)):
+        rows = write_partitions(placed(documents, f"file {i}"), part, 13, SHARES, on_bad_input="skip")
+        write_tsv(part.counts, COUNT_FIELDS, rows)
+    return parts
+
+
+def test_parts_put_together_are_what_one_file_gives(tmp_path):
+    nothing = replace(DOCUMENT, example_id="x", annotations=())
+    documents = [*documents_of(TITLES[:40]), nothing, InputError("bad"), *documents_of(TITLES[40:60])]
+    # A page's questions stand in two files, and one file has none.
+    parts = deal_parts(tmp_path, [documents[:31], [], documents[31:]])
+    collected = Part.of(tmp_path / "all", ["probe"])
+    rows = collect_partitions(parts, collected)
+    whole, dealt = deal(tmp_path / "whole", documents, on_bad_input="skip")
+    assert examples_in(collected) == dealt
+    whole_pages = pages_in(Part.of(tmp_path / "whole"))
+    pages = [(name, "pages", len({page.title for page in whole_pages[name]})) for name in PARTITIONS]
+    assert sorted(rows) == sorted([*whole, *pages])
+    assert [row[0] for row in rows] == sorted((row[0] for row in rows), key=[*PARTITIONS, "left out"].index)
+    assert files_in(tmp_path / "all") == ["documents/probe.jsonl.gz", *(f"examples/{name}.jsonl.gz" for name in PARTITIONS)]
+    assert pages_in(collected) == {"probe": whole_pages["probe"]}
+
+
+def test_a_page_in_two_files_is_one_page_of_one_partition(tmp_path):
+    one, two = documents_of(["Nile"])
+    rows = collect_partitions(deal_parts(tmp_path, [[one], [two, unanswered(two)]]), Part.of(tmp_path / "all"))
+    name = partition_of("Nile", 13, SHARES)
+    assert [row for row in rows if row[1] in ("pages", "questions", "examples") and row[2]] == [
+        (name, "pages", 1),
+        (name, "questions", 3),
+        (name, "examples", 2),
+    ]
+
+
+def test_a_page_that_answers_nothing_is_a_page_too(tmp_path):
+    rows = collect_partitions(deal_parts(tmp_path, [[unanswered(DOCUMENT)]]), Part.of(tmp_path / "all"))
+    name = partition_of("Ada", 13, SHARES)
+    assert [row for row in rows if row[2]] == [
+        (name, "pages", 1),
+        (name, "questions", 1),
+        ("left out", "the page does not answer the question", 1),
+    ]
+
+
+@pytest.mark.parametrize("which", [lambda document: document, unanswered])
+def test_a_page_in_two_partitions_is_named_with_both_its_places_though_it_answers_nothing(tmp_path, which):
+    parts = [Part.of(tmp_path / name) for name in ("finetune", "probe")]
+    for part, name, document in zip(parts, ("finetune", "probe"), map(which, documents_of(["Nile"])), strict=True):
+        shares = {**dict.fromkeys(PARTITIONS, 0), name: 1}
+        rows = write_partitions(placed([document], f"file {name}"), part, 13, shares)
+        write_tsv(part.counts, COUNT_FIELDS, rows)
+    wanted = "file probe, line 1: the page 'Nile' is in probe here, and in finetune in file finetune, line 1."
+    with pytest.raises(InputError, match=re.escape(wanted)):
+        collect_partitions(parts, Part.of(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize("annotations", [(FOUND,), ()])
+def test_an_example_id_in_two_files_is_named_with_both_its_places(tmp_path, annotations):
+    again = replace(DOCUMENT, annotations=annotations)
+    parts = deal_parts(tmp_path, [[DOCUMENT], [replace(DOCUMENT, example_id="2"), again]])
+    with pytest.raises(InputError, match=re.escape("file 1, line 2: example_id '1' stands already in file 0, line 1;")):
+        collect_partitions(parts, Part.of(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()
+
+
+def test_a_part_that_is_cut_off_is_named_and_nothing_is_written(tmp_path):
+    parts = deal_parts(tmp_path, [documents_of(["a"]), documents_of(["b"])])
+    parts[1].index.write_bytes(parts[1].index.read_bytes()[:-9])
+    with pytest.raises(InputError, match=re.escape(f"{parts[1].index}, after line ")):
+        collect_partitions(parts, Part.of(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()

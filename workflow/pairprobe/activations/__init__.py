@@ -1,0 +1,1 @@
+"""Hidden states of every word and layer: extracting them and storing them."""

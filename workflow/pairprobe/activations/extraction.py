@@ -1,0 +1,399 @@
+"""The extractor: one forward pass an example, every layer's word vectors straight into the HDF5 store.
+
+Examples go through in batches of like length, several batches side by side, each on a core of its own from forward pass
+to file. A word's vector is the mean of its subtokens' hidden states (for controls, that of its first or last one). Memory
+holds two windows of encoded examples, and of hidden states a batch for each core, whatever the number of examples.
+"""
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import tokenizers
+import torch
+import transformers
+
+from pairprobe.activations import store
+from pairprobe.checkpoints import cpu_kernels, devices, loading
+from pairprobe.checkpoints.tokenization import Encoding, check_alignment, encode
+from pairprobe.data.examples import Example, answer_sentence, dealt, read_examples
+from pairprobe.errors import InputError
+from pairprobe.io import files
+from pairprobe.io.digests import folder_digest
+from pairprobe.io.progress import Progress, log
+
+VIEWS = ("paragraph", "sentence", "paragraph_first", "paragraph_last")
+# What a word's vector is made of: the mean of its subtokens, or one of them alone.
+POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
+
+# How many examples are encoded and sorted by length at a time.
+WINDOW = 2048
+# A processor gains nothing from a batch of more than so many subtokens, which would take memory only; from half as many on,
+# a batch ends where longer or shorter examples would need padding.
+ENOUGH = 1024
+# How many are looked at, before anything is computed, for whether words and subtokens belong together.
+CHECKED = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """What the encoder reads of an example, and the digest of that and of what is kept of it."""
+
+    example_id: str
+    question: list[str]
+    passage: list[str]
+    content: str
+
+
+def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | None:
+    """Return what the encoder reads of an example: the question, and the paragraph or the sentence with the answer.
+
+    None where an example has no such view: no short answer, so no sentence that holds it.
+    """
+    if view != "sentence":
+        return example.question, example.paragraph
+    sentence = answer_sentence(example)
+    return None if sentence is None else (example.question, example.paragraph[slice(*sentence)])
+
+
+def extract(
+    checkpoint: str,
+    examples: str,
+    view: str,
+    path: str,
+    shard: tuple[int, int] = (0, 1),
+    batch_size: int = 16,
+    precision: str = "float32",
+    storage: str = "float32",
+    max_length: int = 512,
+    threads: int | None = None,
+    code: dict | None = None,
+    keep=None,
+) -> None:
+    """Write the activations of one shard of the examples: of those that ``examples.dealt`` gives to it.
+
+    checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
+    ones included; a longer example is left out and listed. threads: how many batches are computed side by side (None: as
+    many as PyTorch has threads). code: the digests of the code that computes. keep: what is kept of the activations, a
+    ``store.Vectors`` (None: all of them, of the type ``storage``), ``similarities.Pairs`` or ``similarities.Boundaries``.
+    Uses a GPU where there is one. Where memory runs out, batches are halved.
+
+    What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
+    taken over: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are
+    not finite or do not fit the storage type; then nothing is changed at ``path``.
+    """
+    keep = keep or store.Vectors(storage)
+    device = devices.claim()
+    precision = devices.resolve_precision(precision, device)
+    tokenizer = loading.load_tokenizer(checkpoint)
+    model = loading.load_encoder(checkpoint, precision, device)
+    cpu_kernels.speed_up(model, device)
+    limit = min(max_length, tokenizer.model_max_length, loading.longest(model))
+
+    def mine() -> Iterator[Viewed]:
+        return viewed(dealt(read_examples(examples), *shard), view, keep)
+
+    first = ((each.example_id, each.question, each.passage) for each in itertools.islice(mine(), CHECKED))
+    check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
+    attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
+    attributes["stands_on"] = _stands_on(attributes, device, code)
+    with keep.former(files.former(path), attributes["stands_on"]) as kept:
+        encoder = _Encoder(tokenizer)
+        index = _measured(mine(), kept, encoder, limit)
+        for example_id in index.left_out:
+            log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
+        layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
+        with (
+            files.whole(path) as temporary,
+            keep.create(temporary, layers, hidden, index, attributes) as writer,
+            Progress(len(index.example_id), f"activations, {view}") as progress,
+            devices.side_by_side(threads, device) as pool,
+        ):
+            pooling = POOLING.get(view, "mean")
+            run = _Extraction(model, encoder, batch_size, device, writer, index, progress, pooling, pool)
+            run(mine(), kept)
+    log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
+    log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
+    log.info("%d examples were taken over", len(run.place) - run.computed)
+
+
+def _stands_on(attributes: dict, device: str, code: dict | None) -> str:
+    """Return the digest of all that vectors stand on but the words. (Threads and batches shift their last bits alone.)"""
+    versions = {each.__name__: each.__version__ for each in (np, tokenizers, torch, transformers)}
+    everything = {**attributes, **versions, "device": device, "code": code}
+    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class _Encoder:
+    """A tokenizer that need not encode anything twice, as long as all fits into a window."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        self._done: dict[str, Encoding] | None = {}
+
+    def __call__(self, rows: list[Viewed]) -> list[Encoding]:
+        if self._done is not None and all(each.content in self._done for each in rows):
+            return [self._done[each.content] for each in rows]
+        found = encode(self.tokenizer, [each.question for each in rows], [each.passage for each in rows])
+        if self._done is not None:
+            self._done |= {each.content: encoding for each, encoding in zip(rows, found, strict=True)}
+            self._done = self._done if len(self._done) <= WINDOW else None
+        return found
+
+
+def _measured(rows: Iterable[Viewed], kept, encoder: _Encoder, limit: int) -> store.Index:
+    """Say what the store will hold; only what was not kept is encoded for that."""
+    index = store.Index()
+    for window in _windows(rows):
+        new = [each for each in window if each.content not in kept]
+        lengths = {each.content: len(encoding) for each, encoding in zip(new, encoder(new), strict=True)}
+        for each in window:
+            if each.content in kept.left_out or lengths.get(each.content, 0) > limit:
+                index.left_out.append(each.example_id)
+                index.left_out_content.append(each.content)
+            else:
+                index.add(each.example_id, each.content, len(each.question), len(each.passage))
+    return index
+
+
+def _windows(rows: Iterable[Viewed]) -> Iterator[list[Viewed]]:
+    """Cut rows into windows, none of which is held on to here."""
+    rows = iter(rows)
+    return iter(lambda: list(itertools.islice(rows, WINDOW)), [])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item:
+    """An encoded example, and its place in the store."""
+
+    place: int
+    example_id: str
+    encoding: Encoding
+
+
+class _Extraction:
+    """Fills a store: with what was kept, and with what the model gives for the rest."""
+
+    def __init__(
+        self,
+        model,
+        encoder: _Encoder,
+        batch_size: int,
+        device: str,
+        writer: store.Writer,
+        index: store.Index,
+        progress: Progress,
+        pooling: str,
+        pool: Executor,
+    ):
+        self.model, self.encoder, self.device, self.writer, self.progress = model, encoder, device, writer, progress
+        self.pooling, self.pool = pooling, pool
+        self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
+        self.batches = devices.Batches(batch_size, "examples")
+        self.batch_size, self.alike = batch_size, padding_shows(model, device)
+        self.enough = ENOUGH if device == "cpu" else math.inf
+        self.computed = self.subtokens = self.passes = 0
+        if self.alike:
+            log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
+
+    def __call__(self, rows: Iterable[Viewed], kept) -> None:
+        running: list[Future] = []
+        # While a window is encoded, the one before is computed; of both, no more than the encodings is held.
+        for items in map(partial(self._encoded, kept), _windows(rows)):
+            self._finish(running)
+            batches = _batched(items, self.batch_size, self.alike, self.enough)
+            running = [self.pool.submit(self.batches, self._run, batch) for batch in batches]
+        self._finish(running)
+
+    def _encoded(self, kept, window: list[Viewed]) -> list[_Item]:
+        """Encode what of a window is to be computed."""
+        new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
+        items = [
+            _Item(self.place[each.example_id], each.example_id, e) for each, e in zip(new, self.encoder(new), strict=True)
+        ]
+        # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
+        return sorted(items, key=lambda item: len(item.encoding), reverse=True)
+
+    def _take_over(self, each: Viewed, kept) -> bool:
+        vectors = kept.read(each.content)
+        if vectors is None:
+            return False
+        self.writer.take_over(self.place[each.example_id], vectors)
+        self.progress.update()
+        return True
+
+    def _run(self, batch: list[_Item]) -> list[tuple[int, int]]:
+        """Returns of each example, in one forward pass, its subtokens and its share in the number of passes."""
+        places, encodings = [item.place for item in batch], [item.encoding for item in batch]
+        layers = hidden_states(self.model, encodings, self.device)
+        write_batch(self.writer, batch[0].example_id, places, encodings, layers, self.pooling)
+        return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
+
+    def _finish(self, running: list[Future]) -> None:
+        """Wait for batches, and count them; raises what one of them raised."""
+        for future in running:
+            done = future.result()
+            self.computed += len(done)
+            self.subtokens += sum(subtokens for subtokens, _ in done)
+            self.passes += sum(passes for _, passes in done)
+            self.progress.update(len(done))
+
+
+def _batched(items: list[_Item], size: int, alike: bool, enough: float) -> Iterator[list[_Item]]:
+    """Cut a list that is sorted by length into batches of at most so many items and, but for the last one of them, so many
+    subtokens; alike: none of them has items of different lengths.
+
+    Without padding there is nothing to mask, so that a batch of half as many subtokens ends where another length begins.
+    """
+    batch: list[_Item] = []
+    subtokens = 0
+    for item in items:
+        length = len(item.encoding)
+        other = bool(batch) and length != len(batch[-1].encoding)
+        if len(batch) == size or subtokens >= enough or (other and (alike or subtokens >= enough / 2)):
+            yield batch
+            batch, subtokens = [], 0
+        batch.append(item)
+        subtokens += length
+    if batch:
+        yield batch
+
+
+def padding_shows(model, device: str) -> bool:
+    """Whether padding changes a model's numbers, mask or not: ConvBERT's convolutions reach into it, for one."""
+    ids = torch.arange(1, 9, device=device)[None]
+    padded = torch.nn.functional.pad(ids, (0, 24), value=model.config.pad_token_id or 0)
+    with torch.inference_mode():
+        alone = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
+        mask = (torch.arange(padded.shape[1], device=device) < ids.shape[1])[None].to(ids.dtype)
+        filled = model(input_ids=padded, attention_mask=mask)[0][:, : ids.shape[1]]
+    # Rounding shows too, far less.
+    tolerance = 1e-4 if model.dtype == torch.float32 else 0.05
+    return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
+
+
+def viewed(examples: Iterable[Example], view: str, keep) -> Iterator[Viewed]:
+    """Yield what the encoder reads of the examples that have a view, and of which anything is kept."""
+    for example in examples:
+        words = view_words(example, view)
+        content = None if words is None else keep.content(example.example_id, words)
+        if content is not None:
+            yield Viewed(example.example_id, *words, content)
+
+
+def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
+    """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in the model's type.
+
+    Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
+    """
+    shape = len(encodings), max(len(encoding) for encoding in encodings)
+    ids = np.full(shape, model.config.pad_token_id or 0, np.int64)
+    segments, mask = np.zeros_like(ids), np.zeros_like(ids)
+    for i, encoding in enumerate(encodings):
+        ids[i, : len(encoding)] = encoding.input_ids
+        mask[i, : len(encoding)] = 1
+        if encoding.token_type_ids is not None:
+            segments[i, : len(encoding)] = encoding.token_type_ids
+    inputs = {"input_ids": ids, "attention_mask": mask}
+    if encodings[0].token_type_ids is not None:
+        inputs["token_type_ids"] = segments
+    inputs = {name: torch.from_numpy(values).to(device) for name, values in inputs.items()}
+    with torch.inference_mode():
+        layers = model(**inputs, output_hidden_states=True).hidden_states
+    found = [tuple(layer.shape) for layer in layers]
+    wanted = [(*shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
+    if found != wanted:
+        raise InputError(
+            f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
+            f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
+        )
+    yield from layers
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """Where the subtokens of a batch's words are in its hidden states, taken as (examples * subtokens, hidden).
+
+    first: (words,), the row of each word's first subtoken, or of its last; of no meaning where it has none. more: of the
+    words that have a second subtoken, a third, ..., which words these are, and the rows; empty where one alone is wanted.
+    counts: (words,), how many subtokens a word has.
+    """
+
+    counts: np.ndarray
+    first: torch.Tensor
+    more: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+
+    @staticmethod
+    def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "Pieces":
+        """rows: (subtokens,), where the subtokens are, word after word. pooling: "mean", "first" or "last"."""
+        ends = np.cumsum(counts)
+        chosen = ends - 1 if pooling == "last" else ends - counts
+        more = []
+        for k in range(1, counts.max(initial=0) if pooling == "mean" else 0):
+            words = np.flatnonzero(counts > k)
+            more.append((torch.from_numpy(words), torch.from_numpy(rows[chosen[words] + k])))
+        # One row more for words at the end that have none.
+        return Pieces(counts, torch.from_numpy(np.append(rows, 0)[chosen]), more)
+
+
+def pooled(layer: torch.Tensor, pieces: Pieces) -> torch.Tensor:
+    """Return a vector for each word, (words, hidden), in float32: the mean of its subtokens, or one of them.
+
+    layer: (examples, subtokens, hidden). What a word without subtokens gets is of no meaning.
+    """
+    rows = layer.reshape(-1, layer.shape[-1])
+    words = rows.index_select(0, pieces.first.to(rows.device)).float()
+    for which, where in pieces.more:
+        words.index_add_(0, which.to(rows.device), rows.index_select(0, where.to(rows.device)).float())
+    if pieces.more:
+        several = pieces.more[0][0]
+        counts = torch.from_numpy(pieces.counts)[several].to(words)
+        several = several.to(rows.device)
+        words[several] = words[several] / counts[:, None]
+    return words
+
+
+def write_batch(
+    writer: store.Writer,
+    name: str,
+    places: list[int],
+    encodings: list[Encoding],
+    layers: Iterable[torch.Tensor],
+    pooling: str = "mean",
+) -> None:
+    """Pool the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
+
+    name: of the first example, by which errors call the batch. pooling: "mean", "first" or "last" of its subtokens.
+    """
+    counts = np.concatenate([encoding.subtokens() for encoding in encodings])
+    longest = max(len(encoding) for encoding in encodings)
+    rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
+    pieces = Pieces.of(counts, rows, pooling)
+    nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
+    edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
+    for number, layer in enumerate(layers):
+        vectors = pooled(layer, pieces)
+        if not _fits(vectors if not len(nothing) else vectors[known.to(vectors.device)], dtype):
+            raise InputError(
+                f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "
+                f"{writer.dtype}. Set activations.precision and activations.storage to float32."
+            )
+        vectors = vectors.to(dtype).cpu().numpy()
+        vectors[nothing] = np.nan
+        for i, place in enumerate(places):
+            writer.write(number, place, vectors[edges[i] : edges[i + 1]])
+
+
+def _fits(vectors: torch.Tensor, dtype: torch.dtype) -> bool:
+    """Whether all numbers are finite, also in another type. One pass: NaN is least and greatest, and less than nothing."""
+    if not vectors.numel():
+        return True
+    least, greatest = torch.aminmax(vectors)
+    limit = torch.finfo(dtype).max
+    return bool(-limit <= least) and bool(greatest <= limit)

@@ -1,0 +1,1 @@
+"""Checkpoints: fetching, checking and loading them, and what they compute on."""

@@ -1,0 +1,214 @@
+"""Where a job computes, in which type, how many batches at once, and what it does where memory runs out."""
+
+import contextlib
+import fcntl
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+
+import torch
+
+from pairprobe.checkpoints import processor
+from pairprobe.errors import InputError
+from pairprobe.io.progress import log
+
+# Schedulers that give each of their jobs GPUs of its own, by a variable that their jobs have.
+_SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
+# How a RuntimeError of torch or one of its libraries says that memory has run out.
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "bad_alloc",
+    "could not create a memory",
+    "could not create a primitive",
+)
+
+# In place of how many batches run: one that no other may run beside.
+_ALONE = -1
+
+# Open lock files, which the system lets go of when the process ends, however it ends.
+_held: list[int] = []
+
+
+def claim(number: int = 1) -> str:
+    """Take so many GPUs for this process and those that it starts, and return ``cuda``; ``cpu`` where there is no GPU.
+
+    Of several jobs on a machine each takes GPUs that no other one has, and waits where there is none; under a scheduler the
+    job's own are taken. Raises InputError where there are fewer than so many. To be called before anything else uses CUDA,
+    since from then on only these are seen.
+    """
+    # Not is_available(), which would begin to use CUDA.
+    count = torch.cuda.device_count()
+    if not count:
+        return "cpu"
+    visible = [each for each in os.environ.get(_VISIBLE, "").split(",") if each] or [str(i) for i in range(count)]
+    if len(visible) < number:
+        raise InputError(f"{number} GPUs were asked for, and {len(visible)} are here. Set the resource gpu lower.")
+    if not _held:
+        scheduled = any(name in os.environ for name in _SCHEDULERS)
+        taken = visible[:number] if scheduled else _locked(visible, number)
+        os.environ[_VISIBLE] = ",".join(taken)
+    return "cuda"
+
+
+def _locked(visible: list[str], number: int) -> list[str]:
+    """Lock so many GPUs, by their names; all of them or, for a while, none, so that no two jobs wait for each other."""
+    waited = False
+    while True:
+        taken: dict[str, int] = {}
+        for name in visible:
+            if len(taken) < number and (lock := lock_file(_lock_of(name))) is not None:
+                taken[name] = lock
+        if len(taken) == number:
+            _held.extend(taken.values())
+            return list(taken)
+        for lock in taken.values():
+            os.close(lock)
+        if not waited:
+            log.info("waiting for %d of the GPUs %s, which other jobs have", number, ", ".join(visible))
+            waited = True
+        time.sleep(1)
+
+
+def _lock_of(name: str) -> str:
+    safe = "".join(letter if letter.isalnum() else "_" for letter in name)
+    return os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock")
+
+
+def lock_file(path: str | os.PathLike) -> int | None:
+    """Lock a file, which is made where there is none, until its descriptor, which is returned, is closed.
+
+    None where another process has locked it.
+    """
+    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    if not os.fstat(descriptor).st_nlink:
+        # Whoever had it has removed it in between: another process may lock a new one of this name.
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def resolve_precision(precision: str, device: str) -> str:
+    """Return the type of a forward pass: ``auto`` is bfloat16 where that is faster, else float32.
+
+    By what a processor is, not by timing it, so that every run on it takes the same.
+    """
+    if precision != "auto":
+        return precision
+    faster = _bfloat16_is_faster() if device == "cpu" else torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if faster else "float32"
+
+
+def _bfloat16_is_faster() -> bool:
+    """Whether this processor computes faster in bfloat16.
+
+    AMD's do by vectors (AVX-512), twice as fast. Of Intel's only those with tiles (AMX) are taken to: one whose virtual
+    machine hides them (family 6, model 207) reaches by vectors half of what it does in float32.
+    """
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    return torch.cpu._is_avx512_bf16_supported() and not processor.is_intel()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory has run out, a GPU's or the machine's."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+def free_memory() -> None:
+    """Give back what nothing holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+@contextlib.contextmanager
+def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
+    """Yield a pool in which so many batches are computed at once, each from beginning to end by a thread of its own.
+
+    On a processor a thread for each core (None: as many as PyTorch has) is faster than all cores at each product of one
+    batch, since none waits for another, and what is no product is done side by side, too. On a GPU there are two: one
+    computes while the other writes. Where the block ends with an error, batches that have not begun never do.
+    """
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor((threads or before) if device == "cpu" else 2)
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(before)
+
+
+class Batches:
+    """Runs batches of at most ``size`` items, several threads at once; where memory runs out, of half as many from then on.
+
+    What did not fit is tried again when no other thread runs a batch, whose memory it may have lacked. what: how log lines
+    and errors call the items.
+    """
+
+    def __init__(self, size: int, what: str):
+        self.size, self.what = size, what
+        self._turns, self._running, self._waiting = threading.Condition(), 0, 0
+
+    def __call__(self, run: Callable[[list], list], items: list) -> list:
+        """Return what ``run`` gives for the items, part by part. Raises InputError where even one does not fit."""
+        results: list = []
+        alone = False
+        while len(results) < len(items):
+            part = items[len(results) : len(results) + self.size]
+            error = None
+            try:
+                with self._turn(alone):
+                    results += run(part)
+            except Exception as raised:
+                if not is_out_of_memory(raised):
+                    raise
+                error = " ".join(str(raised).split())[:200] or type(raised).__name__
+            # Outside the handler: the traceback holds what did not fit.
+            if error:
+                free_memory()
+                self._halve(len(part), alone, error)
+            alone = error is not None
+        return results
+
+    @contextlib.contextmanager
+    def _turn(self, alone: bool) -> Iterator[None]:
+        """Wait until a batch may run: if it is to be alone, until no other one does; none begins while such a one waits."""
+        with self._turns:
+            self._waiting += alone
+            self._turns.wait_for(lambda: not self._running if alone else self._running != _ALONE and not self._waiting)
+            self._waiting -= alone
+            self._running = _ALONE if alone else self._running + 1
+        try:
+            yield
+        finally:
+            with self._turns:
+                self._running = 0 if alone else self._running - 1
+                self._turns.notify_all()
+
+    def _halve(self, size: int, alone: bool, error: str) -> None:
+        if size == 1 and alone:
+            raise InputError(
+                f"out of memory with one of the {self.what} alone ({error}). Give the job more memory, or set max_length "
+                "lower."
+            )
+        with self._turns:
+            # Another thread may have come to fewer already.
+            if self.size > max(1, size // 2):
+                self.size = max(1, size // 2)
+                log.warning("out of memory with %d %s at once; trying %d", size, self.what, self.size)

@@ -1,0 +1,204 @@
+"""Loading encoders and tokenizers from a checkpoint's folder."""
+
+import inspect
+import sys
+from pathlib import Path
+
+from pairprobe.checkpoints.checksums import check_seal
+from pairprobe.checkpoints.tokenization import check_alignment
+from pairprobe.errors import InputError
+from pairprobe.io.progress import log
+
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+
+
+def load_tokenizer(folder: str | Path):
+    """Load a checkpoint's fast tokenizer, made to read a list of words as the model reads running text.
+
+    It gives segment ids exactly where the model has segments, fills up and cuts off on the right, and has a padding token.
+    Raises InputError where there is none, a slow one only, or one that splits words otherwise than in a text; and where the
+    checkpoint was damaged.
+    """
+    from transformers import AutoTokenizer
+
+    check_seal(folder)
+    name = f"checkpoint {folder}"
+    if not any(file for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)):
+        raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        raise InputError(f"{name}: its tokenizer cannot be loaded: {error}") from error
+    if not tokenizer.is_fast:
+        raise InputError(
+            f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
+            "comes from. Wanted: a fast tokenizer (tokenizer.json)."
+        )
+    _suit_to_model(tokenizer, load_config(folder))
+    _suit_to_words(tokenizer, name)
+    return tokenizer
+
+
+def load_config(folder: str | Path):
+    """Load a checkpoint's config.
+
+    Raises InputError where ``transformers`` does not know its architecture, and where the checkpoint was damaged.
+    """
+    from transformers import AutoConfig
+
+    check_seal(folder)
+    try:
+        return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"checkpoint {folder}: config.json describes no model of transformers: {said}") from error
+
+
+def _suit_to_model(tokenizer, config) -> None:
+    """Let a tokenizer give what the model takes, whatever its own class and files say."""
+    from transformers import MODEL_MAPPING
+
+    model = MODEL_MAPPING.get(type(config), None)
+    model = model[0] if isinstance(model, (list, tuple)) else model
+    # RoBERTa has one segment only, DeBERTa-v3 none, and DistilBERT takes no such input; ALBERT has two, and its tokenizer
+    # does not give them by itself.
+    segments = (
+        (getattr(config, "type_vocab_size", None) or 0) > 1
+        and model is not None
+        and "token_type_ids" in inspect.signature(model.forward).parameters
+    )
+    tokenizer.model_input_names = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
+    tokenizer.padding_side = tokenizer.truncation_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(getattr(config, "pad_token_id", None) or 0)
+
+
+# Letters and digits, common and rare: what tells the ways apart in which tokenizers look at blanks.
+_WORDS = (
+    "(built in)",
+    "who was the architect of it in 1912".split(),
+    "the castle stands on unbelievable ground since 20260 , says Zachary 7x9q".split(),
+)
+
+
+def _suit_to_words(tokenizer, name: str) -> None:
+    """Let a list of words be read as running text is. Raises InputError where nothing helps.
+
+    Byte-level tokenizers (RoBERTa, ModernBERT) take a word that stands alone for the inside of one, unless a blank stands
+    before it. The keyword add_prefix_space is for some classes only, so the tokenizer's parts are changed themselves.
+    """
+    for put_blank in (_blank_by_pre_tokenizer, _blank_by_normalizer):
+        try:
+            check_alignment(tokenizer, [_WORDS], name)
+        except InputError:
+            put_blank(tokenizer.backend_tokenizer)
+        else:
+            return
+    check_alignment(tokenizer, [_WORDS], name)
+
+
+def _blank_by_pre_tokenizer(backend) -> None:
+    from tokenizers import pre_tokenizers, processors
+
+    for part in (backend.pre_tokenizer, backend.post_processor):
+        composed = isinstance(part, (pre_tokenizers.Sequence, processors.Sequence))
+        for piece in part if composed else [part]:
+            if hasattr(piece, "add_prefix_space"):
+                piece.add_prefix_space = True
+
+
+def _blank_by_normalizer(backend) -> None:
+    """For those that split by rules of their own before the bytes (Llama 3's), or have blanks for letters (Gemma's)."""
+    from tokenizers import normalizers, pre_tokenizers
+
+    before = [] if backend.normalizer is None else [backend.normalizer]
+    backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
+    part = backend.pre_tokenizer
+    for piece in part if isinstance(part, pre_tokenizers.Sequence) else [part]:
+        if hasattr(piece, "add_prefix_space"):
+            piece.add_prefix_space = False
+
+
+def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
+    """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
+
+    Raises InputError where it is no encoder that transformers knows, or weights of the encoder are missing (a head's or a
+    pooler's may be).
+    """
+    from transformers import AutoModel
+
+    config = load_config(folder)
+    if config.is_encoder_decoder:
+        raise InputError(
+            f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, which has no one row of layers. "
+            "Wanted: an encoder alone."
+        )
+    model, _ = load_model(AutoModel, folder, precision)
+    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def load_model(auto, folder: str | Path, precision: str) -> tuple:
+    """Load a checkpoint by one of transformers' Auto classes; returns the model and the names of the weights a head lacks.
+
+    Raises InputError where the class has no model for the checkpoint's architecture, where the encoder lacks weights, and
+    where the checkpoint was damaged.
+    """
+    import torch
+    from transformers.utils import logging
+
+    _check_architecture(auto, load_config(folder), folder)
+    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # what is missing is told below, in our words
+    model, loading = auto.from_pretrained(
+        folder,
+        dtype=getattr(torch, precision),
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+        output_loading_info=True,
+    )
+    inner = "" if model.base_model is model else f"{model.base_model_prefix}."
+    lacking = [key for key in sorted(loading["missing_keys"]) if key.startswith(inner)]
+    missing = [key for key in lacking if "pooler" not in key]
+    if missing:
+        raise InputError(
+            f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all). Wanted: weights "
+            "saved by save_pretrained for the architecture that config.json names."
+        )
+    return model, sorted(set(loading["missing_keys"]) - set(lacking))
+
+
+def _check_architecture(auto, config, folder: str | Path) -> None:
+    if type(config) not in auto._model_mapping:
+        raise InputError(
+            f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
+            "Take a checkpoint of another architecture, or leave out what needs this one."
+        )
+
+
+def longest(model) -> int:
+    """Return how many subtokens a model has positions for, special ones included; sys.maxsize where nothing limits it."""
+    import torch
+
+    limits = [sys.maxsize]
+    asked = getattr(model.config, "max_position_embeddings", None) or 0
+    if asked > 0:
+        limits.append(asked)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
+            # RoBERTa and MPNet count from behind the padding's row.
+            limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
+    return min(limits)
+
+
+def check_windows(model, length: int, folder: str | Path, section: str) -> None:
+    """Raise InputError where a checkpoint has no positions for windows of so many subtokens.
+
+    section: of the configuration, which says how long windows are.
+    """
+    if length > (limit := longest(model)):
+        raise InputError(
+            f"checkpoint {folder}: windows of {length} subtokens were asked for, and it has positions for {limit}. "
+            f"Set {section}.max_length to {limit} or less."
+        )

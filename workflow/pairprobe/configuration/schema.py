@@ -1,0 +1,107 @@
+"""The configuration checked against its schema, with errors that name the key and the allowed values."""
+
+import difflib
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import yaml
+
+from pairprobe.errors import InputError
+
+# JSON schema's types as one who writes YAML would call them.
+TYPES = {
+    "array": "a list",
+    "object": "keys with values",
+    "string": "text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "true or false",
+    "null": "null",
+}
+
+
+def read_schema(path: str) -> dict:
+    """Read a JSON schema kept as YAML."""
+    with open(path, encoding="utf-8") as file:
+        return yaml.safe_load(file)
+
+
+def check(config: dict, schema: dict, name: str = "the configuration") -> None:
+    """Fill in the schema's defaults, in place, and raise InputError with a line for each key that is wrong."""
+    for place in _not_strings(config):
+        raise InputError(f"{name}: the key {place} is no string. Put it in quotation marks.")
+    _fill(config, schema, schema)
+    errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
+    lines = [line for error in errors for line in _explain(error)]
+    if lines:
+        raise InputError(f"{name} cannot be used:\n" + "\n".join(f"  {line}" for line in lines))
+
+
+def _not_strings(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of keys that YAML has read as something else than strings, such as 1 or true."""
+    if isinstance(value, dict):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                yield f"{place}{key!r}"
+            yield from _not_strings(part, f"{place}{key}.")
+
+
+def _fill(value: Any, schema: dict, root: dict) -> None:
+    schema = _resolve(schema, root)
+    if isinstance(value, dict):
+        for key, part in schema.get("properties", {}).items():
+            part = _resolve(part, root)
+            if "default" in part and key not in value:
+                default = part["default"]
+                value[key] = default.copy() if isinstance(default, dict | list) else default
+            if key in value:
+                _fill(value[key], part, root)
+        extra = schema.get("additionalProperties")
+        if isinstance(extra, dict):
+            for key in value.keys() - schema.get("properties", {}).keys():
+                _fill(value[key], extra, root)
+
+
+def _resolve(schema: dict, root: dict) -> dict:
+    if "$ref" in schema:
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            root = root[part]
+        return root
+    return schema
+
+
+def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
+    where = ".".join(str(part) for part in error.path)
+    prefix = f"{where}." if where else ""
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for key in sorted(set(error.instance) - set(known), key=str):
+            close = difflib.get_close_matches(str(key), known, n=1)
+            hint = f" Did you mean {close[0]}?" if close else ""
+            yield f"{prefix}{key}: there is no such key.{hint} Allowed: {', '.join(known)}."
+    elif error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        yield f"{prefix}{missing}: missing. {_described(error.schema, missing)}"
+    elif error.validator in ("enum", "const"):
+        allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
+        close = difflib.get_close_matches(str(error.instance), [str(value) for value in allowed], n=1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        yield f"{where}: found {error.instance!r}.{hint} Allowed: {', '.join(map(str, allowed))}."
+    else:
+        wanted = error.schema.get("description", "")
+        yield f"{where or 'the file'}: {_said(error)}." + (f" Wanted: {wanted}" if wanted else "")
+
+
+def _said(error: jsonschema.ValidationError) -> str:
+    """Say what is wrong with a value; what a pattern allows, its description says."""
+    if error.validator == "pattern":
+        return f"found {error.instance!r}"
+    if error.validator == "type":
+        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        return f"found {error.instance!r}, not {' or '.join(TYPES[kind] for kind in kinds)}"
+    return error.message
+
+
+def _described(schema: dict, key: str) -> str:
+    return schema.get("properties", {}).get(key, {}).get("description", "")

@@ -1,0 +1,1 @@
+"""Controls: other ways to measure the same, which a conclusion should survive."""

@@ -1,0 +1,72 @@
+"""A question with its paragraphs and annotations, as every reader gives it."""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """What one annotator found; spans are ``[start, end)`` over the document's words.
+
+    ``long_answer`` is the passage that answers (None where the page does not), ``long_answer_tag`` the markup that holds it
+    ("P", "Table", "Ul", ...), ``nested`` whether that lies inside another such passage (a row of a table); the
+    ``short_answers`` lie in it, in reading order; ``yes_no`` is "yes", "no" or None.
+    """
+
+    long_answer: Span | None
+    long_answer_tag: str | None = None
+    short_answers: tuple[Span, ...] = ()
+    yes_no: str | None = None
+    nested: bool = False
+
+
+@dataclass(frozen=True)
+class Document:
+    """A question and its page, after Natural Questions.
+
+    ``page`` is its words, apart by one blank, or a function that gives them (most pages of Natural Questions answer
+    nothing, and become no example); ``annotations`` are all there are; ``sentences`` cover the words, and are None where
+    the words alone decide. What ``pages.page_of`` makes the whole page of: ``whole``, a function that gives it with its
+    markup, or the running text ``context`` and the gold ``answers`` in it, where the data set has them.
+    """
+
+    example_id: str
+    title: str
+    question: list[str]
+    page: str | Callable[[], str]
+    annotations: tuple[Annotation, ...]
+    sentences: tuple[Span, ...] | None = None
+    whole: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
+    context: str | None = None
+    answers: tuple[str, ...] | None = None
+
+    @functools.cached_property
+    def text(self) -> str:
+        """The page's words, apart by one blank."""
+        return self.page if isinstance(self.page, str) else self.page()
+
+    @functools.cached_property
+    def words(self) -> list[str]:
+        """The page's words."""
+        return self.text.split(" ")
+
+    @functools.cached_property
+    def chosen(self) -> Annotation | None:
+        """The annotation that makes the example."""
+        return chosen_of(self.annotations)
+
+
+def chosen_of(annotations: Sequence[Any]) -> Any:
+    """Return the annotation that counts: in the page's order the first with a short answer, else the first.
+
+    As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where there
+    are several annotators, fewer than two found an answer (the dataset's official evaluation).
+    """
+    answered = sorted((a for a in annotations if a.long_answer), key=lambda a: (a.long_answer[0], -a.long_answer[1]))
+    if len(answered) < min(2, len(annotations)):
+        return None
+    return next((a for a in answered if a.short_answers), answered[0] if answered else None)

@@ -1,0 +1,314 @@
+"""Natural Questions (Kwiatkowski et al., 2019) in its three formats, read as documents.
+
+- The *original* JSON lines: ``document_tokens``, each with its text and byte offsets
+  (https://github.com/google-research-datasets/natural-questions).
+- The *simplified* JSON lines: ``document_text`` has the same tokens apart by one blank, and a blank inside a token is an
+  underscore (``simplify_nq_data.py`` there).
+- The hub's *parquet* (``google-research-datasets/natural_questions``): the original's fields in nested columns.
+
+All three become rows of the simplified format first, so the same question gives the same document from each. Only what
+they share is used: a token is markup by its looks (the simplified format has no flags), and a page is named by its address.
+"""
+
+import functools
+import html
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs, unquote, urlparse
+
+import msgspec
+import numpy as np
+
+from pairprobe.data import pages, text
+from pairprobe.data.documents import Annotation, Document, Span
+from pairprobe.data.pages import Marked, Page
+from pairprobe.errors import InputError
+from pairprobe.io import files, parquet
+from pairprobe.io.typed_json import decoded
+
+_YES_NO = ("NO", "YES")  # the hub's class labels 0 and 1
+
+
+class _Tokens(msgspec.Struct):
+    start_token: int
+    end_token: int
+    candidate_index: int = -1
+    top_level: bool = True
+
+
+class _Annotation(msgspec.Struct):
+    long_answer: _Tokens
+    short_answers: list[_Tokens]
+    yes_no_answer: Literal["YES", "NO", "NONE"] = "NONE"
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _Row(msgspec.Struct):
+    """A line; what is Raw is decoded where it is asked for only, since it is most of the line."""
+
+    example_id: int | str
+    question_text: str
+    annotations: list[_Annotation]
+    document_text: msgspec.Raw = msgspec.Raw()
+    document_tokens: msgspec.Raw = msgspec.Raw()
+    long_answer_candidates: msgspec.Raw = msgspec.Raw(b"[]")
+    document_url: str | None = None
+    document_title: str | None = None
+
+
+_COLUMNS = (
+    "id",
+    "document.title",
+    "document.url",
+    "document.tokens.token",
+    "question.text",
+    "long_answer_candidates.start_token",
+    "long_answer_candidates.end_token",
+    "long_answer_candidates.top_level",
+    "annotations.long_answer",
+    "annotations.short_answers",
+    "annotations.yes_no_answer",
+)
+
+
+def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
+    """Yield ``(where, document)`` for each question of a file, one in memory at a time, or the error in its place.
+
+    The format is seen from the suffix ``.parquet`` and, line by line, from the fields. Raises InputError for a file that
+    is missing, cut off or of another kind.
+    """
+    if Path(path).suffix == ".parquet":
+        yield from _read_parquet(path)
+        return
+    for where, line in files.read_lines(path):
+        yield where, line if isinstance(line, InputError) else _from_line(where, line)
+
+
+def _from_line(where: str, line: bytes) -> Document | InputError:
+    row = decoded(where, line, _Row)
+    if isinstance(row, InputError):
+        return row
+    if _opens(row.document_text, b'"'):
+        find_page = functools.partial(_simplified_page, where, row.document_text)
+    elif _opens(row.document_tokens, b"["):
+        find_page = functools.partial(_original_page, where, row.document_tokens)
+    else:
+        return InputError(
+            f"{where}: wanted document_text, a string (the simplified format), or document_tokens, a list (the original)."
+        )
+    candidates = functools.partial(_sound, where, row.long_answer_candidates, list[_Tokens], "long_answer_candidates")
+    return _document(where, row, find_page, candidates)
+
+
+def _opens(raw: msgspec.Raw, first: bytes) -> bool:
+    return bytes(memoryview(raw)[:1]) == first
+
+
+def _simplified_page(where: str, raw: msgspec.Raw) -> str:
+    return _sound(where, raw, str, "document_text")
+
+
+def _original_page(where: str, raw: msgspec.Raw) -> str:
+    return " ".join(token.token.replace(" ", "_") for token in _sound(where, raw, list[_Token], "document_tokens"))
+
+
+def _sound(where: str, raw: msgspec.Raw, kind: type, key: str):
+    found = decoded(where, raw, kind, key)
+    if isinstance(found, InputError):
+        raise found
+    return found
+
+
+def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
+    for first, batch in parquet.batches(path, _COLUMNS):
+        documents = _joined(path, batch.column("document"))
+        rows = batch.drop_columns("document").to_pylist()
+        for i, (row, (title, url, page)) in enumerate(zip(rows, documents, strict=True)):
+            where = f"{path}, row {first + i}"
+            try:
+                found = _Row(row["id"], row["question"]["text"], _annotations(row["annotations"]))
+                found.document_title, found.document_url = title, url
+                candidates = msgspec.convert(_rows_of(row["long_answer_candidates"]), list[_Tokens])
+                # Checks the types of what stands in the row as it is.
+                found, page = msgspec.convert((msgspec.structs.asdict(found), page), tuple[_Row, str], from_attributes=True)
+            except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
+                yield where, InputError(f"{where}: not a row of Natural Questions as the hub has it ({error}).")
+                continue
+            yield where, _document(where, found, functools.partial(str, page), functools.partial(list, candidates))
+
+
+def _joined(path: str | Path, documents) -> Iterator[tuple[str, str, str]]:
+    """Yield title, address and text of each document; the tokens are joined without making each a Python string."""
+    import pyarrow
+    import pyarrow.compute as pc
+
+    tokens = documents.field("tokens").field("token")
+    try:
+        single = pc.replace_substring(tokens.values, " ", "_")
+        texts = pc.binary_join(type(tokens).from_arrays(tokens.offsets, single), " ")
+    except (AttributeError, pyarrow.ArrowException):
+        raise InputError(
+            f"{path}, column document.tokens.token: found {tokens.type}, wanted lists of strings. Is this a file of the "
+            "data set that data.source names?"
+        ) from None
+    columns = (documents.field("title"), documents.field("url"), texts)
+    yield from zip(*(column.to_pylist() for column in columns), strict=True)
+
+
+def _rows_of(columns: dict[str, list]) -> list[dict]:
+    """Turn ``{field: values}`` into a dictionary for each value."""
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _annotations(columns: dict[str, list]) -> list[dict]:
+    return [
+        {
+            "long_answer": row["long_answer"],
+            "short_answers": _rows_of({key: row["short_answers"][key] for key in ("start_token", "end_token")}),
+            "yes_no_answer": "NONE" if row["yes_no_answer"] < 0 else _YES_NO[row["yes_no_answer"]],
+        }
+        for row in _rows_of(columns)
+    ]
+
+
+def _document(
+    where: str, row: _Row, find_page: Callable[[], str], candidates: Callable[[], list[_Tokens]]
+) -> Document | InputError:
+    find_page, candidates = functools.cache(find_page), functools.cache(candidates)
+    page = functools.cache(lambda: _Page(find_page()))
+    try:
+        annotations = tuple(_annotation(where, found, page, candidates) for found in row.annotations)
+        example_id = str(row.example_id)
+        title = _title_in(row.document_url or "") or row.document_title or page().heading() or example_id
+    except InputError as error:
+        return error
+    if not example_id:
+        return InputError(f"{where}, key example_id: it is empty.")
+    question = row.question_text.split()
+    whole = functools.partial(_whole, where, row, title, question, find_page, candidates)
+    return Document(example_id, title, question, lambda: page().text(), annotations, whole=whole)
+
+
+def _whole(where: str, row: _Row, title: str, question: list[str], find_page: Callable, candidates: Callable) -> Page:
+    """Return the page as it is, in tokens."""
+    found = Page(
+        str(row.example_id),
+        title,
+        question,
+        find_page(),
+        markup=True,
+        candidates=tuple((c.start_token, c.end_token, c.top_level) for c in candidates()),
+        annotations=tuple(map(_marked, row.annotations)),
+    )
+    pages.check(where, found)
+    return found
+
+
+def _marked(found: _Annotation) -> Marked:
+    long_answer = (found.long_answer.start_token, found.long_answer.end_token)
+    return Marked(
+        None if long_answer == (-1, -1) else long_answer,
+        tuple((short.start_token, short.end_token) for short in found.short_answers),
+        None if found.yes_no_answer == "NONE" else found.yes_no_answer.lower(),
+    )
+
+
+def _annotation(where: str, found: _Annotation, find_page: Callable, find_candidates: Callable) -> Annotation:
+    answer = found.long_answer
+    yes_no = {"YES": "yes", "NO": "no", "NONE": None}[found.yes_no_answer]
+    if (answer.start_token, answer.end_token) == (-1, -1):
+        if found.short_answers:
+            raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
+        return Annotation(None, None, (), yes_no)
+    page = find_page()
+    start, end = _span(where, answer, "long_answer", 0, len(page))
+    nested = False
+    if answer.candidate_index >= 0 and (candidates := find_candidates()):
+        if answer.candidate_index >= len(candidates):
+            raise InputError(
+                f"{where}, key long_answer.candidate_index: found {answer.candidate_index}, and there are "
+                f"{len(candidates)} long_answer_candidates."
+            )
+        candidate = candidates[answer.candidate_index]
+        if (candidate.start_token, candidate.end_token) != (start, end):
+            raise InputError(
+                f"{where}, key long_answer: found tokens [{start}, {end}), but its candidate {answer.candidate_index} is "
+                f"[{candidate.start_token}, {candidate.end_token}). The two must be the same."
+            )
+        nested = not candidate.top_level
+    spans = [_span(where, short, "short_answers", start, end) for short in found.short_answers]
+    words = sorted({(page.before[a], page.before[b]) for a, b in spans if page.before[a] < page.before[b]})
+    return Annotation((int(page.before[start]), int(page.before[end])), page.tag(start), _plain(words), yes_no, nested)
+
+
+def _plain(spans: list) -> tuple[Span, ...]:
+    return tuple((int(a), int(b)) for a, b in spans)
+
+
+def _span(where: str, span: _Tokens, key: str, low: int, high: int) -> Span:
+    start, end = span.start_token, span.end_token
+    if not low <= start < end <= high:
+        raise InputError(
+            f"{where}, key {key}: found tokens [{start}, {end}), wanted a span inside [{low}, {high}). "
+            "The positions do not belong to this page."
+        )
+    return start, end
+
+
+class _Page:
+    """A page's tokens, found in its bytes: a page has thousands of tokens, and most are never looked at one by one.
+
+    ``before[i]``: how many words stand before token i; a span of tokens maps to a span of words with it.
+    """
+
+    def __init__(self, page: str):
+        self.size = len(encoded := page.encode())
+        # Three bytes behind the end, so that every token, an empty one at the end too, has three bytes to look at.
+        self.bytes = np.frombuffer(encoded + b"\0\0\0", np.uint8)
+        self.ends = np.append(np.flatnonzero(self.bytes == ord(" ")), self.size)
+        self.starts = np.concatenate([[0], self.ends[:-1] + 1])
+        self.is_word = ~self._is_markup() & (self.ends > self.starts)
+        self.before = np.concatenate([[0], np.cumsum(self.is_word)])
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def _is_markup(self) -> np.ndarray:
+        """Whether each token looks like a tag: ``text.is_html`` for all tokens at once."""
+        first, second, third = (self.bytes[self.starts + i] for i in range(3))
+        name = np.where(second == ord("/"), third, second) | 0x20  # in lower case
+        letter = (ord("a") <= name) & (name <= ord("z"))
+        return (first == ord("<")) & letter & (self.bytes[self.ends - 1] == ord(">"))
+
+    def token(self, i: int) -> str:
+        return self.bytes[self.starts[i] : self.ends[i]].tobytes().decode()
+
+    def tag(self, i: int) -> str:
+        """Return the name of the tag that token i is: "P" of ``<P>``."""
+        return (not self.is_word[i] and text.tag_of(self.token(i))) or "no markup"
+
+    def text(self) -> str:
+        """Return the words, apart by one blank."""
+        # A token goes with the blank behind it.
+        kept = np.repeat(self.is_word, np.diff(self.starts, append=self.size + 1))[: self.size]
+        return self.bytes[: self.size][kept].tobytes().decode().removesuffix(" ")
+
+    def heading(self) -> str:
+        """Return the words of the page's first heading, "" where it has none."""
+        found = re.search(rb"<H1> (.*?) ?</H1>", self.bytes.tobytes())
+        return " ".join(t for t in found[1].decode().split(" ") if t and not text.is_html(t)) if found else ""
+
+
+@functools.lru_cache(maxsize=1024)
+def _title_in(url: str) -> str:
+    try:
+        address = urlparse(html.unescape(url))
+    except ValueError:
+        return ""
+    named = parse_qs(address.query).get("title")  # with its %xx resolved
+    return (named[0] if named else unquote(address.path.rsplit("/", 1)[-1])).replace("_", " ")

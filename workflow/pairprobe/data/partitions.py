@@ -1,0 +1,212 @@
+"""The three partitions of the examples, disjoint by page title: written file by file, then put together.
+
+Which partition a page belongs to is a hash of its title and the seed, so neither the order of the files, nor their number,
+nor data that is added moves a page.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pairprobe.data.documents import Document
+from pairprobe.data.examples import example_of
+from pairprobe.data.pages import page_of, row_of
+from pairprobe.errors import InputError
+from pairprobe.io import files
+from pairprobe.io.progress import log
+from pairprobe.io.tsv import read_tsv
+
+PARTITIONS = ("finetune", "head", "probe")
+COUNT_FIELDS = ("partition", "what", "number")
+LEFT_OUT = "left out"
+
+_COUNTED = (
+    "questions",
+    "examples",
+    "with a short answer",
+    "with several short answers",
+    "with yes or no",
+    "with a nested paragraph",
+    "with several annotations",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The files that one file of data becomes.
+
+    examples and documents: ``{partition: path}``, JSON lines with gzip; of a partition that ``documents`` lacks no
+    documents are kept. index: JSON lines, for each question its example_id, where it stands, its partition and its page's
+    title. counts: the table that ``write_partitions`` returns.
+    """
+
+    examples: dict[str, Path]
+    documents: dict[str, Path]
+    index: Path
+    counts: Path
+
+    @classmethod
+    def of(cls, folder: str | Path, pages: Iterable[str] = PARTITIONS) -> "Part":
+        """Name the files in a folder; pages: the partitions whose documents are kept."""
+        folder = Path(folder)
+        return cls(
+            {name: folder / "examples" / f"{name}.jsonl.gz" for name in PARTITIONS},
+            {name: folder / "documents" / f"{name}.jsonl.gz" for name in pages},
+            folder / "index.jsonl.gz",
+            folder / "counts.tsv",
+        )
+
+
+def partition_of(title: str, seed: int, shares: dict[str, float]) -> str:
+    """Return the partition of a page: a hash of its title and the seed, so that more data moves no page to another.
+
+    shares: the share of pages for each of ``PARTITIONS``, together 1.
+    """
+    place = _hash(f"{seed}\0{title}")
+    for name in PARTITIONS:
+        place -= shares[name]
+        if place < 0:
+            return name
+    return PARTITIONS[-1]
+
+
+def in_sample(example_id: str, seed: int, share: float) -> bool:
+    """Whether a question is in the share of all questions that is taken, 0 to 1: a hash of it and the seed decides."""
+    return share >= 1 or _hash(f"{seed}\0sample\0{example_id}") < share
+
+
+def _hash(key: str) -> float:
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64
+
+
+def write_partitions(
+    documents: Iterable[tuple[str, Document | InputError]],
+    part: Part,
+    seed: int,
+    shares: dict[str, float],
+    sample: float = 1.0,
+    on_bad_input: str = "stop",
+) -> list[tuple[str, str, int]]:
+    """Write the examples and documents of one file of data, one document in memory at a time.
+
+    documents: ``(where, document)``, or an error in the document's place, which is raised; if on_bad_input is "skip", it
+    is logged and counted. shares: of the pages, for each partition. sample: the share of the questions that is taken at
+    all. A question without a paragraph that answers has its page in the documents, and goes to no examples.
+
+    Returns rows ``(partition or "left out", what, number)`` in a fixed order. Raises InputError where the shares are not 1
+    together, and for an example_id that occurs twice.
+    """
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise InputError(
+            f"partitions: the shares are {shares}, together {sum(shares.values()):g}; they must make 1 together."
+        )
+    counts: Counter = Counter()
+    seen: dict[str, str] = {}
+    paths = {("example", name): path for name, path in part.examples.items()}
+    paths |= {("document", name): path for name, path in part.documents.items()}
+    with files.json_lines_writers({**paths, "index": part.index}) as write:
+        for where, document in documents:
+            try:
+                _check(where, document, seen)
+                taken = in_sample(document.example_id, seed, sample)
+                name = partition_of(document.title, seed, shares)
+                wanted = taken and name in part.documents and document.question
+                page = row_of(page_of(document)) if wanted else None
+            except InputError as error:
+                if on_bad_input == "stop":
+                    hint = "(data.on_bad_input: skip leaves such questions out and counts them.)"
+                    raise InputError(f"{error} {hint}") from None
+                log.warning("skipped: %s", error)
+                counts[LEFT_OUT, "bad input, skipped"] += 1
+                continue
+            if not taken:
+                counts[LEFT_OUT, "not in the sample"] += 1
+                continue
+            if not document.question:
+                counts[LEFT_OUT, "the question has no words"] += 1
+                continue
+            example = example_of(document)
+            write["index"]({"example_id": document.example_id, "where": where, "partition": name, "title": document.title})
+            if page is not None:
+                write["document", name](page)
+            counts[name, "questions"] += 1
+            if isinstance(example, str):
+                counts[LEFT_OUT, example] += 1
+                continue
+            write["example", name](asdict(example))
+            _count(counts, name, document)
+    return _rows(counts)
+
+
+def _check(where: str, document: Document | InputError, seen: dict[str, str]) -> None:
+    """Raise what stands in a document's place, and an InputError for an example_id that was there before."""
+    if isinstance(document, InputError):
+        raise document
+    place = seen.setdefault(document.example_id, where)
+    if place != where:
+        raise _twice(where, document.example_id, place)
+
+
+def _twice(where: str, example_id: str, place: str) -> InputError:
+    return InputError(
+        f"{where}: example_id {example_id!r} stands already in {place}; each must occur once. Remove one of the two."
+    )
+
+
+def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
+    return InputError(
+        f"{row['where']}: the page {row['title']!r} is in {row['partition']} here, and in {other} in {place}. What is "
+        "reported must not have been trained on: give data.files or data.splits as one list, to deal pages by title."
+    )
+
+
+def _count(counts: Counter, name: str, document: Document) -> None:
+    annotation = document.chosen
+    facts = (
+        True,
+        bool(annotation.short_answers),
+        len(annotation.short_answers) > 1,
+        annotation.yes_no is not None,
+        annotation.nested,
+        len(document.annotations) > 1,
+    )
+    for what, holds in zip(_COUNTED[1:], facts, strict=True):
+        counts[name, what] += holds
+
+
+def _rows(counts: Counter) -> list[tuple[str, str, int]]:
+    rows = [(name, what, counts[name, what]) for name in PARTITIONS for what in _COUNTED]
+    return rows + [(*key, counts[key]) for key in sorted(counts) if key[0] == LEFT_OUT]
+
+
+def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, str, int]]:
+    """Put together what ``write_partitions`` made of several files of data, in the order given.
+
+    collected: its examples and documents are written; its index and counts are not. Returns the counts of all the parts,
+    with the number of pages. Raises InputError for an example_id that two parts have, and for a page that is in two
+    partitions, as can happen where files are meant for one partition each.
+    """
+    counts: Counter = Counter()
+    seen: dict[str, str] = {}
+    partition_with: dict[str, tuple[str, str]] = {}
+    for part in parts:
+        for _, row in files.read_json_lines(part.index):
+            place = seen.setdefault(row["example_id"], row["where"])
+            if place != row["where"]:
+                raise _twice(row["where"], row["example_id"], place)
+            name, first = partition_with.setdefault(row["title"], (row["partition"], row["where"]))
+            if name != row["partition"]:
+                raise _in_two_partitions(row, name, first)
+        for row in read_tsv(part.counts, COUNT_FIELDS):
+            counts[row["partition"], row["what"]] += int(row["number"])
+    files.concatenate({target: [part.examples[name] for part in parts] for name, target in collected.examples.items()})
+    files.concatenate({target: [part.documents[name] for part in parts] for name, target in collected.documents.items()})
+    pages = Counter(name for name, _ in partition_with.values())
+    rows = [(name, "pages", pages[name]) for name in PARTITIONS] + _rows(counts)
+    rows.sort(key=lambda row: (*PARTITIONS, LEFT_OUT).index(row[0]))
+    for row in rows:
+        log.info("%s: %s: %d", *row)
+    return rows

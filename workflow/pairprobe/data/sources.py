@@ -1,0 +1,157 @@
+"""Where data comes from: files at hand, or the files of a published data set, on the hub or in its bucket."""
+
+import re
+from dataclasses import dataclass
+
+from pairprobe.data.partitions import PARTITIONS
+from pairprobe.errors import InputError
+from pairprobe.io import downloads
+
+# What says which files of a published data set are wanted; it has no place beside files at hand.
+_REMOTE_KEYS = ("from", "splits", "shards", "repository", "revision", "mirror", "folder")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published data set.
+
+    repository and revision: on the Hugging Face hub, the revision a commit. files: ``{place: {split: (pattern, number of
+    files)}}``, the pattern with ``{i}`` for the file's number from 0. bucket: the address before the files' names.
+    """
+
+    repository: str
+    revision: str
+    files: dict[str, dict[str, tuple[str, int]]]
+    bucket: str = ""
+
+
+PUBLISHED = {
+    # https://github.com/google-research-datasets/natural-questions; 307,373 and 7,830 questions.
+    "natural_questions": Published(
+        "google-research-datasets/natural_questions",
+        "e8103d566bef4154c2c12b17c6095ec5275840cc",
+        {
+            "hub": {
+                "train": ("default/train-{i:05d}-of-00287.parquet", 287),
+                "validation": ("default/validation-{i:05d}-of-00007.parquet", 7),
+            },
+            "bucket": {
+                "train": ("v1.0/train/nq-train-{i:02d}.jsonl.gz", 50),
+                "validation": ("v1.0/dev/nq-dev-{i:02d}.jsonl.gz", 5),
+            },
+            "bucket_simplified": {"train": ("v1.0-simplified/simplified-nq-train.jsonl.gz", 1)},
+        },
+        "https://storage.googleapis.com/natural_questions",
+    ),
+    # https://rajpurkar.github.io/SQuAD-explorer; 87,599 and 10,570 questions.
+    "squad": Published(
+        "rajpurkar/squad",
+        "7b6d24c440a36b6815f21b70d25016731768db1f",
+        {"hub": {split: (f"plain_text/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")}},
+    ),
+    # 130,319 and 11,873 questions.
+    "squad_v2": Published(
+        "rajpurkar/squad_v2",
+        "3ffb306f725f7d2ce8394bc1873b24868140c412",
+        {"hub": {split: (f"squad_v2/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")}},
+    ),
+}
+
+
+def check(data: dict) -> None:
+    """Raise InputError where the configuration's section ``data`` contradicts itself."""
+    source, place = data["source"], data.get("from", "hub")
+    remote = [key for key in _REMOTE_KEYS if key in data]
+    if source == "bundled" and (extra := [*remote, *(["files"] if "files" in data else [])]):
+        raise InputError(
+            f"data.{extra[0]}: the bundled pages are in this project. Remove it, or choose another data.source."
+        )
+    if "files" in data and remote:
+        raise InputError(
+            f"data.{remote[0]}: data.files names files at hand, so nothing is downloaded. Remove one of the two."
+        )
+    if source == "examples" and "files" not in data:
+        raise InputError("data.files: missing. Wanted: your files of examples.")
+    if "files" in data or source == "bundled":
+        return
+    published = PUBLISHED[source]
+    if place not in published.files:
+        raise InputError(f"data.from: found {place!r}. Allowed for {source}: {', '.join(published.files)}.")
+    for split in _assigned(data.get("splits", ["validation"])):
+        if split not in published.files[place]:
+            allowed = ", ".join(published.files[place])
+            raise InputError(f"data.splits: found {split!r}. Allowed for {source} from {place}: {allowed}.")
+    if ("repository" in data) != ("revision" in data):
+        raise InputError("data: repository and revision go together: the name on the hub, and the commit of 40 digits.")
+    if place != "hub" and "repository" in data:
+        raise InputError(f"data.repository: it is for the hub, and data.from is {place}. Remove one of the two.")
+    if place == "hub" and "mirror" in data:
+        raise InputError("data.mirror: it is for the bucket. For the hub set HF_ENDPOINT, or fill its cache (HF_HOME).")
+
+
+def remote_files(data: dict) -> dict[str, tuple[str, ...]]:
+    """Name the published files that a configuration asks for, in order; none where files are at hand.
+
+    Returns ``{name: partitions that its pages may go to}``.
+    """
+    if "files" in data or data["source"] not in PUBLISHED:
+        return {}
+    splits = PUBLISHED[data["source"]].files[data.get("from", "hub")]
+    return {
+        pattern.format(i=i): partitions
+        for split, partitions in _assigned(data.get("splits", ["validation"])).items()
+        for pattern, number in [splits[split]]
+        for i in range(min(number, data.get("shards") or number))
+    }
+
+
+def local_files(data: dict) -> dict[str, tuple[str, ...]]:
+    """Name the files at hand, in order: ``{path: partitions that its pages may go to}``."""
+    return _assigned(data.get("files", []))
+
+
+def _assigned(names: list[str] | dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    """Turn ``{partition: names}``, or a list of names that all partitions share, into ``{name: partitions}``."""
+    if isinstance(names, list):
+        return dict.fromkeys(names, PARTITIONS)
+    every = dict.fromkeys(name for listed in names.values() for name in listed)
+    return {name: tuple(partition for partition in PARTITIONS if name in names.get(partition, ())) for name in every}
+
+
+def shares_of(partitions: tuple[str, ...], shares: dict[str, float]) -> dict[str, float]:
+    """Return the shares of a file's pages, together 1: those of its partitions, in proportion, and 0 for the others.
+
+    Raises InputError where its partitions have no share at all.
+    """
+    total = sum(shares[name] for name in partitions)
+    if not total:
+        raise InputError(f"partitions: no share for {' and '.join(partitions)}, but files are meant for nothing else.")
+    return {name: shares[name] / total if name in partitions else 0.0 for name in PARTITIONS}
+
+
+def origin_of(data: dict) -> dict:
+    """Return what the content of the published files depends on, for ``fetch``."""
+    published, place = PUBLISHED[data["source"]], data.get("from", "hub")
+    if place == "hub":
+        return {key: data.get(key, getattr(published, key)) for key in ("repository", "revision")}
+    return {"address": data.get("mirror", published.bucket)}
+
+
+def folder_of(data: dict) -> str:
+    """Return the folder that a configuration's downloads are kept in, shared by all runs: one for each origin."""
+    origin = origin_of(data)
+    if "repository" in origin:
+        name = f"{origin['repository']}/{origin['revision'][:12]}"
+    else:
+        # No ".." of an address leads out of the folder.
+        parts = re.sub(r"^\w+://|[^\w./-]+", "", origin["address"]).split("/")
+        name = "/".join(part for part in parts if part.strip("."))
+    return f"{data.get('folder', 'downloads').rstrip('/')}/{name}"
+
+
+def fetch(origin: dict, name: str, path: str) -> None:
+    """Download one published file to ``path``, verified; see ``downloads``. Raises InputError where that fails."""
+    if "repository" in origin:
+        downloads.from_hub(origin["repository"], name, origin["revision"], path, kind="dataset")
+    else:
+        downloads.from_url(f"{origin['address'].rstrip('/')}/{name}", path)

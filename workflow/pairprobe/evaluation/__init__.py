@@ -1,0 +1,1 @@
+"""Answers to questions, and the official metrics of Natural Questions and SQuAD."""

@@ -1,0 +1,130 @@
+"""What models answer, and the gold, in the forms that official scripts read: Natural Questions' and SQuAD's."""
+
+from collections.abc import Iterable
+
+import msgspec
+import orjson
+
+from pairprobe.data.documents import Span
+from pairprobe.data.pages import Page, read_pages
+from pairprobe.data.sampling import chosen
+from pairprobe.errors import InputError
+from pairprobe.finetuning.windows import NO, NULL, SHORT, YES
+from pairprobe.io import files
+from pairprobe.io.progress import log
+
+
+class Prediction(msgspec.Struct, frozen=True):
+    """What a page is answered with: a line of ``evaluation/{checkpoint}/predictions``.
+
+    span: the best, in tokens, None where the page has no words. score: how sure it is, see ``answering``. passage: the
+    long answer around it. answer_type: one of ``windows.ANSWER_TYPES``, by number, as the window says in which the span
+    lies (a model that tells no types says SHORT), or LONG where the span is too long for a short answer. text: the span
+    as it stands on the page.
+    """
+
+    example_id: str
+    span: Span | None
+    passage: Span | None
+    score: float
+    answer_type: int
+    text: str
+
+
+def read_predictions(paths: Iterable[str]) -> list[Prediction]:
+    """Read the predictions of all shards."""
+    return [msgspec.convert(row, Prediction) for path in paths for _, row in files.read_json_lines(path)]
+
+
+class Kept:
+    """Former predictions, by the digest ``content`` of their page and of all that they stand on.
+
+    Of the file whose place ``path`` takes, and of other divisions beside it. (The others of its own division are the
+    business of jobs that may be at work.)
+    """
+
+    def __init__(self, path: str):
+        self._rows: dict[str, dict] = {}
+        for former in files.former(path):
+            try:
+                self._rows |= {row["content"]: row for _, row in files.read_json_lines(former) if "content" in row}
+            except InputError as error:
+                log.info("nothing is taken over: %s", error)
+
+    def get(self, content: str) -> dict | None:
+        """Return the row of a prediction, or None."""
+        return self._rows.get(content)
+
+
+def write_predictions(predictions: Iterable[Prediction], official: str, texts: str, refuses: bool = False) -> None:
+    """Write predictions as Natural Questions' ``nq_eval.py`` reads them, and as SQuAD's script does: ``{id: text}``.
+
+    refuses: whether a question has no answer ("") where no span outscores [CLS], as in SQuAD 2.0.
+    """
+    predictions = list(predictions)
+    rows = {"predictions": [_official(found) for found in predictions]}
+    spoken = {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
+    for path, content in ((official, rows), (texts, spoken)):
+        with files.whole(path) as temporary:
+            temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def _official(found: Prediction) -> dict:
+    # A window that says null is outscored by others where the page answers; what it holds best is a short answer.
+    short = found.answer_type in (SHORT, NULL) and found.span is not None
+    return {
+        "example_id": _official_id(found.example_id),
+        "long_answer": _official_span(found.passage),
+        "long_answer_score": found.score,
+        "short_answers": [_official_span(found.span)] if short else [],
+        "short_answers_score": found.score,
+        "yes_no_answer": {YES: "YES", NO: "NO"}.get(found.answer_type, "NONE"),
+    }
+
+
+def gold_rows(documents: str, at_most: int | None, seed: int) -> list[dict]:
+    """Return the gold of the questions that are asked, at most so many: Natural Questions' own form, for ``nq_eval.py``.
+
+    ``answers``, which that script does not read, are the short answers as texts, for exact match and F1. Raises InputError
+    where there is no question.
+    """
+    rows = {page.example_id: _gold(page) for page in read_pages(documents)}
+    if not rows:
+        raise InputError(
+            f"{documents}: there is no question to ask. Give the partition probe a larger share, or more data."
+        )
+    taken = chosen(rows, at_most, seed)
+    return [row for example_id, row in rows.items() if example_id in taken]
+
+
+def _gold(page: Page) -> dict:
+    annotations = [
+        {
+            "long_answer": _official_span(found.long_answer),
+            "short_answers": [_official_span(span) for span in found.short_answers],
+            "yes_no_answer": (found.yes_no or "none").upper(),
+        }
+        for found in page.annotations
+    ]
+    return {"example_id": _official_id(page.example_id), "annotations": annotations, "answers": page.gold_texts}
+
+
+def asked(gold: str) -> set[str]:
+    """Return the questions of a file of ``gold_rows``."""
+    return {str(row["example_id"]) for _, row in files.read_json_lines(gold)}
+
+
+def _official_span(span: Span | None) -> dict[str, int]:
+    """Return a span of tokens in the official form, without bytes."""
+    start, end = span or (-1, -1)
+    return {"start_token": start, "end_token": end, "start_byte": -1, "end_byte": -1}
+
+
+def _official_id(example_id: str) -> int | str:
+    """Return an example's name as the data set has it: Natural Questions numbers its examples."""
+    try:
+        number = int(example_id)
+    except ValueError:
+        return example_id
+    # As JSON has it: 64 bits, and nothing lost on the way back.
+    return number if str(number) == example_id and abs(number) < 2**63 else example_id

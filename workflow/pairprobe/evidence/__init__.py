@@ -1,0 +1,1 @@
+"""Confidence intervals, tests, and verdicts on the paper's claims."""

@@ -1,0 +1,308 @@
+"""The explorer: one HTML file in which a run's percentages are opened down to the words behind them.
+
+It needs no network, and nothing but a browser: style, script, plotly.js and all data are in it. The page's own parts are
+``page.html``, ``page.css`` and ``page.js`` beside this module. In the page, data stand as
+
+    #run       JSON: checkpoints, tasks, percentages, claims
+    #pairs-T   for the task number T: the pairs, JSON
+    #ranks-T   uint32: for each checkpoint para_len and unmatching (pairs), then count and ties (measures, layers, pairs)
+    #shades-T-C  the shades of a chunk of pairs, see ``packing``
+    #texts     the examples, JSON: each [example_id, title, question, paragraph]
+
+all but the first as blocks of ``packing.block_of``, which the page unpacks when they are asked for.
+"""
+
+import base64
+import contextlib
+import csv
+import hashlib
+import html
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import orjson
+from matplotlib.colors import to_hex
+
+from pairprobe.activations.store import Activations
+from pairprobe.data.examples import Example, read_examples
+from pairprobe.errors import InputError
+from pairprobe.explorer import word_scores
+from pairprobe.explorer.packing import block_of, chunk_of, chunks
+from pairprobe.figures import style
+from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS, read_percentages
+from pairprobe.io import files
+from pairprobe.io.progress import log, track
+from pairprobe.io.tsv import read_tsv
+from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
+from pairprobe.rankings.percentages import RANKING_FIELDS
+from pairprobe.rankings.stored_similarities import Similarities, either
+from pairprobe.tables.layout import label_of
+
+# Pairs that are unpacked together: a click waits for one chunk.
+CHUNK = 32
+CLAIM_FIELDS = ("before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high")
+# What the figures' markers are called in plotly.js, and their dashes by place.
+SYMBOLS = dict(zip(style.MARKERS, "circle square triangle-up diamond triangle-down cross x".split(), strict=True))
+DASHES = ("solid", "dash", "dot", "dashdot", "solid", "solid", "solid")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What the page reads of a checkpoint.
+
+    rankings: ``{task: rankings/{checkpoint}/{task}.tsv}``; paragraph, sentence: the shards of these views; heads:
+    ``span_heads/{checkpoint}.npz``. Without the task boundary the last two are not needed.
+    """
+
+    name: str
+    rankings: dict[str, str]
+    paragraph: Sequence[str]
+    sentence: Sequence[str] = ()
+    heads: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the configuration says of ranking and looks.
+
+    value: "percentage" or "auc", shown first; labels: ``{checkpoint or task: what the page calls it}``; colours:
+    ``{checkpoint: colour}``; among: all checkpoints of the run, so that one looks as in the figures. punctuation, seed and
+    at_most (boundaries): those that the pairs were ranked by.
+    """
+
+    run: str
+    value: str = "percentage"
+    labels: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, str] = field(default_factory=dict)
+    among: Sequence[str] = ()
+    punctuation: bool = False
+    seed: int = 0
+    at_most: int | None = None
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A checkpoint with its stores open."""
+
+    checkpoint: Checkpoint
+    paragraph: Activations | Similarities
+    sentence: Activations | Similarities
+
+
+def build(
+    path: str,
+    percentages: str,
+    examples: str,
+    sets: dict[str, str],
+    checkpoints: Sequence[Checkpoint],
+    settings: Settings,
+    claims: str | None = None,
+) -> None:
+    """Write the page, whole or not at all.
+
+    percentages: ``percentages.tsv``; examples: ``examples/probe.jsonl.gz``; sets: ``{task: probing_sets/{task}.jsonl}``, in
+    the order of the page; claims: ``tables/claims.tsv``, or None where there is none. Of the activations one example is in
+    memory at a time. Raises InputError where files do not fit together.
+    """
+    pairs = {task: list(read_probing_set(file)) for task, file in sets.items()}
+    wanted = {pair["example_id"] for of_task in pairs.values() for pair in of_task}
+    found = {example.example_id: example for example in read_examples(examples) if example.example_id in wanted}
+    for task, of_task in pairs.items():
+        for pair in of_task:
+            if pair["example_id"] not in found:
+                raise InputError(
+                    f"{sets[task]}: example_id {pair['example_id']} is not in {examples}. Build the set again."
+                )
+    with contextlib.ExitStack() as stack:
+        sources = [
+            _Source(one, *(stack.enter_context(either(paths)) for paths in (one.paragraph, one.sentence)))
+            for one in checkpoints
+        ]
+        run = _run(percentages, pairs, sources, settings, claims)
+        page = stack.enter_context(open(stack.enter_context(files.whole(path)), "w", encoding="utf-8", newline="\n"))
+        head, tail = _page(run)
+        page.write(head)
+        for number, (task, of_task) in enumerate(pairs.items()):
+            _write_task(page, number, task, of_task, found, sources, run, settings)
+        texts = [[one.example_id, one.title, one.question, one.paragraph] for one in found.values()]
+        _write_block(page, "texts", orjson.dumps(texts))
+        page.write(tail)
+    log.info("%s: %d pairs, %.1f MB", path, sum(map(len, pairs.values())), Path(path).stat().st_size / 1e6)
+
+
+# What is shown at once.
+
+
+def _run(
+    percentages: str, pairs: dict[str, list], sources: Sequence[_Source], settings: Settings, claims: str | None
+) -> dict:
+    """Return what ``#run`` holds."""
+    names = [source.checkpoint.name for source in sources]
+    rows = [row for row in read_percentages(percentages) if row["checkpoint"] in names and row["task"] in pairs]
+    shown = ("checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc")
+    return {
+        "run": settings.run,
+        "value": settings.value,
+        "values": VALUE_LABELS,
+        "measures": MEASURE_LABELS,
+        "chunk": CHUNK,
+        "checkpoints": [
+            {
+                "name": source.checkpoint.name,
+                "label": label_of(source.checkpoint.name, settings.labels),
+                "layers": max(source.paragraph.layers, source.sentence.layers),
+                **_appearance(source.checkpoint.name, settings.among or names, settings.colours),
+            }
+            for source in sources
+        ],
+        "tasks": [
+            {
+                "name": task,
+                "label": label_of(task, settings.labels),
+                "measures": BOUNDARY_MEASURES if task == "boundary" else PAIR_MEASURES,
+                "pairs": len(of_task),
+            }
+            for task, of_task in pairs.items()
+        ],
+        "percentages": [{key: row[key] for key in shown} for row in rows],
+        "claims": None if claims is None else list(_claims(claims, names)),
+    }
+
+
+def _appearance(name: str, among: Sequence[str], colours: dict[str, str]) -> dict:
+    """Return how a checkpoint's line looks, as in the figures, in the words of plotly.js."""
+    look = style.appearance(name, among, colours)
+    return {
+        "colour": to_hex(look["color"]),
+        "symbol": SYMBOLS[look["marker"]],
+        "dash": DASHES[list(among).index(name) % len(DASHES)],
+    }
+
+
+def _claims(path: str, names: Sequence[str]) -> Iterator[dict]:
+    """Yield the claims on checkpoints that are shown. Raises InputError where a column is missing."""
+    for number, row in enumerate(read_tsv(path), 2):
+        missing = [name for name in CLAIM_FIELDS if row.get(name) is None]
+        if missing:
+            raise InputError(f"{path}, line {number}: found no {', '.join(missing)}, wanted {list(CLAIM_FIELDS)}.")
+        if row["before"] in names and row["after"] in names:
+            yield {name: row[name] for name in CLAIM_FIELDS}
+
+
+# What is unpacked when it is asked for.
+
+
+def _write_task(
+    page: IO[str],
+    number: int,
+    task: str,
+    pairs: list[dict],
+    examples: dict[str, Example],
+    sources: Sequence[_Source],
+    run: dict,
+    settings: Settings,
+) -> None:
+    layers = [checkpoint["layers"] for checkpoint in run["checkpoints"]]
+    streams = [_shades(task, pairs, examples, source, settings) for source in sources]
+    shaded = zip(*streams, strict=True)
+    known: list[str] = []
+    for i, chunk in enumerate(chunks(track(shaded, len(pairs), f"shading {task}", "pairs"), CHUNK)):
+        known += ["".join("01"[one is not None] for one in pair) for pair in chunk]
+        _write_block(page, f"shades-{number}-{i}", chunk_of(chunk, layers))
+    ranks = [
+        _ranks(source.checkpoint.rankings[task], pairs, run["tasks"][number]["measures"], count)
+        for source, count in zip(sources, layers, strict=True)
+    ]
+    _write_block(page, f"ranks-{number}", b"".join(one.astype("<u4").tobytes() for one in ranks))
+    places = {name: i for i, name in enumerate(examples)}
+    rows = [_row(pair, places[pair["example_id"]], has) for pair, has in zip(pairs, known, strict=True)]
+    _write_block(page, f"pairs-{number}", orjson.dumps(rows))
+
+
+def _shades(
+    task: str, pairs: list[dict], examples: dict[str, Example], source: _Source, settings: Settings
+) -> Iterator[word_scores.Shades | None]:
+    if task == "boundary":
+        heads = source.checkpoint.heads
+        return word_scores.of_boundaries(pairs, examples, source.sentence, heads, settings.seed, settings.at_most)
+    return word_scores.of_pairs(task, pairs, examples, source.paragraph, settings.punctuation)
+
+
+def _row(pair: dict, place: int, known: str) -> list:
+    """Return a pair: its example's place, which checkpoints have shades of it, and its words."""
+    if "sentence" in pair:
+        return [place, known, pair["sentence"], pair["answer"]]
+    return [place, known, pair["anchor"]["side"], pair["anchor"]["words"], pair["match"]["words"]]
+
+
+def _ranks(path: str, pairs: list[dict], measures: Sequence[str], layers: int) -> np.ndarray:
+    """Read a ranking: (2 + 2 * measures * layers, pairs): para_len, unmatching, count by measure and layer, ties likewise.
+
+    A pair that has no line has a para_len of 0.
+    """
+    places = {pair["example_id"]: i for i, pair in enumerate(pairs)}
+    ranks = np.zeros((2 + 2 * len(measures) * layers, len(pairs)), np.int64)
+    with open(path, encoding="utf-8", newline="") as file:
+        table = csv.reader(file, delimiter="\t")
+        header = next(table, [])
+        if tuple(header) != RANKING_FIELDS:
+            raise InputError(f"{path}, line 1: found {header}, wanted {list(RANKING_FIELDS)}.")
+        for number, row in enumerate(table, 2):
+            try:
+                place, measure, layer = places[row[0]], measures.index(row[1]), range(layers)[int(row[2])]
+                at = measure * layers + layer
+                ranks[[2 + at, 2 + len(measures) * layers + at, 0, 1], place] = [int(n) for n in row[3:]]
+            except (KeyError, ValueError, IndexError):
+                raise InputError(
+                    f"{path}, line {number}: found {row}, wanted {list(RANKING_FIELDS)} of a pair of the set, its measures "
+                    f"({', '.join(measures)}) and layers 0 to {layers - 1}. Rank the set again."
+                ) from None
+    return ranks
+
+
+# The page.
+
+
+def _write_block(page: IO[str], name: str, content: bytes) -> None:
+    page.write(f'<script type="application/octet-stream" id="{name}">{block_of(content)}</script>\n')
+
+
+def _page(run: dict) -> tuple[str, str]:
+    """Return the page up to its blocks, and what follows them."""
+    from plotly.offline import get_plotlyjs
+
+    plotly, script = _inside_a_script(get_plotlyjs()), _inside_a_script(_part("page.js"))
+    parts = {
+        "policy": _policy([plotly, script]),
+        "name": html.escape(run["run"]),
+        "style": _part("page.css"),
+        "run": orjson.dumps(run).decode().replace("<", "\\u003c"),
+        "plotly": plotly,
+        "script": script,
+    }
+    head, tail = _part("page.html").split("{{blocks}}")
+    return re.sub(r"\{\{(\w+)\}\}", lambda found: parts[found[1]], head), tail
+
+
+def _part(name: str) -> str:
+    return (Path(__file__).parent / name).read_text(encoding="utf-8")
+
+
+def _inside_a_script(code: str) -> str:
+    """Return JavaScript that cannot end the element that it stands in; in its strings nothing changes."""
+    return code.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _policy(scripts: Iterable[str]) -> str:
+    """Return a content security policy: these scripts run, nothing is fetched, nothing is sent."""
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    allowed = " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+    # plotly.js sets style attributes, which no hash can allow.
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data: blob:; "
+        "base-uri 'none'; form-action 'none'"
+    )

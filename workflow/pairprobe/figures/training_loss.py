@@ -1,0 +1,149 @@
+"""The loss of each training, step by step."""
+
+from collections.abc import Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+
+from pairprobe.figures import style
+from pairprobe.figures.style import ROUND, thinned
+from pairprobe.io.tsv import _numbers, read_tsv
+from pairprobe.tables.layout import label_of
+
+TRAINING_FIELDS = ("step", "epoch", "loss", "learning_rate")
+
+
+# Shorter runs are shown as they are.
+FEWEST_SMOOTHED = 20
+
+
+# Where the longest run has more times the steps of the shortest, a linear axis would leave a sliver of the shortest.
+WIDEST_LINEAR = 10
+
+
+def draw_training(
+    paths: dict[str, str], labels: dict[str, str], colours: dict[str, str], among: Sequence[str], outputs: Sequence[str]
+) -> None:
+    """Draw the loss of training by step to several files, the format of each by its suffix. See ``training_figure``."""
+    style.save(training_figure(paths, labels, colours, among), outputs)
+
+
+def training_figure(paths: dict[str, str], labels: dict[str, str], colours: dict[str, str], among: Sequence[str]) -> Figure:
+    """Return the figure of the loss by step: a thin line as logged, a thick one smoothed; one column of a paper wide.
+
+    paths: ``{checkpoint: training.tsv}``; a checkpoint whose file has only its header was not trained and has no line.
+    labels: ``{checkpoint: what the figure calls it}``; colours: ``{checkpoint: colour}``; among: all checkpoints of the
+    run, so that one looks the same in every figure (none: those of ``paths``). Raises InputError for a table with other
+    columns and for a cell that is no number.
+    """
+    losses = {checkpoint: read_losses(path) for checkpoint, path in paths.items()}
+    losses = {checkpoint: points for checkpoint, points in losses.items() if len(points[0])}
+    with plt.rc_context(style.STYLE):
+        figure, axes = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
+        style.grid_lines(axes)
+        axes.set_ylabel("Training loss")
+        axes.set_xlabel("Training step")
+        if not losses:
+            style.say(axes, "no training")
+            return figure
+        _step_axis(axes, [steps for steps, _ in losses.values()])
+        windows = {checkpoint: window_of(steps) for checkpoint, (steps, _) in losses.items()}
+        note, said = _smoothing_in_words(windows)
+        axes.set_title(note, loc="left", fontsize=6.5, color="#555555", pad=4)
+        handles = []
+        for checkpoint, points in losses.items():
+            look = style.appearance(checkpoint, list(among or paths), colours)
+            label = label_of(checkpoint, labels) + said[checkpoint]
+            handles += _draw_loss(axes, *points, windows[checkpoint], look, label)
+        axes.set_ylim(bottom=0)
+        style.legends_below(figure, [(axes, handles)], 3.0)
+    return figure
+
+
+def read_losses(path: str) -> tuple[np.ndarray, np.ndarray]:
+    """Read ``training.tsv``: steps and losses, each (points,), in the order of the steps. A loss may be NaN."""
+    rows = [_numbers(path, i, row, ("step", "loss")) for i, row in enumerate(read_tsv(path, TRAINING_FIELDS), 2)]
+    steps, losses = np.array(rows, float).reshape(-1, 2).T
+    order = np.argsort(steps, kind="stable")
+    # A loss that overflowed is a gap in the line, as one that is NaN.
+    return steps[order], np.where(np.isfinite(losses), losses, np.nan)[order]
+
+
+def smoothed(steps: np.ndarray, losses: np.ndarray, window: float) -> np.ndarray:
+    """Return the exponential moving average of losses, (points,): a weight falls to 1/e in ``window`` steps.
+
+    A loss is the mean since the last logged step, so it weighs as many steps as it stands for; the weights of what there
+    is make 1 together, so that the first losses are not favoured. NaN where a loss is NaN, which weighs nothing.
+    """
+    total = weight = before = 0.0
+    means = np.full(len(losses), np.nan)
+    for i, (step, loss) in enumerate(zip(steps, losses, strict=True)):
+        if not np.isnan(loss):
+            decay = np.exp((before - step) / window)
+            total, weight = total * decay + (step - before) * loss, weight * decay + (step - before)
+            means[i], before = total / weight, step
+    return means
+
+
+def window_of(steps: np.ndarray) -> int | None:
+    """Return how many steps a loss is averaged over: a twentieth of the run, rounded down to 1, 2 or 5 times 10^n.
+
+    steps: (points,), ascending. None for a run of too few points to be smoothed.
+    """
+    if len(steps) < FEWEST_SMOOTHED:
+        return None
+    wanted = max(1.0, steps[-1] / 20)
+    power = 10 ** int(np.log10(wanted))
+    return max(n * power for n in (1, 2, 5) if n * power <= wanted)
+
+
+def _smoothing_in_words(windows: dict[str, int | None]) -> tuple[str, dict[str, str]]:
+    """Return a note for the figure, and what each checkpoint's label says more: the window, where they differ."""
+    different = {window for window in windows.values() if window}
+    if not different:
+        return "", dict.fromkeys(windows, "")
+    if len(different) > 1:
+        note = "Thin: as logged. Thick: exponential moving average (EMA)."
+        said = {checkpoint: f" (EMA, {_in_steps(window)})" for checkpoint, window in windows.items() if window}
+    else:
+        note = f"Thin: as logged. Thick: exponential average over {_in_steps(*different)}."
+        said = {checkpoint: "" for checkpoint, window in windows.items() if window}
+    return note, dict.fromkeys(windows, " (as logged)") | said
+
+
+def _in_steps(window: int) -> str:
+    return f"{window:,} step{'s' * (window > 1)}"
+
+
+def _step_axis(axes: Axes, runs: Sequence[np.ndarray]) -> None:
+    """Set the axis of the steps up: linear, or logarithmic where the runs' lengths are far apart."""
+    lengths = [steps[-1] for steps in runs]
+    if max(lengths) > WIDEST_LINEAR * min(lengths):
+        axes.set_xscale("log")
+        axes.set_xlim(min(steps[0] for steps in runs), max(lengths))
+        axes.set_xlabel("Training step (log scale)")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.set_xlim(0, max(lengths))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND, integer=True))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+
+
+def _draw_loss(
+    axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict, label: str
+) -> list[Line2D]:
+    """Draw one run, steps and losses (points,); returns the handle for the legend."""
+    places = np.log(steps) if axes.get_xscale() == "log" else steps
+    if window is None:
+        return axes.plot(steps, losses, **look, label=label, clip_on=False, zorder=3)
+    kept = thinned(places, losses)
+    axes.plot(steps[kept], losses[kept], color=look["color"], alpha=0.3, linewidth=0.5, zorder=2)
+    means = smoothed(steps, losses, window)
+    kept = thinned(places, means)
+    # Markers at even distances along the line, not at each of its points. (matplotlib fails at a line without any length.)
+    apart = 0.12 if np.isfinite(means).any() else None
+    return axes.plot(steps[kept], means[kept], **look, label=label, markevery=apart, clip_on=False, zorder=3)

@@ -1,0 +1,165 @@
+"""The windows that train, built once and kept in Arrow files that training maps into memory rather than loads.
+
+A file has the windows of every n-th page, one after the other as they were made; whatever n is, ``Features`` gives the same
+windows in the same order.
+"""
+
+import hashlib
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from pairprobe.checkpoints.tokenization import check_alignment
+from pairprobe.data.pages import read_pages
+from pairprobe.errors import InputError
+from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
+from pairprobe.io import files
+from pairprobe.io.progress import log, track
+
+SCHEMA = pa.schema(
+    {
+        "page": pa.int32(),  # which page of all, so that the order does not depend on the number of files
+        "example_id": pa.string(),
+        "input_ids": pa.list_(pa.int32()),
+        "begin": pa.int32(),
+        "start": pa.int32(),
+        "end": pa.int32(),
+        "answer_type": pa.int8(),
+    }
+)
+# Windows that are written together.
+_TOGETHER = 500
+# How much is looked at, before anything is built, for whether words and subtokens belong together; a page may be long.
+_CHECKED, _CHECKED_WORDS = 32, 512
+
+
+def build(
+    documents: str,
+    tokenizer,
+    path: str,
+    shard: tuple[int, int],
+    max_length: int,
+    stride: int,
+    unanswered: float,
+    seed: int,
+    name: str = "tokenizer",
+) -> Counter:
+    """Write the training windows of every n-th page of ``documents``, one page in memory at a time.
+
+    shard: ``(i, n)``. max_length, stride: see ``windows.windows``. unanswered: the share that is kept of the windows
+    without the answer, 0 to 1; a hash of the seed and the window decides which. name: how errors call the checkpoint.
+
+    Returns counts of pages, of their answers by type, of windows by type, and of answers that no window holds whole.
+    """
+    subtokenizer, counts = Subtokenizer(tokenizer), Counter()
+    first = ((page.example_id, page.question, page.words(0, _CHECKED_WORDS)) for page in read_pages(documents, shard))
+    check_alignment(tokenizer, (pair for pair in itertools.islice(first, _CHECKED) if pair[2]), name)
+    with files.whole(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+        pages = track(read_pages(documents, shard), None, "building features", "pages")
+        rows = _rows(pages, shard, subtokenizer, max_length, stride, unanswered, seed, counts)
+        while some := list(itertools.islice(rows, _TOGETHER)):
+            writer.write_batch(pa.RecordBatch.from_pylist(some, SCHEMA))
+    for what, number in sorted(counts.items()):
+        log.info("%s: %s: %d", path, what, number)
+    return counts
+
+
+def _rows(
+    pages, shard, subtokenizer: Subtokenizer, max_length: int, stride: int, unanswered: float, seed: int, counts: Counter
+) -> Iterator[dict]:
+    for i, page in enumerate(pages):
+        answer_type, span = gold_of(page)
+        subtokens = subtokens_of(page, subtokenizer)
+        places = places_of(subtokens, span)
+        counts["pages"] += 1
+        counts[f"pages answered: {ANSWER_TYPES[answer_type]}"] += 1
+        held = 0
+        for number, window in enumerate(windows(page, subtokenizer, max_length, stride, subtokens)):
+            kind, start, end = target(window, answer_type, places)
+            held += kind != NULL
+            if kind == NULL and not _kept(seed, page.example_id, number, unanswered):
+                continue
+            counts[f"windows answered: {ANSWER_TYPES[kind]}"] += 1
+            yield {
+                "page": i * shard[1] + shard[0],
+                "example_id": page.example_id,
+                "input_ids": window.input_ids,
+                "begin": window.begin,
+                "start": start,
+                "end": end,
+                "answer_type": kind,
+            }
+        if answer_type != NULL and not held:
+            counts["answers that no window holds whole"] += 1
+
+
+def _kept(seed: int, example_id: str, number: int, share: float) -> bool:
+    digest = hashlib.blake2b(f"{seed}\0{example_id}\0{number}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") / 2**64 < share
+
+
+class Features(Sequence):
+    """The windows of some files, mapped, in the order of their pages.
+
+    ``features[i]`` is a dictionary: example_id, input_ids (subtokens,) int32, begin (where the page's part begins), start
+    and end (subtokens, inclusive), answer_type. lengths: (windows,), subtokens of each.
+    """
+
+    def __init__(self, paths: Sequence[str]):
+        batches = []
+        for path in paths:
+            try:
+                reader = pa.ipc.open_file(pa.memory_map(str(path)))
+                if reader.schema != SCHEMA:
+                    raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
+                found = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+                for batch in found:
+                    # Offsets and strings; the subtokens themselves, nearly all of a file, are not read.
+                    batch.validate(full=True)
+                if any(column.null_count for batch in found for column in batch.columns):
+                    raise pa.ArrowInvalid("values are missing")
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                raise InputError(
+                    f"{path}: no whole file of features ({error}). Delete it, and it is built again."
+                ) from None
+            batches += found
+        self._columns = [{name: _values(batch, name) for name in SCHEMA.names} for batch in batches]
+        sizes = [batch.num_rows for batch in batches]
+        page = np.concatenate([columns["page"] for columns in self._columns] or [np.zeros(0, np.int32)])
+        batch = np.repeat(np.arange(len(sizes)), sizes)
+        row = np.concatenate([np.arange(size) for size in sizes] or [np.zeros(0, np.int64)])
+        # A page's windows lie in one file, in order; a stable sort keeps them so.
+        order = np.argsort(page, kind="stable")
+        self._batch, self._row = batch[order], row[order]
+        lengths = [np.diff(columns["input_ids"][0]) for columns in self._columns]
+        self.lengths = np.concatenate(lengths or [np.zeros(0, np.int64)])[order]
+
+    def __len__(self) -> int:
+        """Count windows."""
+        return len(self._row)
+
+    def __getitem__(self, i: int) -> dict:
+        """Return one window."""
+        columns, row = self._columns[self._batch[i]], self._row[i]
+        edges, ids = columns["input_ids"]
+        found = {name: int(columns[name][row]) for name in ("begin", "start", "end", "answer_type")}
+        return {**found, "example_id": self.example_id(i), "input_ids": ids[edges[row] : edges[row + 1]]}
+
+    def has_answer(self) -> bool:
+        """Whether any window holds an answer."""
+        return any((columns["answer_type"] != NULL).any() for columns in self._columns)
+
+    def example_id(self, i: int) -> str:
+        """Return the example that a window belongs to."""
+        return self._columns[self._batch[i]]["example_id"][int(self._row[i])].as_py()
+
+
+def _values(batch: pa.RecordBatch, name: str):
+    """Return a column as it lies in the mapped file: an array, (offsets, values) of lists, Arrow's own for strings."""
+    column = batch.column(name)
+    if pa.types.is_list(column.type):
+        return column.offsets.to_numpy(), column.values.to_numpy()
+    return column if pa.types.is_string(column.type) else column.to_numpy()

@@ -1,0 +1,197 @@
+"""The joint model of Alberti et al. (2019) over any encoder: where an answer starts and ends, and of which type it is.
+
+Start and end come from the architecture's own question-answering head; the answer type from a linear layer on the first
+subtoken's last hidden state. The loss is the mean of the three cross entropies.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoModelForQuestionAnswering, set_seed
+
+from pairprobe.checkpoints import cpu_kernels, loading
+from pairprobe.errors import InputError
+from pairprobe.finetuning.windows import ANSWER_TYPES
+from pairprobe.io import files
+
+_TYPE_HEAD = "answer_type"
+
+
+class JointModel(nn.Module):
+    """An encoder with its heads.
+
+    model: a question-answering model of transformers; its ``answer_type`` is a linear layer, or it has none. frozen: the
+    encoder is not trained, and gives what it gives in evaluation.
+    """
+
+    def __init__(self, model: nn.Module, frozen: bool = False):
+        super().__init__()
+        self.model, self.frozen = model, frozen
+        if frozen:
+            model.base_model.requires_grad_(False)
+
+    @property
+    def has_answer_types(self) -> bool:
+        """Whether it tells answer types, and so was trained by this module."""
+        return hasattr(self.model, _TYPE_HEAD)
+
+    def train(self, mode: bool = True) -> "JointModel":
+        """Set training mode; a frozen encoder stays without dropout."""
+        super().train(mode)
+        if self.frozen:
+            self.model.base_model.eval()
+        return self
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
+        start: torch.Tensor | None = None,
+        end: torch.Tensor | None = None,
+        answer_type: torch.Tensor | None = None,
+    ) -> dict[str, torch.Tensor]:
+        """Return logits: start and end (batch, subtokens), answer_type (batch, types); and the loss, where targets are
+        given."""
+        segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        found = self.model(
+            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=self.has_answer_types, **segments
+        )
+        # No subtoken of padding is an answer.
+        padding = attention_mask == 0
+        logits = {
+            "start": found.start_logits.float().masked_fill(padding, -1e9),
+            "end": found.end_logits.float().masked_fill(padding, -1e9),
+        }
+        if self.has_answer_types:
+            logits["answer_type"] = self.model.answer_type(found.hidden_states[-1][:, 0]).float()
+        if start is None:
+            return logits
+        targets = {"start": start, "end": end, "answer_type": answer_type}
+        losses = [nn.functional.cross_entropy(logits[name], targets[name]) for name in logits]
+        return {"loss": torch.stack(losses).mean(), **logits}
+
+    def head_state(self) -> dict[str, torch.Tensor]:
+        """Return the weights that are not the encoder's."""
+        prefix = f"{self.model.base_model_prefix}."
+        return {key: value for key, value in self.model.state_dict().items() if not key.startswith(prefix)}
+
+    def trained_state(self) -> dict[str, torch.Tensor]:
+        """Return the weights that training changes, by their names in ``state_dict``: all, or those of the heads alone."""
+        return {f"model.{key}": value for key, value in self.head_state().items()} if self.frozen else self.state_dict()
+
+    def load_trained(self, state: dict[str, torch.Tensor]) -> None:
+        """Take over what ``trained_state`` gave."""
+        if state.keys() != self.trained_state().keys():
+            raise RuntimeError(f"other weights than {type(self.model).__name__} was trained with")
+        self.load_state_dict(state, strict=not self.frozen)
+
+    def compute_frozen(self, precision: str, device: str) -> None:
+        """Let a frozen encoder compute as it does where questions are answered in this type, by the fast kernels.
+
+        The heads stay in float32. From then on, what ``state_dict`` has of the encoder is of the other type, or missing.
+        """
+        encoder, dtype = self.model.base_model.eval(), getattr(torch, precision)
+        for parameter in encoder.parameters():
+            if parameter.is_floating_point():
+                parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32
+        cpu_kernels.speed_up(encoder, device)
+        forward = encoder.forward
+
+        def without_gradients(*args, **kwargs):
+            # No inference_mode: the heads keep what they are given. No autocast, which knows nothing of the kernels.
+            with torch.no_grad(), torch.autocast(device, enabled=False):
+                return forward(*args, **kwargs)
+
+        encoder.forward = without_gradients
+
+
+def load(folder: str | Path, precision: str = "float32", heads: str | None = None) -> JointModel:
+    """Load a checkpoint with its heads; those of the file ``heads``, where one is given.
+
+    Raises InputError where transformers has no model for question answering of the checkpoint's architecture, weights of
+    the encoder are missing, the checkpoint has no head and no file is given, or the file does not fit it.
+    """
+    model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, precision)
+    state = load_file(heads) if heads else own_types(folder)
+    if lacks and not heads:
+        raise InputError(
+            f"checkpoint {folder}: it has no head that answers questions ({lacks[0]}, ...), and none was given."
+        )
+    if f"{_TYPE_HEAD}.weight" in state:
+        _add_type_head(model)
+    _load_state(model, state, heads or str(folder))
+    whole = JointModel(model)
+    if heads and (missing := sorted(whole.head_state().keys() - state.keys())):
+        raise InputError(f"{heads}: it lacks the weights {', '.join(missing[:3])}. Train the heads again.")
+    return whole
+
+
+def initial(folder: str | Path, seed: int, frozen: bool = False) -> tuple[JointModel, bool]:
+    """Load a checkpoint to be trained, with heads that it lacks drawn with the seed.
+
+    Returns the model and whether the checkpoint came with a head for questions of its own.
+    """
+    set_seed(seed)
+    model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, "float32")
+    _add_type_head(model)
+    _load_state(model, own_types(folder), str(folder))
+    return JointModel(model, frozen), not lacks
+
+
+def _add_type_head(model: nn.Module) -> None:
+    layer = nn.Linear(model.config.hidden_size, len(ANSWER_TYPES))
+    nn.init.normal_(layer.weight, std=0.02)
+    nn.init.zeros_(layer.bias)
+    model.add_module(_TYPE_HEAD, layer.to(model.dtype))
+
+
+def own_types(folder: str | Path) -> dict[str, torch.Tensor]:
+    """Return the answer types' head that a checkpoint of ours has beside what transformers knows."""
+    found = {}
+    for file in sorted(Path(folder).glob("*.safetensors")):
+        with safe_open(file, framework="pt") as tensors:
+            found |= {key: tensors.get_tensor(key) for key in tensors.keys() if key.startswith(f"{_TYPE_HEAD}.")}  # noqa: SIM118
+    return found
+
+
+def _load_state(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> None:
+    own = model.state_dict()
+    wrong = [key for key, value in state.items() if key not in own or own[key].shape != value.shape]
+    if wrong:
+        raise InputError(
+            f"{name}: its weights {', '.join(sorted(wrong)[:3])} do not fit the checkpoint. Train the heads again."
+        )
+    model.load_state_dict(state, strict=False)
+
+
+def save_heads(model: JointModel, path: str, head: str) -> None:
+    """Write a model's heads to one safetensors file, and what they are, for ``predictions.head_of``."""
+    with files.whole(path) as temporary:
+        state = {key: value.contiguous() for key, value in model.head_state().items()}
+        save_file(state, temporary, metadata={"head": head})
+
+
+class Collator:
+    """Puts windows together in one batch, filled up to the longest: a dictionary of tensors (batch, subtokens)."""
+
+    def __init__(self, tokenizer):
+        self.padding = tokenizer.pad_token_id
+        self.has_segments = "token_type_ids" in tokenizer.model_input_names
+
+    def __call__(self, windows: Sequence[tuple]) -> dict[str, torch.Tensor]:
+        """windows: ``(input_ids, begin)`` each, see ``windows.Window``."""
+        longest = max(len(ids) for ids, _ in windows)
+        input_ids = torch.full((len(windows), longest), self.padding, dtype=torch.int64)
+        attention_mask = torch.zeros_like(input_ids)
+        segments = torch.zeros_like(input_ids)
+        for i, (ids, begin) in enumerate(windows):
+            input_ids[i, : len(ids)] = torch.from_numpy(ids.astype("int64"))
+            attention_mask[i, : len(ids)] = 1
+            segments[i, begin : len(ids)] = 1
+        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+        return {**batch, "token_type_ids": segments} if self.has_segments else batch

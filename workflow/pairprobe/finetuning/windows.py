@@ -1,0 +1,232 @@
+"""Pages in overlapping windows of subtokens, and what each window is to be answered with.
+
+After the joint baseline for Natural Questions (Alberti et al., 2019, "A BERT Baseline for the Natural Questions"): only the
+top-level candidates are read, each behind a markup token that says what it is and its number on the page; a window is
+``[CLS] question [SEP] part of the page [SEP]``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import numpy as np
+
+from pairprobe.data import text
+from pairprobe.data.pages import Page
+from pairprobe.errors import InputError
+
+# What a window is answered with; NULL where it does not hold the answer whole.
+ANSWER_TYPES = ("null", "yes", "no", "short", "long")
+NULL, YES, NO, SHORT, LONG = range(5)
+
+# What a passage is, by its tag; the others (headings, definitions) are told apart by their number alone, as paragraphs.
+_KINDS = {
+    "Table": "Table",
+    "Tr": "Table",
+    "Ul": "List",
+    "Ol": "List",
+    "Dl": "List",
+    "Li": "List",
+    "Dd": "List",
+    "Dt": "List",
+}
+NUMBERED = 50  # further passages share the last number
+MARKUP = tuple(f"[{kind}={i}]" for kind in ("Paragraph", "Table", "List") for i in range(1, NUMBERED + 1))
+# Subtokens of so many words are remembered at most, and so many new ones are looked up together.
+_REMEMBERED, _TOGETHER = 1_000_000, 5_000
+
+
+class Subtokenizer:
+    """Turns words into subtokens, as ``encoding.encode`` does, and remembers them: a few words are most of a text."""
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        self.remembered: dict[str, list[int]] = {}
+
+    def __call__(self, words: list[str]) -> list[list[int]]:
+        """Return the ids of each word's subtokens; none for a word that the tokenizer turns into nothing."""
+        if len(self.remembered) > _REMEMBERED:
+            self.remembered.clear()
+        new = [word for word in dict.fromkeys(words) if word not in self.remembered]
+        for first in range(0, len(new), _TOGETHER):
+            self._look_up(new[first : first + _TOGETHER])
+        return [self.remembered[word] for word in words]
+
+    def _look_up(self, words: list[str]) -> None:
+        # Behind another word, since a tokenizer may treat the first of a text as one without a blank before it.
+        batch = self.tokenizer(
+            ["a", *words], is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False
+        )
+        found: list[list[int]] = [[] for _ in words]
+        for word, number in zip(batch.word_ids(0), batch["input_ids"], strict=True):
+            if word:
+                found[word - 1].append(number)
+        self.remembered.update(zip(words, found, strict=True))
+
+    @cached_property
+    def template(self) -> tuple[list[int], list[int], list[int]]:
+        """The special tokens before the question, between question and page, and behind the page."""
+        batch = self.tokenizer(["a"], ["a"], is_split_into_words=True)
+        sides, ids = batch.sequence_ids(0), batch["input_ids"]
+        question, page = sides.index(0), sides.index(1)
+        last_of_question = len(sides) - 1 - sides[::-1].index(0)
+        last_of_page = len(sides) - 1 - sides[::-1].index(1)
+        return ids[:question], ids[last_of_question + 1 : page], ids[last_of_page + 1 :]
+
+    @cached_property
+    def markup(self) -> dict[str, list[int]]:
+        """The subtokens of each of ``MARKUP``.
+
+        One each, where the vocabulary has entries that pretraining left unused, as the joint baseline does; else the
+        subtokens that the tokenizer gives such a text. So no checkpoint gets other embeddings than it had.
+        """
+        vocabulary = self.tokenizer.get_vocab()
+        unused = [vocabulary[name] for i in range(1000) if (name := f"[unused{i}]") in vocabulary]
+        if len(unused) >= len(MARKUP):
+            return {name: [number] for name, number in zip(MARKUP, unused, strict=False)}
+        return dict(zip(MARKUP, self(list(MARKUP)), strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Subtokens:
+    """A page's subtokens, all arrays (subtokens,).
+
+    token: the page's token that a subtoken is a piece of; for markup the tag that it stands for. passage: the number of its
+    passage in ``Page.passages``. is_word: False for markup. first, last: whether it is the first or the last of its
+    passage's words, on a page with markup (elsewhere the passage is no answer).
+    """
+
+    ids: np.ndarray
+    token: np.ndarray
+    passage: np.ndarray
+    is_word: np.ndarray
+    first: np.ndarray
+    last: np.ndarray
+
+    def __len__(self) -> int:
+        """Count subtokens."""
+        return len(self.ids)
+
+    def __getitem__(self, part: slice) -> "Subtokens":
+        """Return a part of them."""
+        return Subtokens(*(getattr(self, name)[part] for name in self.__slots__))
+
+
+def subtokens_of(page: Page, subtokenizer: Subtokenizer, markup: bool = True) -> Subtokens:
+    """Return the subtokens of a page's passages, each behind its markup token where the page has markup.
+
+    markup: False leaves markup tokens out, for a model that was not trained with them.
+    """
+    parts = [_passage(page, number, kind, subtokenizer, markup) for number, kind in enumerate(_kinds(page))]
+    whole = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.zeros(0, np.int32)] * 4
+    ids, token, passage, is_word = whole
+    is_word = is_word.astype(bool)
+    places = np.flatnonzero(is_word) if page.markup else np.zeros(0, np.int64)
+    edges = np.flatnonzero(np.diff(passage[places])) + 1
+    first, last = np.zeros(len(ids), bool), np.zeros(len(ids), bool)
+    first[places[np.concatenate([[0], edges])] if len(places) else []] = True
+    last[places[np.concatenate([edges - 1, [-1]])] if len(places) else []] = True
+    return Subtokens(ids, token, passage, is_word, first, last)
+
+
+def _kinds(page: Page) -> list[str]:
+    """Name each passage after its kind and its number among those of its kind: one of ``MARKUP``, or "" without markup."""
+    if not page.markup:
+        return [""] * len(page.passages)
+    names, counts = [], {}
+    for start, _ in page.passages:
+        kind = _KINDS.get(text.tag_of(page.tokens[start]), "Paragraph")
+        counts[kind] = counts.get(kind, 0) + 1
+        names.append(f"[{kind}={min(counts[kind], NUMBERED)}]")
+    return names
+
+
+def _passage(page: Page, number: int, kind: str, subtokenizer: Subtokenizer, markup: bool) -> tuple[np.ndarray, ...]:
+    start, end = page.passages[number]
+    places = [i for i in range(start, end) if not (page.markup and text.is_html(page.tokens[i]))]
+    pieces = subtokenizer([page.tokens[i] for i in places])
+    mark = subtokenizer.markup[kind] if kind and markup else []
+    ids = np.fromiter(chain(mark, chain.from_iterable(pieces)), np.int32)
+    token = np.concatenate([np.full(len(mark), start), np.repeat(places, [len(piece) for piece in pieces])]).astype(
+        np.int32
+    )
+    return ids, token, np.full(len(ids), number, np.int32), np.arange(len(ids)) >= len(mark)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One window of a page.
+
+    input_ids: (subtokens,), special ones included; begin: where the page's part begins in them; part: that part; at:
+    which of the page's subtokens is the first of it.
+    """
+
+    example_id: str
+    input_ids: np.ndarray
+    begin: int
+    part: Subtokens
+    at: int
+
+
+def windows(
+    page: Page, subtokenizer: Subtokenizer, max_length: int, stride: int, subtokens: Subtokens | None = None
+) -> Iterator[Window]:
+    """Cut a page into windows of at most ``max_length`` subtokens, each beginning ``stride`` subtokens behind the one
+    before.
+
+    (``stride`` is the ``doc_stride`` of BERT and of the joint baseline; behind a question that leaves less than that of a
+    window they are as near as it takes to miss nothing.) subtokens: the page's, where they are known. A page without
+    words has no window. Raises InputError where the question fills a window.
+    """
+    before, between, behind = subtokenizer.template
+    question = list(chain(before, *subtokenizer(page.question), between))
+    room = max_length - len(question) - len(behind)
+    if room < 1:
+        raise InputError(
+            f"example {page.example_id}: its question of {len(question) - len(before) - len(between)} subtokens leaves "
+            f"nothing of a window of {max_length} for the page. Set max_length higher, or take the question out."
+        )
+    subtokens = subtokens_of(page, subtokenizer) if subtokens is None else subtokens
+    if not subtokens.is_word.any():
+        return
+    for at in range(0, len(subtokens), min(stride, room)):
+        part = subtokens[at : at + room]
+        yield Window(
+            page.example_id, np.concatenate([question, part.ids, behind]).astype(np.int32), len(question), part, at
+        )
+        if at + room >= len(subtokens):
+            return
+
+
+def gold_of(page: Page) -> tuple[int, tuple[int, int] | None]:
+    """Return what a page is to be answered with: one of ``ANSWER_TYPES``, by number, and the span in tokens.
+
+    Of several short answers the span is from the first to the last, and yes, no and a long answer alone are pointed at by
+    the whole long answer, as in the joint baseline.
+    """
+    found = page.chosen
+    if found is None:
+        return NULL, None
+    if found.short_answers:
+        return SHORT, (min(start for start, _ in found.short_answers), max(end for _, end in found.short_answers))
+    return {"yes": YES, "no": NO, None: LONG}[found.yes_no], found.long_answer
+
+
+def target(window: Window, answer_type: int, places: tuple[int, int] | None) -> tuple[int, int, int]:
+    """Return answer type, start and end of a window; NULL, 0, 0 ([CLS]) where it does not hold the answer whole.
+
+    places: the first and the last of the page's subtokens that answer, both inclusive.
+    """
+    if places is None or not window.at <= places[0] <= places[1] < window.at + len(window.part):
+        return NULL, 0, 0
+    shift = window.begin - window.at
+    return answer_type, places[0] + shift, places[1] + shift
+
+
+def places_of(subtokens: Subtokens, span: tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return the first and the last subtoken of the words of a span of tokens; None where it has none."""
+    if span is None:
+        return None
+    inside = np.flatnonzero(subtokens.is_word & (span[0] <= subtokens.token) & (subtokens.token < span[1]))
+    return (int(inside[0]), int(inside[-1])) if len(inside) else None

@@ -1,0 +1,1 @@
+"""Reading and writing files: atomic writes, TSV, Parquet, JSON, digests, downloads, progress."""

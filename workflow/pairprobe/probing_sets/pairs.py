@@ -1,0 +1,57 @@
+"""Pairs and boundaries: what a probing set is made of, and reading one."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pairprobe.data.documents import Span
+from pairprobe.errors import InputError
+from pairprobe.io import files
+
+PAIR_MEASURES = ("cosine", "euclidean")
+
+
+BOUNDARY_MEASURES = ("start", "end")
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """An anchor and its match: word positions on the ``side`` "question" or "paragraph", and in the paragraph."""
+
+    side: str
+    anchor: tuple[int, ...]
+    match: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """The sentence that holds the answer, and the answer, ``[start, end)`` over the paragraph's words."""
+
+    sentence: Span
+    answer: Span
+
+
+def read_probing_set(path: str) -> Iterator[dict]:
+    """Read ``probing_sets/{task}.jsonl``, checking that each line has the fields of a pair or of a boundary."""
+    for where, row in files.read_json_lines(path):
+        try:
+            if "sentence" in row:
+                (a, b), (start, end) = row["sentence"], row["answer"]
+                whole = 0 <= a <= start < end <= b
+            else:
+                anchor, match = row["anchor"], row["match"]
+                whole = anchor["side"] in ("question", "paragraph") and _are_words(anchor["words"])
+                whole = whole and _are_words(match["words"])
+            row["example_id"]
+        except (KeyError, TypeError, ValueError):
+            whole = False
+        if not whole:
+            raise InputError(
+                f"{where}: found {row}, wanted example_id, anchor {{side, words}} and match {{words}}, or example_id, "
+                "sentence [start, end) and an answer [start, end) inside it."
+            )
+        yield row
+
+
+def _are_words(words) -> bool:
+    """Whether these are positions of words: a list of integers from 0 up, at least one."""
+    return isinstance(words, list) and bool(words) and all(isinstance(i, int) and i >= 0 for i in words)

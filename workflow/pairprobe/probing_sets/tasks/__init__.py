@@ -1,0 +1,1 @@
+"""One module a task: how its pairs are found in an example."""

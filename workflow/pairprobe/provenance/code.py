@@ -1,0 +1,114 @@
+"""Digests of code, files and folders: what a result stands on."""
+
+import ast
+import functools
+import hashlib
+from pathlib import Path
+
+from pairprobe.errors import InputError
+
+LIBRARY = Path(__file__).parents[1]
+SCRIPTS = LIBRARY.parent.parent / "scripts"
+# What watches a job and writes down what it did; an edit of these changes no result, and must compute none again.
+WATCHING = frozenset({"io.progress", "provenance.job_records", "provenance.jobs", "provenance.machine"})
+
+
+def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
+    """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
+
+    script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
+    ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest,
+    nor do modules that are not reached, or ``WATCHING`` ones. Raises InputError for a module that does not exist and for a
+    relative import that leaves the library.
+    """
+    digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
+    waiting = _imports(scripts / f"{script}.py", library)
+    for module in modules:
+        if not has_module(module, library):
+            raise InputError(f"{library}: there is no module {module}.")
+        waiting += _files_of(module.split("."), library)
+    while waiting:
+        file = waiting.pop()
+        name = _dotted(file, library)
+        if name not in digests and name not in WATCHING:
+            digests[name] = _digest(file)
+            waiting += _imports(file, library)
+    return dict(sorted(digests.items()))
+
+
+def has_module(name: str, library: Path = LIBRARY) -> bool:
+    """Say whether the library has a module or package of this name ("probing_sets.synonyms")."""
+    found = _files_of(name.split("."), library)
+    return bool(found) and name in (_dotted(found[-1], library), _dotted(found[-1], library).removesuffix(".__init__"))
+
+
+@functools.cache
+def _tree(file: Path, _modified: int) -> ast.Module:
+    tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            if isinstance(body[0].value.value, str):
+                node.body = body[1:] or [ast.Pass()]
+    return tree
+
+
+def _digest(file: Path) -> str:
+    return _digest_of_code(file, file.stat().st_mtime_ns)
+
+
+@functools.cache
+def _digest_of_code(file: Path, modified: int) -> str:
+    # A module is reached by many scripts, and writing its code out again takes a while.
+    return hashlib.blake2b(ast.unparse(_tree(file, modified)).encode(), digest_size=8).hexdigest()
+
+
+def _imports(file: Path, library: Path) -> list[Path]:
+    """List the files of the library that a file imports, wherever in it the import stands."""
+    return list(_imports_of_code(file, file.stat().st_mtime_ns, library))
+
+
+@functools.cache
+def _imports_of_code(file: Path, modified: int, library: Path) -> list[Path]:
+    found: list[Path] = []
+    for node in ast.walk(_tree(file, modified)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                head, *rest = alias.name.split(".")
+                if head == "pairprobe":
+                    found += _files_of(rest, library)
+        elif isinstance(node, ast.ImportFrom):
+            head, *rest = _absolute(node, file, library)
+            if head == "pairprobe":
+                found += _files_of(rest, library)
+                for alias in node.names:
+                    found += _files_of([*rest, alias.name], library)
+    return found
+
+
+def _absolute(node: ast.ImportFrom, file: Path, library: Path) -> list[str]:
+    """Return the full name of the module that an import takes names from, in parts; relative ones count from the file."""
+    named = node.module.split(".") if node.module else []
+    if node.level == 0:
+        return named
+    package = ["pairprobe", *file.parent.relative_to(library).parts] if file.is_relative_to(library) else []
+    if node.level > len(package):
+        raise InputError(f"{file}:{node.lineno}: the relative import leaves the library. Import from pairprobe by name.")
+    return [*package[: len(package) - node.level + 1], *named]
+
+
+def _dotted(file: Path, library: Path) -> str:
+    """Return the name of a file of the library as imports write it, without ``pairprobe``."""
+    return ".".join(file.relative_to(library).with_suffix("").parts)
+
+
+def _files_of(parts: list[str], library: Path) -> list[Path]:
+    """List the files that importing ``pairprobe.<parts>`` runs; names that are no module give their module alone."""
+    found = []
+    for i in range(1, len(parts) + 1):
+        path = library.joinpath(*parts[:i])
+        for file in (path.with_suffix(".py"), path / "__init__.py"):
+            if file.is_file():
+                found.append(file)
+    return found

@@ -1,0 +1,100 @@
+"""One job of the workflow: its log, one clear line for an error, and an end in time when what started it has gone.
+
+Nothing here changes a result: see ``provenance.code_of``.
+"""
+
+import contextlib
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from pairprobe.errors import InputError
+from pairprobe.io import files
+from pairprobe.io.progress import log
+from pairprobe.provenance import job_records
+
+# The process that a job must not outlive, by its number.
+PARENT = "PAIRPROBE_PARENT"
+
+
+@contextlib.contextmanager
+def job(task) -> Iterator[None]:
+    """Run the block as a job, with its log lines and tracebacks in its log file, and its record beside it (``records``).
+
+    task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. Bad input ends the job with
+    one clear line. SIGTERM, and the death of the process that the variable ``PARENT`` names, end it as an error does, so
+    that nothing half-written stays behind and no two processes ever write one file.
+    """
+    parent = int(os.environ.get(PARENT, 0))
+    if parent and not files.is_running(parent):
+        # It went while this one began, and the next may be at work already: on the same log, for one.
+        sys.exit(f"error: process {parent}, which started this job, has gone")
+    path = Path(task.log[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Tokenizers have threads of their own, one a core, whatever the job was given.
+    os.environ["RAYON_NUM_THREADS"] = str(task.threads)
+    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    log.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        with _ended_in_time(parent), job_records.kept(task):
+            yield
+    except InputError as error:
+        log.error("%s", error)
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        log.exception("stopped")
+        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}. See {path}.")
+    except Exception:
+        log.exception("stopped")
+        raise
+    finally:
+        root.removeHandler(handler)
+        handler.close()
+
+
+@contextlib.contextmanager
+def _ended_in_time(parent: int) -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, _stop)
+    if parent:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    log.error("stopped by %s", signal.Signals(number).name)
+    sys.exit(128 + number)
+
+
+def _follow(parent: int) -> None:
+    """Wait for the end of another process, and end this one."""
+    _wait(parent)
+    log.error("process %d, which started this job, has gone", parent)
+    os.kill(os.getpid(), signal.SIGTERM)
+    # Python sees the signal between two of its own steps; a long one in a library must not go on for ever.
+    time.sleep(30)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wait(process: int) -> None:
+    if not hasattr(os, "pidfd_open"):  # not Linux
+        while files.is_running(process):
+            time.sleep(1)
+        return
+    with contextlib.suppress(ProcessLookupError):  # gone already
+        watched = os.pidfd_open(process)
+        select.select([watched], [], [])
+        os.close(watched)

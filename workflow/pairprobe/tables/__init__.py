@@ -1,0 +1,1 @@
+"""Tables for reading: Markdown and LaTeX."""
