@@ -206,13 +206,10 @@ def test_the_loop_over_words_counts_what_the_library_counts(examples, loaded, tm
 
 def test_imports_are_those_at_the_top_of_a_script():
     script = Path(bench.__file__).parents[1] / "scripts" / "extract_activations.py"
-    assert (
-        startup.imports_of(script)
-        .splitlines() == [
+    assert startup.imports_of(script).splitlines() == [
         "from pairprobe.activations.extraction import extract",
         "from pairprobe.provenance.jobs import job",
     ]
-    )
     assert "numpy" in startup.loaded_by("import numpy")
     assert startup.loaded_by("") == []
 
