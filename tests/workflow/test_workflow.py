@@ -556,7 +556,7 @@ def test_a_measure_that_a_task_does_not_have_is_refused(project):
 
 
 def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing(project, edited):
-    module = project / "workflow" / "pairprobe" / "probing_sets" / "nothing.py"
+    module = project / "workflow" / "pairprobe" / "probing_sets" / "tasks" / "nothing.py"
     module.write_text('VIEW = "paragraph"\n\n\ndef find(example, wordnet=None):\n    return "nothing to find"\n')
     try:
         tasks = yaml.safe_load((project / "config" / "tiny.yaml").read_text())["tasks"]
