@@ -243,11 +243,7 @@ FILES = files_of_data()
 
 def measures_of(task):
     """Return a task's two measures: the upper and the lower panel of its column."""
-    return (
-        PAIR_MEASURES
-        if task in PAIR_TASKS
-        else BOUNDARY_MEASURES
-    )
+    return PAIR_MEASURES if task in PAIR_TASKS else BOUNDARY_MEASURES
 
 
 def any_of(names):
