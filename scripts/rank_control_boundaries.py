@@ -1,7 +1,7 @@
-"""Count, layer by layer, the words of each sentence whose logit is below that of the control's gold position."""
+"""Count, layer by layer, the words of each sentence whose logit is below that of the control task's gold position."""
 
 from pairprobe.activations.store import Activations
-from pairprobe.controls.selectivity import control_gold
+from pairprobe.controls.control_task import control_gold
 from pairprobe.data.examples import read_examples
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set

@@ -1,6 +1,6 @@
-"""Put the percentages with real labels and with the control's side by side."""
+"""Put the percentages of the real task and of the control task side by side."""
 
-from pairprobe.controls.selectivity import SELECTIVITY_FIELDS, selectivity
+from pairprobe.controls.control_task import SELECTIVITY_FIELDS, selectivity
 from pairprobe.io.tsv import write_tsv
 from pairprobe.provenance.jobs import job
 

@@ -1,7 +1,7 @@
-"""Train the same heads on labels that can only be learned by heart."""
+"""Train the boundary heads on the labels of the control task."""
 
 from pairprobe.activations.store import Activations
-from pairprobe.controls.selectivity import control_gold
+from pairprobe.controls.control_task import control_gold
 from pairprobe.data.examples import read_examples
 from pairprobe.provenance.jobs import job
 from pairprobe.rankings.boundary_heads import train

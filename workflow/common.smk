@@ -114,9 +114,9 @@ def checked(config):
             "Controls measure the activations in other ways, so these must be there: set activations.keep to all, or leave "
             "controls empty."
         )
-    if "shuffled_labels" in config["controls"] and "boundary" not in config["tasks"]:
+    if "control_task" in config["controls"] and "boundary" not in config["tasks"]:
         raise WorkflowError(
-            "controls: shuffled_labels: it is a control of the task boundary, which is not among the tasks."
+            "controls: control_task: it is a control of the task boundary, which is not among the tasks."
         )
     if "representations" in config["controls"] and len(config["checkpoints"]) < 2:
         raise WorkflowError(
@@ -308,12 +308,12 @@ CONTROLLED = [
 # And the rankings that the claims are judged by once more: with boundary, which has a control of its own.
 JUDGED = CONTROLLED + [
     (variant, checkpoint, "boundary")
-    for variant in (variants.NONE, "shuffled_labels")
+    for variant in (variants.NONE, "control_task")
     for checkpoint in CHECKPOINTS
     if "boundary" in TASKS and variant in (variants.NONE, *CONTROLS)
 ]
 # Two checkpoints are needed to claim anything of, and something to compare the measurement with.
-IS_JUDGED = len(CHECKPOINTS) > 1 and (VARIANTS or "shuffled_labels" in CONTROLS)
+IS_JUDGED = len(CHECKPOINTS) > 1 and (VARIANTS or "control_task" in CONTROLS)
 
 
 def ranking_of(variant, checkpoint, task):

@@ -12,7 +12,7 @@ import yaml
 
 from pairprobe.activations.store import Activations
 from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
-from pairprobe.controls.selectivity import SELECTIVITY_FIELDS
+from pairprobe.controls.control_task import SELECTIVITY_FIELDS
 from pairprobe.io.tsv import read_tsv
 
 # A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
@@ -118,14 +118,14 @@ ONE_TWIN = {
     "initialise_checkpoint": 1, "train_heads": 1,
     **{rule: number for rule, number in ONE_MORE_CHECKPOINT.items() if rule != "finetune_checkpoint"},
 }  # fmt: skip
-SHUFFLED_LABELS = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabulate_selectivity": 1}
+CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabulate_selectivity": 1}
 REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
 STREAMING = {
     "measure_similarities": 4, "tabulate_activations": 1, "rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING,
 }  # fmt: skip
-ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *SHUFFLED_LABELS, *REPRESENTATIONS}
+ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *CONTROL_TASK, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
 
 
@@ -267,7 +267,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ),
         ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_heads": 1, **ONE_READER}),
         ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
-        ("config/tiny.yaml", config_with(controls=["shuffled_labels"]), {**SHUFFLED_LABELS, **JUDGED, **CITED}),
+        ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
         ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
@@ -293,7 +293,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
         "nq_evaluation.py", "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py",
         "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
         "one more checkpoint", "another seed", "several seeds", "epochs",
-        "head_learning_rate", "random twin", "shuffled_labels", "representations",
+        "head_learning_rate", "random twin", "control_task", "representations",
         "punctuation", "words", "l2", "similarities", "evaluation", "tasks",
     ],
 )  # fmt: skip
@@ -354,10 +354,10 @@ def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited,
             config_with(checkpoints__drawn={**TWIN, "start": "finetuned"}),
             ["checkpoints.drawn.start: found 'finetuned'", "finetune or random", "Allowed: pretrained."],
         ),
-        (config_with(controls=["shuffled_label"]), ["controls.0", "Did you mean shuffled_labels?"]),
+        (config_with(controls=["control_tasks"]), ["controls.0", "Did you mean control_task?"]),
         (
-            config_with(tasks=["synonyms"], controls=["shuffled_labels"]),
-            ["controls: shuffled_labels", "boundary, which is not among the tasks"],
+            config_with(tasks=["synonyms"], controls=["control_task"]),
+            ["controls: control_task", "boundary, which is not among the tasks"],
         ),
     ],
     ids=[
@@ -420,7 +420,7 @@ def test_another_seed_of_a_training_gives_other_weights(project, edited):
 def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
     results = project / "results" / "tiny"
     before = {path: path.read_bytes() for path in (results / "rankings").rglob("*.tsv")}
-    edited(CONFIG, config_with(controls=["shuffled_labels", "representations"]))
+    edited(CONFIG, config_with(controls=["control_task", "representations"]))
     run = snakemake(project)
     assert run.returncode == 0, run.stdout + run.stderr
     assert {path: path.read_bytes() for path in before} == before

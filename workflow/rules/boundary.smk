@@ -1,6 +1,6 @@
 # In:  the activations of the view sentence, of the partitions head and probe.
-# Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv; for the control shuffled_labels
-#      <results>/controls/shuffled_labels/{checkpoint}/, tables/selectivity.tsv.
+# Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv; for the control control_task
+#      <results>/controls/control_task/{checkpoint}/, tables/selectivity.tsv.
 
 
 rule train_span_heads:
@@ -49,12 +49,12 @@ rule rank_boundaries:
 
 
 rule train_control_heads:
-    """Train the same heads on labels that can only be learned by heart (controls: shuffled_labels)."""
+    """Train the same heads on the labels of the control task, which can only be memorised (controls: control_task)."""
     input:
         examples="<results>/examples/head.jsonl.gz",
         activations=shards("sentence", "head"),
     output:
-        "<results>/controls/shuffled_labels/{checkpoint}/span_heads.npz",
+        "<results>/controls/control_task/{checkpoint}/span_heads.npz",
     log:
         "<logs>/train_control_heads/{checkpoint}.log",
     benchmark:
@@ -71,14 +71,14 @@ rule train_control_heads:
 
 
 rule rank_control_boundaries:
-    """Count, layer by layer, the words of each sentence whose logit is below that of the control's gold position."""
+    """Count, layer by layer, the words of each sentence whose logit is below that of the control task's gold position."""
     input:
         boundaries="<results>/probing_sets/boundary.jsonl",
         examples="<results>/examples/probe.jsonl.gz",
         activations=shards("sentence", "probe"),
-        heads="<results>/controls/shuffled_labels/{checkpoint}/span_heads.npz",
+        heads="<results>/controls/control_task/{checkpoint}/span_heads.npz",
     output:
-        "<results>/controls/shuffled_labels/{checkpoint}/boundary.tsv",
+        "<results>/controls/control_task/{checkpoint}/boundary.tsv",
     log:
         "<logs>/rank_control_boundaries/{checkpoint}.log",
     benchmark:
@@ -94,13 +94,13 @@ rule rank_control_boundaries:
 
 
 rule tabulate_selectivity:
-    """Put the percentages with real labels and with the control's side by side, and what lies between them."""
+    """Put the percentages of the real task and of the control task side by side, with their difference, the selectivity."""
     input:
         rankings=expand(
             "<results>/rankings/{checkpoint}/boundary.tsv", checkpoint=CHECKPOINTS
         ),
         controls=expand(
-            "<results>/controls/shuffled_labels/{checkpoint}/boundary.tsv",
+            "<results>/controls/control_task/{checkpoint}/boundary.tsv",
             checkpoint=CHECKPOINTS,
         ),
     output:

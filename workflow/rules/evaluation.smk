@@ -14,7 +14,7 @@ rule tables:
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
         expand("<results>/tables/{table}.tex", table=TYPESET),
-        "<results>/tables/selectivity.tsv" if "shuffled_labels" in CONTROLS else [],
+        "<results>/tables/selectivity.tsv" if "control_task" in CONTROLS else [],
         "<results>/tables/representations.tsv" if "representations" in CONTROLS else [],
 
 

@@ -357,7 +357,7 @@ def test_the_table_for_reading_has_the_controls_of_a_ranking_under_it(tmp_path):
 # The configuration.
 
 
-ALL = [*variants.VARIANTS, "shuffled_labels", "representations"]
+ALL = [*variants.VARIANTS, "control_task", "representations"]
 
 
 def test_an_unknown_control_is_refused_with_the_names_of_those_that_there_are():

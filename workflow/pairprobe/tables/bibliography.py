@@ -23,7 +23,7 @@ BY_CONTROL = {
     "without_mean": ("ethayarajh2019contextual",),
     "without_dominant": ("ethayarajh2019contextual", "mu2018all", "timkey2021all"),
     "matched_unmatching": ("miller1995wordnet",),
-    "shuffled_labels": ("hewitt2019designing",),
+    "control_task": ("hewitt2019designing",),
     "representations": (
         "kornblith2019similarity", "song2012feature", "kriegeskorte2008representational", "merchant2020what",
     ),

@@ -1,10 +1,10 @@
-"""The control of the boundary heads: labels that only memory can find, and how they are set against the real ones."""
+"""The control task of the boundary heads, and the selectivity that follows from it."""
 
 import numpy as np
 import pytest
 from test_boundary_heads import opened
 
-from pairprobe.controls.selectivity import SELECTIVITY_FIELDS, control_gold, selectivity
+from pairprobe.controls.control_task import SELECTIVITY_FIELDS, control_gold, selectivity
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io.tsv import write_tsv
