@@ -28,7 +28,7 @@ import sys, time
 from pairprobe.data import natural_questions
 from suite.children import peak
 started = time.perf_counter()
-found = sum(document.chosen is not None for _, document in natural_questions.read(sys.argv[1]))
+found = sum(document.selected is not None for _, document in natural_questions.read(sys.argv[1]))
 print(time.perf_counter() - started, found, peak())
 """
 INFLATE = """

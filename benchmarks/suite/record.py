@@ -38,7 +38,7 @@ def keep(path: Path, name: str, found: dict) -> None:
     """Put a part into a file of results, in place of what stands there of it."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     kept[name] = found
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         ordered = {part: kept[part] for part in PARTS if part in kept}
         temporary.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
@@ -47,7 +47,7 @@ def write() -> None:
     """Write README's tables, and the figures, from what is kept."""
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     draw(kept)
-    with files.whole(README) as temporary:
+    with files.atomic_write(README) as temporary:
         temporary.write_text(written(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
 
 

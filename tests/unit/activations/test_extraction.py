@@ -18,7 +18,7 @@ from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
 from pairprobe.activations import extraction, store
 from pairprobe.checkpoints.tokenization import Encoding
 from pairprobe.data.examples import Example
-from pairprobe.data.sampling import shard_of
+from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
@@ -216,14 +216,14 @@ def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path
 def test_shards_part_the_examples_and_hold_the_same_vectors(tiny, examples, tmp_path):
     whole = read(extract(tiny, examples, tmp_path / "whole.h5"))
     shards = [extract(tiny, examples, tmp_path / f"{i}.h5", shard=(i, 4)) for i in range(4)]
-    named = [[e.example_id for e in EXAMPLES if shard_of(e.example_id, 4) == i] for i in range(4)]
+    named = [[e.example_id for e in EXAMPLES if in_shard(e.example_id, i, 4)] for i in range(4)]
     assert [list(read(shard)) for shard in shards] == named
     assert sum(map(bool, named)) > 1
     assert_same(read(*shards), whole)
 
 
 def test_a_shard_may_have_no_example(tiny, examples, tmp_path):
-    empty = next(i for i in range(41) if i not in {shard_of(e.example_id, 41) for e in EXAMPLES})
+    empty = next(i for i in range(41) if not any(in_shard(e.example_id, i, 41) for e in EXAMPLES))
     path = extract(tiny, examples, tmp_path / "a.h5", shard=(empty, 41))
     assert store.summary(path) == (0, 0, 0, [])
     assert read(path) == {}

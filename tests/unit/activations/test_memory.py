@@ -88,4 +88,4 @@ def test_parquet_of_any_size_takes_the_same_memory(tmp_path):
 
 def test_the_pages_made_are_read_and_answered(tmp_path):
     path = corpora.write_lines(tmp_path / "nq.jsonl", PAGES)
-    assert [document.chosen is not None for _, document in read(path)] == [False, True, False, True]
+    assert [document.selected is not None for _, document in read(path)] == [False, True, False, True]

@@ -271,7 +271,7 @@ def test_every_short_answer_comes_back_with_the_same_words(pages, examples):
 
 
 def test_an_answer_to_yes_or_no_comes_back(questions, documents):
-    said = [document.chosen and document.chosen.yes_no for document in documents]
+    said = [document.selected and document.selected.yes_no for document in documents]
     assert said == [question.get("yes_no") for question in questions]
 
 

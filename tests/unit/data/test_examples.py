@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pairprobe.data.documents import Annotation, Document
 from pairprobe.data.examples import Example, answer_sentence, document_of, example_of, read_each_example, read_examples
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
@@ -81,7 +81,7 @@ def test_a_document_without_an_example_says_why(change, why):
 )
 def test_the_first_annotation_with_a_short_answer_makes_the_example_where_two_annotators_answered(annotations, long_answer):
     made = [Annotation(span, "P", (span,) if short else ()) if span else NOTHING for span, short in annotations]
-    found = annotated(*made).chosen
+    found = annotated(*made).selected
     assert (found.long_answer if found else None) == long_answer
 
 
@@ -130,14 +130,14 @@ def test_without_a_short_answer_there_is_no_answers_sentence():
 
 def test_examples_are_chosen_by_seed_and_id_whatever_their_order_or_company():
     names = [f"id{i}" for i in range(50)]
-    taken = chosen(names, 10, 13)
+    taken = subsample(names, 10, 13)
     assert len(taken) == 10
-    assert chosen(reversed(names), 10, 13) == taken
-    assert chosen(names, 10, 14) != taken
-    assert chosen(names, 9, 13) < taken
+    assert subsample(reversed(names), 10, 13) == taken
+    assert subsample(names, 10, 14) != taken
+    assert subsample(names, 9, 13) < taken
     # More examples push some out, and bring none in but of their own.
-    assert chosen([*names, "new1", "new2"], 10, 13) - {"new1", "new2"} <= taken
-    assert chosen(names, None, 13) == chosen(names, 99, 13) == set(names)
+    assert subsample([*names, "new1", "new2"], 10, 13) - {"new1", "new2"} <= taken
+    assert subsample(names, None, 13) == subsample(names, 99, 13) == set(names)
 
 
 def test_examples_come_back_as_they_were_written(tmp_path):

@@ -109,7 +109,7 @@ def assert_sound(document):
         assert annotation.yes_no in (None, "yes", "no")
     example = example_of(document)
     if isinstance(example, Example):
-        start, end = document.chosen.long_answer
+        start, end = document.selected.long_answer
         assert example.paragraph == words[start:end]
         assert "" not in example.paragraph
         assert [i for sentence in example.sentences for i in range(*sentence)] == list(range(end - start))

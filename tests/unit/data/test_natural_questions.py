@@ -58,9 +58,9 @@ def test_markup_is_removed(tmp_path):
 
 def test_positions_are_mapped_to_the_words_that_remain(tmp_path):
     (document,) = read(tmp_path, ROW)
-    assert document.chosen == Annotation((6, 11), "P", ((9, 10),))
-    assert document.words[slice(*document.chosen.long_answer)] == "It ends in Egypt .".split()
-    assert [document.words[slice(*answer)] for answer in document.chosen.short_answers] == [["Egypt"]]
+    assert document.selected == Annotation((6, 11), "P", ((9, 10),))
+    assert document.words[slice(*document.selected.long_answer)] == "It ends in Egypt .".split()
+    assert [document.words[slice(*answer)] for answer in document.selected.short_answers] == [["Egypt"]]
 
 
 def test_the_mapping_holds_for_any_span_of_any_page(tmp_path):
@@ -92,13 +92,13 @@ def test_all_annotations_are_read(tmp_path):
     (document,) = read(tmp_path, ROW | {"annotations": annotations})
     wanted = (Annotation(None), Annotation((1, 6), "P", ((2, 3), (5, 6))), Annotation((6, 11), "P"))
     assert document.annotations == wanted
-    assert document.chosen == wanted[1]
+    assert document.selected == wanted[1]
 
 
 @pytest.mark.parametrize("annotations", [[], [annotation(NOWHERE)]])
 def test_a_question_that_the_page_does_not_answer_makes_no_example(tmp_path, annotations):
     (document,) = read(tmp_path, ROW | {"annotations": annotations})
-    assert document.chosen is None
+    assert document.selected is None
     assert example_of(document) == "the page does not answer the question"
     assert document.words[:2] == ["Nile", "The"]
 
@@ -106,24 +106,24 @@ def test_a_question_that_the_page_does_not_answer_makes_no_example(tmp_path, ann
 def test_a_page_that_answers_nothing_is_not_looked_at(tmp_path, monkeypatch):
     monkeypatch.setattr(natural_questions, "_Page", None)
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(NOWHERE)] * 5})
-    assert (document.example_id, document.title, document.chosen) == ("7", "River Nile", None)
+    assert (document.example_id, document.title, document.selected) == ("7", "River Nile", None)
 
 
 @pytest.mark.parametrize(("written", "read_as"), [("YES", "yes"), ("NO", "no"), ("NONE", None)])
 def test_a_yes_or_no_is_kept(tmp_path, written, read_as):
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), yes_no=written)]})
-    assert document.chosen.yes_no == read_as
+    assert document.selected.yes_no == read_as
 
 
 def test_a_short_answer_of_markup_alone_is_none(tmp_path):
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), span(14, 15), span(15, 16))]})
-    assert document.chosen.short_answers == ((9, 10),)
+    assert document.selected.short_answers == ((9, 10),)
 
 
 def test_short_answers_stand_in_reading_order_each_once(tmp_path):
     spans = [span(15, 16), span(11, 13), span(14, 17)]
     (document,) = read(tmp_path, ROW | {"annotations": [annotation(span(10, 19), *spans)]})
-    assert document.chosen.short_answers == ((6, 8), (9, 10))
+    assert document.selected.short_answers == ((6, 8), (9, 10))
 
 
 @pytest.mark.parametrize("top_level", [True, False])
@@ -131,7 +131,7 @@ def test_a_paragraph_within_another_candidate_is_nested(tmp_path, top_level):
     candidates = [span(3, 10) | {"top_level": True}, span(10, 19) | {"top_level": top_level}]
     found = annotation(span(10, 19) | {"candidate_index": 1})
     (document,) = read(tmp_path, ROW | {"annotations": [found], "long_answer_candidates": candidates})
-    assert document.chosen.nested == (not top_level)
+    assert document.selected.nested == (not top_level)
 
 
 def test_a_long_answer_that_is_not_its_candidate_is_named(tmp_path):
@@ -157,7 +157,7 @@ def test_a_page_of_odd_tokens_is_read(tmp_path, page):
     (document,) = read(tmp_path, ROW | {"document_text": page, "annotations": [annotation(span(0, size))]})
     wanted = [token for token in page.split(" ") if token and not text.is_html(token)]
     assert document.text == " ".join(wanted)
-    assert document.chosen.long_answer == (0, len(wanted))
+    assert document.selected.long_answer == (0, len(wanted))
 
 
 def test_any_page_has_the_words_that_are_no_markup():
@@ -192,7 +192,7 @@ def test_any_page_has_the_words_that_are_no_markup():
 @pytest.mark.parametrize("tag", ["P", "Table", "Tr", "Ul", "Li"])
 def test_the_markup_that_holds_the_long_answer_is_kept(tmp_path, tag):
     (document,) = read(tmp_path, ROW | {"document_text": TEXT.replace("<P> It", f"<{tag}> It")})
-    assert document.chosen.long_answer_tag == tag
+    assert document.selected.long_answer_tag == tag
 
 
 def test_a_long_answer_that_is_a_table_makes_no_example(tmp_path):

@@ -82,7 +82,7 @@ def test_passages_are_the_candidates_within_no_other_in_the_pages_order():
 def test_an_empty_page_has_no_tokens_no_passages_and_no_answers():
     empty = changed(PAGE, text="", candidates=(), annotations=(NOTHING,))
     check("here", empty)
-    assert (empty.tokens, empty.passages, empty.words(0, 9), empty.chosen, empty.gold_texts) == ([], [], [], None, [])
+    assert (empty.tokens, empty.passages, empty.words(0, 9), empty.selected, empty.gold_texts) == ([], [], [], None, [])
 
 
 def test_an_answer_is_its_words_apart_by_one_blank_where_there_is_no_running_text():
@@ -148,7 +148,7 @@ def test_where_the_data_set_gives_answers_as_texts_those_are_the_gold_texts():
 )
 def test_the_annotation_that_trains_is_chosen_as_that_of_an_example(annotations, place):
     wanted = None if place is None else annotations[place]
-    assert changed(PAGE, annotations=tuple(annotations)).chosen == wanted
+    assert changed(PAGE, annotations=tuple(annotations)).selected == wanted
 
 
 # --- Of Natural Questions -------------------------------------------------------------------------------------------
@@ -232,12 +232,12 @@ def test_a_pages_example_has_the_words_of_the_annotation_that_trains(tmp_path, p
     documents = (d for _, d in readers.read("natural_questions", corpora.write_lines(tmp_path / "a.jsonl", QUESTIONS)))
     answered = 0
     for document, page in zip(documents, pages["hub"], strict=True):
-        assert (document.chosen is None) == (page.chosen is None)
-        if page.chosen:
+        assert (document.selected is None) == (page.selected is None)
+        if page.selected:
             answered += 1
-            assert page.words(*page.chosen.long_answer) == document.words[slice(*document.chosen.long_answer)], page
-            shorts = [words for span in sorted(page.chosen.short_answers) if (words := page.words(*span))]
-            first = [document.words[slice(*span)] for span in document.chosen.short_answers][:1]
+            assert page.words(*page.selected.long_answer) == document.words[slice(*document.selected.long_answer)], page
+            shorts = [words for span in sorted(page.selected.short_answers) if (words := page.words(*span))]
+            first = [document.words[slice(*span)] for span in document.selected.short_answers][:1]
             assert first == shorts[:1] or [] in (first, shorts)
     assert answered > 100
 
@@ -279,11 +279,11 @@ def test_every_real_page_of_natural_questions_holds_the_answers_of_its_row():
     for row, document in zip(rows, documents, strict=True):
         page, example = page_of(document), example_of(document)
         assert page.text == row["document_text"]
-        assert page.words(*page.chosen.long_answer) == example.paragraph
-        answer = min(page.chosen.short_answers)
+        assert page.words(*page.selected.long_answer) == example.paragraph
+        answer = min(page.selected.short_answers)
         assert page.words(*answer) == example.paragraph[slice(*example.answer)]
         assert page.answer_text(*answer) in page.gold_texts
-        assert page.chosen.long_answer in page.passages
+        assert page.selected.long_answer in page.passages
 
 
 # --- Of SQuAD -------------------------------------------------------------------------------------------------------
@@ -317,7 +317,7 @@ def test_an_answer_of_squad_is_found_again_in_the_running_text(tmp_path, version
         if question["answers"]:
             whole += assert_answers(page, question["answers"])
         else:
-            assert (page.annotations, page.chosen, page.gold_texts, page.answers) == ((NOTHING,), None, [], ())
+            assert (page.annotations, page.selected, page.gold_texts, page.answers) == ((NOTHING,), None, [], ())
             none += 1
     assert whole > 10
     assert (none > 10) == version_2
@@ -457,9 +457,9 @@ def test_any_pages_come_back_as_they_were_written_and_shards_deal_them_in_turn(t
 def test_shards_hold_every_page_once(tmp_path):
     written = [changed(PAGE, example_id=str(i)) for i in range(10)]
     path = write(tmp_path, *map(row_of, written))
-    dealt = [page for i in range(3) for page in read_pages(path, (i, 3))]
-    assert len(dealt) == 10
-    assert sorted(dealt, key=lambda page: int(page.example_id)) == written
+    in_shards = [page for i in range(3) for page in read_pages(path, (i, 3))]
+    assert len(in_shards) == 10
+    assert sorted(in_shards, key=lambda page: int(page.example_id)) == written
     assert list(read_pages(path, (10, 11))) == []
 
 

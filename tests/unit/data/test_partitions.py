@@ -116,7 +116,7 @@ def test_every_question_has_its_page_in_its_partition_and_those_that_are_answere
     _, dealt = deal(tmp_path, documents)
     for name, found in pages_in(Part.of(tmp_path)).items():
         assert found == [page_of(document) for document in documents if partition_of(document.title, 13, SHARES) == name]
-        assert [page.example_id for page in found if page.chosen] == [example.example_id for example in dealt[name]]
+        assert [page.example_id for page in found if page.selected] == [example.example_id for example in dealt[name]]
         assert 2 * len(dealt[name]) == len(found) > 4
 
 

@@ -14,7 +14,7 @@ from transformers import BertConfig, BertForQuestionAnswering, BertModel
 from pairprobe.checkpoints import loading
 from pairprobe.data import text
 from pairprobe.data.pages import Page, row_of
-from pairprobe.data.sampling import shard_of
+from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.evaluation import answering
 from pairprobe.evaluation.answering import EMPTY_SCORE, best_spans, predict
@@ -407,7 +407,7 @@ def test_answers_do_not_depend_on_shards(ours, documents, answers, tmp_path, sha
         (tmp_path / str(i)).mkdir()
         found.append(predicted(ours, documents, tmp_path / str(i), shard=(i, shards)))
     assert [[row.example_id for row in rows] for rows in found] == [
-        [row.example_id for row in answers if shard_of(row.example_id, shards) == i] for i in range(shards)
+        [row.example_id for row in answers if in_shard(row.example_id, i, shards)] for i in range(shards)
     ]
     order = [row.example_id for row in answers]
     assert same(sorted(itertools.chain(*found), key=lambda row: order.index(row.example_id)), answers)
@@ -423,7 +423,7 @@ def test_only_what_is_asked_is_answered(ours, documents, answers, tmp_path):
     assert same(predicted(ours, documents, tmp_path, asked | {"unknown"}), answers[1::3])
     assert predicted(ours, documents, tmp_path, set()) == []
     rest = predicted(ours, documents, tmp_path, asked, shard=(1, 2))
-    assert same(rest, [row for row in answers[1::3] if shard_of(row.example_id, 2) == 1])
+    assert same(rest, [row for row in answers[1::3] if in_shard(row.example_id, 1, 2)])
     assert 0 < len(rest) < len(asked)
 
 

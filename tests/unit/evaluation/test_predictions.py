@@ -14,7 +14,7 @@ from natural_questions import eval_utils, nq_eval
 from safetensors.numpy import save_file
 
 from pairprobe.data.pages import Marked, Page, row_of
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.evaluation import nq_metric, squad_metric
 from pairprobe.evaluation.predictions import Prediction, asked, gold_rows, read_predictions, write_predictions
@@ -215,7 +215,7 @@ def test_the_same_questions_are_chosen_whatever_the_order(tmp_path):
     assert len(set(names)) == 20
     # In the order of the pages.
     assert names == sorted(names, key=int)
-    assert set(names) == chosen([p.example_id for p in pages], 20, 13)
+    assert set(names) == subsample([p.example_id for p in pages], 20, 13)
     shuffled = random.Random(0).sample(pages, len(pages))
     again = gold_rows(write_pages(tmp_path / "e.jsonl", shuffled), 20, 13)
     assert sorted(again, key=lambda row: row["example_id"]) == rows

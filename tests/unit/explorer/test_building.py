@@ -14,7 +14,7 @@ import pytest
 from explored import LAYERS, LONG, TASKS
 
 from pairprobe.activations.store import Activations
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.explorer import building
 from pairprobe.explorer.building import CHUNK, build
@@ -234,7 +234,7 @@ def test_of_boundaries_those_are_shaded_that_were_ranked(tmp_path, page):
     for checkpoint in (0, 1):
         names = [name for name in map(str, range(explored.NUMBER)) if (name, checkpoint) != (LONG, 1)]
         shaded = {texts[row[0]][0] for row in some.rows("pairs-0") if row[1][checkpoint] == "1"}
-        assert shaded == chosen(names, 9, explored.SEED)
+        assert shaded == subsample(names, 9, explored.SEED)
     every = {(pair, c): values_of(codes, scales) for pair, c, _, codes, scales in page.shades(TASKS.index("boundary"))}
     for pair, c, _, codes, scales in some.shades(0):
         np.testing.assert_allclose(values_of(codes, scales), every[pair, c], atol=0.1)

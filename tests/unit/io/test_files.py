@@ -21,13 +21,13 @@ def names_in(folder):
 
 
 def write_half(path):
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.write_text("half")
         raise TroubleError
 
 
 def make_half(path):
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         temporary.mkdir()
         (temporary / "new").write_text("half")
         raise TroubleError
@@ -38,7 +38,7 @@ def read(path):
 
 
 def test_a_file_appears_at_the_end_of_the_block_and_not_before(tmp_path):
-    with files.whole(tmp_path / "a" / "new" / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a" / "new" / "a.txt") as temporary:
         temporary.write_text("text")
         assert not (tmp_path / "a" / "new" / "a.txt").exists()
     assert (tmp_path / "a" / "new" / "a.txt").read_text() == "text"
@@ -62,7 +62,7 @@ def test_an_exception_leaves_no_new_file(tmp_path):
 def test_a_folder_takes_the_place_of_the_old_one(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "old").write_text("old")
-    with files.whole(tmp_path / "folder") as temporary:
+    with files.atomic_write(tmp_path / "folder") as temporary:
         temporary.mkdir()
         (temporary / "new").write_text("new")
         assert names_in(tmp_path / "folder") == ["old"]
@@ -80,7 +80,7 @@ def test_an_exception_leaves_the_old_folder_and_nothing_else(tmp_path):
 
 
 def test_what_a_killed_run_left_at_the_temporary_name_is_in_nobodys_way(tmp_path):
-    with files.whole(tmp_path / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("1")
     temporary.mkdir()
     (temporary / "left").write_text("over")
@@ -90,7 +90,7 @@ def test_what_a_killed_run_left_at_the_temporary_name_is_in_nobodys_way(tmp_path
 
 
 def test_the_temporary_name_is_beside_the_target_and_keeps_its_suffixes(tmp_path):
-    with files.whole(tmp_path / "a.jsonl.gz") as temporary:
+    with files.atomic_write(tmp_path / "a.jsonl.gz") as temporary:
         temporary.touch()
         assert temporary.parent == tmp_path
         assert temporary.suffixes[-2:] == [".jsonl", ".gz"]

@@ -99,7 +99,7 @@ from types import SimpleNamespace
 from pairprobe.io import files
 from pairprobe.provenance.jobs import job
 
-with job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)), files.whole(sys.argv[1]) as temporary:
+with job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)), files.atomic_write(sys.argv[1]) as temporary:
     temporary.write_text("half")
     print("writing", flush=True)
     time.sleep(60)
@@ -163,13 +163,13 @@ def test_what_a_killed_job_left_is_removed_by_the_next_one_of_the_same_target(tm
     process.kill()
     process.wait()
     assert len(list(tmp_path.glob(".*.a.txt"))) == 2
-    with files.whole(tmp_path / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert (tmp_path / "a.txt").read_text() == "whole"
     # That of another target stays, and so does that of a process which is at work.
     (left,) = tmp_path.glob(".*")
     assert left.name.endswith(".b.a.txt")
-    with files.whole(tmp_path / "b.a.txt") as temporary:
+    with files.atomic_write(tmp_path / "b.a.txt") as temporary:
         assert left.exists()
         temporary.write_text("mine")
     other.kill()
@@ -182,7 +182,7 @@ def test_what_a_job_left_is_removed_even_while_nobody_has_asked_how_it_ended(tmp
     process = started(tmp_path / "a.txt")
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the list of processes
-    with files.whole(tmp_path / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     process.wait()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.txt.log"]
@@ -206,11 +206,11 @@ def test_the_temporary_file_of_another_host_is_left_alone_for_a_day(tmp_path):
 
     left = tmp_path / ".1-elsewhere.a.txt"
     left.write_text("half")
-    with files.whole(tmp_path / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert left.exists()
     day_before = time.time() - 25 * 3600
     os.utime(left, (day_before, day_before))
-    with files.whole(tmp_path / "a.txt") as temporary:
+    with files.atomic_write(tmp_path / "a.txt") as temporary:
         temporary.write_text("whole")
     assert not left.exists()

@@ -7,7 +7,7 @@ import pytest
 
 from pairprobe.activations import store
 from pairprobe.data.examples import Example
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.rankings import boundary_heads
 from pairprobe.rankings.boundary_heads import fit, gold, gold_logits, train
@@ -304,13 +304,13 @@ def test_at_most_so_many_are_ranked_the_same_whatever_their_order(probed):
         return set(rank_logits(gold_logits(order, activations, path, boundaries, seed=13, at_most=4)))
 
     rows = ranked(examples)
-    assert {row[0] for row in rows} == chosen([e.example_id for e in examples], 4, 13)
+    assert {row[0] for row in rows} == subsample([e.example_id for e in examples], 4, 13)
     assert ranked(examples[::-1]) == rows
 
 
 def test_training_takes_the_same_examples_whatever_their_order(tmp_path):
     examples, vectors = random_examples(20, 14)
-    taken = chosen(vectors, 8, 13)
+    taken = subsample(vectors, 8, 13)
     with opened(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "1.npz", seed=13, at_most=8)
         train(examples[::-1], activations, tmp_path / "2.npz", seed=13, at_most=8)

@@ -22,7 +22,8 @@ import transformers
 from pairprobe.activations import store
 from pairprobe.checkpoints import cpu_kernels, devices, loading
 from pairprobe.checkpoints.tokenization import Encoding, check_alignment, encode
-from pairprobe.data.examples import Example, answer_sentence, dealt, read_examples
+from pairprobe.data.examples import Example, answer_sentence, read_examples
+from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
@@ -76,7 +77,7 @@ def extract(
     code: dict | None = None,
     keep=None,
 ) -> None:
-    """Write the activations of one shard of the examples: of those that ``examples.dealt`` gives to it.
+    """Write the activations of one shard of the examples, those that are ``sampling.in_shard``.
 
     checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
     ones included; a longer example is left out and listed. threads: how many batches are computed side by side (None: as
@@ -97,7 +98,8 @@ def extract(
     limit = min(max_length, tokenizer.model_max_length, loading.longest(model))
 
     def mine() -> Iterator[Viewed]:
-        return viewed(dealt(read_examples(examples), *shard), view, keep)
+        shard_examples = (example for example in read_examples(examples) if in_shard(example.example_id, *shard))
+        return viewed(shard_examples, view, keep)
 
     first = ((each.example_id, each.question, each.passage) for each in itertools.islice(mine(), CHECKED))
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
@@ -110,7 +112,7 @@ def extract(
             log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
         layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
         with (
-            files.whole(path) as temporary,
+            files.atomic_write(path) as temporary,
             keep.create(temporary, layers, hidden, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
             devices.side_by_side(threads, device) as pool,

@@ -33,7 +33,7 @@ def fetch(source: dict, target: str) -> None:
     "path", "path": ...}`` or ``{"source": "hub", "repository": ..., "revision": ...}``. Raises InputError where there is
     nothing, or not what ``verify`` wants; then nothing is left at ``target``.
     """
-    with files.whole(target) as temporary:
+    with files.atomic_write(target) as temporary:
         if source["source"] == "hub":
             _download(source["repository"], source["revision"], temporary)
         else:
@@ -63,7 +63,7 @@ def initialise(start: str, target: str, seed: int) -> None:
         torch.manual_seed(seed)
         model = AutoModel.from_config(config, dtype=torch.float32)
     log.info("drawn with the seed %d: %s, %d weights", seed, type(model).__name__, model.num_parameters())
-    with files.whole(target) as temporary:
+    with files.atomic_write(target) as temporary:
         model.save_pretrained(temporary)
         _copy(Path(start), temporary, _TOKENIZER)
         verify(temporary)

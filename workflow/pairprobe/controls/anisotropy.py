@@ -75,7 +75,7 @@ def space_of(activations, directions: int | None = None) -> Space:
 
 def write(path: str, space: Space) -> None:
     """Write ``spaces/{checkpoint}.npz``."""
-    with files.whole(path) as temporary, open(temporary, "wb") as file:
+    with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, mean=space.mean, directions=space.directions, share=space.share)
 
 

@@ -55,12 +55,12 @@ class Document:
         return self.text.split(" ")
 
     @functools.cached_property
-    def chosen(self) -> Annotation | None:
+    def selected(self) -> Annotation | None:
         """The annotation that makes the example."""
-        return chosen_of(self.annotations)
+        return select_annotation(self.annotations)
 
 
-def chosen_of(annotations: Sequence[Any]) -> Any:
+def select_annotation(annotations: Sequence[Any]) -> Any:
     """Return the annotation that counts: in the page's order the first with a short answer, else the first.
 
     As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where there

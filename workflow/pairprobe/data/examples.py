@@ -4,12 +4,11 @@ A document is a question with its whole page; an example is a question with the 
 lists of words: the encoder sees every word, and every position below counts words.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pairprobe.data import text
 from pairprobe.data.documents import Annotation, Document, Span
-from pairprobe.data.sampling import shard_of
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
@@ -32,7 +31,7 @@ class Example:
 
 def example_of(document: Document) -> Example | str:
     """Cut the example out of a document; where there is none, say why. Of several short answers it takes the first."""
-    annotation = document.chosen
+    annotation = document.selected
     if annotation is None:
         some = any(a.long_answer for a in document.annotations)
         return "one annotator alone found an answer" if some else "the page does not answer the question"
@@ -68,11 +67,6 @@ def document_of(example: Example) -> Document:
         (annotation,),
         tuple(example.sentences),
     )
-
-
-def dealt(examples: Iterable[Example], shard: int, shards: int) -> Iterator[Example]:
-    """Yield the examples of one shard."""
-    return (example for example in examples if shard_of(example.example_id, shards) == shard)
 
 
 def answer_sentence(example: Example) -> Span | None:

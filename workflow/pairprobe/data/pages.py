@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from pairprobe.data import text
-from pairprobe.data.documents import Document, Span, chosen_of
+from pairprobe.data.documents import Document, Span, select_annotation
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.typed_json import decoded
@@ -49,11 +49,11 @@ class Page(msgspec.Struct, frozen=True, dict=True):
         return self.text.split(" ") if self.text else []
 
     @functools.cached_property
-    def chosen(self) -> Marked | None:
-        """The annotation that trains: see ``examples.chosen_of``. A short answer without words is none."""
+    def selected(self) -> Marked | None:
+        """The annotation that trains: see ``documents.select_annotation``. A short answer without words is none."""
         spans = [tuple(span for span in found.short_answers if self.words(*span)) for found in self.annotations]
         pairs = zip(self.annotations, spans, strict=True)
-        return chosen_of([msgspec.structs.replace(found, short_answers=shorts) for found, shorts in pairs])
+        return select_annotation([msgspec.structs.replace(found, short_answers=shorts) for found, shorts in pairs])
 
     @functools.cached_property
     def passages(self) -> list[Span]:
@@ -82,7 +82,7 @@ class Page(msgspec.Struct, frozen=True, dict=True):
         """The short answers of all annotators as texts, each once; none where the page does not answer."""
         if self.answers is not None:
             return list(dict.fromkeys(self.answers))
-        spans = dict.fromkeys(span for found in self.annotations for span in found.short_answers) if self.chosen else ()
+        spans = dict.fromkeys(span for found in self.annotations for span in found.short_answers) if self.selected else ()
         return list(dict.fromkeys(filter(None, (self.answer_text(*span) for span in spans))))
 
 

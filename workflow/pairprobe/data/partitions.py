@@ -164,7 +164,7 @@ def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
 
 
 def _count(counts: Counter, name: str, document: Document) -> None:
-    annotation = document.chosen
+    annotation = document.selected
     facts = (
         True,
         bool(annotation.short_answers),

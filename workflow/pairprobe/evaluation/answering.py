@@ -21,7 +21,7 @@ from transformers.utils import logging
 from pairprobe.checkpoints import cpu_kernels, devices, loading
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.data.pages import Page, read_pages
-from pairprobe.data.sampling import shard_of
+from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.evaluation.predictions import Kept, Prediction
 from pairprobe.finetuning import joint_model
@@ -89,7 +89,7 @@ def predict(
     loading.check_windows(model.model, max_length, checkpoint, "evaluation")
     settings = {"max_length": max_length, "stride": stride, "max_words": max_words, "precision": precision}
     stands_on = _stands_on(checkpoint, heads, settings, device, code)
-    kept, mine = Kept(path), {name for name in asked if shard_of(name, shard[1]) == shard[0]}
+    kept, mine = Kept(path), {name for name in asked if in_shard(name, *shard)}
     # In the order of the pages; None where a page is still to be answered.
     rows: dict[str, dict | None] = {}
     contents: dict[str, str] = {}

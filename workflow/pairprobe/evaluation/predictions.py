@@ -7,7 +7,7 @@ import orjson
 
 from pairprobe.data.documents import Span
 from pairprobe.data.pages import Page, read_pages
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.finetuning.windows import NO, NULL, SHORT, YES
 from pairprobe.io import files
@@ -65,7 +65,7 @@ def write_predictions(predictions: Iterable[Prediction], official: str, texts: s
     rows = {"predictions": [_official(found) for found in predictions]}
     spoken = {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
     for path, content in ((official, rows), (texts, spoken)):
-        with files.whole(path) as temporary:
+        with files.atomic_write(path) as temporary:
             temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
@@ -93,7 +93,7 @@ def gold_rows(documents: str, at_most: int | None, seed: int) -> list[dict]:
         raise InputError(
             f"{documents}: there is no question to ask. Give the partition probe a larger share, or more data."
         )
-    taken = chosen(rows, at_most, seed)
+    taken = subsample(rows, at_most, seed)
     return [row for example_id, row in rows.items() if example_id in taken]
 
 

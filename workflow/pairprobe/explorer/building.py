@@ -123,7 +123,7 @@ def build(
             for one in checkpoints
         ]
         run = _run(percentages, pairs, sources, settings, claims)
-        page = stack.enter_context(open(stack.enter_context(files.whole(path)), "w", encoding="utf-8", newline="\n"))
+        page = stack.enter_context(open(stack.enter_context(files.atomic_write(path)), "w", encoding="utf-8", newline="\n"))
         head, tail = _page(run)
         page.write(head)
         for number, (task, of_task) in enumerate(pairs.items()):

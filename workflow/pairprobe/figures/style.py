@@ -128,7 +128,7 @@ def save(figure: Figure, paths: Sequence[str]) -> None:
         for path in paths:
             kind = str(path).rsplit(".", 1)[-1]
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
-            with files.whole(path) as temporary:
+            with files.atomic_write(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
     plt.close(figure)
 

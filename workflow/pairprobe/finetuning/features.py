@@ -57,7 +57,11 @@ def build(
     subtokenizer, counts = Subtokenizer(tokenizer), Counter()
     first = ((page.example_id, page.question, page.words(0, _CHECKED_WORDS)) for page in read_pages(documents, shard))
     check_alignment(tokenizer, (pair for pair in itertools.islice(first, _CHECKED) if pair[2]), name)
-    with files.whole(path) as temporary, pa.OSFile(str(temporary), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+    with (
+        files.atomic_write(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as sink,
+        pa.ipc.new_file(sink, SCHEMA) as writer,
+    ):
         pages = track(read_pages(documents, shard), None, "building features", "pages")
         rows = _rows(pages, shard, subtokenizer, max_length, stride, unanswered, seed, counts)
         while some := list(itertools.islice(rows, _TOGETHER)):

@@ -171,7 +171,7 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> 
 
 def save_heads(model: JointModel, path: str, head: str) -> None:
     """Write a model's heads to one safetensors file, and what they are, for ``predictions.head_of``."""
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         state = {key: value.contiguous() for key, value in model.head_state().items()}
         save_file(state, temporary, metadata={"head": head})
 

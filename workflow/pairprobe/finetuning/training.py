@@ -80,7 +80,7 @@ def finetune(
     """
     _keep_to(cores, settings["threads"])
     trained = _trained(start, features, work, settings, seed, processes, code, frozen=False)
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         trained.model.save_pretrained(temporary)
         loading.load_tokenizer(start).save_pretrained(temporary)
         fetching.verify(temporary)
@@ -299,7 +299,7 @@ def train(start: str, features: list[str], work: str, settings: dict, seed: int,
         # Not from that error, which holds what did not fit.
         raise _OutOfMemoryError(trainer.args.per_device_train_batch_size, said) from None
     if trainer.is_world_process_zero():
-        with files.whole(Path(work) / _TRAINED) as temporary:
+        with files.atomic_write(Path(work) / _TRAINED) as temporary:
             save_file({key: value.cpu().contiguous() for key, value in model.trained_state().items()}, temporary)
         files.write_text(Path(work) / _HISTORY, json.dumps(trainer.state.log_history))
 

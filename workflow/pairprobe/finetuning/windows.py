@@ -205,7 +205,7 @@ def gold_of(page: Page) -> tuple[int, tuple[int, int] | None]:
     Of several short answers the span is from the first to the last, and yes, no and a long answer alone are pointed at by
     the whole long answer, as in the joint baseline.
     """
-    found = page.chosen
+    found = page.selected
     if found is None:
         return NULL, None
     if found.short_answers:

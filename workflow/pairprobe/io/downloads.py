@@ -40,7 +40,7 @@ def from_hub(repository: str, file: str, revision: str, path: str | os.PathLike,
     not with the digest that it names, or where it cannot be written; then nothing is at ``path``.
     """
     blob = _from_cache(repository, file, revision, kind)
-    with _disk_errors_named(path), files.whole(path) as temporary:
+    with _disk_errors_named(path), files.atomic_write(path) as temporary:
         _link_or_copy(blob, temporary)
 
 
@@ -64,7 +64,7 @@ def snapshot(
         log.warning("%s: its list of files is not known; taken is what the cache holds: %s", what, ", ".join(names))
     if not names:
         raise InputError(f"{what}: the repository holds none of {', '.join(patterns)}. Check the name and the revision.")
-    with _disk_errors_named(target), files.whole(target) as temporary:
+    with _disk_errors_named(target), files.atomic_write(target) as temporary:
         temporary.mkdir()
         for name in names:
             _link_or_copy(_from_cache(repository, name, revision, kind), temporary / name)
@@ -87,7 +87,7 @@ def from_url(url: str, path: str | os.PathLike, sha256: str | None = None) -> No
             path.parent.mkdir(parents=True, exist_ok=True)
             with _Partial(path, url) as partial:
                 _fetch(url, partial, sha256)
-                with files.whole(path) as temporary:
+                with files.atomic_write(path) as temporary:
                     partial.become(temporary)
 
 
@@ -326,7 +326,7 @@ def _local_path(url: str) -> Path | None:
 def _copy(source: Path, path: Path, sha256: str | None) -> None:
     if not source.is_file():
         raise InputError(f"{source}: there is no such file. Check the path in the configuration.")
-    with files.whole(path) as temporary:
+    with files.atomic_write(path) as temporary:
         shutil.copyfile(source, temporary)
         if sha256 and (found := _digest(temporary, "sha256")) != sha256.lower():
             raise InputError(f"{source}: found SHA-256 {found}, wanted {sha256}. Fetch that file again.")

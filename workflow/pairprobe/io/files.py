@@ -24,7 +24,7 @@ _ABANDONED = 24 * 3600
 
 
 @contextlib.contextmanager
-def whole(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; when the block ends well, rename it to ``path``; else remove it.
 
     The temporary name keeps the suffixes, so that a writer which goes by them (gzip, matplotlib) is not misled. A
@@ -110,14 +110,14 @@ def former(path: str | os.PathLike) -> list[str]:
 
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 text, whole or not at all."""
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write one JSON value for reading, keys in order, whole or not at all; what JSON does not know, as a string."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(orjson.dumps(content, option=options, default=str))
 
 
@@ -138,7 +138,7 @@ def json_lines_writers(paths: dict[str, str]) -> Iterator[dict[str, Any]]:
     with contextlib.ExitStack() as stack:
         writers = {}
         for key, path in paths.items():
-            sink = stack.enter_context(_text_sink(stack.enter_context(whole(path))))
+            sink = stack.enter_context(_text_sink(stack.enter_context(atomic_write(path))))
             writers[key] = lambda row, sink=sink: sink.write(orjson.dumps(row) + b"\n")
         yield writers
 
@@ -154,7 +154,7 @@ def concatenate(targets: dict[str, list[str]]) -> None:
     """Write each target as its sources one after the other: ``{target: sources}``. Of gzip files the lines follow too."""
     with contextlib.ExitStack() as stack:
         for target, sources in targets.items():
-            with open(stack.enter_context(whole(target)), "wb") as sink:
+            with open(stack.enter_context(atomic_write(target)), "wb") as sink:
                 for source in sources:
                     with open(source, "rb") as file:
                         shutil.copyfileobj(file, sink, 1 << 20)

@@ -9,7 +9,7 @@ from pairprobe.io import files
 
 def write_tsv(path: str, fields: Sequence[str], rows: Iterable[Sequence]) -> None:
     """Write a table with a header, tab-separated, whole or not at all."""
-    with files.whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with files.atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(fields)
         table.writerows(rows)

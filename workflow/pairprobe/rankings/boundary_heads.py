@@ -15,7 +15,7 @@ import numpy as np
 
 from pairprobe.activations.store import Activations
 from pairprobe.data.examples import Example, answer_sentence
-from pairprobe.data.sampling import chosen
+from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
@@ -59,7 +59,7 @@ def train(
     Raises InputError where no example has an answer and activations.
     """
     candidates = [e for e in examples if e.answer is not None and e.example_id in activations]
-    taken = chosen((e.example_id for e in candidates), at_most, seed)
+    taken = subsample((e.example_id for e in candidates), at_most, seed)
     targets = []
     for example in candidates:
         if example.example_id in taken:
@@ -84,7 +84,7 @@ def train(
         means.append(mean)
         scales.append(scale)
         del features  # before the next ones take as much memory
-    with files.whole(path) as temporary, open(temporary, "wb") as file:
+    with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
@@ -227,7 +227,7 @@ def gold_logits(
     """
     trained = read(heads) if isinstance(activations, Activations) else None
     boundaries = list(boundaries)
-    taken = chosen((row["example_id"] for row in boundaries if row["example_id"] in activations), at_most, seed)
+    taken = subsample((row["example_id"] for row in boundaries if row["example_id"] in activations), at_most, seed)
     by_id = {example.example_id: example for example in examples if example.example_id in taken}
     for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
         name = row["example_id"]

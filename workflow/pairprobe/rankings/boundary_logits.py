@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from pairprobe.data.sampling import shard_of
+from pairprobe.data.sampling import in_shard
 from pairprobe.io.digests import file_digest
 from pairprobe.rankings import boundary_heads
 from pairprobe.rankings.stored_similarities import Pairs
@@ -33,5 +33,5 @@ def keep(sets: dict[str, Iterable[dict]], storage: str, heads: str | None = None
     """Return what ``activations.extract`` is to keep of a shard: of the sets of pair tasks, or of boundary, whose heads are
     given."""
     number, shards = shard
-    sets = {task: (row for row in rows if shard_of(row["example_id"], shards) == number) for task, rows in sets.items()}
+    sets = {task: (row for row in rows if in_shard(row["example_id"], number, shards)) for task, rows in sets.items()}
     return Boundaries(sets["boundary"], heads, storage) if heads else Pairs(sets, storage)

@@ -171,7 +171,7 @@ def rank_pairs(
     wanted = {pair["example_id"] for pair in pairs}
     paragraphs = {example.example_id: example.paragraph for example in examples if example.example_id in wanted}
     skipped = 0
-    with files.whole(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+    with files.atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(RANKING_FIELDS)
         for pair in track(pairs, len(pairs), f"ranking {Path(path).stem}", "pairs"):
