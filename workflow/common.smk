@@ -1,7 +1,6 @@
 # What every rules file shares: the checked configuration, wildcard constraints, input functions. No rules.
 #
 # Including this file puts its folder on the path, so that rules and scripts can import pairprobe.
-import os
 import re
 from itertools import combinations
 from pathlib import Path
@@ -21,11 +20,7 @@ from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
 
-# Jobs end with this process, even where it is killed: else the next run would meet them at work on the same files.
-os.environ[jobs.PARENT] = str(os.getpid())
-# A job's threads wait for each other for some microseconds, and then sleep. Those that sleep at once make a training a
-# fifth slower; those that go on waiting, where others want the same cores, keep each other from work: ten times slower.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+jobs.prepare_environment()
 
 
 def dealt_partitions(data):

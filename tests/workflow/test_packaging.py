@@ -47,8 +47,9 @@ def test_every_script_belongs_to_a_rule():
     assert {path.stem for path in (ROOT / "scripts").glob("*.py")} <= names
 
 
-def test_the_snakefile_is_a_front_door():
-    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 50
+def test_the_root_snakefile_is_a_front_door_and_the_workflow_s_fits_a_screen():
+    assert len((ROOT / "Snakefile").read_text().splitlines()) <= 5
+    assert len((ROOT / "workflow" / "Snakefile").read_text().splitlines()) <= 60
 
 
 def test_only_the_rooms_of_torch_import_it():

@@ -80,5 +80,5 @@ def test_the_slurm_profile_goes_by_the_default_one():
 
 
 def test_no_rule_knows_of_a_cluster():
-    for path in (ROOT / "Snakefile", *(ROOT / "workflow").rglob("*.smk")):
+    for path in (ROOT / "workflow" / "Snakefile", *(ROOT / "workflow").rglob("*.smk")):
         assert not re.search(r"slurm|account|queue|mem_mb|runtime=|\bgroup:", path.read_text()), path

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -37,6 +38,18 @@ def run(log_file, trouble: Exception | None = None):
 def test_the_log_file_holds_the_lines_of_the_job_and_its_folder_is_made(tmp_path):
     run(tmp_path / "logs" / "a.log")
     assert (tmp_path / "logs" / "a.log").read_text().endswith(" INFO begun\n")
+
+
+def test_jobs_inherit_who_started_them_and_the_library_of_the_workflow(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", "/somewhere")
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.setenv(jobs.PARENT, "1")
+    for _ in range(2):
+        jobs.prepare_environment()
+    library = str(Path(jobs.__file__).parents[2])
+    assert os.environ["PYTHONPATH"].split(os.pathsep) == [library, "/somewhere"]
+    assert os.environ[jobs.PARENT] == str(os.getpid())
+    assert os.environ["GOMP_SPINCOUNT"] == "7", "what the user has set stays"
 
 
 def test_each_run_begins_a_new_log(tmp_path):

@@ -24,6 +24,22 @@ from pairprobe.provenance import job_records
 PARENT = "PAIRPROBE_PARENT"
 
 
+def prepare_environment() -> None:
+    """Set the environment that jobs inherit. Call it in the process that starts them, before the first one starts.
+
+    A job has imported its libraries before it could set these itself, and it cannot see which process started the run.
+    """
+    # Jobs end with this process, even if it is killed. Otherwise the next run would meet them at work on the same files.
+    os.environ[PARENT] = str(os.getpid())
+    # Jobs import the library whose digests the workflow takes, not another one that may be installed.
+    library = str(Path(__file__).parents[2])
+    paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    os.environ["PYTHONPATH"] = os.pathsep.join([library, *(path for path in paths if path not in ("", library))])
+    # How long OpenMP threads that wait for each other spin before they sleep. If they sleep at once, a training takes a
+    # fifth longer. If they spin for ever, jobs that share cores keep each other from work and take ten times as long.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+
 @contextlib.contextmanager
 def job(task) -> Iterator[None]:
     """Run the block as a job, with its log lines and tracebacks in its log file, and its record beside it (``records``).

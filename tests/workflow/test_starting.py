@@ -1,0 +1,85 @@
+"""The workflow started from its own folder and from any other, with spaces in the names of both."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from project import PAGES, copy_project
+
+SNAKEFILES = ("Snakefile", "workflow/Snakefile")
+EXAMPLES = "results/demo/examples/probe.jsonl.gz"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    return copy_project(tmp_path_factory.mktemp("my project"), PAGES[:3])
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    folder = tmp_path / "else where"
+    folder.mkdir()
+    return folder
+
+
+def start(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
+    """Run Snakemake in a folder, without a word of where the library lies."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def planned(run: subprocess.CompletedProcess) -> int:
+    assert run.returncode == 0, run.stdout + run.stderr
+    return int(re.search(r"^total +(\d+)$", run.stdout + run.stderr, re.MULTILINE)[1])
+
+
+def test_every_way_to_start_plans_the_same_jobs_by_the_same_profile(project, elsewhere):
+    jobs = planned(start(project, "-n"))
+    assert jobs > 50
+    config = project / "config" / "config.yaml"
+    for snakefile in SNAKEFILES:
+        for folder in (project, elsewhere):
+            run = start(folder, "-n", "-s", project / snakefile, "--configfile", config)
+            assert planned(run) == jobs
+            assert re.search("specific profile .*profiles/default", run.stderr)
+            run = start(folder, "-n", "-s", project / snakefile, "--configfile", config, "--workflow-profile", "none")
+            assert planned(run) == jobs
+
+
+def test_jobs_run_elsewhere_and_another_way_to_start_has_nothing_to_do(project, elsewhere):
+    (elsewhere / "mine.yaml").write_text((project / "config" / "config.yaml").read_text())
+    said = []
+    for snakefile in SNAKEFILES:
+        arguments = ("-s", project / snakefile, "--directory", "there", "--configfile", "mine.yaml", "--", EXAMPLES)
+        run = start(elsewhere, *arguments)
+        assert run.returncode == 0, run.stdout + run.stderr
+        said.append(run.stdout + run.stderr)
+    assert (elsewhere / "there" / EXAMPLES).stat().st_size
+    assert {path.name for path in elsewhere.iterdir()} == {"mine.yaml", "there"}
+    assert "Nothing to be done" not in said[0]
+    assert "Nothing to be done" in said[1]
+
+
+@pytest.mark.parametrize("snakefile", SNAKEFILES)
+def test_a_folder_without_a_configuration_gives_an_error_that_says_what_to_do(project, elsewhere, snakefile):
+    run = start(elsewhere, "-n", "-s", project / snakefile)
+    assert run.returncode == 1
+    said = (
+        f"config/config.yaml: there is no such file in {elsewhere}. Name a configuration with --configfile; the demo's is "
+    )
+    assert f"{said}{project / 'config' / 'config.yaml'}." in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_a_folder_s_own_configuration_is_taken_and_its_paths_count_from_there(project, elsewhere):
+    (elsewhere / "config").mkdir()
+    config = "{run: mine, data: {source: squad, files: [a.json]}, checkpoints: {one: {source: path, path: x}}}"
+    (elsewhere / "config" / "config.yaml").write_text(config)
+    run = start(elsewhere, "-n", "-s", project / "Snakefile")
+    assert run.returncode == 1
+    said = f"data.files: a.json: there is no such file. Check the path; it counts from {elsewhere}."
+    assert said in run.stdout + run.stderr
