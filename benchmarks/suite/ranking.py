@@ -118,10 +118,7 @@ def measure(settings: Settings) -> dict:
         rankings = rank_all(examples, sets, store, folder)
         apart = check(rankings, loop(examples, sets, store))
         ways = _ways(examples, sets, store, folder, names, pairs)
-        similarities = sum(
-            sum(int(rows[:, 3].sum()) + len(rows) for rows in percentages.read_ranking(str(path)).values())
-            for path in rankings.values()
-        )
+        similarities = sum(int((percentages.read_ranking(path).counts[..., 3] + 1).sum()) for path in rankings.values())
         measured = in_turn({name: timed(way) for name, way in ways.items()}, settings.rounds)
         with Activations([str(store)]) as activations:
             vectors = sum(math.prod(side.shape) for name in names for side in activations[name])

@@ -56,13 +56,13 @@ def ranked(folder, vectors_of, labels):
 
 def test_where_vectors_hold_the_position_alone_the_control_is_at_chance(tmp_path):
     for labels, low, high in ((gold, 100, 100), (control_gold(SEED), 40, 60)):
-        for ranking in ranked(tmp_path, marks, labels).values():
+        for _, ranking in ranked(tmp_path, marks, labels).items():
             assert low <= percentage(ranking)[1] <= high
 
 
 def test_where_vectors_hold_the_word_type_alone_the_control_is_learned_by_heart_and_the_real_task_is_not(tmp_path):
     for labels, low, high in ((gold, 40, 60), (control_gold(SEED), 97, 100)):
-        for ranking in ranked(tmp_path, identities, labels).values():
+        for _, ranking in ranked(tmp_path, identities, labels).items():
             assert low <= percentage(ranking)[1] <= high
 
 

@@ -132,18 +132,6 @@ def test_an_empty_set_and_other_layers_are_left_out(tmp_path, names, titles):
     assert tables["differences"] == tables["claims"] == []
 
 
-def test_a_ranking_that_lacks_a_line_is_refused(tmp_path, names, titles):
-    path = tmp_path / "a.tsv"
-    write_ranking(path, names)
-    lines = path.read_text().splitlines(keepends=True)
-    path.write_text("".join(lines[:40] + lines[41:]))
-    with pytest.raises(InputError, match=r"a\.tsv: not one line for each example, measure and layer"):
-        weighing.read_ranked(str(path))
-    path.write_text("example_id\tlayer\n")
-    with pytest.raises(InputError, match=r"a\.tsv, line 1: found"):
-        weighing.read_ranked(str(path))
-
-
 def test_an_example_without_a_title_is_named(tmp_path, names, titles):
     path = write_ranking(tmp_path / "a.tsv", names)
     with pytest.raises(InputError, match=rf"example_id {names[0]} is in no example"):

@@ -309,13 +309,15 @@ def test_one_checkpoint_no_boundary_and_empty_sets_make_a_page(tmp_path, some):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda text: text.replace("\t0\t", "\t9\t", 1), "layers 0 to 2"),
+        (lambda text: text.replace("\t0\t", "\t9\t", 1), "cosine, layer 0"),
+        (lambda text: text.replace("\t2\t", "\t9\t"), "layers 0 to 2"),
+        (lambda text: text.replace("cosine", "cosin"), "cosin,"),
         (lambda text: text.replace("cosine", "cosin", 1), "line 2"),
         (lambda text: text.replace("\n1\t", "\n999\t", 1), "'999'"),
         (lambda text: text.replace("count", "counts", 1), "line 1"),
         (lambda text: text[:-3], "line"),
     ],
-    ids=["layer", "measure", "example", "header", "cut off"],
+    ids=["layer", "layers", "measures", "measure", "example", "header", "cut off"],
 )
 def test_a_ranking_of_something_else_is_refused_with_its_line(tmp_path, change, said):
     arguments = explored.make(tmp_path, tasks=("synonyms",))

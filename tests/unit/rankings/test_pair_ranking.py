@@ -1,6 +1,7 @@
 """The pairwise ranking: equations 1 to 3 of the paper, on small numbers that can be checked by hand."""
 
 import csv
+import itertools
 import math
 
 import numpy as np
@@ -293,7 +294,7 @@ def test_a_pair_without_a_vector_has_no_line(tmp_path):
     path = write_store(tmp_path / "a.h5", {"1": (np.full((1, 1, 2), np.nan), VECTORS)})
     with store.Activations([path]) as activations:
         rank_pairs([PAIR], [example("1")], activations, tmp_path / "r.tsv")
-    assert read_ranking(tmp_path / "r.tsv") == {}
+    assert dict(read_ranking(tmp_path / "r.tsv").items()) == {}
 
 
 @pytest.mark.parametrize(
@@ -350,6 +351,56 @@ def test_a_malformed_ranking_is_an_error_that_names_the_line(tmp_path, text, lin
     (tmp_path / "r.tsv").write_text(text)
     with pytest.raises(InputError, match=rf"r\.tsv, line {line}: found .*wanted"):
         read_ranking(tmp_path / "r.tsv")
+
+
+def ranking_file(path, lines):
+    path.write_text("\n".join("\t".join(map(str, line)) for line in [RANKING_FIELDS, *lines]) + "\n")
+    return path
+
+
+def lines_of(pairs, measures=("euclidean", "cosine"), layers=3):
+    found = itertools.product(pairs, measures, range(layers))
+    return [(*names, i, i % 3, 100 + i, 90 + i) for i, names in enumerate(found)]
+
+
+def test_a_ranking_is_read_as_arrays_whatever_the_order_of_its_lines(tmp_path):
+    # Example ids that look like numbers, empty cells and quotes are names.
+    names = ["007", "NA", 'a "b"', "-1"]
+    lines = lines_of(names)
+    ranking = read_ranking(ranking_file(tmp_path / "r.tsv", lines))
+    assert (ranking.example_ids.tolist(), ranking.measures, ranking.layers) == (names, ("euclidean", "cosine"), (0, 1, 2))
+    for name, measure, layer, *counts in lines:
+        assert ranking[measure, layer][names.index(name)].tolist() == counts
+    turned = read_ranking(ranking_file(tmp_path / "r.tsv", lines[::-1]))
+    assert (turned.example_ids.tolist(), turned.measures, turned.layers) == (
+        names[::-1],
+        ("cosine", "euclidean"),
+        (0, 1, 2),
+    )
+    assert (turned.counts[::-1, :, ::-1] == ranking.counts).all()
+
+
+def test_a_large_ranking_is_read_in_one_piece(tmp_path):
+    """More than a block of the parser, so that its dictionaries of names have to be brought together."""
+    lines = lines_of([f"example {i}" for i in range(20_000)])
+    ranking = read_ranking(ranking_file(tmp_path / "r.tsv", lines))
+    wanted = np.array([line[3:] for line in lines]).reshape(20_000, 2, 3, 4)
+    assert (ranking.counts.transpose(2, 0, 1, 3) == wanted).all()
+    assert ranking.example_ids[[0, -1]].tolist() == ["example 0", "example 19999"]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda lines: lines[:7] + lines[8:], r"line 8: found 0 lines for example_id 'b', euclidean, layer 1"),
+        (lambda lines: [*lines, lines[3]], r"line 2: found 2 lines for example_id 'a', cosine, layer 0"),
+    ],
+    ids=["missing", "twice"],
+)
+def test_an_example_that_has_not_one_line_for_each_measure_and_layer_is_named(tmp_path, change, said):
+    path = ranking_file(tmp_path / "r.tsv", change(lines_of("ab")))
+    with pytest.raises(InputError, match=rf"r\.tsv, {said}, wanted one"):
+        read_ranking(path)
 
 
 def test_logits_are_ranked_by_the_words_below_the_gold_one():

@@ -9,14 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from pyarrow import ArrowInvalid, csv, string
 
 from pairprobe.errors import InputError
 from pairprobe.evidence import claims, resampling
 from pairprobe.evidence.resampling import Bootstrap, Sums
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import write_tsv
-from pairprobe.rankings.percentages import RANKING_FIELDS
+from pairprobe.rankings.percentages import Ranking, read_ranking
 
 INTERVAL_FIELDS = (
     "checkpoint", "task", "measure", "layer", "pairs", "pages", "percentage", "percentage_low", "percentage_high", "auc",
@@ -30,10 +29,6 @@ CLAIM_FIELDS = (
     "pairs", "pages", "pairs_needed",
 )  # fmt: skip
 VARIANT_FIELDS = ("variant", *CLAIM_FIELDS)
-
-_TABS = csv.ParseOptions(delimiter="\t")
-# A name may be all digits.
-_TEXTS = csv.ConvertOptions(column_types={"example_id": string(), "measure": string()})
 
 
 @dataclass(frozen=True)
@@ -50,50 +45,6 @@ class Settings:
     lower_layers: int | None = None
     power: float = 0.8
     seed: int = 0
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """A ranking: ``names`` of the examples, (pairs,); ``columns``, the measures and layers; the rest (pairs, columns)."""
-
-    names: np.ndarray
-    columns: list[tuple[str, int]]
-    count: np.ndarray
-    ties: np.ndarray
-    para_len: np.ndarray
-    unmatching: np.ndarray
-
-    def only(self, names: Iterable[str]) -> "Ranked":
-        """Return the pairs of these examples."""
-        kept = np.isin(self.names, list(names))
-        arrays = (self.count, self.ties, self.para_len, self.unmatching)
-        return Ranked(self.names[kept], self.columns, *(array[kept] for array in arrays))
-
-
-def read_ranked(path: str) -> Ranked:
-    """Read ``rankings/{checkpoint}/{task}.tsv``, sorted by example, measure and layer.
-
-    Raises InputError where it is not such a table, or an example has not one line for each measure and layer.
-    """
-    try:
-        table = csv.read_csv(path, parse_options=_TABS, convert_options=_TEXTS)
-        if tuple(table.column_names) != RANKING_FIELDS:
-            raise InputError(f"{path}, line 1: found {table.column_names}, wanted {list(RANKING_FIELDS)}.")
-        numbers = {name: table[name].to_numpy().astype(np.int64) for name in RANKING_FIELDS[2:]} if len(table) else {}
-    except (ArrowInvalid, ValueError) as error:
-        raise InputError(f"{path}: no ranking: {error}. Delete it, and it is made again.") from None
-    if not numbers:
-        empty = np.zeros((0, 0), np.int64)
-        return Ranked(np.array([], object), [], empty, empty, empty, empty)
-    names, measures = (table[name].to_numpy().astype(str) for name in ("example_id", "measure"))
-    order = np.lexsort((numbers["layer"], measures, names))
-    width = len(set(zip(measures.tolist(), numbers["layer"].tolist(), strict=True)))
-    columns = list(zip(measures[order][:width].tolist(), numbers["layer"][order][:width].tolist(), strict=True))
-    laid = names[order].reshape(-1, width) if len(names) % width == 0 else None
-    if laid is None or (laid != laid[:, :1]).any() or len(set(columns)) != width:
-        raise InputError(f"{path}: not one line for each example, measure and layer. Delete it, and it is made again.")
-    arrays = (numbers[name][order].reshape(-1, width) for name in ("count", "ties", "para_len", "unmatching"))
-    return Ranked(laid[:, 0], columns, *arrays)
 
 
 def weigh(
@@ -135,9 +86,9 @@ def _weighed(
 ) -> tuple[list[tuple], list[tuple], list[tuple]]:
     """Return the rows of intervals, of differences, their p uncorrected, and of claims."""
     intervals, differences, verdicts = [], [], []
-    by_task: dict[str, dict[str, Ranked]] = {}
+    by_task: dict[str, dict[str, _Columns]] = {}
     for checkpoint, task, path in rankings:
-        by_task.setdefault(task, {})[checkpoint] = ranked = read_ranked(path)
+        by_task.setdefault(task, {})[checkpoint] = ranked = _Columns.of(read_ranking(path))
         if missing := sorted(set(ranked.names.tolist()) - titles.keys()):
             raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
     for task, ranked in by_task.items():
@@ -162,10 +113,32 @@ def _corrected(rows: list[tuple]) -> list[tuple]:
     return [(*row[:-1], _p(row[-1]), _p(p)) for row, p in zip(rows, corrected, strict=True)]
 
 
+@dataclass(frozen=True)
+class _Columns:
+    """A ranking in the order of names, measures and layers: ``columns`` are the measures and layers, ``counts`` (pairs,
+    columns, 4)."""
+
+    names: np.ndarray
+    columns: list[tuple[str, int]]
+    counts: np.ndarray
+
+    @classmethod
+    def of(cls, ranking: Ranking) -> "_Columns":
+        pairs, measures = np.argsort(ranking.example_ids), np.argsort(ranking.measures)
+        columns = list(itertools.product(sorted(ranking.measures), ranking.layers))
+        counts = ranking.counts[measures][:, :, pairs].reshape(len(columns), len(pairs), 4)
+        return cls(ranking.example_ids[pairs], columns, counts.transpose(1, 0, 2))
+
+    def only(self, names: np.ndarray) -> "_Columns":
+        """Return the pairs of these examples."""
+        chosen = np.isin(self.names, names)
+        return _Columns(self.names[chosen], self.columns, self.counts[chosen])
+
+
 class _Task:
     """The rankings of one task by several checkpoints."""
 
-    def __init__(self, task: str, ranked: dict[str, Ranked], titles: dict[str, str], settings: Settings):
+    def __init__(self, task: str, ranked: dict[str, _Columns], titles: dict[str, str], settings: Settings):
         self.task, self.titles, self.settings = task, titles, settings
         self.ranked = {name: each for name, each in ranked.items() if len(each.names)}
         self._kept: dict[tuple[str, ...], dict[str, _Weighed]] = {}
@@ -250,7 +223,7 @@ class _Weighed:
     auc: Bootstrap
 
 
-def _sums(ranked: Ranked, titles: dict[str, str]) -> tuple[Sums, Sums]:
+def _sums(ranked: _Columns, titles: dict[str, str]) -> tuple[Sums, Sums]:
     """Sum the pairs of each page up: what percentage, and what auc, is a ratio of."""
     _, page = np.unique([titles[name] for name in ranked.names.tolist()], return_inverse=True)
     pages = page.max() + 1
@@ -260,9 +233,10 @@ def _sums(ranked: Ranked, titles: dict[str, str]) -> tuple[Sums, Sums]:
         of_pairs = of_pairs[:, :1] if (of_pairs == of_pairs[:, :1]).all() else of_pairs
         return np.stack([np.bincount(page, column, pages) for column in of_pairs.T], axis=1)
 
-    counts = np.stack([np.bincount(page, column, pages) for column in ranked.count.T], axis=1)
-    ties = np.stack([np.bincount(page, column, pages) for column in ranked.ties.T], axis=1)
-    return Sums(counts, by_page(ranked.para_len)), Sums(counts + ties / 2, by_page(ranked.unmatching))
+    count, ties, para_len, unmatching = np.moveaxis(ranked.counts, 2, 0)
+    counts = np.stack([np.bincount(page, column, pages) for column in count.T], axis=1)
+    ties = np.stack([np.bincount(page, column, pages) for column in ties.T], axis=1)
+    return Sums(counts, by_page(para_len)), Sums(counts + ties / 2, by_page(unmatching))
 
 
 def _points(number: float) -> str:

@@ -14,7 +14,6 @@ all but the first as blocks of ``packing.block_of``, which the page unpacks when
 
 import base64
 import contextlib
-import csv
 import hashlib
 import html
 import re
@@ -38,7 +37,7 @@ from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
 from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
-from pairprobe.rankings.percentages import RANKING_FIELDS
+from pairprobe.rankings.percentages import read_ranking
 from pairprobe.rankings.stored_similarities import Similarities, either
 from pairprobe.tables.layout import label_of
 
@@ -244,23 +243,23 @@ def _ranks(path: str, pairs: list[dict], measures: Sequence[str], layers: int) -
 
     A pair that has no line has a para_len of 0.
     """
-    places = {pair["example_id"]: i for i, pair in enumerate(pairs)}
+    ranking, places = read_ranking(path), {pair["example_id"]: i for i, pair in enumerate(pairs)}
     ranks = np.zeros((2 + 2 * len(measures) * layers, len(pairs)), np.int64)
-    with open(path, encoding="utf-8", newline="") as file:
-        table = csv.reader(file, delimiter="\t")
-        header = next(table, [])
-        if tuple(header) != RANKING_FIELDS:
-            raise InputError(f"{path}, line 1: found {header}, wanted {list(RANKING_FIELDS)}.")
-        for number, row in enumerate(table, 2):
-            try:
-                place, measure, layer = places[row[0]], measures.index(row[1]), range(layers)[int(row[2])]
-                at = measure * layers + layer
-                ranks[[2 + at, 2 + len(measures) * layers + at, 0, 1], place] = [int(n) for n in row[3:]]
-            except (KeyError, ValueError, IndexError):
-                raise InputError(
-                    f"{path}, line {number}: found {row}, wanted {list(RANKING_FIELDS)} of a pair of the set, its measures "
-                    f"({', '.join(measures)}) and layers 0 to {layers - 1}. Rank the set again."
-                ) from None
+    if not len(ranking.example_ids):
+        return ranks
+    others = [name for name in ranking.example_ids.tolist() if name not in places]
+    if others or ranking.layers != tuple(range(layers)) or sorted(ranking.measures) != sorted(measures):
+        raise InputError(
+            f"{path}: found the measures {', '.join(ranking.measures)}, the layers {', '.join(map(str, ranking.layers))}"
+            f"{f' and the example {others[0]!r}' if others else ''}, wanted the measures {', '.join(measures)}, layers 0 "
+            f"to {layers - 1} and pairs of the set alone. Rank the set again."
+        )
+    count, ties, para_len, unmatching = np.moveaxis(
+        ranking.counts[[ranking.measures.index(measure) for measure in measures]], 3, 0
+    ).reshape(4, -1, len(ranking.example_ids))
+    ranks[:, [places[name] for name in ranking.example_ids.tolist()]] = np.concatenate([
+        para_len[:1], unmatching[:1], count, ties
+    ])  # fmt: skip
     return ranks
 
 

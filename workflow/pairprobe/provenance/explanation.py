@@ -148,7 +148,8 @@ def explain_number(ledger: Ledger, task: str, measure: str, checkpoint: str, lay
     written = _line_of(_percentages(ledger), asked)
     name = f"{ledger.content['folder']}/rankings/{checkpoint}/{task}.tsv"
     path = ledger.locate(name)
-    counts = percentages.read_ranking(str(path))[measure, layer]
+    ranking = percentages.read_ranking(path)
+    counts = ranking[measure, layer]
     count, ties, para_len, unmatching = (int(total) for total in counts.sum(0))
     value, auc = percentages.percentage(counts)
     found = {"percentage": f"{value:.4f}", "auc": f"{auc:.4f}"}
@@ -167,7 +168,7 @@ def explain_number(ledger: Ledger, task: str, measure: str, checkpoint: str, lay
         and entry is not None
         and digests.file_digest(path) == entry["sha256"],
         "files": [brief(ledger, one) for one in _behind(ledger, name)],
-        "of_pairs": _pairs(ledger, name, asked),
+        "of_pairs": _pairs(ledger, asked, dict(zip(ranking.example_ids.tolist(), counts.tolist(), strict=True))),
     }
 
 
@@ -194,24 +195,22 @@ def _behind(ledger: Ledger, name: str) -> list[str]:
     return list(dict.fromkeys([name, *inputs, *(one for one in checkpoints if "/checkpoints/" in one), *data]))
 
 
-def _pairs(ledger: Ledger, name: str, asked: dict[str, str]) -> list[dict]:
-    """Return each pair of a number with its words and counts, weakest first."""
+def _pairs(ledger: Ledger, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:
+    """Return each pair of a number with its words and counts (``{example_id: counts}``), weakest first."""
     folder = ledger.folder
-    rows = [
-        row
-        for row in read_tsv(str(ledger.locate(name)), percentages.RANKING_FIELDS)
-        if (row["measure"], row["layer"]) == (asked["measure"], asked["layer"])
-    ]
     pairs = {pair["example_id"]: pair for pair in read_probing_set(str(folder / "probing_sets" / f"{asked['task']}.jsonl"))}
     read = {one.example_id: one for one in examples.read_examples(str(folder / "examples" / "probe.jsonl.gz"))}
     told = [
         {
-            "example_id": row["example_id"],
-            "percentage": round(100 * int(row["count"]) / int(row["para_len"]), 1),
-            **{key: int(row[key]) for key in ("count", "ties", "para_len", "unmatching")},
-            **_words(pairs[row["example_id"]], read[row["example_id"]], asked["measure"]),
+            "example_id": example_id,
+            "percentage": round(100 * count / para_len, 1),
+            "count": count,
+            "ties": ties,
+            "para_len": para_len,
+            "unmatching": unmatching,
+            **_words(pairs[example_id], read[example_id], asked["measure"]),
         }
-        for row in rows
+        for example_id, (count, ties, para_len, unmatching) in counts.items()
     ]
     return sorted(told, key=lambda pair: (pair["count"] / pair["para_len"], pair["example_id"]))
 
