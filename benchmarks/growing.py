@@ -9,7 +9,6 @@ One run without a share of the questions, one with all of them after it, and one
 
 import argparse
 import gzip
-import hashlib
 import json
 import re
 import subprocess
@@ -21,6 +20,7 @@ from pathlib import Path
 import yaml
 
 from pairprobe.data import bundled_pages
+from pairprobe.data.sampling import hash_bytes
 from pairprobe.errors import InputError
 from pairprobe.io.tsv import read_tsv
 from pairprobe.tables.layout import markdown
@@ -48,7 +48,7 @@ def write(source: str, parts: list, path: Path) -> None:
 def is_added(part: dict, share: float) -> bool:
     """Whether a part is among those that are added, by a hash of its page's title."""
     title = part.get("title") or part["document_title"]
-    return int.from_bytes(hashlib.blake2b(title.encode(), digest_size=4).digest()) < share * 2**32
+    return int.from_bytes(hash_bytes(title, size=4)) < share * 2**32
 
 
 def run(project: Path, config: Path, cores: int) -> float:

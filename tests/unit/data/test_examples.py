@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from pairprobe.data.documents import Annotation, Document
 from pairprobe.data.examples import Example, answer_sentence, document_of, example_of, read_each_example, read_examples
-from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
@@ -126,18 +125,6 @@ def test_an_answer_that_crosses_sentences_has_them_all():
 
 def test_without_a_short_answer_there_is_no_answers_sentence():
     assert answer_sentence(replace(EXAMPLE, answer=None)) is None
-
-
-def test_examples_are_chosen_by_seed_and_id_whatever_their_order_or_company():
-    names = [f"id{i}" for i in range(50)]
-    taken = subsample(names, 10, 13)
-    assert len(taken) == 10
-    assert subsample(reversed(names), 10, 13) == taken
-    assert subsample(names, 10, 14) != taken
-    assert subsample(names, 9, 13) < taken
-    # More examples push some out, and bring none in but of their own.
-    assert subsample([*names, "new1", "new2"], 10, 13) - {"new1", "new2"} <= taken
-    assert subsample(names, None, 13) == subsample(names, 99, 13) == set(names)
 
 
 def test_examples_come_back_as_they_were_written(tmp_path):

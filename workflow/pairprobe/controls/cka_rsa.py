@@ -11,13 +11,13 @@ correlation of Merchant et al. (2020). Here the pairs are of one text, and the m
 compared in the context that they share.
 """
 
-import hashlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from pairprobe.activations.store import Activations
 from pairprobe.data.examples import Example
+from pairprobe.data.sampling import hash_integer
 from pairprobe.evidence.resampling import Bootstrap, Sums, bootstrap
 from pairprobe.io.progress import log, track
 
@@ -182,8 +182,7 @@ def sampled(example_id: str, words: int, seed: int) -> np.ndarray:
     """Return which words of a text RSA takes, ascending: all, or ``MOST_WORDS`` that seed and example_id decide."""
     if words <= MOST_WORDS:
         return np.arange(words)
-    digest = hashlib.blake2b(f"{seed}\0{example_id}".encode(), digest_size=8).digest()
-    return np.sort(np.random.default_rng(int.from_bytes(digest)).choice(words, MOST_WORDS, replace=False))
+    return np.sort(np.random.default_rng(hash_integer(seed, example_id)).choice(words, MOST_WORDS, replace=False))
 
 
 def compare(

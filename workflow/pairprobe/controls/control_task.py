@@ -15,12 +15,12 @@ Sentences, words, activations, l2 and the subsample of examples are those of the
 """
 
 import functools
-import hashlib
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from pairprobe.data.examples import Example, answer_sentence
+from pairprobe.data.sampling import hash_bytes
 from pairprobe.errors import InputError
 from pairprobe.rankings.boundary_heads import MEASURES, Labels, gold
 from pairprobe.rankings.percentages import percentage, read_ranking
@@ -33,7 +33,7 @@ def control_gold(seed: int) -> Labels:
 
     It gives the same words, and the control's start and end among them; the end may stand before the start.
     """
-    score = functools.cache(functools.partial(_score, seed))
+    score = functools.cache(functools.partial(hash_bytes, seed, size=16))
 
     def of_control(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
         found = gold(example, vectors)
@@ -47,10 +47,6 @@ def control_gold(seed: int) -> Labels:
         return words, (start, end)
 
     return of_control
-
-
-def _score(seed: int, measure: str, word_type: str) -> bytes:
-    return hashlib.blake2b(f"{seed}\0{measure}\0{word_type}".encode(), digest_size=16).digest()
 
 
 def selectivity(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple]:

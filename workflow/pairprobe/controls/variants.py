@@ -4,7 +4,6 @@ A variant changes the match (a random word in its place: chance), the space (wit
 word's vector (one subtoken in place of the mean) or the unmatching words (only those like the match).
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -14,6 +13,7 @@ from pairprobe.controls import anisotropy, matched_words
 from pairprobe.controls.anisotropy import Space
 from pairprobe.controls.matched_words import Context
 from pairprobe.data.examples import Example
+from pairprobe.data.sampling import hash_bytes
 from pairprobe.io.progress import log
 from pairprobe.rankings.pair_ranking import paragraph_words, rank_pair, rank_pairs, unmatching_words
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
@@ -119,13 +119,9 @@ def draw(like: Like, context: Context, pair: dict, match: list[int], pool: np.nd
         found = np.flatnonzero(like(context, pair, word, pool))
         if not len(found):
             return []
-        drawn.append(int(min(found, key=lambda i: _hash(*key, i))))
+        drawn.append(int(min(found, key=lambda i: hash_bytes(*key, i))))
         pool[drawn[-1]] = False
     return drawn
-
-
-def _hash(*key) -> bytes:
-    return hashlib.blake2b("\0".join(map(str, key)).encode(), digest_size=8).digest()
 
 
 def summarise(rankings: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple]:

@@ -5,7 +5,6 @@ that answers it, the first is 1; absent where the page does not answer it) and e
 that paragraph, its ``occurrence`` where it stands there more than once) or ``yes_no``, or neither.
 """
 
-import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import yaml
 
 from pairprobe.data import text
+from pairprobe.data.sampling import hash_integer
 from pairprobe.errors import InputError
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -61,7 +61,7 @@ def _page_rows(path: Path, page: dict) -> Iterator[dict]:
 
 def _identifier(title: str, question: str) -> int:
     """Number a question: positive, 63 bits, and the same for as long as the title and question are."""
-    return int.from_bytes(hashlib.blake2b(f"{title}\0{question}".encode(), digest_size=8).digest(), "big") >> 1
+    return hash_integer(title, question) >> 1
 
 
 def _annotation(path: Path, question: dict, paragraphs: list[str], spans: list, candidates: list[dict]) -> dict:

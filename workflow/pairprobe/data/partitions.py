@@ -4,7 +4,6 @@ Which partition a page belongs to is a hash of its title and the seed, so neithe
 nor data that is added moves a page.
 """
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 from pairprobe.data.documents import Document
 from pairprobe.data.examples import example_of
 from pairprobe.data.pages import page_of, row_of
+from pairprobe.data.sampling import hash_unit
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log
@@ -64,7 +64,7 @@ def partition_of(title: str, seed: int, shares: dict[str, float]) -> str:
 
     shares: the share of pages for each of ``PARTITIONS``, together 1.
     """
-    place = _hash(f"{seed}\0{title}")
+    place = hash_unit(seed, title)
     for name in PARTITIONS:
         place -= shares[name]
         if place < 0:
@@ -74,12 +74,7 @@ def partition_of(title: str, seed: int, shares: dict[str, float]) -> str:
 
 def in_sample(example_id: str, seed: int, share: float) -> bool:
     """Whether a question is in the share of all questions that is taken, 0 to 1: a hash of it and the seed decides."""
-    return share >= 1 or _hash(f"{seed}\0sample\0{example_id}") < share
-
-
-def _hash(key: str) -> float:
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
+    return share >= 1 or hash_unit(seed, "sample", example_id) < share
 
 
 def write_partitions(

@@ -4,7 +4,6 @@ A file has the windows of every n-th page, one after the other as they were made
 windows in the same order.
 """
 
-import hashlib
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ import pyarrow as pa
 
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.data.pages import read_pages
+from pairprobe.data.sampling import hash_unit
 from pairprobe.errors import InputError
 from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
 from pairprobe.io import files
@@ -84,7 +84,7 @@ def _rows(
         for number, window in enumerate(windows(page, subtokenizer, max_length, stride, subtokens)):
             kind, start, end = target(window, answer_type, places)
             held += kind != NULL
-            if kind == NULL and not _kept(seed, page.example_id, number, unanswered):
+            if kind == NULL and hash_unit(seed, page.example_id, number) >= unanswered:
                 continue
             counts[f"windows answered: {ANSWER_TYPES[kind]}"] += 1
             yield {
@@ -98,11 +98,6 @@ def _rows(
             }
         if answer_type != NULL and not held:
             counts["answers that no window holds whole"] += 1
-
-
-def _kept(seed: int, example_id: str, number: int, share: float) -> bool:
-    digest = hashlib.blake2b(f"{seed}\0{example_id}\0{number}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64 < share
 
 
 class Features(Sequence):
