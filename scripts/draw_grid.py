@@ -3,7 +3,7 @@
 from pairprobe.figures.grid import Panel, draw_grid
 from pairprobe.provenance.jobs import job
 
-with job(snakemake):
+with job(snakemake, kind="percentage_figure"):
     draw_grid(
         snakemake.input.percentages,
         [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns],

@@ -3,7 +3,7 @@
 from pairprobe.activations.extraction import extract
 from pairprobe.provenance.jobs import job
 
-with job(snakemake):
+with job(snakemake, kind="activations"):
     extract(
         snakemake.input.checkpoint,
         snakemake.input.examples,

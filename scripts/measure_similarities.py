@@ -5,7 +5,7 @@ from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance.jobs import job
 from pairprobe.rankings.boundary_logits import keep
 
-with job(snakemake):
+with job(snakemake, kind="similarities"):
     shard = int(snakemake.wildcards.part) - 1, int(snakemake.wildcards.parts)
     sets = dict(zip(snakemake.params.tasks, map(read_probing_set, snakemake.input.sets), strict=True))
     extract(

@@ -9,7 +9,7 @@ from pairprobe.rankings.pair_ranking import rank_logits
 from pairprobe.rankings.percentages import RANKING_FIELDS
 from pairprobe.rankings.stored_similarities import opened
 
-with job(snakemake), opened(snakemake.input.activations, "boundary") as (activations, _):
+with job(snakemake, kind="ranking"), opened(snakemake.input.activations, "boundary") as (activations, _):
     logits = gold_logits(
         read_examples(snakemake.input.examples),
         activations,

@@ -6,7 +6,7 @@ from pairprobe.provenance.jobs import job
 from pairprobe.rankings.pair_ranking import rank_pairs
 from pairprobe.rankings.stored_similarities import opened
 
-with job(snakemake), opened(snakemake.input.activations, snakemake.wildcards.task) as (activations, rank):
+with job(snakemake, kind="ranking"), opened(snakemake.input.activations, snakemake.wildcards.task) as (activations, rank):
     rank_pairs(
         read_probing_set(snakemake.input.pairs),
         read_examples(snakemake.input.examples),

@@ -47,6 +47,15 @@ CONFIG = {
 }
 
 
+# As the scripts of these rules have it.
+KINDS = {
+    "extract_activations": "activations",
+    "rank_pairs": "ranking",
+    "summarise_percentages": "percentages",
+    "draw_panel": "percentage_figure",
+}
+
+
 class Named(list):
     """What a workflow gives to a script: a list, and names for what is in it."""
 
@@ -58,20 +67,20 @@ class Named(list):
         return self.named.items()
 
 
-def task(rule, name, inputs, outputs, code=True, wildcards=None, **params):
+def task(rule, name, inputs, outputs, wildcards=None, **params):
     return SimpleNamespace(
         rule=rule,
         wildcards=Named(**(wildcards or {})),
         input=Named(*inputs),
         output=Named(*outputs),
-        params=Named(**({"code": code_of(rule)} if code else {}), **params),
+        params=Named(code=code_of(rule), **params),
         log=[f"{RUN}/logs/{rule}/{name}.log" if name else f"{RUN}/logs/{rule}.log"],
         threads=1,
     )
 
 
-def job(*arguments, **named):
-    return jobs.job(task(*arguments, **named))
+def job(rule, *arguments, **named):
+    return jobs.job(task(rule, *arguments, **named), kind=KINDS.get(rule))
 
 
 def make() -> None:

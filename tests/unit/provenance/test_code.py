@@ -88,6 +88,14 @@ def test_a_change_of_the_script_changes_its_digest_alone(digests):
     assert changed(digests(), digests(script=SCRIPT.replace("g(1)", "g(2)"))) == {"scripts/run"}
 
 
+@pytest.mark.parametrize("code", ["", '"""Rooms."""\n', "# nothing\n"], ids=["empty", "docstring", "comment"])
+def test_a_package_without_code_is_not_listed(digests, code):
+    assert list(digests(script="from pairprobe.rooms import one", **{"rooms/__init__": code})) == [
+        "rooms.one",
+        "scripts/run",
+    ]
+
+
 def test_a_change_of_a_module_that_is_not_reached_changes_nothing(digests):
     assert digests(aside="def h():\n    return 3\n") == digests()
 

@@ -8,10 +8,10 @@ import results
 from results import FIGURES, RUN, flip, ranking_of
 
 from pairprobe.__main__ import main
-from pairprobe.io import digests
+from pairprobe.io import digests, files
 from pairprobe.io.tsv import read_tsv
 from pairprobe.provenance.explanation import explain_file, explain_number, run_of
-from pairprobe.provenance.run_record import Ledger
+from pairprobe.provenance.run_record import RunRecord
 
 pytestmark = pytest.mark.usefixtures("run", "_wide_terminal")
 
@@ -24,7 +24,7 @@ def _wide_terminal(monkeypatch):
 
 
 def explained(path, depth=None) -> dict:
-    return explain_file(Ledger.read(RUN), path, depth)
+    return explain_file(RunRecord.read(RUN), path, depth)
 
 
 def names(parts) -> dict:
@@ -101,8 +101,8 @@ def test_a_file_reads_well(capsys):
     assert main(["explain", FIGURES[0]]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{FIGURES[0]}\n  sha256 ")
-    assert "\n      probing_sets/coreference.jsonl " in said
-    assert "\n      see above: probing_sets/coreference.jsonl, examples/probe.jsonl.gz\n" in said
+    assert "\n│       ├── probing_sets/coreference.jsonl  build_probing_set, " in said.replace("    │   ├──", "│       ├──")
+    assert "── see above: probing_sets/coreference.jsonl, examples/probe.jsonl.gz\n" in said
     assert str(Path.cwd()) not in said
     assert [line for line in said.splitlines() if line != line.rstrip()] == []
 
@@ -115,8 +115,36 @@ def test_many_files_of_a_folder_are_told_together(capsys):
         Path(RUN, "data", "mini_nq.jsonl.gz").touch()
     results.record_provenance()
     main(["explain", f"{RUN}/data/mini_nq.jsonl.gz"])
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("  data/")]
-    assert line.split() == ["data/", "input", "5", "files"]
+    assert capsys.readouterr().out.splitlines()[-1] == "└── data/  input, 5 files"
+
+
+@pytest.mark.parametrize("width", ["20", "400"])
+def test_paths_and_commands_are_never_broken_and_text_in_a_pipe_has_no_colours(capsys, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", width)
+    main(["explain", FIGURES[0]])
+    main(["explain", RUN, *NUMBER, "--all"])
+    said = capsys.readouterr().out
+    assert f"  snakemake --cores all --configfile config/small.yaml --force -- {FIGURES[0]}\n" in said
+    assert said.count(f"  {ranking_of('after').removeprefix(RUN + '/')} ") == 1
+    assert "\x1b" not in said
+
+
+def test_brackets_in_a_question_are_no_markup(capsys):
+    path = f"{RUN}/examples/probe.jsonl.gz"
+    questions = [{**one, "question": ["[bold]", *one["question"]]} for one in results.QUESTIONS]
+    files.write_json_lines(path, questions)
+    main(["explain", RUN, *NUMBER, "--all"])
+    assert capsys.readouterr().out.count("([bold] where did ") == len(questions)
+
+
+def test_a_run_without_kinds_says_that_its_percentages_are_not_listed(capsys):
+    with results.edited(f"{RUN}/provenance.json") as content:
+        for job in content["jobs"].values():
+            del job["kind"]
+    assert main(["explain", FIGURES[0]]) == 0
+    assert "percentages\n  not listed: an older version of pairprobe recorded this run" in capsys.readouterr().out
+    assert explained(FIGURES[0])["percentages"] == []
+    assert main(["explain", RUN, *NUMBER]) == 0
 
 
 def test_json_has_the_same(capsys):
@@ -129,7 +157,7 @@ def test_json_has_the_same(capsys):
 
 def number(**changed) -> dict:
     asked = {"task": "coreference", "measure": "cosine", "checkpoint": "after", "layer": 1, **changed}
-    return explain_number(Ledger.read(RUN), **asked)
+    return explain_number(RunRecord.read(RUN), **asked)
 
 
 def test_every_number_is_that_of_the_table_and_of_its_pairs():
@@ -175,10 +203,10 @@ def test_a_number_reads_well(capsys):
     assert said[0] == "coreference, cosine, after, layer 1"
     formula = f"100 * {found['count']} / {found['para_len']} = {found['computed']['percentage']}"
     assert said[1].endswith(formula)
-    assert said[-3].startswith("2 of 3 pairs, weakest first")
+    assert said[-4] == "2 of 3 pairs, lowest percentage first"
     assert "Clara -> she" in "".join(said) or "Anna -> she" in "".join(said)
     main(["explain", RUN, *NUMBER, "--all"])
-    assert "\n3 pairs, weakest first" in capsys.readouterr().out
+    assert "\n3 pairs, lowest percentage first" in capsys.readouterr().out
 
 
 def test_a_number_of_a_ranking_that_has_changed_is_told_and_exits_with_1(capsys):

@@ -73,6 +73,22 @@ def test_a_record_has_rule_wildcards_parameters_and_code_and_times():
     assert found["started"].endswith("+00:00")
 
 
+def test_a_record_has_the_kind_of_what_was_made_or_none():
+    assert rank()["kind"] == "ranking"
+    with job("prepare_wordnet", None, [], [f"{RUN}/a"]):
+        Path(RUN, "a").touch()
+    assert job_records.read(RUN, "prepare_wordnet")["kind"] is None
+
+
+def test_an_unknown_kind_is_refused():
+    task = results.task("rank_pairs", "a", [], [])
+    with (
+        pytest.raises(ValueError, match=r"kind: found 'rankings'\. Allowed: activations, "),
+        job_records.recorded(task, "rankings"),
+    ):
+        pass
+
+
 def test_a_record_has_the_versions_of_what_is_loaded_and_no_others():
     packages = rank()["packages"]
     assert packages["python"] == platform.python_version()
@@ -123,7 +139,7 @@ def test_a_folder_is_recorded_with_each_of_its_files_but_hidden_ones():
     assert output["bytes"] == 3
     assert output["files"]["a"]["sha256"] == hashlib.sha256(b"a").hexdigest()
     # The same folder as the input of another job.
-    assert job_records.seen(output["path"])["bytes"] == 3
+    assert job_records.describe(output["path"])["bytes"] == 3
 
 
 @pytest.mark.parametrize("trouble", [InputError("cut off"), OSError(28, "full"), ZeroDivisionError(), SystemExit(143)])
@@ -150,7 +166,7 @@ def test_an_output_that_was_not_written_leaves_no_record():
 def test_a_job_outside_a_run_leaves_no_record(tmp_path):
     task = results.task("rank_pairs", "a", [], [])
     task.log = [str(tmp_path / "a.log")]
-    with job_records.kept(task):
+    with job_records.recorded(task):
         pass
     assert list(tmp_path.rglob("*.json")) == []
 

@@ -12,7 +12,7 @@ from results import FIGURES, RUN, ranking_of
 from pairprobe.errors import InputError
 from pairprobe.io import digests
 from pairprobe.provenance import job_records, run_record
-from pairprobe.provenance.run_record import Ledger
+from pairprobe.provenance.run_record import RunRecord
 
 SET = f"{RUN}/probing_sets/coreference.jsonl"
 
@@ -136,14 +136,14 @@ def test_an_input_of_another_size_is_flagged(run):
 def test_a_run_that_was_moved_is_read_where_it_is(run, tmp_path, monkeypatch):
     moved = shutil.copytree(run, tmp_path / "elsewhere" / "kept")
     monkeypatch.chdir(tmp_path / "elsewhere")
-    found = Ledger.read("kept")
+    found = RunRecord.read("kept")
     assert found.locate(SET).read_bytes() == (moved / "probing_sets" / "coreference.jsonl").read_bytes()
     assert found.name_of(moved / "percentages.tsv") == f"{RUN}/percentages.tsv"
 
 
 def test_paths_outside_the_run_count_from_the_project_wherever_one_asks_from(run, tmp_path, monkeypatch):
     monkeypatch.chdir(run / "figures")
-    assert Ledger.read("..").locate("data/questions.jsonl") == tmp_path / "data" / "questions.jsonl"
+    assert RunRecord.read("..").locate("data/questions.jsonl") == tmp_path / "data" / "questions.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -155,14 +155,14 @@ def test_paths_outside_the_run_count_from_the_project_wherever_one_asks_from(run
     ],
 )
 def test_the_command_names_the_configuration_unless_it_is_the_default(files, said):
-    assert Ledger(Path(), {"configuration_files": files}).command("a") == said
+    assert RunRecord(Path(), {"configuration_files": files}).command("a") == said
 
 
 @pytest.mark.parametrize(
     ("text", "said"), [(None, "there is no such file"), ("{", "not JSON"), ('{"version": 0}', "version 0, wanted 1")]
 )
-def test_a_ledger_that_cannot_be_read_is_named(tmp_path, text, said):
+def test_a_run_record_that_cannot_be_read_is_named(tmp_path, text, said):
     if text is not None:
         (tmp_path / run_record.NAME).write_text(text)
     with pytest.raises(InputError, match=rf"provenance\.json: {said}"):
-        Ledger.read(tmp_path)
+        RunRecord.read(tmp_path)

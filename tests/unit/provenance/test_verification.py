@@ -10,7 +10,7 @@ from results import FIGURES, RUN, flip, ranking_of
 from pairprobe.__main__ import main
 from pairprobe.io import digests
 from pairprobe.io.tsv import read_tsv, write_tsv
-from pairprobe.provenance import code, verification
+from pairprobe.provenance import code, job_records, verification
 from pairprobe.provenance.verification import verify
 
 pytestmark = pytest.mark.usefixtures("run")
@@ -27,7 +27,7 @@ KINDS = [
     f"{RUN}/training/after.tsv",
     *FIGURES,
 ]
-LEDGER = f"{RUN}/provenance.json"
+RUN_RECORD = f"{RUN}/provenance.json"
 
 
 def problems(folder=RUN) -> list[str]:
@@ -42,8 +42,8 @@ def output_of(path: str) -> str:
 def test_a_whole_run_holds(capsys):
     assert main(["verify", RUN]) == 0
     said = capsys.readouterr().out
-    assert said.endswith(f"{RUN}: everything holds\n")
-    assert "8 percentages, summed up again from 2 rankings" in said
+    assert said.endswith(f"{RUN}: everything is as recorded\n")
+    assert "8 percentages, computed again from 2 rankings" in said
     assert "2 stores of activations" in said
     assert "problem" not in said
     assert "note" not in said
@@ -58,17 +58,17 @@ def test_a_flipped_bit_is_found_and_its_file_named(path):
     assert digests.file_digest(path)[:12] in str(problem)
 
 
-def test_a_ledger_that_was_changed_by_hand_is_found():
-    with results.edited(LEDGER) as content:
+def test_a_run_record_that_was_changed_by_hand_is_found():
+    with results.edited(RUN_RECORD) as content:
         content["seeds"]["seed"] = 14
     (problem,) = verify(RUN).problems
-    assert (problem.path, problem.rebuild) == (LEDGER, LEDGER)
+    assert (problem.path, problem.rebuild) == (RUN_RECORD, RUN_RECORD)
 
 
-def test_a_ledger_that_is_no_json_does_not_hold(capsys):
-    flip(LEDGER)
+def test_a_run_record_that_is_no_json_does_not_hold(capsys):
+    flip(RUN_RECORD)
     assert main(["verify", RUN]) == 1
-    assert f"error: {LEDGER}: not JSON" in capsys.readouterr().err
+    assert f"error: {RUN_RECORD}: not JSON" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", KINDS, ids=lambda path: path.removeprefix(f"{RUN}/"))
@@ -112,13 +112,13 @@ def test_a_damaged_record_is_found(at):
     assert said.startswith(f"{RECORD}: found another content")
 
 
-def test_the_lost_record_of_the_ledger_itself_is_found():
+def test_the_lost_record_of_the_run_record_itself_is_found():
     Path(RUN, "provenance", "record_provenance.json").unlink()
     (problem,) = verify(RUN).problems
-    assert problem.rebuild == LEDGER
+    assert problem.rebuild == RUN_RECORD
 
 
-def test_a_job_that_ran_after_the_ledger_was_written_is_found():
+def test_a_job_that_ran_after_the_run_record_was_written_is_found():
     results.rank_pairs("after")
     results.fetch_checkpoint("another")
     said = problems()
@@ -126,7 +126,7 @@ def test_a_job_that_ran_after_the_ledger_was_written_is_found():
     found = "found that of a run after provenance.json was written"
     assert [text for text in said if found in text and text.startswith(tuple(paths))] == said[-2:]
     # Nothing else would write it where the files are the same: Snakemake compares their content.
-    assert all(text.endswith(f"--configfile config/small.yaml --force -- {LEDGER}") for text in said[-2:])
+    assert all(text.endswith(f"--configfile config/small.yaml --force -- {RUN_RECORD}") for text in said[-2:])
 
 
 def test_results_that_are_older_than_what_they_were_made_from_are_found():
@@ -175,7 +175,7 @@ def test_another_input_or_code_is_a_note_and_no_problem(monkeypatch):
     monkeypatch.setattr(code, "_digest", lambda file: "0" if file.stem == "percentages" else digest(file))
     verdict = verify(RUN)
     assert verdict.problems == []
-    assert verdict.notes[0].startswith("data/questions.jsonl: an input; it is no longer the file")
+    assert verdict.notes[0].startswith("data/questions.jsonl: this input has changed")
     others = {note.split(":")[0] for note in verdict.notes[1:]}
     assert {"rank_pairs", "summarise_percentages"} <= others
     assert "partition_examples" not in others
@@ -183,6 +183,19 @@ def test_another_input_or_code_is_a_note_and_no_problem(monkeypatch):
 
 
 digest = code._digest
+
+
+def test_a_run_without_kinds_is_compared_file_by_file_and_says_so(capsys):
+    for job in job_records.jobs_of(RUN):
+        with results.edited(job_records.path_in(RUN, job)) as record:
+            del record["kind"]
+    results.record_provenance()
+    assert main(["verify", RUN]) == 0
+    said = capsys.readouterr().out
+    assert "and 7 more: recorded by an older version of pairprobe, without the kind of result" in said
+    assert "percentages" not in said.split("compared: ")[1]
+    flip(ranking_of("after"))
+    assert main(["verify", RUN]) == 1
 
 
 def test_a_module_that_has_gone_or_come_is_another_code(tmp_path, monkeypatch):
@@ -227,10 +240,10 @@ def test_without_rebuild_nothing_is_deleted(capsys):
     assert "\nwith --rebuild, then: snakemake" in capsys.readouterr().out
 
 
-def test_a_folder_without_a_ledger_does_not_hold(capsys):
-    Path(LEDGER).unlink()
+def test_a_folder_without_a_run_record_does_not_hold(capsys):
+    Path(RUN_RECORD).unlink()
     assert main(["verify", RUN]) == 1
-    assert capsys.readouterr().err.startswith(f"error: {LEDGER}: there is no such file")
+    assert capsys.readouterr().err.startswith(f"error: {RUN_RECORD}: there is no such file")
 
 
 @pytest.mark.parametrize("arguments", [["verify", "nowhere"], ["verify"], ["certify", RUN], []])

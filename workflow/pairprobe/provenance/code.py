@@ -1,4 +1,4 @@
-"""Digests of code, files and folders: what a result stands on."""
+"""Digests of the code that makes a result: Snakemake runs a job again when one of them has changed."""
 
 import ast
 import functools
@@ -9,7 +9,8 @@ from pairprobe.errors import InputError
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent.parent / "scripts"
-# What watches a job and writes down what it did; an edit of these changes no result, and must compute none again.
+# Modules that every job runs and that no result depends on: they show progress, write the log and write the job's record.
+# They are left out of the digests; else an edit of a message would run the whole workflow again.
 WATCHING = frozenset({"io.progress", "provenance.job_records", "provenance.jobs", "provenance.machine"})
 
 
@@ -17,9 +18,9 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
 
     script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
-    ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest,
-    nor do modules that are not reached, or ``WATCHING`` ones. Raises InputError for a module that does not exist and for a
-    relative import that leaves the library.
+    ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest.
+    Left out are modules that are not reached, ``WATCHING`` ones, and packages that are a docstring and nothing else. Raises
+    InputError for a module that does not exist and for a relative import that leaves the library.
     """
     digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
     waiting = _imports(scripts / f"{script}.py", library)
@@ -30,7 +31,7 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     while waiting:
         file = waiting.pop()
         name = _dotted(file, library)
-        if name not in digests and name not in WATCHING:
+        if name not in digests and name not in WATCHING and _has_code(file):
             digests[name] = _digest(file)
             waiting += _imports(file, library)
     return dict(sorted(digests.items()))
@@ -54,18 +55,22 @@ def _tree(file: Path, _modified: int) -> ast.Module:
     return tree
 
 
+def _has_code(file: Path) -> bool:
+    return any(not isinstance(node, ast.Pass) for node in _tree(file, file.stat().st_mtime_ns).body)
+
+
 def _digest(file: Path) -> str:
     return _digest_of_code(file, file.stat().st_mtime_ns)
 
 
 @functools.cache
 def _digest_of_code(file: Path, modified: int) -> str:
-    # A module is reached by many scripts, and writing its code out again takes a while.
+    # Cached: many scripts reach the same module, and unparsing takes a while.
     return hashlib.blake2b(ast.unparse(_tree(file, modified)).encode(), digest_size=8).hexdigest()
 
 
 def _imports(file: Path, library: Path) -> list[Path]:
-    """List the files of the library that a file imports, wherever in it the import stands."""
+    """List the files of the library that a file imports, at any place in it."""
     return list(_imports_of_code(file, file.stat().st_mtime_ns, library))
 
 
@@ -88,7 +93,7 @@ def _imports_of_code(file: Path, modified: int, library: Path) -> list[Path]:
 
 
 def _absolute(node: ast.ImportFrom, file: Path, library: Path) -> list[str]:
-    """Return the full name of the module that an import takes names from, in parts; relative ones count from the file."""
+    """Return the full name of the module that an import takes names from, in parts, also for a relative import."""
     named = node.module.split(".") if node.module else []
     if node.level == 0:
         return named
@@ -104,7 +109,7 @@ def _dotted(file: Path, library: Path) -> str:
 
 
 def _files_of(parts: list[str], library: Path) -> list[Path]:
-    """List the files that importing ``pairprobe.<parts>`` runs; names that are no module give their module alone."""
+    """List the files that importing ``pairprobe.<parts>`` runs; a last part that is a name in a module adds no file."""
     found = []
     for i in range(1, len(parts) + 1):
         path = library.joinpath(*parts[:i])

@@ -1,6 +1,6 @@
-"""What made a file or a number of a run, read from its ledger: jobs, code, machines, inputs; and the pairs behind a number.
+"""What made a file or a number of a run, by the run record: jobs, code, machines, inputs; and the pairs behind a number.
 
-Everything is returned as plain dictionaries, for ``--json``; ``terminal`` lays them out for reading.
+Everything is returned as plain dictionaries, for ``--json``; ``terminal`` prints them for reading.
 """
 
 from collections.abc import Iterator
@@ -12,92 +12,97 @@ from pairprobe.io import digests
 from pairprobe.io.tsv import read_tsv
 from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
 from pairprobe.provenance import job_records
-from pairprobe.provenance.run_record import NAME, Ledger
+from pairprobe.provenance.run_record import NAME, RunRecord
 from pairprobe.rankings import percentages
 
 
 def run_of(path: str | Path) -> Path:
-    """Return the folder of the run that a file or folder lies in. Raises InputError where it lies in none."""
+    """Return the folder of the run that a file or folder lies in. Raises InputError where there is none."""
     path = Path(path)
     for folder in (path, *path.parents, *path.absolute().parents):
         if (folder / NAME).is_file():
             return folder
-    raise InputError(f"{path}: it lies in no folder of results with a {NAME}. Wanted: results/RUN/FILE of a finished run.")
+    raise InputError(f"{path}: it is in no folder of results with a {NAME}. Wanted: results/RUN/FILE of a finished run.")
 
 
 # A file.
 
 
-def explain_file(ledger: Ledger, path: str | Path, depth: int | None = None) -> dict:
-    """Return what made a file, or a folder that was made as one.
+def explain_file(run: RunRecord, path: str | Path, depth: int | None = None) -> dict:
+    """Return what made a file, or a folder that is a job's output.
 
-    depth: how far back its inputs are followed; None: to the data and the checkpoints. Raises InputError where no job has
-    made it.
+    depth: how many jobs back its inputs are followed; None: to the data and the checkpoints. Raises InputError where no job
+    has made it.
     """
-    name = ledger.name_of(path)
-    entry = _entry(ledger, name)
+    name = run.name_of(path)
+    entry = _entry(run, name)
     if entry is None or "job" not in entry:
-        raise InputError(f"{path}: no job has made it, says {ledger.folder / NAME}. Is it one of the run's own files?")
-    job = ledger.content["jobs"][entry["job"]]
-    there = ledger.locate(name)
+        raise InputError(
+            f"{path}: no job has made it, by {run.folder / NAME}. Wanted: a file that the workflow made in this run."
+        )
+    job = run.content["jobs"][entry["job"]]
+    now = run.locate(name)
     return {
         "file": name,
         "sha256": entry["sha256"],
-        "found": job_records.made(there)["sha256"] if there.exists() else None,
+        "found": job_records.fingerprint(now)["sha256"] if now.exists() else None,
         "job": entry["job"],
         **{key: job[key] for key in ("rule", "wildcards", "params", "threads", "precision", "started", "seconds")},
-        "machine": ledger.content["machines"][job["machine"]],
-        "packages": _packages(ledger, entry["job"]),
-        "code": None if job["code"] is None else ledger.content["code"][job["rule"]][job["code"]],
-        "command": ledger.command(name if name in job["outputs"] else job["outputs"][0], force=True),
-        "stands_on": [] if depth == 0 else list(_inputs_of(ledger, job, depth, set(), set())),
-        "percentages": _percentages_behind(ledger, job),
+        "machine": run.content["machines"][job["machine"]],
+        "packages": _packages(run, entry["job"]),
+        "code": None if job["code"] is None else run.content["code"][job["rule"]][job["code"]],
+        "command": run.command(name if name in job["outputs"] else job["outputs"][0], force=True),
+        "stands_on": [] if depth == 0 else list(_inputs_of(run, job, depth, set(), set())),
+        "percentages": _percentages_behind(run, job),
     }
 
 
-def _entry(ledger: Ledger, name: str) -> dict | None:
-    """Return what the ledger has of a file or folder: its bytes and digest, and its job where a job has made it."""
-    return next((found for key in ("files", "folders", "inputs") if (found := ledger.content[key].get(name))), None)
+def _entry(run: RunRecord, name: str) -> dict | None:
+    """Return the size and digest of a file or folder by the run record, and its job where a job has made it; else None."""
+    return next((found for key in ("files", "folders", "inputs") if (found := run.content[key].get(name))), None)
 
 
-def _packages(ledger: Ledger, job: str) -> dict[str, str]:
-    """Return the packages that a job had loaded; without its record, those of the environment that it shares."""
-    if job_records.path_in(ledger.folder, job).is_file():
-        return job_records.read(ledger.folder, job)["packages"]
-    return ledger.content["environments"][ledger.content["jobs"][job]["environment"]]
+def _packages(run: RunRecord, job: str) -> dict[str, str]:
+    """Return the packages that a job had loaded; where its record is gone, those of its environment."""
+    if job_records.path_in(run.folder, job).is_file():
+        return job_records.read(run.folder, job)["packages"]
+    return run.content["environments"][run.content["jobs"][job]["environment"]]
 
 
-def _inputs_of(ledger: Ledger, job: dict, depth: int | None, told: set[str], followed: set[str]) -> Iterator[dict]:
-    """Yield the inputs of a job, each with its own; each file is told, and each job followed, once."""
+def _inputs_of(run: RunRecord, job: dict, depth: int | None, told: set[str], followed: set[str]) -> Iterator[dict]:
+    """Yield the inputs of a job, each with the inputs that it was made from.
+
+    The inputs of a job are given once; a file that has been given before has ``told: true``.
+    """
     for name in job["inputs"]:
-        part = brief(ledger, name)
+        part = _summary(run, name)
         follow = part["job"] is not None and part["job"] not in followed and depth != 1
         part |= {"told": name in told and not follow, "stands_on": []}
         told.add(name)
         if follow:
             followed.add(part["job"])
-            maker, deeper = ledger.content["jobs"][part["job"]], None if depth is None else depth - 1
-            part["stands_on"] = list(_inputs_of(ledger, maker, deeper, told, followed))
+            maker, deeper = run.content["jobs"][part["job"]], None if depth is None else depth - 1
+            part["stands_on"] = list(_inputs_of(run, maker, deeper, told, followed))
         yield part
 
 
-def brief(ledger: Ledger, name: str) -> dict:
-    """Return what a file is in a few words: ``{file, sha256, job, rule, seconds, origin}``; origin: where it came from."""
-    entry = _entry(ledger, name) or {}
-    job = ledger.content["jobs"].get(entry.get("job"), {})
+def _summary(run: RunRecord, name: str) -> dict:
+    """Return ``{file, sha256, job, rule, seconds, origin}`` of a file; see ``_origin``."""
+    entry = _entry(run, name) or {}
+    job = run.content["jobs"].get(entry.get("job"), {})
     return {
         "file": name,
         "sha256": entry.get("sha256"),
         "job": entry.get("job"),
         "rule": job.get("rule"),
         "seconds": job.get("seconds"),
-        "origin": _origin(ledger, name),
+        "origin": _origin(run, name),
     }
 
 
-def _origin(ledger: Ledger, name: str) -> str | None:
-    """Say where a checkpoint or a file of data came from, with its version or revision."""
-    for source in ledger.content["checkpoints"].values():
+def _origin(run: RunRecord, name: str) -> str | None:
+    """Return where a checkpoint or a file of data came from, with its version or revision; None for other files."""
+    for source in run.content["checkpoints"].values():
         if source["folder"] == name:
             return {
                 "hub": "hub {repository} at {revision}",
@@ -106,54 +111,50 @@ def _origin(ledger: Ledger, name: str) -> str | None:
                 "finetune": "trained from {start}",
                 "random": "drawn at random, built like {start}",
             }[source["source"]].format(**source)
-    if name in ledger.content["data"]["files"] and (published := ledger.content["data"]["published"]):
+    if name in run.content["data"]["files"] and (published := run.content["data"]["published"]):
         return " at ".join(published.values())
     return None
 
 
-def _percentages_behind(ledger: Ledger, job: dict) -> list[dict]:
-    """Return the lines of percentages.tsv that a figure draws, or that a ranking is summed up to."""
-    if job["rule"] == "draw_panel":
-        wanted = _drawn([job["params"]["panel"]])
-    elif job["rule"] == "draw_grid":
-        wanted = _drawn([panel for column in job["params"]["columns"] for panel in column])
-    elif job["rule"] in ("rank_pairs", "rank_boundaries"):
+def _percentages_behind(run: RunRecord, job: dict) -> list[dict]:
+    """Return the lines of percentages.tsv that a figure draws, or that were computed from a ranking."""
+    params = job["params"]
+    if job.get("kind") == job_records.PERCENTAGE_FIGURE:
+        panels = [panel for column in params.get("columns") or [[params["panel"]]] for panel in column]
+        wanted = {(name, panel["task"], panel["measure"]) for panel in panels for name in panel["checkpoints"]}
+    elif job.get("kind") == job_records.RANKING:
         task, checkpoint = job["wildcards"].get("task", "boundary"), job["wildcards"]["checkpoint"]
         measures = (*PAIR_MEASURES, *BOUNDARY_MEASURES)
         wanted = {(checkpoint, task, measure) for measure in measures}
     else:
         return []
-    return [row for row in _percentages(ledger) if (row["checkpoint"], row["task"], row["measure"]) in wanted]
+    return [row for row in _percentages(run) if (row["checkpoint"], row["task"], row["measure"]) in wanted]
 
 
-def _drawn(panels: list[dict]) -> set[tuple[str, str, str]]:
-    return {(name, panel["task"], panel["measure"]) for panel in panels for name in panel["checkpoints"]}
-
-
-def _percentages(ledger: Ledger) -> list[dict]:
-    path = ledger.folder / "percentages.tsv"
+def _percentages(run: RunRecord) -> list[dict]:
+    path = run.folder / "percentages.tsv"
     return read_tsv(str(path), percentages.PERCENTAGE_FIELDS) if path.is_file() else []
 
 
 # A number.
 
 
-def explain_number(ledger: Ledger, task: str, measure: str, checkpoint: str, layer: int) -> dict:
-    """Return a percentage of a run, computed again from its ranking, with the files and the pairs that it stands on.
+def explain_number(run: RunRecord, task: str, measure: str, checkpoint: str, layer: int) -> dict:
+    """Return a percentage of a run, computed again from its ranking, with the files and the pairs that it comes from.
 
-    Pairs come weakest first: those that outrank the smallest share of their words. Raises InputError where the run has no
-    such number.
+    Pairs are sorted by the share of unmatching pairs that they outrank, the smallest first. Raises InputError where the run
+    has no such number.
     """
     asked = {"task": task, "measure": measure, "checkpoint": checkpoint, "layer": str(layer)}
-    written = _line_of(_percentages(ledger), asked)
-    name = f"{ledger.content['folder']}/rankings/{checkpoint}/{task}.tsv"
-    path = ledger.locate(name)
+    written = _line_of(_percentages(run), asked)
+    name = f"{run.content['folder']}/rankings/{checkpoint}/{task}.tsv"
+    path = run.locate(name)
     ranking = percentages.read_ranking(path)
     counts = ranking[measure, layer]
     count, ties, para_len, unmatching = (int(total) for total in counts.sum(0))
     value, auc = percentages.percentage(counts)
     found = {"percentage": f"{value:.4f}", "auc": f"{auc:.4f}"}
-    entry = _entry(ledger, name)
+    entry = _entry(run, name)
     return {
         **asked,
         "layer": layer,
@@ -167,13 +168,13 @@ def explain_number(ledger: Ledger, task: str, measure: str, checkpoint: str, lay
         "agrees": all(written[key] == found[key] for key in found)
         and entry is not None
         and digests.file_digest(path) == entry["sha256"],
-        "files": [brief(ledger, one) for one in _behind(ledger, name)],
-        "of_pairs": _pairs(ledger, asked, dict(zip(ranking.example_ids.tolist(), counts.tolist(), strict=True))),
+        "files": [_summary(run, one) for one in _files_behind(run, name)],
+        "of_pairs": _pairs(run, asked, dict(zip(ranking.example_ids.tolist(), counts.tolist(), strict=True))),
     }
 
 
 def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
-    """Return the line of percentages.tsv that is asked for; where there is none, say what there is."""
+    """Return the line of percentages.tsv that is asked for. Raises InputError, with what there is, where there is none."""
     for key, value in asked.items():
         allowed = list(dict.fromkeys(row[key] for row in rows))
         rows = [row for row in rows if row[key] == value]
@@ -182,25 +183,34 @@ def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
     return rows[0]
 
 
-def _behind(ledger: Ledger, name: str) -> list[str]:
-    """List a ranking, what it was made of, the checkpoint that the activations are of, and the data of its examples."""
-    jobs = ledger.content["jobs"]
-    entry = _entry(ledger, name)
-    inputs = jobs[entry["job"]]["inputs"] if entry else []
-    makers = [jobs[found["job"]] for one in inputs if (found := _entry(ledger, one)) and "job" in found]
-    checkpoints = [one for job in makers for one in job["inputs"] if one in ledger.content["folders"]]
-    # Boundary's heads are trained on a partition of their own.
+def _files_behind(run: RunRecord, name: str) -> list[str]:
+    """List a ranking, the inputs of its job, the checkpoint of the activations, and the data of its examples."""
+    checkpoints = {source["folder"] for source in run.content["checkpoints"].values()}
+    inputs = {name: _inputs(run, name)}
+    waiting = [*inputs[name]]
+    while waiting:
+        one = waiting.pop(0)
+        if one not in inputs:
+            inputs[one] = [] if one in checkpoints else _inputs(run, one)
+            waiting += inputs[one]
+    # The heads of the task boundary are trained on the partition "head".
     partitions = {"probe", "head"} if any("/span_heads/" in one for one in inputs) else {"probe"}
-    data = [path for path, file in ledger.content["data"]["files"].items() if partitions & set(file["partitions"])]
-    return list(dict.fromkeys([name, *inputs, *(one for one in checkpoints if "/checkpoints/" in one), *data]))
+    data = [path for path, file in run.content["data"]["files"].items() if partitions & set(file["partitions"])]
+    return list(dict.fromkeys([name, *inputs[name], *(one for one in inputs if one in checkpoints), *data]))
 
 
-def _pairs(ledger: Ledger, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:
-    """Return each pair of a number with its words and counts (``{example_id: counts}``), weakest first."""
-    folder = ledger.folder
+def _inputs(run: RunRecord, name: str) -> list[str]:
+    """Return what the job that made a file has read; nothing for a file that no job has made."""
+    job = (_entry(run, name) or {}).get("job")
+    return run.content["jobs"][job]["inputs"] if job else []
+
+
+def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:
+    """Return each pair of a number with its words and counts (``{example_id: counts}``), the lowest percentage first."""
+    folder = run.folder
     pairs = {pair["example_id"]: pair for pair in read_probing_set(str(folder / "probing_sets" / f"{asked['task']}.jsonl"))}
     read = {one.example_id: one for one in examples.read_examples(str(folder / "examples" / "probe.jsonl.gz"))}
-    told = [
+    ranked = [
         {
             "example_id": example_id,
             "percentage": round(100 * count / para_len, 1),
@@ -212,7 +222,7 @@ def _pairs(ledger: Ledger, asked: dict[str, str], counts: dict[str, list[int]]) 
         }
         for example_id, (count, ties, para_len, unmatching) in counts.items()
     ]
-    return sorted(told, key=lambda pair: (pair["count"] / pair["para_len"], pair["example_id"]))
+    return sorted(ranked, key=lambda pair: (pair["count"] / pair["para_len"], pair["example_id"]))
 
 
 def _words(pair: dict, example: examples.Example, measure: str) -> dict[str, str]:

@@ -1,8 +1,8 @@
-"""What made a result: each job that ends well leaves a record, ``provenance/{rule}/{job}.json`` beside its log.
+"""The record of one job: each job that ends without an error writes ``provenance/{rule}/{job}.json``, beside its log.
 
-A record says what the job read and wrote, with digests of what it wrote, by which code and parameters, when, on what
-machine and with which versions. ``ledger`` puts the records of a run together. Nothing here changes a result: see
-``provenance.code_of``.
+A record has what the job read and wrote, with digests of what it wrote, its code and parameters, the time, the machine
+and the versions of packages. ``run_record`` puts the records of a run together. Nothing here changes a result, so an edit
+of this module runs no job again: see ``code.WATCHING``.
 """
 
 import contextlib
@@ -23,12 +23,16 @@ from pairprobe.provenance import machine
 
 VERSION = 1
 FOLDER = "provenance"
+# What a job made, where a command asks for jobs of that kind. The workflow names it: ``job(snakemake, kind="ranking")``.
+ACTIVATIONS, SIMILARITIES = "activations", "similarities"
+RANKING, PERCENTAGES, PERCENTAGE_FIGURE = "ranking", "percentages", "percentage_figure"
+KINDS = frozenset({ACTIVATIONS, SIMILARITIES, RANKING, PERCENTAGES, PERCENTAGE_FIGURE})
 
 
 def path_of(log: str | Path, rule: str) -> Path | None:
-    """Return where the record of a job lies: as its log, in the folder ``provenance`` instead of ``logs``.
+    """Return where the record of a job lies: the path of its log, with ``provenance`` instead of ``logs``.
 
-    None for a log that lies in no such folder: a job outside a run leaves no record.
+    None for a log outside such a folder: that job belongs to no run, and leaves no record.
     """
     parts = Path(log).parts
     for i, part in enumerate(parts[:-1]):
@@ -39,33 +43,36 @@ def path_of(log: str | Path, rule: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def kept(task) -> Iterator[None]:
-    """Write the record of a job when the block ends well; where it does not, none is left, not even one from before.
+def recorded(task, kind: str | None = None) -> Iterator[None]:
+    """Write the record of a job when the block ends without an error; else leave none, not even one from before.
 
     task: what a workflow gives to a script, with ``rule``, ``wildcards``, ``input``, ``output``, ``params``, ``log`` and
-    ``threads``.
+    ``threads``. kind: one of ``KINDS``, or None. Raises ValueError for any other kind.
     """
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind: found {kind!r}. Allowed: {', '.join(sorted(KINDS))}.")
     path = path_of(task.log[0], getattr(task, "rule", ""))
     if path is None:
         yield
         return
     path.unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
-    # Before the job: these are what it reads, whatever comes of them later.
-    inputs = [seen(name) for name in task.input]
+    # Before the job: another job may change its inputs later.
+    inputs = [describe(name) for name in task.input]
     yield
     seconds = time.monotonic() - clock
-    files.write_json(path, _record(task, inputs, started, seconds))
+    files.write_json(path, _record(task, kind, inputs, started, seconds))
 
 
-def _record(task, inputs: list[dict], started: datetime, seconds: float) -> dict:
+def _record(task, kind: str | None, inputs: list[dict], started: datetime, seconds: float) -> dict:
     params = _portable(dict(task.params.items()))
     return {
         "version": VERSION,
         "rule": task.rule,
+        "kind": kind,
         "wildcards": dict(task.wildcards.items()),
         "inputs": inputs,
-        "outputs": [made(name) for name in task.output],
+        "outputs": [fingerprint(name) for name in task.output],
         "code": params.pop("code", None),
         "params": params,
         "threads": task.threads,
@@ -77,10 +84,10 @@ def _record(task, inputs: list[dict], started: datetime, seconds: float) -> dict
     }
 
 
-def seen(path: str | Path) -> dict:
-    """Return ``{path, bytes, mtime_ns}``, which tell a file from a later one of its name; a folder's: of all that it holds.
+def describe(path: str | Path) -> dict:
+    """Return ``{path, bytes, mtime_ns}``, which tell a file from a later one of its name; a folder's: of all its files.
 
-    mtime_ns: when it was last changed, in nanoseconds; a folder's: the latest of its files.
+    mtime_ns: when it was last changed, in nanoseconds since 1970; a folder's: the latest of its files.
     """
     path = Path(path)
     stats = [file.stat() for file in (files_of_folder(path) if path.is_dir() else [path])]
@@ -91,21 +98,21 @@ def seen(path: str | Path) -> dict:
     }
 
 
-def made(path: str | Path) -> dict:
-    """Return what ``seen`` does and ``sha256``; for a folder also ``files``: ``{name: {bytes, sha256}}``."""
+def fingerprint(path: str | Path) -> dict:
+    """Return what ``describe`` does and ``sha256``; for a folder also ``files``: ``{name: {bytes, sha256}}``."""
     path = Path(path)
     if not path.is_dir():
-        return {**seen(path), "sha256": file_digest(path)}
+        return {**describe(path), "sha256": file_digest(path)}
     digests = folder_digests(path)
     return {
-        **seen(path),
+        **describe(path),
         "sha256": digest_of(digests),
         "files": {name: {"bytes": (path / name).stat().st_size, "sha256": digest} for name, digest in digests.items()},
     }
 
 
 def _portable(value: Any) -> Any:
-    """Return what JSON holds of a value; paths below the folder that the workflow runs in begin there."""
+    """Return a value as JSON can hold it; a path below the current folder is made relative to it."""
     if isinstance(value, str | os.PathLike):
         return os.fspath(value).removeprefix(f"{os.getcwd()}/")
     if isinstance(value, dict):
@@ -116,7 +123,7 @@ def _portable(value: Any) -> Any:
 
 
 def _precision(params: dict) -> str | None:
-    """Return the precision that a job computed in, where its parameters name one: what "auto" came to on this machine."""
+    """Return the precision that a job computed in, where its parameters name one; for "auto" the one that was chosen."""
     asked = params.get("precision") or params.get("settings", {}).get("precision")
     torch = sys.modules.get("torch")
     if asked is None or torch is None:
@@ -127,21 +134,23 @@ def _precision(params: dict) -> str | None:
 
 
 def path_in(folder: str | Path, job: str) -> Path:
-    """Return where a job's record lies in a run's folder; a job is called after it ("rank_pairs/finetuned.synonyms")."""
+    """Return where a job's record lies in a run's folder; the job is named after it ("{rule}/finetuned.synonyms")."""
     return Path(folder) / FOLDER / f"{job}.json"
 
 
 def jobs_of(folder: str | Path) -> list[str]:
-    """Name the jobs that have left a record, in order."""
+    """List the names of the jobs that have a record, sorted."""
     root = Path(folder) / FOLDER
     paths = (path.relative_to(root) for path in root.rglob("*.json") if not path.name.startswith("."))
     return sorted(path.with_suffix("").as_posix() for path in paths)
 
 
 def read(folder: str | Path, job: str) -> dict:
-    """Read the record of a job. Raises InputError where it is no JSON."""
+    """Read the record of a job. Raises InputError where it is not JSON."""
     path = path_in(folder, job)
     try:
         return orjson.loads(path.read_bytes())
     except orjson.JSONDecodeError as error:
-        raise InputError(f"{path}: not JSON ({error}). Delete it and what its job made, and both are made again.") from None
+        raise InputError(
+            f"{path}: not JSON ({error}). Delete it and the files that its job made; snakemake makes both again."
+        ) from None

@@ -1,6 +1,6 @@
-"""One job of the workflow: its log, one clear line for an error, and an end in time when what started it has gone.
+"""One job of the workflow: its log, its record, one clear line for an error, and an end when its parent process has ended.
 
-Nothing here changes a result: see ``provenance.code_of``.
+Nothing here changes a result, so an edit of this module runs no job again: see ``code.WATCHING``.
 """
 
 import contextlib
@@ -41,12 +41,13 @@ def prepare_environment() -> None:
 
 
 @contextlib.contextmanager
-def job(task) -> Iterator[None]:
-    """Run the block as a job, with its log lines and tracebacks in its log file, and its record beside it (``records``).
+def job(task, kind: str | None = None) -> Iterator[None]:
+    """Run the block as a job: log lines and tracebacks go to its log file, and ``job_records`` records what it made.
 
-    task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. Bad input ends the job with
-    one clear line. SIGTERM, and the death of the process that the variable ``PARENT`` names, end it as an error does, so
-    that nothing half-written stays behind and no two processes ever write one file.
+    task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. kind: what the job makes,
+    one of ``job_records.KINDS``, or None. An InputError ends the job with one clear line. SIGTERM, and the end of the
+    process that the variable ``PARENT`` names, end it as an error does: nothing half-written stays behind, and no two
+    processes ever write one file.
     """
     parent = int(os.environ.get(PARENT, 0))
     if parent and not files.is_running(parent):
@@ -63,7 +64,7 @@ def job(task) -> Iterator[None]:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        with _ended_in_time(parent), job_records.kept(task):
+        with _ended_in_time(parent), job_records.recorded(task, kind):
             yield
     except InputError as error:
         log.error("%s", error)

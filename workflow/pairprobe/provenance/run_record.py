@@ -1,6 +1,6 @@
-"""The provenance of a run, ``provenance.json``: the records of all its jobs put together, and what they stand on.
+"""The record of a run, ``provenance.json``: the records of all its jobs, with configuration, data and checkpoints.
 
-Paths in it count from the folder that the workflow was run in. Where only times differ, two ledgers are equal.
+Paths in it are relative to the folder that the workflow was run in. Two runs with the same results differ in times alone.
 """
 
 import shlex
@@ -18,27 +18,28 @@ from pairprobe.provenance import job_records
 
 VERSION = 1
 NAME = "provenance.json"
-# The job that writes it, which cannot be in it.
-OWN = "record_provenance"
-# What lies in a run's folder and is no result: it says how the jobs went, or is where a training goes on.
-_BESIDE = ("logs", "benchmarks", job_records.FOLDER, "finetuning", NAME)
+# What it has of a job as the job's own record has it. Records of older versions have no kind.
+_OF_JOB = ("rule", "kind", "wildcards", "params", "threads", "precision", "started", "seconds")
+# What lies in a run's folder and is no result: how the jobs went, and the saved states of trainings.
+_NO_RESULTS = ("logs", "benchmarks", job_records.FOLDER, "finetuning", NAME)
 
 
 def collect(
     folder: str, config: dict, configfiles: list[str], data: dict, published: dict | None, results: Iterable[str]
 ) -> dict:
-    """Put the records of a run together.
+    """Put the records of a run's jobs together, all but that of the job that writes the run record itself.
 
     folder: ``results/{run}``. config: the whole checked configuration; configfiles: the files that it came from. data:
-    ``{file of data: partitions that its pages may go to}``; published: what these were downloaded from, where they were.
-    results: the files that were asked for; what they do not stand on is listed under ``aside``.
+    ``{file of data: partitions that its pages may go to}``; published: what these were downloaded from, or None.
+    results: the files that were asked for; files that these do not depend on are listed under ``aside``.
     """
-    kept = _latest({job: job_records.read(folder, job) for job in job_records.jobs_of(folder) if job != OWN})
-    files, folders = _made(kept)
+    read = {job: job_records.read(folder, job) for job in job_records.jobs_of(folder)}
+    records = _current({job: record for job, record in read.items() if not writes_run_record(record, folder)})
+    files, folders = _outputs(records)
     makers = {path: entry["job"] for path, entry in {**files, **folders}.items()}
-    outside = sorted({one["path"] for record in kept.values() for one in record["inputs"]} - makers.keys())
-    inputs = {path: _content(job_records.made(path)) for path in outside if Path(path).exists()}
-    needed = _stood_on(results, kept, makers)
+    outside = sorted({one["path"] for record in records.values() for one in record["inputs"]} - makers.keys())
+    inputs = {path: _content(job_records.fingerprint(path)) for path in outside if Path(path).exists()}
+    needed = _needed_jobs(results, records, makers)
     return {
         "version": VERSION,
         "run": config["run"],
@@ -48,46 +49,51 @@ def collect(
         "seeds": dict(_seeds(config)),
         "data": _data(config["data"], data, published, {**inputs, **files}),
         "checkpoints": _checkpoints(config["checkpoints"], folder, folders),
-        **_shared(kept, folder),
+        **_jobs(records, folder),
         "files": files,
         "folders": folders,
         "inputs": inputs,
         "aside": sorted(path for path, job in makers.items() if job not in needed),
-        "unaccounted": unaccounted(folder, folder, files),
-        "changed_since": list(_changed_since(kept)),
+        "unaccounted": files_without_job(folder, folder, files),
+        "changed_since": list(_changed_since(records)),
     }
 
 
-def unaccounted(folder: str | Path, named: str, files: Iterable[str]) -> list[str]:
-    """List the files in a run's folder that are not among those of its ledger, which calls the folder ``named``."""
+def writes_run_record(job_record: dict, folder: str) -> bool:
+    """Say whether a job's record is that of the job that wrote the run record of this folder (``results/{run}``)."""
+    return any(output["path"] == f"{folder}/{NAME}" for output in job_record["outputs"])
+
+
+def files_without_job(folder: str | Path, named: str, files: Iterable[str]) -> list[str]:
+    """List the files in a run's folder that are not among ``files``, those of its jobs; named: its path in these."""
     known = {Path(path) for path in files}
     found = (path.relative_to(folder) for path in Path(folder).rglob("*") if path.is_file())
     return sorted(
         (Path(named) / path).as_posix()
         for path in found
-        if path.parts[0] not in _BESIDE
+        if path.parts[0] not in _NO_RESULTS
         and not any(part.startswith(".") for part in path.parts)
         and Path(named) / path not in known
     )
 
 
-def _latest(kept: dict[str, dict]) -> dict[str, dict]:
-    """Keep the outputs that exist, each in the last record that has it, and the records that still have one."""
-    owners: dict[str, str] = {}
-    for job, record in sorted(kept.items(), key=lambda item: item[1]["started"]):
-        owners.update({one["path"]: job for one in record["outputs"] if Path(one["path"]).exists()})
-    mine = {job: [one for one in record["outputs"] if owners.get(one["path"]) == job] for job, record in kept.items()}
-    return {job: {**record, "outputs": mine[job]} for job, record in kept.items() if mine[job]}
+def _current(records: dict[str, dict]) -> dict[str, dict]:
+    """Drop the outputs that are gone or that a later job has written again, and the records that have no output left."""
+    makers: dict[str, str] = {}
+    for job, record in sorted(records.items(), key=lambda item: item[1]["started"]):
+        makers.update({one["path"]: job for one in record["outputs"] if Path(one["path"]).exists()})
+    outputs = {job: [one for one in record["outputs"] if makers.get(one["path"]) == job] for job, record in records.items()}
+    return {job: {**record, "outputs": outputs[job]} for job, record in records.items() if outputs[job]}
 
 
 def _content(one: dict) -> dict:
     return {"bytes": one["bytes"], "sha256": one["sha256"]}
 
 
-def _made(kept: dict[str, dict]) -> tuple[dict, dict]:
-    """Return the files that jobs made, those inside folders among them, and the folders: each with its digest and job."""
+def _outputs(records: dict[str, dict]) -> tuple[dict, dict]:
+    """Return the files that jobs made, also those in folders, and the folders: ``{path: {bytes, sha256, job}}`` each."""
     files, folders = {}, {}
-    for job, record in kept.items():
+    for job, record in records.items():
         for one in record["outputs"]:
             inside = one.get("files")
             (files if inside is None else folders)[one["path"]] = {**_content(one), "job": job}
@@ -96,49 +102,49 @@ def _made(kept: dict[str, dict]) -> tuple[dict, dict]:
     return files, folders
 
 
-def _stood_on(results: Iterable[str], kept: dict[str, dict], makers: dict[str, str]) -> set[str]:
-    """Return the jobs that these files stand on, directly or not."""
+def _needed_jobs(results: Iterable[str], records: dict[str, dict], makers: dict[str, str]) -> set[str]:
+    """Return the jobs that these files depend on, directly or not."""
     needed: set[str] = set()
     waiting = [makers[path] for path in results if path in makers]
     while waiting:
         job = waiting.pop()
         if job not in needed:
             needed.add(job)
-            waiting += [makers[one["path"]] for one in kept[job]["inputs"] if one["path"] in makers]
+            waiting += [makers[one["path"]] for one in records[job]["inputs"] if one["path"] in makers]
     return needed
 
 
-def _shared(kept: dict[str, dict], folder: str) -> dict:
-    """Return the jobs, and what many of them have in common: machines, environments, and the code of a rule.
+def _jobs(records: dict[str, dict], folder: str) -> dict:
+    """Return the jobs, and, each once, what many of them have in common: machines, environments, and the code of a rule.
 
-    Jobs whose packages do not contradict each other share an environment, whichever of them each has loaded.
+    Jobs share an environment unless they have two versions of one package; each has loaded only some of its packages.
     """
     machines: list[dict] = []
     environments: list[dict] = []
     codes: dict[str, list[dict]] = {}
     jobs = {}
-    for job, record in kept.items():
+    for job, record in records.items():
         code = record["code"]
         jobs[job] = {
-            **{key: record[key] for key in ("rule", "wildcards", "params", "threads", "precision", "started", "seconds")},
+            **{key: record[key] for key in _OF_JOB if key in record},
             "record": digests.file_digest(job_records.path_in(folder, job)),
             "inputs": [one["path"] for one in record["inputs"]],
             "outputs": [one["path"] for one in record["outputs"]],
-            "code": None if code is None else _place(code, codes.setdefault(record["rule"], [])),
-            "machine": _place(record["machine"], machines),
-            "environment": _place_of_packages(record["packages"], environments),
+            "code": None if code is None else _index(code, codes.setdefault(record["rule"], [])),
+            "machine": _index(record["machine"], machines),
+            "environment": _index_of_environment(record["packages"], environments),
         }
     environments = [dict(sorted(one.items(), key=lambda item: item[0].lower())) for one in environments]
     return {"jobs": jobs, "code": codes, "machines": machines, "environments": environments}
 
 
-def _place(one: dict, among: list[dict]) -> int:
+def _index(one: dict, among: list[dict]) -> int:
     if one not in among:
         among.append(one)
     return among.index(one)
 
 
-def _place_of_packages(packages: dict[str, str], environments: list[dict[str, str]]) -> int:
+def _index_of_environment(packages: dict[str, str], environments: list[dict[str, str]]) -> int:
     for i, environment in enumerate(environments):
         if all(environment.get(name, version) == version for name, version in packages.items()):
             environment.update(packages)
@@ -147,13 +153,13 @@ def _place_of_packages(packages: dict[str, str], environments: list[dict[str, st
     return len(environments) - 1
 
 
-def _seeds(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield every seed of a configuration with its place ("checkpoints.again.seed")."""
+def _seeds(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every seed of a configuration with its full key ("checkpoints.again.seed")."""
     for key, part in value.items():
         if key in ("seed", "seeds"):
-            yield f"{place}{key}", part
+            yield f"{prefix}{key}", part
         elif isinstance(part, dict):
-            yield from _seeds(part, f"{place}{key}.")
+            yield from _seeds(part, f"{prefix}{key}.")
 
 
 def _data(config: dict, data: dict, published: dict | None, contents: dict[str, dict]) -> dict:
@@ -174,38 +180,38 @@ def _checkpoints(config: dict[str, dict], folder: str, folders: dict[str, dict])
         if source["source"] == "package":
             try:
                 found[name]["package_version"] = metadata.version(source["package"])
-            except metadata.PackageNotFoundError:  # the module is no package's, or not of its name
+            except metadata.PackageNotFoundError:  # the module belongs to no package of its name
                 found[name]["package_version"] = None
     return found
 
 
-def _changed_since(kept: dict[str, dict]) -> Iterator[dict]:
-    """Yield the inputs that are no longer what a job has read: ``{job, input}``.
+def _changed_since(records: dict[str, dict]) -> Iterator[dict]:
+    """Yield the inputs that have changed since a job read them: ``{job, input}``.
 
-    Those that a job has written later than that, and those of another size. Later times alone say nothing: the workflow
-    touches what its jobs have written, and a user may do so (``--touch``).
+    These are inputs that another job has written since, and those of another size. A file's own time of change alone says
+    nothing: Snakemake sets it anew when a job has ended, and a user may do so (``--touch``).
     """
-    written = {one["path"]: one["mtime_ns"] for record in kept.values() for one in record["outputs"]}
+    written = {one["path"]: one["mtime_ns"] for record in records.values() for one in record["outputs"]}
     sizes: dict[str, int] = {}
-    for job, record in kept.items():
+    for job, record in records.items():
         for one in record["inputs"]:
             path = one["path"]
             if path not in sizes:
-                sizes[path] = job_records.seen(path)["bytes"] if Path(path).exists() else one["bytes"]
+                sizes[path] = job_records.describe(path)["bytes"] if Path(path).exists() else one["bytes"]
             if sizes[path] != one["bytes"] or written.get(path, 0) > one["mtime_ns"]:
                 yield {"job": job, "input": path}
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """The provenance of a run, read from its folder, which may have been moved since."""
+class RunRecord:
+    """The record of a run, read from the run's folder, which may have been moved since."""
 
     folder: Path
     content: dict
 
     @classmethod
-    def read(cls, folder: str | Path) -> "Ledger":
-        """Read the ledger of a run's folder. Raises InputError where there is none, or one of another version."""
+    def read(cls, folder: str | Path) -> "RunRecord":
+        """Read the record in a run's folder. Raises InputError where there is none, or one of another version."""
         path = Path(folder) / NAME
         try:
             content = orjson.loads(path.read_bytes())
@@ -219,28 +225,30 @@ class Ledger:
             )
         return cls(Path(folder), content)
 
+    def jobs_without_kind(self) -> list[str]:
+        """List the jobs whose records are of an older version, which had no ``kind``."""
+        return [name for name, job in self.content["jobs"].items() if "kind" not in job]
+
     @property
     def root(self) -> Path:
-        """The folder that the workflow was run in, as far as can be told: paths outside the run count from it."""
+        """The folder that the workflow was run in; for a run that was moved away from it, the current folder."""
         depth = len(Path(self.content["folder"]).parts)
-        whole = self.folder.resolve()
-        return whole.parents[depth - 1] if whole.parts[-depth:] == Path(self.content["folder"]).parts else Path()
+        full = self.folder.resolve()
+        return full.parents[depth - 1] if full.parts[-depth:] == Path(self.content["folder"]).parts else Path()
 
     def locate(self, path: str) -> Path:
-        """Return where a file lies now, of which the ledger says ``path``."""
+        """Return where a file lies now whose path in the record is ``path``."""
         inside = Path(path)
         if inside.is_relative_to(self.content["folder"]):
             return self.folder / inside.relative_to(self.content["folder"])
         return self.root / inside
 
     def name_of(self, path: str | Path) -> str:
-        """Return what the ledger calls a file or folder that lies at ``path`` now."""
-        whole = Path(path).resolve()
-        if whole.is_relative_to(self.folder.resolve()):
-            return (Path(self.content["folder"]) / whole.relative_to(self.folder.resolve())).as_posix()
-        return (
-            whole.relative_to(self.root.resolve()).as_posix() if whole.is_relative_to(self.root.resolve()) else str(whole)
-        )
+        """Return the path in the record of a file or folder that lies at ``path`` now."""
+        full, root = Path(path).resolve(), self.root.resolve()
+        if full.is_relative_to(self.folder.resolve()):
+            return (Path(self.content["folder"]) / full.relative_to(self.folder.resolve())).as_posix()
+        return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
     def command(self, *targets: str, force: bool = False) -> str:
         """Return the command that makes these files again."""

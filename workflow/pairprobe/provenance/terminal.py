@@ -1,4 +1,4 @@
-"""How explanations and verdicts read in a terminal: aligned, one thing a line."""
+"""Explanations and verdicts as text for a terminal or a file: paths and commands always stand on one line, to be copied."""
 
 import os
 import shutil
@@ -6,93 +6,156 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
-from pairprobe.provenance.run_record import Ledger
+import yaml
+from rich.console import Console, RenderableType
+from rich.constrain import Constrain
+from rich.padding import Padding
+from rich.table import Table
+from rich.tree import Tree
+
+from pairprobe.provenance.run_record import RunRecord
 from pairprobe.provenance.verification import Verdict, other_modules
 
-# Of a digest, what tells files of one run apart.
+# Wider than any line: the terminal wraps long lines itself, so that a copied path has no line break in it.
+NO_WRAPPING = 100_000
+# Hexadecimal digits of a digest that are shown.
 DIGITS = 12
-# Files of one folder beyond which they are told together.
-SEVERAL = 3
-# Numbers beyond which they are only counted.
-LINES = 50
-# Parameters of a job that are listed.
-PARAMETERS = 20
+# A job's files, or a folder's, are listed up to this number; more are counted.
+MAX_FILES = 3
+MAX_PERCENTAGES = 50
+MAX_PARAMETER_LINES = 20
 PERCENTAGE_COLUMNS = ("checkpoint", "task", "measure", "layer", "pairs", "para_len", "count", "percentage", "auc")
 
 
-def columns(rows: Iterable[Sequence[Any]], numbers: Sequence[int] = (), indent: str = "  ") -> Iterator[str]:
-    """Lay rows out in columns, those in ``numbers`` set to the right; a row of one cell is a line of its own."""
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    widths = [max(len(cell) for cell in column) for column in zip(*(row for row in cells if len(row) > 1), strict=True)]
-    for row in cells:
-        if len(row) == 1:
-            yield indent + row[0]
-            continue
-        padded = [
-            cell.rjust(width) if i in numbers else cell.ljust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ]
-        yield (indent + "  ".join(padded)).rstrip()
+def text(parts: Iterable[RenderableType]) -> str:
+    """Return what is to be printed; with colours where standard output is a terminal."""
+    console = Console(width=NO_WRAPPING, markup=False, emoji=False, highlight=False)
+    with console.capture() as captured:
+        for part in parts:
+            console.print(part)
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
-def facts(pairs: Iterable[tuple[str, str | None]]) -> Iterator[str]:
-    """Lay facts out, a name and what there is to say; long ones go on below, under their beginning."""
-    pairs = [(name, said) for name, said in pairs if said]
-    width = max((len(name) for name, _ in pairs), default=0) + 4
-    for name, said in pairs:
-        lines = textwrap.wrap(said, max(40, _width() - width), break_long_words=False, break_on_hyphens=False)
-        yield f"  {name.ljust(width - 2)}{lines[0]}"
-        yield from (" " * width + line for line in lines[1:])
+def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
+    """Lay out what ``explanation.explain_file`` has found."""
+    yield found["file"]
+    yield _facts(
+        {
+            "sha256": f"{_short(found['sha256'])}, {_state(found)}",
+            "made by": _job(found),
+            "when": f"{_time(found['started'])}, in {_seconds(found['seconds'])}, threads: {found['threads']}",
+            "on": _machine(found["machine"]),
+            "precision": found["precision"],
+            "with": _packages(found["packages"]),
+            **_code(found),
+            "parameters": _parameters(found["params"]),
+            "make again": found["command"],
+        }
+    )
+    if found["stands_on"]:
+        tree = Tree(f"\nmade from (in {run.folder})")
+        _add_inputs(tree, found["stands_on"], f"{run.content['folder']}/")
+        yield tree
+    if len(found["percentages"]) > MAX_PERCENTAGES:
+        yield f"\npercentages\n  {len(found['percentages'])} lines of percentages.tsv (--json lists them)"
+    elif found["percentages"]:
+        yield "\npercentages (lines of percentages.tsv)"
+        yield _table(
+            [[row[key] for key in PERCENTAGE_COLUMNS] for row in found["percentages"]],
+            PERCENTAGE_COLUMNS,
+            PERCENTAGE_COLUMNS[3:],
+        )
+    elif found["job"] in run.jobs_without_kind():
+        yield "\npercentages\n  not listed: an older version of pairprobe recorded this run, without the kinds of its jobs"
 
 
-def _width() -> int:
-    return min(shutil.get_terminal_size((120, 24)).columns, 140)
+def of_number(found: dict, run: RunRecord, pairs: int | None) -> Iterator[RenderableType]:
+    """Lay out what ``explanation.explain_number`` has found, with so many of its pairs (None: all)."""
+    count, ties, para_len, unmatching = (found[key] for key in ("count", "ties", "para_len", "unmatching"))
+    value, auc = (found["computed"][key] for key in ("percentage", "auc"))
+    yield f"{found['task']}, {found['measure']}, {found['checkpoint']}, layer {found['layer']}"
+    yield _facts(
+        {
+            "percentage": f"100 * count / para_len = 100 * {count} / {para_len} = {value}",
+            "auc": f"100 * (count + ties / 2) / unmatching = 100 * ({count} + {ties} / 2) / {unmatching} = {auc}",
+            "pairs": f"{found['pairs']:,}",
+            "recorded": _agreement(found),
+        }
+    )
+    yield f"\nmade from (in {run.folder})"
+    prefix = f"{run.content['folder']}/"
+    rows = [
+        (one["file"].removeprefix(prefix), one["rule"], _seconds(one["seconds"]), _short(one["sha256"]), one["origin"])
+        for one in found["files"]
+    ]
+    yield _table(rows, ("file", "rule", "time", "sha256", "origin"), numbers=["time"])
+    if shown := found["of_pairs"][:pairs]:
+        of_all = "" if len(shown) == found["pairs"] else f" of {found['pairs']}"
+        yield f"\n{len(shown)}{of_all} pairs, lowest percentage first"
+        columns = ("percentage", "count", "para_len", "example_id")
+        rows = [(*(one[column] for column in columns), _pair(one, found["task"])) for one in shown]
+        yield _table(rows, (*columns, "pair"), numbers=columns[:3])
 
 
-def short(digest: str | None) -> str:
-    """Return the beginning of a digest."""
+def of_verdict(verdict: Verdict, deleted: Sequence[Path] | None = None) -> Iterator[RenderableType]:
+    """Lay out what a verification has found; deleted: the files that were deleted, where that was asked for."""
+    yield from (f"note: {note}" for note in verdict.notes)
+    yield from (f"problem: {problem}" for problem in verdict.problems)
+    yield f"compared: {'; '.join(verdict.checked)}"
+    yield from (f"deleted: {path}" for path in deleted or [])
+    if damaged := verdict.to_rebuild():
+        yield f"{'with --rebuild, then' if deleted is None else 'run'}: {verdict.run.command(*damaged, 'all')}"
+    number = len(verdict.problems)
+    yield f"{verdict.run.folder}: " + (f"{number} problem{'s' * (number > 1)}" if number else "everything is as recorded")
+
+
+# Parts of both.
+
+
+def _facts(facts: dict[str, RenderableType | None]) -> RenderableType:
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for name, fact in facts.items():
+        if fact:
+            grid.add_row(name, fact)
+    return Padding.indent(grid, 2)
+
+
+def _table(rows: Iterable[Sequence], columns: Sequence[str], numbers: Sequence[str]) -> RenderableType:
+    """Lay rows out under their headings, the columns of numbers set to the right."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, justify="right" if column in numbers else "left")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    return Padding.indent(table, 2)
+
+
+def _wrapped(words: Iterable[str]) -> RenderableType:
+    """Lay out a long list in lines as wide as the terminal, beside the names of facts."""
+    return Constrain(", ".join(words), max(40, min(shutil.get_terminal_size((120, 24)).columns, 140) - 16))
+
+
+def _short(digest: str | None) -> str:
     return digest[:DIGITS] if digest else ""
 
 
-# A file.
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    if seconds < 100:
+        return f"{seconds:.2f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def of_file(found: dict, ledger: Ledger) -> Iterator[str]:
-    """Lay out what ``explanation.explain_file`` has found."""
-    yield found["file"]
-    yield from facts(
-        [
-            ("sha256", f"{short(found['sha256'])}, {_state(found)}"),
-            ("made by", _job(found)),
-            ("when", f"{_time(found['started'])}, in {_seconds(found['seconds'])}, threads: {found['threads']}"),
-            ("on", _machine(found["machine"])),
-            ("precision", found["precision"]),
-            ("with", _packages(found["packages"])),
-            ("code", _code(found)),
-            *(("parameters" if i == 0 else "", line) for i, line in enumerate(_at_most(list(_flat(found["params"]))))),
-            ("again", found["command"]),
-        ]
-    )
-    rows = list(_tree(found["stands_on"], f"{ledger.content['folder']}/"))
-    if rows:
-        yield f"\nmade from (in {ledger.folder})"
-        yield from columns(rows, numbers=[2])
-    if len(found["percentages"]) > LINES:
-        yield f"\nnumbers\n  {len(found['percentages'])} lines of percentages.tsv (--json lists them)"
-    elif found["percentages"]:
-        yield "\nnumbers (lines of percentages.tsv)"
-        lines = [[row[key] for key in PERCENTAGE_COLUMNS] for row in found["percentages"]]
-        yield from columns([PERCENTAGE_COLUMNS, *lines], numbers=range(3, len(PERCENTAGE_COLUMNS)))
+# Parts of a file's.
 
 
 def _state(found: dict) -> str:
     if found["found"] is None:
-        return "and is not there"
-    return (
-        "as recorded" if found["found"] == found["sha256"] else f"but the file has {short(found['found'])}: it has changed"
-    )
+        return "but there is no such file now"
+    unchanged = found["found"] == found["sha256"]
+    return "as recorded" if unchanged else f"but the file has {_short(found['found'])}: it has changed"
 
 
 def _job(found: dict) -> str:
@@ -104,111 +167,66 @@ def _time(iso: str) -> str:
     return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    if seconds < 100:
-        return f"{seconds:.2f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
-
-
 def _machine(machine: dict) -> str:
     memory = f"{machine['memory'] / 1e9:.0f} GB" if machine["memory"] else None
     parts = [machine["processor"], f"{machine['cores']} cores", memory, *machine["gpus"], machine["system"]]
     return ", ".join(part for part in parts if part)
 
 
-def _packages(packages: dict[str, str]) -> str:
-    return ", ".join(
-        f"{name}=={packages[name]}" for name in sorted(packages, key=lambda name: (name != "python", name.lower()))
-    )
+def _packages(packages: dict[str, str]) -> RenderableType:
+    names = sorted(packages, key=lambda name: (name != "python", name.lower()))
+    return _wrapped(f"{name}=={packages[name]}" for name in names)
 
 
-def _code(found: dict) -> str | None:
+def _code(found: dict) -> dict[str, RenderableType]:
     if found["code"] is None:
-        return None
-    others = other_modules(found["rule"], found["code"])
-    state = f"; not the code that is here: {', '.join(others)}" if others else "; the code that is here"
-    return ", ".join(f"{name} {digest[:8]}" for name, digest in found["code"].items()) + state
+        return {}
+    modules = (f"{name} {digest[:8]}" for name, digest in found["code"].items())
+    changed = other_modules(found["rule"], found["code"])
+    return {
+        "code": _wrapped(modules),
+        "code here": _wrapped(["changed since: " + ", ".join(changed)] if changed else ["the same"]),
+    }
 
 
-def _flat(value: Any, place: str = "") -> Iterator[str]:
-    """Yield a line for each value of nested parameters ("settings.epochs: 2"); lists of plain values stay together."""
-    if isinstance(value, dict):
-        for key, part in value.items():
-            yield from _flat(part, f"{place}.{key}" if place else key)
-    elif isinstance(value, list) and any(isinstance(part, dict | list) for part in value):
-        for i, part in enumerate(value):
-            yield from _flat(part, f"{place}[{i}]")
-    else:
-        yield f"{place}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+def _parameters(params: dict) -> str:
+    """Return parameters in YAML, as the configuration is written."""
+    lines = yaml.safe_dump(params, default_flow_style=None, allow_unicode=True, width=NO_WRAPPING).splitlines()
+    more = len(lines) - MAX_PARAMETER_LINES
+    return "\n".join(lines[:MAX_PARAMETER_LINES] + ([f"and {more} more lines (--json)"] if more > 0 else []))
 
 
-def _at_most(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= PARAMETERS else [*lines[:PARAMETERS], f"and {len(lines) - PARAMETERS} more (--json)"]
-
-
-def _tree(parts: list[dict], prefix: str, indent: str = "") -> Iterator[tuple]:
-    """Yield rows for what a file was made of: name, rule, time, digest, origin; what was told above in one row."""
-    for together in _grouped([part for part in parts if not part["told"]]):
-        first = together[0]
-        common = (first["rule"] or "input", _seconds(first["seconds"]))
-        if len(together) > SEVERAL:
-            folder = os.path.commonpath([part["file"] for part in together]).removeprefix(prefix)
-            yield f"{indent}{folder}/", *common, "", f"{len(together)} files"
+def _add_inputs(tree: Tree, inputs: list[dict], prefix: str) -> None:
+    """Add a branch for each input of a job, with the inputs that it was made from; those given above share one branch."""
+    for together in _grouped([one for one in inputs if not one["told"]]):
+        shared = (together[0]["rule"] or "input", _seconds(together[0]["seconds"]))
+        if len(together) > MAX_FILES:
+            folder = os.path.commonpath([one["file"] for one in together]).removeprefix(prefix)
+            branches = [tree.add(_label(f"{folder}/", *shared, f"{len(together)} files"))] * len(together)
         else:
-            for part in together:
-                yield f"{indent}{part['file'].removeprefix(prefix)}", *common, short(part["sha256"]), part["origin"]
-        for part in together:
-            yield from _tree(part["stands_on"], prefix, indent + "  ")
-    if above := [part["file"].removeprefix(prefix) for part in parts if part["told"]]:
-        yield (f"{indent}see above: {', '.join(above)}",)
+            branches = [
+                tree.add(_label(one["file"].removeprefix(prefix), *shared, _short(one["sha256"]), one["origin"]))
+                for one in together
+            ]
+        for one, branch in zip(together, branches, strict=True):
+            _add_inputs(branch, one["stands_on"], prefix)
+    if above := [one["file"].removeprefix(prefix) for one in inputs if one["told"]]:
+        tree.add(f"see above: {', '.join(above)}")
 
 
-def _grouped(parts: list[dict]) -> list[list[dict]]:
+def _label(file: str, *said: str | None) -> str:
+    return f"{file}  {', '.join(filter(None, said))}"
+
+
+def _grouped(inputs: list[dict]) -> list[list[dict]]:
     """Group files by the job that made them, and those that no job has made by folder; in order."""
     groups: dict[str, list[dict]] = {}
-    for part in parts:
-        groups.setdefault(part["job"] or os.path.dirname(part["file"]), []).append(part)
+    for one in inputs:
+        groups.setdefault(one["job"] or os.path.dirname(one["file"]), []).append(one)
     return list(groups.values())
 
 
-# A number.
-
-
-def of_number(found: dict, ledger: Ledger, pairs: int | None) -> Iterator[str]:
-    """Lay out what ``explanation.explain_number`` has found, with so many of its pairs (None: all)."""
-    count, ties, para_len, unmatching = (found[key] for key in ("count", "ties", "para_len", "unmatching"))
-    value, auc = (found["computed"][key] for key in ("percentage", "auc"))
-    yield f"{found['task']}, {found['measure']}, {found['checkpoint']}, layer {found['layer']}"
-    yield from facts(
-        [
-            ("percentage", f"100 * count / para_len = 100 * {count} / {para_len} = {value}"),
-            ("auc", f"100 * (count + ties / 2) / unmatching = 100 * ({count} + {ties} / 2) / {unmatching} = {auc}"),
-            ("pairs", f"{found['pairs']:,}"),
-            ("written", _agreement(found)),
-        ]
-    )
-    yield f"\nmade from (in {ledger.folder})"
-    prefix = f"{ledger.content['folder']}/"
-    rows = [
-        (one["file"].removeprefix(prefix), one["rule"], _seconds(one["seconds"]), short(one["sha256"]), one["origin"])
-        for one in found["files"]
-    ]
-    yield from columns(rows, numbers=[2])
-    shown = found["of_pairs"][:pairs]
-    if shown:
-        yield f"\n{_how_many(len(shown), found['pairs'])}, weakest first: how many of the words each outranks"
-        table = [
-            (
-                f"{one['percentage']:.1f} %",
-                f"{one['count']} of {one['para_len']}",
-                one["example_id"],
-                _pair(one, found["task"]),
-            )
-            for one in shown
-        ]
-        yield from columns(table, numbers=[0, 1])
+# Parts of a number's.
 
 
 def _agreement(found: dict) -> str:
@@ -218,26 +236,7 @@ def _agreement(found: dict) -> str:
     return f"percentages.tsv has {written} (auc {auc}), or the ranking has changed since: see pairprobe verify"
 
 
-def _how_many(shown: int, all_of_them: int) -> str:
-    return f"{shown} of {all_of_them} pairs" if shown < all_of_them else f"{shown} pairs"
-
-
 def _pair(one: dict, task: str) -> str:
     if task == "boundary":
         return f"{one['match']!r} in: {textwrap.shorten(one['anchor'], 60, placeholder=' ...')}  ({one['question']})"
     return f"{one['anchor']} -> {one['match']}  ({one['question']})"
-
-
-# A verdict.
-
-
-def of_verdict(verdict: Verdict, deleted: Sequence[Path] | None = None) -> Iterator[str]:
-    """Lay out what a verification has found; deleted: what was deleted, where that was asked for."""
-    yield from (f"note: {note}" for note in verdict.notes)
-    yield from (f"problem: {problem}" for problem in verdict.problems)
-    yield f"compared: {'; '.join(verdict.checked)}"
-    yield from (f"deleted: {path}" for path in deleted or [])
-    if again := verdict.to_rebuild():
-        yield f"{'with --rebuild, then' if deleted is None else 'run'}: {verdict.ledger.command(*again, 'all')}"
-    number = len(verdict.problems)
-    yield f"{verdict.ledger.folder}: " + (f"{number} problem{'s' * (number > 1)}" if number else "everything holds")

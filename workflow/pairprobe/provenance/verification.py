@@ -1,4 +1,4 @@
-"""Whether a folder of results is what its jobs wrote: every file against ``provenance.json``, numbers against rankings."""
+"""Check a folder of results: every file against the digest that its job recorded, and percentages against rankings."""
 
 import shutil
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from pairprobe.io.progress import Progress
 from pairprobe.io.tsv import read_tsv
 from pairprobe.provenance import job_records
 from pairprobe.provenance.code import code_of, has_module
-from pairprobe.provenance.run_record import NAME, OWN, Ledger, unaccounted
+from pairprobe.provenance.run_record import NAME, RunRecord, files_without_job, writes_run_record
 from pairprobe.rankings import percentages
 
 MB = 10**6
@@ -24,7 +24,7 @@ MB = 10**6
 class Problem:
     """One thing that does not hold: which file, what was found and wanted, what to do.
 
-    rebuild: the file or folder, as the ledger calls it, that a job has to make again, where that would help.
+    rebuild: the file or folder, by its path in the run record, that a job has to make again, where that would help.
     """
 
     path: str
@@ -34,47 +34,47 @@ class Problem:
     rebuild: str | None = None
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return all of it as one line."""
         return f"{self.path}: found {self.found}, wanted {self.wanted}. {self.advice}"
 
 
 @dataclass
 class Verdict:
-    """What a verification found: problems, notes on what the results do not depend on, and what was looked at."""
+    """The result of a verification: problems; notes, which do not make the results wrong; and what was compared."""
 
-    ledger: Ledger
+    run: RunRecord
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     checked: list[str] = field(default_factory=list)
 
     def to_rebuild(self) -> list[str]:
-        """List what jobs have to make again, each file or folder once."""
+        """List the files and folders that jobs have to make again, each once."""
         return sorted({problem.rebuild for problem in self.problems if problem.rebuild})
 
 
 def verify(folder: str | Path) -> Verdict:
-    """Check a folder of results. Raises InputError where it has no ledger that can be read."""
-    ledger = Ledger.read(folder)
-    verdict = Verdict(ledger)
-    damaged = list(_damaged_files(ledger))
+    """Check a run's folder of results. Raises InputError where it has no run record that can be read."""
+    run = RunRecord.read(folder)
+    verdict = Verdict(run)
+    damaged = list(_damaged_files(run))
     verdict.problems += damaged
-    verdict.checked.append(f"{len(_own_files(ledger))} files of {len(ledger.content['jobs'])} jobs, byte by byte")
-    for check in (_ledger_itself, _strangers, _records, _changed_inputs):
-        verdict.problems += check(ledger)
-    # What follows from what is asked of whole files only: a damaged one is named already.
+    verdict.checked.append(f"{len(_own_files(run))} files of {len(run.content['jobs'])} jobs, byte by byte")
+    for check in (_run_record, _files_without_job, _job_records, _changed_inputs):
+        verdict.problems += check(run)
+    # A damaged file is a problem already: what depends on it need not be a second one.
     broken = {problem.rebuild for problem in damaged}
     for check in (_percentages, _stores):
-        problems, what = check(ledger, broken)
+        problems, compared = check(run, broken)
         verdict.problems += problems
-        verdict.checked += what
-    verdict.notes += [*_inputs(ledger), *_code(ledger)]
+        verdict.checked += compared
+    verdict.notes += [*_jobs_without_kind(run), *_inputs(run), *_code(run)]
     return verdict
 
 
 def rebuild(verdict: Verdict) -> Iterator[Path]:
-    """Delete what is damaged, so that the workflow makes it again; yields each file or folder that was deleted."""
+    """Delete what is damaged, so that the workflow makes it again; yield each file or folder that was deleted."""
     for name in verdict.to_rebuild():
-        path = verdict.ledger.locate(name)
+        path = verdict.run.locate(name)
         if path.is_dir():
             shutil.rmtree(path)
             yield path
@@ -83,21 +83,21 @@ def rebuild(verdict: Verdict) -> Iterator[Path]:
             yield path
 
 
-def _own_files(ledger: Ledger) -> dict[str, dict]:
+def _own_files(run: RunRecord) -> dict[str, dict]:
     """Return the files that jobs have made in the run's folder: all but downloads, which runs share."""
-    prefix = f"{ledger.content['folder']}/"
-    return {name: entry for name, entry in ledger.content["files"].items() if name.startswith(prefix)}
+    prefix = f"{run.content['folder']}/"
+    return {name: entry for name, entry in run.content["files"].items() if name.startswith(prefix)}
 
 
-def _damaged_files(ledger: Ledger) -> Iterator[Problem]:
-    files = _own_files(ledger)
-    sizes = {name: path.stat().st_size for name in files if (path := ledger.locate(name)).is_file()}
-    # One of another length needs no reading.
-    whole = [name for name, size in sizes.items() if size == files[name]["bytes"]]
-    digests = dict(zip(whole, _digests([ledger.locate(name) for name in whole]), strict=True))
+def _damaged_files(run: RunRecord) -> Iterator[Problem]:
+    files = _own_files(run)
+    sizes = {name: path.stat().st_size for name in files if (path := run.locate(name)).is_file()}
+    # A file of another size has changed: no need to read it.
+    same_size = [name for name, size in sizes.items() if size == files[name]["bytes"]]
+    digests = dict(zip(same_size, _digests([run.locate(name) for name in same_size]), strict=True))
     for name, entry in files.items():
-        output, rule = _output_of(ledger, name), ledger.content["jobs"][entry["job"]]["rule"]
-        path, advice = str(ledger.locate(name)), f"{rule} makes it again (--rebuild)."
+        output, rule = _output_of(run, name), run.content["jobs"][entry["job"]]["rule"]
+        path, advice = str(run.locate(name)), f"{rule} makes it again (--rebuild)."
         if name not in sizes:
             yield Problem(path, "no such file", f"{entry['bytes']:,} bytes", advice, output)
         elif name not in digests:
@@ -121,136 +121,157 @@ def _short(digest: str) -> str:
     return f"{digest[:16]}..."
 
 
-def _output_of(ledger: Ledger, name: str) -> str:
-    """Return the output of a job that holds a file: the file itself, or a folder that was made as one."""
-    outputs = ledger.content["jobs"][ledger.content["files"][name]["job"]]["outputs"]
+def _output_of(run: RunRecord, name: str) -> str:
+    """Return the output of a job that a file is or lies in."""
+    outputs = run.content["jobs"][run.content["files"][name]["job"]]["outputs"]
     return next(output for output in outputs if name == output or name.startswith(f"{output}/"))
 
 
-def _ledger_itself(ledger: Ledger) -> Iterator[Problem]:
-    """Compare the ledger with the record of the job that wrote it."""
-    path, name = ledger.folder / NAME, f"{ledger.content['folder']}/{NAME}"
-    record = job_records.path_in(ledger.folder, OWN)
-    if not record.is_file():
-        yield Problem(str(record), "no such file", f"the record of {NAME}", "Both are written again with --rebuild.", name)
+def _run_record(run: RunRecord) -> Iterator[Problem]:
+    """Compare the run record with the record of the job that wrote it."""
+    path, name = run.folder / NAME, f"{run.content['folder']}/{NAME}"
+    job = _job_of_run_record(run)
+    if job is None:
+        found, wanted = "no record of the job that wrote it", f"one in {run.folder / job_records.FOLDER}"
+        yield Problem(str(path), found, wanted, "Both are written again with --rebuild.", name)
         return
-    wanted, found = job_records.read(ledger.folder, OWN)["outputs"][0]["sha256"], file_digest(path)
+    wanted, found = job_records.read(run.folder, job)["outputs"][0]["sha256"], file_digest(path)
     if found != wanted:
         yield Problem(str(path), f"sha256 {_short(found)}", _short(wanted), "Written again with --rebuild.", name)
 
 
-def _strangers(ledger: Ledger) -> Iterator[Problem]:
-    for name in unaccounted(ledger.folder, ledger.content["folder"], ledger.content["files"]):
-        yield Problem(
-            str(ledger.locate(name)), "a file that no job has made", "none", "Move it away, or let the workflow make it."
-        )
+def _job_of_run_record(run: RunRecord) -> str | None:
+    """Return the name of the job that wrote the run record, the one job that cannot be in it."""
+    others = sorted(set(job_records.jobs_of(run.folder)) - run.content["jobs"].keys())
+    read = {job: _read_or_none(run, job) for job in others}
+    return next((job for job, record in read.items() if record and writes_run_record(record, run.content["folder"])), None)
 
 
-def _records(ledger: Ledger) -> Iterator[Problem]:
-    """Compare the records with the ledger, which was made of them."""
-    jobs, left = ledger.content["jobs"], set(job_records.jobs_of(ledger.folder)) - {OWN}
-    for job in sorted(jobs.keys() | left):
-        path = job_records.path_in(ledger.folder, job)
-        if job in jobs and job in left and file_digest(path) == jobs[job]["record"]:
+def _read_or_none(run: RunRecord, job: str) -> dict | None:
+    try:
+        return job_records.read(run.folder, job)
+    except (FileNotFoundError, InputError):
+        return None
+
+
+def _files_without_job(run: RunRecord) -> Iterator[Problem]:
+    advice = "Move it away, or let the workflow make it."
+    for name in files_without_job(run.folder, run.content["folder"], run.content["files"]):
+        yield Problem(str(run.locate(name)), "a file that no job has made", "none", advice)
+
+
+def _job_records(run: RunRecord) -> Iterator[Problem]:
+    """Compare the records of jobs with the run record, which was made of them."""
+    jobs, there = run.content["jobs"], set(job_records.jobs_of(run.folder)) - {_job_of_run_record(run)}
+    for job in sorted(jobs.keys() | there):
+        path = job_records.path_in(run.folder, job)
+        if job in jobs and job in there and file_digest(path) == jobs[job]["record"]:
             continue
-        wanted = f"the record of the job {job}"
-        try:
-            record = job_records.read(ledger.folder, job) if job in left else None
-        except InputError:
-            record = None
+        wanted, record = f"the record of the job {job}", _read_or_none(run, job)
         if job in jobs and (record is None or record["started"] == jobs[job]["started"]):
-            found = "another content" if job in left else "no such file"
-            again = ledger.command(jobs[job]["outputs"][0], force=True)
+            found = "another content" if job in there else "no such file"
+            again = run.command(jobs[job]["outputs"][0], force=True)
             yield Problem(str(path), found, wanted, f"A new one comes with new results: {again}")
-        elif record and any(ledger.locate(one["path"]).exists() for one in record["outputs"]):
+        elif record and any(run.locate(one["path"]).exists() for one in record["outputs"]):
             found = "that of a run after provenance.json was written"
-            again = ledger.command(f"{ledger.content['folder']}/{NAME}", force=True)
+            again = run.command(f"{run.content['folder']}/{NAME}", force=True)
             yield Problem(str(path), found, "what that has", f"Write it again: {again}")
 
 
-def _changed_inputs(ledger: Ledger) -> Iterator[Problem]:
-    for one in ledger.content["changed_since"]:
-        job = ledger.content["jobs"][one["job"]]
+def _changed_inputs(run: RunRecord) -> Iterator[Problem]:
+    for one in run.content["changed_since"]:
+        job = run.content["jobs"][one["job"]]
         yield Problem(
-            str(ledger.locate(job["outputs"][0])),
+            str(run.locate(job["outputs"][0])),
             f"made from an older {one['input']}",
             "the one that is there",
-            f"Make it again: {ledger.command(job['outputs'][0], force=True)}",
+            f"Make it again: {run.command(job['outputs'][0], force=True)}",
         )
 
 
-def _percentages(ledger: Ledger, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
-    """Sum the rankings up again and compare."""
-    problems, checked = [], []
-    for job in ledger.content["jobs"].values():
-        if job["rule"] != "summarise_percentages" or broken & {*job["inputs"], *job["outputs"]}:
-            continue
-        path = ledger.locate(job["outputs"][0])
-        named = [
-            (*names, str(ledger.locate(ranked)))
-            for names, ranked in zip(job["params"]["rankings"], job["inputs"], strict=True)
+def _percentages(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
+    """Compute the percentages again from the rankings, and compare."""
+    problems, compared = [], []
+    for job in _unbroken_jobs(run, broken, job_records.PERCENTAGES):
+        name, path = job["outputs"][0], run.locate(job["outputs"][0])
+        rankings = [
+            (*names, str(run.locate(ranking)))
+            for names, ranking in zip(job["params"]["rankings"], job["inputs"], strict=True)
         ]
         try:
-            wanted = [tuple(map(str, row)) for row in percentages.percentages(named)]
+            wanted = [tuple(map(str, row)) for row in percentages.percentages(rankings)]
             found = [tuple(row.values()) for row in read_tsv(str(path), percentages.PERCENTAGE_FIELDS)]
         except InputError as error:
-            problems.append(Problem(str(path), str(error), "rankings that can be read", "Look at it.", job["outputs"][0]))
+            problems.append(Problem(str(path), str(error), "rankings that can be read", "Look at it.", name))
             continue
         for line, (one, other) in enumerate(zip(found, wanted, strict=False), 2):
             if one != other:
-                said = (" ".join(one), " ".join(other))
-                problems.append(Problem(f"{path}, line {line}", *said, "Made again with --rebuild.", job["outputs"][0]))
+                differing = (f"{path}, line {line}", " ".join(one), " ".join(other))
+                problems.append(Problem(*differing, "Made again with --rebuild.", name))
         if len(found) != len(wanted):
-            said = (f"{len(found)} lines", f"{len(wanted)}, by the rankings")
-            problems.append(Problem(str(path), *said, "Made again with --rebuild.", job["outputs"][0]))
-        checked.append(f"{len(wanted)} percentages, summed up again from {len(named)} rankings")
-    return problems, checked
+            differing = (str(path), f"{len(found)} lines", f"{len(wanted)}, by the rankings")
+            problems.append(Problem(*differing, "Made again with --rebuild.", name))
+        compared.append(f"{len(wanted)} percentages, computed again from {len(rankings)} rankings")
+    return problems, compared
 
 
-def _stores(ledger: Ledger, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
-    """Compare the digest that each store of activations has of its checkpoint with the checkpoint."""
-    problems, checked = [], 0
-    for job in ledger.content["jobs"].values():
-        if job["rule"] not in ("extract_activations", "measure_similarities") or broken & {*job["inputs"], *job["outputs"]}:
-            continue
-        checkpoint = next(name for name in job["inputs"] if name in ledger.content["folders"])
-        path, wanted = ledger.locate(job["outputs"][0]), ledger.content["folders"][checkpoint]["sha256"]
+def _stores(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
+    """Compare the checkpoint's digest in each file of activations with the digest of the checkpoint."""
+    problems, compared = [], 0
+    for job in _unbroken_jobs(run, broken, job_records.ACTIVATIONS, job_records.SIMILARITIES):
+        checkpoint = next(name for name in job["inputs"] if name in run.content["folders"])
+        path, wanted = run.locate(job["outputs"][0]), run.content["folders"][checkpoint]["sha256"]
         with h5py.File(path, "r") as file:
             found = file.attrs["checkpoint"]
-        checked += 1
+        compared += 1
         if found != wanted:
-            said = (f"activations of the checkpoint {found}", f"of {wanted}, {checkpoint}")
-            problems.append(Problem(str(path), *said, "Made again with --rebuild.", job["outputs"][0]))
-    return problems, [f"{checked} stores of activations against their checkpoints"] if checked else []
+            differing = (f"activations of the checkpoint {found}", f"of {wanted}, {checkpoint}")
+            problems.append(Problem(str(path), *differing, "Made again with --rebuild.", job["outputs"][0]))
+    return problems, [f"{compared} stores of activations against their checkpoints"] if compared else []
 
 
-def _inputs(ledger: Ledger) -> Iterator[str]:
-    """Note the files outside the run's folder that are others now, or not here."""
-    missing, own = [], _own_files(ledger)
-    shared = {name: entry for name, entry in ledger.content["files"].items() if name not in own}
-    for name, entry in {**ledger.content["inputs"], **shared}.items():
-        path = ledger.locate(name)
+def _unbroken_jobs(run: RunRecord, broken: set[str | None], *kinds: str) -> Iterator[dict]:
+    """Yield the jobs of these kinds that neither read nor wrote a damaged file."""
+    for job in run.content["jobs"].values():
+        if job.get("kind") in kinds and not broken & {*job["inputs"], *job["outputs"]}:
+            yield job
+
+
+def _jobs_without_kind(run: RunRecord) -> Iterator[str]:
+    if jobs := run.jobs_without_kind():
+        yield (
+            f"{_listed(jobs)}: recorded by an older version of pairprobe, without the kind of result that a job makes. "
+            "The files were compared; the numbers were not computed again. A new run of the workflow records the kinds."
+        )
+
+
+def _inputs(run: RunRecord) -> Iterator[str]:
+    """Note the files outside the run's folder that have changed, or are not here."""
+    missing, own = [], _own_files(run)
+    shared = {name: entry for name, entry in run.content["files"].items() if name not in own}
+    for name, entry in {**run.content["inputs"], **shared}.items():
+        path = run.locate(name)
         if not path.exists():
             missing.append(name)
-        elif job_records.made(path)["sha256"] != entry["sha256"]:
-            yield f"{name}: an input; it is no longer the file that these results were made from."
+        elif job_records.fingerprint(path)["sha256"] != entry["sha256"]:
+            yield f"{name}: this input has changed since these results were made from it."
     if missing:
         yield f"{_listed(missing)}: not here, so not compared."
 
 
-def _code(ledger: Ledger) -> Iterator[str]:
-    """Note the rules whose code is another here."""
-    for rule, codes in ledger.content["code"].items():
+def _code(run: RunRecord) -> Iterator[str]:
+    """Note the rules whose code here is not the code that made the results."""
+    for rule, codes in run.content["code"].items():
         others = sorted({module for code in codes for module in other_modules(rule, code)})
         if others:
             yield f"{rule}: the code here is not the code that made these results ({_listed(others)})."
 
 
 def other_modules(rule: str, code: dict[str, str]) -> list[str]:
-    """List the modules of a rule's code that are not what they were: changed, new, or gone."""
+    """List the modules of a rule's code that have changed, come or gone since."""
     try:
         here = code_of(rule, *filter(has_module, code))
-    except FileNotFoundError:  # no such script: the library alone is here, or the rule has another name now
+    except FileNotFoundError:  # no such script: only the library is here, or the rule has another name now
         return [f"scripts/{rule}"]
     return [name for name in sorted(here.keys() | code.keys()) if here.get(name) != code.get(name)]
 
