@@ -5,6 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 import yaml
@@ -39,16 +40,21 @@ def text(parts: Iterable[RenderableType]) -> str:
 
 def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
     """Lay out what ``explanation.explain_file`` has found."""
+    wildcards = ", ".join(f"{key} {value}" for key, value in found["wildcards"].items())
+    started = datetime.fromisoformat(found["started"]).strftime("%Y-%m-%d %H:%M:%S UTC")
+    packages = sorted(found["packages"].items(), key=lambda package: (package[0] != "python", package[0].lower()))
+    code, changed = found["code"] or {}, other_modules(found["rule"], found["code"] or {})
     yield found["file"]
     yield _facts(
         {
             "sha256": f"{_short(found['sha256'])}, {_state(found)}",
-            "made by": _job(found),
-            "when": f"{_time(found['started'])}, in {_seconds(found['seconds'])}, threads: {found['threads']}",
+            "made by": f"{found['rule']} ({wildcards})" if wildcards else found["rule"],
+            "when": f"{started}, in {_seconds(found['seconds'])}, threads: {found['threads']}",
             "on": _machine(found["machine"]),
             "precision": found["precision"],
-            "with": _packages(found["packages"]),
-            **_code(found),
+            "with": _wrapped(f"{name}=={version}" for name, version in packages),
+            "code": code and _wrapped(f"{name} {digest[:8]}" for name, digest in code.items()),
+            "code here": code and _wrapped(["changed since: " + ", ".join(changed) if changed else "the same"]),
             "parameters": _parameters(found["params"]),
             "make again": found["command"],
         }
@@ -61,11 +67,8 @@ def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
         yield f"\npercentages\n  {len(found['percentages'])} lines of percentages.tsv (--json lists them)"
     elif found["percentages"]:
         yield "\npercentages (lines of percentages.tsv)"
-        yield _table(
-            [[row[key] for key in PERCENTAGE_COLUMNS] for row in found["percentages"]],
-            PERCENTAGE_COLUMNS,
-            PERCENTAGE_COLUMNS[3:],
-        )
+        rows = [[row[key] for key in PERCENTAGE_COLUMNS] for row in found["percentages"]]
+        yield _table(rows, PERCENTAGE_COLUMNS, numbers=PERCENTAGE_COLUMNS[3:])
     elif found["job"] in run.jobs_without_kind():
         yield "\npercentages\n  not listed: an older version of pairprobe recorded this run, without the kinds of its jobs"
 
@@ -158,35 +161,10 @@ def _state(found: dict) -> str:
     return "as recorded" if unchanged else f"but the file has {_short(found['found'])}: it has changed"
 
 
-def _job(found: dict) -> str:
-    wildcards = ", ".join(f"{key} {value}" for key, value in found["wildcards"].items())
-    return f"{found['rule']} ({wildcards})" if wildcards else found["rule"]
-
-
-def _time(iso: str) -> str:
-    return datetime.fromisoformat(iso).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
 def _machine(machine: dict) -> str:
     memory = f"{machine['memory'] / 1e9:.0f} GB" if machine["memory"] else None
     parts = [machine["processor"], f"{machine['cores']} cores", memory, *machine["gpus"], machine["system"]]
     return ", ".join(part for part in parts if part)
-
-
-def _packages(packages: dict[str, str]) -> RenderableType:
-    names = sorted(packages, key=lambda name: (name != "python", name.lower()))
-    return _wrapped(f"{name}=={packages[name]}" for name in names)
-
-
-def _code(found: dict) -> dict[str, RenderableType]:
-    if found["code"] is None:
-        return {}
-    modules = (f"{name} {digest[:8]}" for name, digest in found["code"].items())
-    changed = other_modules(found["rule"], found["code"])
-    return {
-        "code": _wrapped(modules),
-        "code here": _wrapped(["changed since: " + ", ".join(changed)] if changed else ["the same"]),
-    }
 
 
 def _parameters(params: dict) -> str:
@@ -197,33 +175,22 @@ def _parameters(params: dict) -> str:
 
 
 def _add_inputs(tree: Tree, inputs: list[dict], prefix: str) -> None:
-    """Add a branch for each input of a job, with the inputs that it was made from; those given above share one branch."""
-    for together in _grouped([one for one in inputs if not one["told"]]):
-        shared = (together[0]["rule"] or "input", _seconds(together[0]["seconds"]))
-        if len(together) > MAX_FILES:
-            folder = os.path.commonpath([one["file"] for one in together]).removeprefix(prefix)
-            branches = [tree.add(_label(f"{folder}/", *shared, f"{len(together)} files"))] * len(together)
-        else:
-            branches = [
-                tree.add(_label(one["file"].removeprefix(prefix), *shared, _short(one["sha256"]), one["origin"]))
-                for one in together
-            ]
-        for one, branch in zip(together, branches, strict=True):
+    """Add a branch for each input of a job, with what it was made from; many files of one job or folder share a branch."""
+    new = [one for one in inputs if not one["told"]]
+    for _, group in groupby(new, key=lambda one: one["job"] or os.path.dirname(one["file"])):
+        files = list(group)
+        made = (files[0]["rule"] or "input", _seconds(files[0]["seconds"]))
+        labels = {one["file"]: (*made, _short(one["sha256"]), one["origin"]) for one in files}
+        if len(files) > MAX_FILES:
+            labels = {f"{os.path.commonpath(labels)}/": (*made, f"{len(files)} files")}
+        branches = [
+            tree.add(f"{file.removeprefix(prefix)}  {', '.join(filter(None, label))}") for file, label in labels.items()
+        ]
+        # A branch for each file, or one for all.
+        for one, branch in zip_longest(files, branches, fillvalue=branches[0]):
             _add_inputs(branch, one["stands_on"], prefix)
     if above := [one["file"].removeprefix(prefix) for one in inputs if one["told"]]:
         tree.add(f"see above: {', '.join(above)}")
-
-
-def _label(file: str, *said: str | None) -> str:
-    return f"{file}  {', '.join(filter(None, said))}"
-
-
-def _grouped(inputs: list[dict]) -> list[list[dict]]:
-    """Group files by the job that made them, and those that no job has made by folder; in order."""
-    groups: dict[str, list[dict]] = {}
-    for one in inputs:
-        groups.setdefault(one["job"] or os.path.dirname(one["file"]), []).append(one)
-    return list(groups.values())
 
 
 # Parts of a number's.

@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import h5py
@@ -59,7 +60,7 @@ def verify(folder: str | Path) -> Verdict:
     damaged = list(_damaged_files(run))
     verdict.problems += damaged
     verdict.checked.append(f"{len(_own_files(run))} files of {len(run.content['jobs'])} jobs, byte by byte")
-    for check in (_run_record, _files_without_job, _job_records, _changed_inputs):
+    for check in (_files_without_job, _records, _changed_inputs):
         verdict.problems += check(run)
     # A damaged file is a problem already: what depends on it need not be a second one.
     broken = {problem.rebuild for problem in damaged}
@@ -127,55 +128,40 @@ def _output_of(run: RunRecord, name: str) -> str:
     return next(output for output in outputs if name == output or name.startswith(f"{output}/"))
 
 
-def _run_record(run: RunRecord) -> Iterator[Problem]:
-    """Compare the run record with the record of the job that wrote it."""
-    path, name = run.folder / NAME, f"{run.content['folder']}/{NAME}"
-    job = _job_of_run_record(run)
-    if job is None:
+def _records(run: RunRecord) -> Iterator[Problem]:
+    """Compare the records of jobs with the run record, and the run record with the record of the job that wrote it."""
+    folder, jobs = run.content["folder"], run.content["jobs"]
+    path, name = run.folder / NAME, f"{folder}/{NAME}"
+    # Of the run record, by the one job that cannot be in it.
+    digest = None
+    for job in sorted(jobs.keys() | set(job_records.jobs_of(run.folder))):
+        record_path = job_records.path_in(run.folder, job)
+        if job in jobs and record_path.is_file() and file_digest(record_path) == jobs[job]["record"]:
+            continue
+        try:
+            record = job_records.read(run.folder, job) if record_path.is_file() else None
+        except InputError:
+            record = None
+        if record and writes_run_record(record, folder):
+            digest = record["outputs"][0]["sha256"]
+        elif job in jobs and (record is None or record["started"] == jobs[job]["started"]):
+            found = "another content" if record_path.is_file() else "no such file"
+            advice = f"A new one comes with new results: {run.command(jobs[job]['outputs'][0], force=True)}"
+            yield Problem(str(record_path), found, f"the record of the job {job}", advice)
+        elif record and any(run.locate(one["path"]).exists() for one in record["outputs"]):
+            found = "that of a run after provenance.json was written"
+            yield Problem(str(record_path), found, "what that has", f"Write it again: {run.command(name, force=True)}")
+    if digest is None:
         found, wanted = "no record of the job that wrote it", f"one in {run.folder / job_records.FOLDER}"
         yield Problem(str(path), found, wanted, "Both are written again with --rebuild.", name)
-        return
-    wanted, found = job_records.read(run.folder, job)["outputs"][0]["sha256"], file_digest(path)
-    if found != wanted:
-        yield Problem(str(path), f"sha256 {_short(found)}", _short(wanted), "Written again with --rebuild.", name)
-
-
-def _job_of_run_record(run: RunRecord) -> str | None:
-    """Return the name of the job that wrote the run record, the one job that cannot be in it."""
-    others = sorted(set(job_records.jobs_of(run.folder)) - run.content["jobs"].keys())
-    read = {job: _read_or_none(run, job) for job in others}
-    return next((job for job, record in read.items() if record and writes_run_record(record, run.content["folder"])), None)
-
-
-def _read_or_none(run: RunRecord, job: str) -> dict | None:
-    try:
-        return job_records.read(run.folder, job)
-    except (FileNotFoundError, InputError):
-        return None
+    elif (found := file_digest(path)) != digest:
+        yield Problem(str(path), f"sha256 {_short(found)}", _short(digest), "Written again with --rebuild.", name)
 
 
 def _files_without_job(run: RunRecord) -> Iterator[Problem]:
     advice = "Move it away, or let the workflow make it."
     for name in files_without_job(run.folder, run.content["folder"], run.content["files"]):
         yield Problem(str(run.locate(name)), "a file that no job has made", "none", advice)
-
-
-def _job_records(run: RunRecord) -> Iterator[Problem]:
-    """Compare the records of jobs with the run record, which was made of them."""
-    jobs, there = run.content["jobs"], set(job_records.jobs_of(run.folder)) - {_job_of_run_record(run)}
-    for job in sorted(jobs.keys() | there):
-        path = job_records.path_in(run.folder, job)
-        if job in jobs and job in there and file_digest(path) == jobs[job]["record"]:
-            continue
-        wanted, record = f"the record of the job {job}", _read_or_none(run, job)
-        if job in jobs and (record is None or record["started"] == jobs[job]["started"]):
-            found = "another content" if job in there else "no such file"
-            again = run.command(jobs[job]["outputs"][0], force=True)
-            yield Problem(str(path), found, wanted, f"A new one comes with new results: {again}")
-        elif record and any(run.locate(one["path"]).exists() for one in record["outputs"]):
-            found = "that of a run after provenance.json was written"
-            again = run.command(f"{run.content['folder']}/{NAME}", force=True)
-            yield Problem(str(path), found, "what that has", f"Write it again: {again}")
 
 
 def _changed_inputs(run: RunRecord) -> Iterator[Problem]:
@@ -204,13 +190,10 @@ def _percentages(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem]
         except InputError as error:
             problems.append(Problem(str(path), str(error), "rankings that can be read", "Look at it.", name))
             continue
-        for line, (one, other) in enumerate(zip(found, wanted, strict=False), 2):
+        for line, (one, other) in enumerate(zip_longest(found, wanted, fillvalue=("no line",)), 2):
             if one != other:
-                differing = (f"{path}, line {line}", " ".join(one), " ".join(other))
-                problems.append(Problem(*differing, "Made again with --rebuild.", name))
-        if len(found) != len(wanted):
-            differing = (str(path), f"{len(found)} lines", f"{len(wanted)}, by the rankings")
-            problems.append(Problem(*differing, "Made again with --rebuild.", name))
+                problem = (f"{path}, line {line}", " ".join(one), " ".join(other))
+                problems.append(Problem(*problem, "Made again with --rebuild.", name))
         compared.append(f"{len(wanted)} percentages, computed again from {len(rankings)} rankings")
     return problems, compared
 
