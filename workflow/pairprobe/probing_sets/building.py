@@ -1,12 +1,4 @@
-"""Probing sets: one module a task, and this registry, which finds them by their file names.
-
-A task's module has
-
-    VIEW      "paragraph" (a pair task, ranked by similarity); boundary alone has "sentence" (ranked by span heads)
-    find      find(example, wordnet) -> Pair | str: the example's pair, or why it has none
-
-and, where it reads WordNet, ``USES_WORDNET = True``. To add a task, add a module: nothing else lists them.
-"""
+"""Building a probing set: the registry of the tasks, which are the modules of ``tasks``, and their pairs as rows."""
 
 import importlib
 import pkgutil
@@ -18,42 +10,65 @@ from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.probing_sets import tasks
-from pairprobe.probing_sets.pairs import Boundary
+from pairprobe.probing_sets.pairs import Boundary, BoundaryRow, Pair, PairRow
+from pairprobe.probing_sets.wordnet import WordNet
+
+Find = Callable[[Example, WordNet | None], Pair | Boundary | str]
 
 
 def names() -> list[str]:
-    """Return the names of all tasks: the modules of this package, in alphabetical order."""
+    """Return the names of all tasks, in alphabetical order."""
     return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
 
 
 def load(task: str) -> ModuleType:
-    """Return a task's module. Raises InputError where there is none of that name."""
+    """Return a task's module. Raises InputError where there is none of that name, or where it lacks VIEW or find."""
     if task not in names():
         raise InputError(f"tasks: found {task!r}. Allowed: {', '.join(names())}.")
-    return importlib.import_module(f"{tasks.__name__}.{task}")
+    module = importlib.import_module(f"{tasks.__name__}.{task}")
+    missing = [name for name in ("VIEW", "find") if not hasattr(module, name)]
+    if missing:
+        raise InputError(
+            f"{module.__file__}: no {' and no '.join(missing)}. Wanted: what tasks/__init__.py says of a task."
+        )
+    return module
 
 
-def rows_of(find: Callable, examples: Iterable[Example], wordnet=None, counts: Counter | None = None) -> Iterator[dict]:
-    """Yield the rows of ``probing_sets/{task}.jsonl``; counts each reason for which an example has no pair."""
+def rows_of(
+    find: Find, examples: Iterable[Example], wordnet: WordNet | None = None, counts: Counter | None = None
+) -> Iterator[PairRow | BoundaryRow]:
+    """Yield the rows of ``probing_sets/{task}.jsonl``; counts each reason for which an example has no pair.
+
+    Raises InputError where ``find`` returns neither a pair or boundary of the example nor a reason.
+    """
     counts = Counter() if counts is None else counts
     for example in examples:
         counts["examples"] += 1
         found = find(example, wordnet)
         if isinstance(found, str):
             counts[found] += 1
-        elif isinstance(found, Boundary):
-            counts["pairs"] += 1
+            continue
+        counts["pairs"] += 1
+        if isinstance(found, Boundary):
             yield {"example_id": example.example_id, "sentence": found.sentence, "answer": found.answer}
+        elif _is_pair_of(example, found):
+            anchor, match = {"side": found.side, "words": found.anchor}, {"words": found.match}
+            yield {"example_id": example.example_id, "anchor": anchor, "match": match}
         else:
-            counts["pairs"] += 1
-            yield {
-                "example_id": example.example_id,
-                "anchor": {"side": found.side, "words": found.anchor},
-                "match": {"words": found.match},
-            }
+            raise InputError(
+                f"{find.__module__}: example {example.example_id}: find returned {found!r}, wanted a Pair with a side, "
+                "question or paragraph, and positions of its words, or a reason (a string)."
+            )
 
 
-def build(task: str, examples: Iterable[Example], path: str, wordnet=None) -> list[tuple[str, str, int]]:
+def _is_pair_of(example: Example, found: object) -> bool:
+    if not isinstance(found, Pair) or found.side not in ("question", "paragraph"):
+        return False
+    sides = ((found.anchor, getattr(example, found.side)), (found.match, example.paragraph))
+    return all(positions and all(0 <= i < len(words) for i in positions) for positions, words in sides)
+
+
+def build(task: str, examples: Iterable[Example], path: str, wordnet: WordNet | None = None) -> list[tuple[str, str, int]]:
     """Write a task's probing set, at most one pair an example, in the order of the examples.
 
     Returns rows ``(task, what, number)``: the examples looked at, the pairs found, and for each reason to drop an

@@ -1,11 +1,8 @@
-"""Named entities by rule: runs of capitalised words, and what is known of their gender and number.
+"""Named entities by rule: runs of capitalised words, which of them are names, and where in the sentence they stand.
 
-No tagger and no model: a run of capitals is a name; first names (US census of 1990, package ``names``), WordNet and what
-the paragraph itself calls the entity ("X was a physicist") say whether it can be he, she, it or they.
+No tagger and no model. What gender and number a name has is in ``agreement``.
 """
 
-import functools
-import importlib.resources
 import re
 import unicodedata
 import urllib.parse
@@ -14,23 +11,15 @@ from collections.abc import Iterator
 from pairprobe.data import text
 from pairprobe.data.documents import Span
 from pairprobe.data.examples import Example
-from pairprobe.probing_sets.wordnet import is_ordinary_word, kinds, sense_shares
+from pairprobe.probing_sets.wordnet import WordNet, is_ordinary_word, sense_shares
 
-# What a pronoun can stand for.
-PRONOUNS = {
-    **dict.fromkeys(("he", "him", "his"), "male"),
-    **dict.fromkeys(("she", "her", "hers"), "female"),
-    **dict.fromkeys(("it", "its"), "thing"),
-    **dict.fromkeys(("they", "them", "their", "theirs"), "plural"),
-}
-ANYTHING = frozenset({"male", "female", "thing", "plural"})
-PEOPLE = frozenset({"male", "female"})
+# Words in lower case that a name may have inside.
+SMALL_WORDS = frozenset("of the and in de la le du von van der del 's for to on a an at with from by & - – or".split())
+QUOTES = frozenset({'"', "``", "''", "\u201c", "\u201d"})
+# What may stand between a sentence's start and the name that is its subject.
+_BEFORE_SUBJECT = frozenset({'"', "``", "'", "\u201c", "\u2018", "(", "the", "a", "an"})
+_POSSESSIVE = re.compile("(?=['\u2019]s$)")
 
-_INSIDE_NAME = frozenset("of the and in de la le du von van der del 's for to on a an at with from by & - – or".split())
-_MALE_WORDS = frozenset("king prince emperor sir lord father man mr pope duke brother son baron".split())
-_FEMALE_WORDS = frozenset("queen princess empress lady mother woman mrs miss duchess sister daughter".split())
-# Before a name they say that it is a person's, and no more ("the Rev. Jones"): the first name may stand behind them.
-_PERSON_TITLES = frozenset("rev reverend dr prof professor president senator governor colonel captain judge".split())
 # "Built in 1905, it": with those in -ed, they open a sentence as an adjunct does, and so do the words below.
 _IRREGULAR_PARTICIPLES = frozenset("born built held known led made set won written".split())
 _OPENERS = frozenset(
@@ -44,21 +33,8 @@ _OPENERS = frozenset(
 )
 # These open a clause with a subject of its own, which "it" or "they" may mean ("When the roof fell, it was mended").
 _SUBORDINATING = frozenset("although as because if once since though unless until when whenever where while".split())
-_DATES = frozenset(
-    "january february march april may june july august september october november december monday tuesday wednesday "
-    "thursday friday saturday sunday".split()
-)
-_PEOPLE_KINDS = frozenset({"person"})
-_THING_KINDS = frozenset(
-    "location artifact communication object substance event act animal plant body food phenomenon time state quantity "
-    "attribute cognition possession process".split()
-)
-# A name that nothing is known of is no person behind these: "at Vassar", "the Washburn".
-_BEFORE_PLACES = frozenset("in at from near into the a an around across through".split())
-_ENDS_NOUN_PHRASE = frozenset("of in by who which that from and , . for at with on to as ; ( whose where when".split())
-_OPENING = frozenset({'"', "``", "'", "\u201c", "\u2018", "(", "the", "a", "an"})
-_POSSESSIVE = re.compile("(?=['\u2019]s$)")
-_QUOTES = frozenset({'"', "``", "''", "\u201c", "\u201d"})
+_LONGEST_ADJUNCT = 8
+_LONGEST_ADJUNCT_WITHOUT_COMMA = 4
 
 
 def is_capital(example: Example, i: int) -> bool:
@@ -74,9 +50,14 @@ def is_capital(example: Example, i: int) -> bool:
 
 def starts_sentence(example: Example, i: int) -> bool:
     """Whether a word is the first of its sentence, quotation marks and brackets apart."""
-    while i > 0 and example.paragraph[i - 1] in _QUOTES | {"("}:
+    while i > 0 and example.paragraph[i - 1] in QUOTES | {"("}:
         i -= 1
     return any(i == start for start, _ in example.sentences)
+
+
+def sentence_of(example: Example, i: int) -> Span:
+    """Return the sentence that holds a word."""
+    return next(sentence for sentence in example.sentences if sentence[0] <= i < sentence[1])
 
 
 def names_in(example: Example, start: int, end: int) -> Iterator[Span]:
@@ -91,25 +72,33 @@ def names_in(example: Example, start: int, end: int) -> Iterator[Span]:
             continue
         stop = min(end, sentence_of(example, i)[1])
         last = j = i
-        while j < stop and (is_capital(example, j) or example.paragraph[j].lower() in _INSIDE_NAME):
+        while j < stop and (is_capital(example, j) or example.paragraph[j].lower() in SMALL_WORDS):
             last = j if is_capital(example, j) else last
             j += 1
         yield i, last + 1
         i = last + 1
 
 
-def entities_in(example: Example, start: int, end: int, wordnet) -> Iterator[Span]:
-    """Yield the names that may be entities: runs of capitalised words, and the page's title where it is written as a name.
+def entities_in(example: Example, start: int, end: int, wordnet: WordNet) -> Iterator[Span]:
+    """Yield the names that may be entities: the page's title where it is written as a name, and runs of capitalised words.
 
-    The title tells where its name begins and ends: "Along Came a Spider" has a small word first, "Sugar, Sugar" a comma.
+    The title tells where its name begins and ends: "Along Came a Spider" has a small word first, "Sugar, Sugar" a comma. It
+    takes the place of the runs that it overlaps, unless a longer run holds it.
     """
-    titles = list(_titles_in(example, start, end))
     runs = list(names_in(example, start, end))
-    inside = [(a, b) for a, b in titles if not any(c <= a and b <= d for c, d in runs)]
-    yield from inside
-    for name in runs:
-        if not any(a < name[1] and name[0] < b for a, b in inside) and is_proper(example, name, wordnet):
-            yield name
+    titles = [title for title in _titles_in(example, start, end) if not any(_holds(run, title) for run in runs)]
+    yield from titles
+    for run in runs:
+        if is_proper(example, run, wordnet) and not any(_overlap(run, title) for title in titles):
+            yield run
+
+
+def _holds(outer: Span, inner: Span) -> bool:
+    return outer[0] <= inner[0] and inner[1] <= outer[1]
+
+
+def _overlap(one: Span, other: Span) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
 
 
 def _titles_in(example: Example, start: int, end: int) -> Iterator[Span]:
@@ -129,7 +118,7 @@ def _titles_in(example: Example, start: int, end: int) -> Iterator[Span]:
 
 
 def _fits_inside(word: str) -> bool:
-    return not word[0].islower() or word in _INSIDE_NAME or word in text.STOP_WORDS
+    return not word[0].islower() or word in SMALL_WORDS or word in text.STOP_WORDS
 
 
 def title_words(example: Example) -> list[str]:
@@ -137,7 +126,7 @@ def title_words(example: Example) -> list[str]:
     return urllib.parse.unquote(example.title).replace("_", " ").split(" (")[0].split()
 
 
-def is_proper(example: Example, name: Span, wordnet) -> bool:
+def is_proper(example: Example, name: Span, wordnet: WordNet) -> bool:
     """Whether a capital is that of an entity, not of an adjective ("Mongolian") or a sentence's first word ("Oxygen is").
 
     A single word at a sentence's start that WordNet writes in lower case alone is a name only where quotation marks hold
@@ -149,15 +138,24 @@ def is_proper(example: Example, name: Span, wordnet) -> bool:
         return True
     if any(synset.lexname() == "adj.pert" for synset in wordnet.synsets(word.lower(), "a")):
         return False
-    if not starts_sentence(example, start) or not is_ordinary_word(wordnet, word.lower()) or _has_capital(wordnet, word):
-        return True
-    again = (i for i, other in enumerate(example.paragraph) if other == word and not starts_sentence(example, i))
-    quoted = start > 0 and example.paragraph[start - 1] in _QUOTES
-    return quoted or word in example.question[1:] or word in title_words(example)[1:] or next(again, None) is not None
+    capital_from_start = (
+        starts_sentence(example, start) and is_ordinary_word(wordnet, word.lower()) and not _has_capital(wordnet, word)
+    )
+    return not capital_from_start or _is_shown_as_name(example, start)
 
 
-def _has_capital(wordnet, word: str) -> bool:
+def _has_capital(wordnet: WordNet, word: str) -> bool:
     return any(lemma.name() == word for synset in wordnet.synsets(word.lower()) for lemma in synset.lemmas())
+
+
+def _is_shown_as_name(example: Example, i: int) -> bool:
+    word = example.paragraph[i]
+    return (
+        (i > 0 and example.paragraph[i - 1] in QUOTES)
+        or word in example.question[1:]
+        or word in title_words(example)[1:]
+        or any(other == word and not starts_sentence(example, j) for j, other in enumerate(example.paragraph))
+    )
 
 
 def spelling(word: str) -> str:
@@ -198,44 +196,44 @@ def is_asked(example: Example, name: Span) -> bool:
     return any(span and (span[0] == 0 or not normal or not question[span[0]][0].islower()) for span in spans)
 
 
-def sentence_of(example: Example, i: int) -> Span:
-    """Return the sentence that holds a word."""
-    return next(sentence for sentence in example.sentences if sentence[0] <= i < sentence[1])
-
-
-def is_subject(example: Example, name: Span, wordnet) -> bool:
+def is_subject(example: Example, name: Span, wordnet: WordNet) -> bool:
     """Whether a name opens its sentence, or its clause, alone: no part of a longer noun phrase, and no mere possessor."""
     start, end = name
     first = start
-    while first > 0 and example.paragraph[first - 1].lower() in _OPENING and not starts_sentence(example, first):
+    while first > 0 and example.paragraph[first - 1].lower() in _BEFORE_SUBJECT and not starts_sentence(example, first):
         first -= 1
-    if not starts_sentence(example, first) and (example.paragraph[first - 1] != "," or not opens_clause(example, first)):
+    behind_adjunct = first > 0 and example.paragraph[first - 1] == "," and opens_clause(example, first)
+    if not starts_sentence(example, first) and not behind_adjunct:
         return False
     following = example.paragraph[end] if end < sentence_of(example, start)[1] else "."
     return following not in {"'s", "'"} and not modifies(example, name, wordnet)
 
 
-def opens_clause(example: Example, i: int, wanted: str = "") -> bool:
-    """Whether a word is the first of its sentence, or follows an opening adjunct ("In 1905, it", "Opened in 1905, it")."""
+def opens_clause(example: Example, i: int, pronoun: str = "") -> bool:
+    """Whether a word is the first of its sentence, or follows an opening adjunct ("In 1905, it", "Opened in 1905, it").
+
+    pronoun: what a pronoun at this place stands for. Before "thing" and "plural" the adjunct must be short and no clause,
+    whose own subject the pronoun could mean.
+    """
     start, _ = sentence_of(example, i)
     before = [word.lower() for word in example.paragraph[start:i]]
     if not before:
         return True
-    if wanted in ("thing", "plural") and (before[0] in _SUBORDINATING or len(before) > 8):
+    if pronoun in ("thing", "plural") and (before[0] in _SUBORDINATING or len(before) > _LONGEST_ADJUNCT):
         return False
+    opener = before[0] in _OPENERS | _SUBORDINATING
     if before[-1] == ",":
-        opens = before[0] in _OPENERS | _SUBORDINATING | _IRREGULAR_PARTICIPLES
-        return opens or before[0].endswith(("ed", "ing", "ly"))
-    short = "," not in before and len(before) <= 4
-    return short and (before[0] in _OPENERS | _SUBORDINATING or before[1:] == ["of"])  # "Most of its people"
+        return opener or before[0] in _IRREGULAR_PARTICIPLES or before[0].endswith(("ed", "ing", "ly"))
+    most_of = before[1:] == ["of"]  # "Most of its people"
+    return "," not in before and len(before) <= _LONGEST_ADJUNCT_WITHOUT_COMMA and (opener or most_of)
 
 
-def modifies(example: Example, name: Span, wordnet) -> bool:
+def modifies(example: Example, name: Span, wordnet: WordNet) -> bool:
     """Whether a name is a mere part of a longer noun phrase ("Safavid art", "a Notre Dame graduate")."""
     return name[1] < sentence_of(example, name[0])[1] and is_noun(wordnet, example.paragraph[name[1]])
 
 
-def is_noun(wordnet, word: str) -> bool:
+def is_noun(wordnet: WordNet, word: str) -> bool:
     """Whether a lower-case word is most often a noun ("art" behind "Safavid")."""
     if not word.isalpha() or not word.islower() or word in text.STOP_WORDS:
         return False
@@ -246,120 +244,12 @@ def is_noun(wordnet, word: str) -> bool:
 def fills_quotation(example: Example, name: Span) -> bool:
     """Whether a name that stands in quotation marks is the whole of what they hold."""
     start, end = sentence_of(example, name[0])
-    opened = sum(word in _QUOTES for word in example.paragraph[start : name[0]]) % 2
-    if not opened:
+    is_quoted = sum(word in QUOTES for word in example.paragraph[start : name[0]]) % 2
+    if not is_quoted:
         return True
     after = example.paragraph[name[1]] if name[1] < end else ""
-    if example.paragraph[name[0] - 1] not in _QUOTES or after not in _QUOTES:
+    if example.paragraph[name[0] - 1] not in QUOTES or after not in QUOTES:
         return False
     # A nickname is a part of the name around it: Lucas "Luke" Jackson.
     around = (name[0] - 2, name[1] + 1)
     return not (around[0] >= start and around[1] < end and all(is_capital(example, i) for i in around))
-
-
-def could_be(example: Example, name: Span, wordnet) -> frozenset[str]:
-    """Return what a name can be by what is known of it: some of male, female, thing, plural; ANYTHING where unknown."""
-    words = [word.lower() for word in example.paragraph[slice(*name)]]
-    if _DATES & set(words):
-        return frozenset({"thing"})
-    if "and" in words[1:-1] and words[0] in first_names() and words[words.index("and") + 1] in first_names():
-        return frozenset({"plural"})  # two people
-    before = example.paragraph[name[0] - 1].lower() if name[0] else ""
-    titled = {*words, before}
-    of_kind = kinds(wordnet, " ".join(words))
-    called = _called(example, words, wordnet)
-    genders = _first_name(example, words)
-    if called == "thing":
-        return frozenset({"thing"})
-    if called == "group":
-        return frozenset({"thing", "plural"})
-    if titled & _MALE_WORDS:
-        return frozenset({"male"})
-    if titled & _FEMALE_WORDS:
-        return frozenset({"female"})
-    # A surname may be a word for a thing as well ("Whitehead"), but a place is likelier the place.
-    if genders and (called == "person" or len(words) > 1 or not of_kind & {"location", "group"}):
-        return genders
-    if (
-        called == "person"
-        or _is_titled(words, before)
-        or (of_kind & _PEOPLE_KINDS and not of_kind & (_THING_KINDS | {"group"}))
-    ):
-        return PEOPLE
-    if "group" in of_kind:
-        return frozenset({"thing", "plural"})
-    if of_kind & _THING_KINDS and not of_kind & _PEOPLE_KINDS:
-        return frozenset({"thing"})
-    last = kinds(wordnet, words[-1]) if len(words) > 1 and not genders else set()
-    if last & (_THING_KINDS | {"group"}):
-        return frozenset({"thing", "plural"}) if words[-1].endswith("s") or "group" in last else frozenset({"thing"})
-    if before in _BEFORE_PLACES and not starts_sentence(example, name[0]):
-        return frozenset({"thing", "plural"})
-    return ANYTHING if words[-1].endswith("s") or "and" in words[1:-1] else ANYTHING - {"plural"}
-
-
-def _is_titled(words: list[str], before: str) -> bool:
-    own = len(words) > 1 and words[1].rstrip(".").isalpha() and words[1] not in _INSIDE_NAME
-    return before.rstrip(".") in _PERSON_TITLES or (own and words[0].rstrip(".") in _PERSON_TITLES)
-
-
-def _first_name(example: Example, words: list[str]) -> frozenset[str]:
-    """Return the genders of a name's first name; a surname alone borrows that of its full name in the paragraph."""
-    table = first_names()
-    words = [unaccented(word) for word in words]
-    if len(words) > 1 and words[0].rstrip(".") in _PERSON_TITLES:
-        words = words[1:]
-    if words[0] in table and len(words) <= 4:
-        return table[words[0]]
-    if len(words) == 1:
-        for start, end in names_in(example, 0, len(example.paragraph)):
-            name = [unaccented(word) for word in example.paragraph[start:end]]
-            if 1 < len(name) <= 4 and name[-1] == words[0] and name[0] in table:
-                return table[name[0]]
-        title = [unaccented(word) for word in title_words(example)]
-        if 1 < len(title) <= 4 and title[-1] == words[0] and title[0] in table:
-            return table[title[0]]
-    return frozenset()
-
-
-@functools.cache
-def first_names() -> dict[str, frozenset[str]]:
-    """Return ``{first name: genders}`` in lower case; a name borne ten times as often by one gender has that alone."""
-    often: dict[str, dict[str, float]] = {}
-    for gender in ("male", "female"):
-        for line in importlib.resources.files("names").joinpath(f"dist.{gender}.first").read_text().splitlines():
-            name, percent, *_ = line.split()
-            often.setdefault(name.lower(), {})[gender] = float(percent)
-    return {
-        name: frozenset(gender for gender, share in shares.items() if share * 10 > max(shares.values()))
-        for name, shares in often.items()
-    }
-
-
-def _called(example: Example, words: list[str], wordnet) -> str | None:
-    """Return what the paragraph calls a name, "person", "group" or "thing", by the noun of "X is a ... noun"."""
-    read = [word.lower() for word in example.paragraph]
-    at = text.contains_words(read, words)
-    stop = sentence_of(example, at)[1]
-    i = _after_brackets(read, at + len(words), stop)
-    if i + 1 >= stop or read[i] not in {"is", "was", "are", "were", ","} or read[i + 1] not in {"a", "an", "the", "one"}:
-        return None
-    noun = None
-    for word in read[i + 2 : min(i + 12, stop)]:
-        if word in _ENDS_NOUN_PHRASE:
-            break
-        noun = word if is_noun(wordnet, word) else noun
-    if noun is None:
-        return None
-    kind = next(s for s in sense_shares(wordnet, noun) if s.pos() == "n").lexname().removeprefix("noun.")
-    return kind if kind in ("person", "group") else "thing"
-
-
-def _after_brackets(read: list[str], i: int, stop: int) -> int:
-    if i < stop and read[i] in _QUOTES:
-        i += 1
-    if i < stop and read[i] == "(":
-        while i < stop and read[i] != ")":
-            i += 1
-        i += 1
-    return i

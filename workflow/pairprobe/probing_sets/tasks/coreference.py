@@ -10,8 +10,9 @@ from pairprobe.data import text
 from pairprobe.data.documents import Span
 from pairprobe.data.examples import Example, answer_sentence
 from pairprobe.probing_sets import named_entities
-from pairprobe.probing_sets.named_entities import PRONOUNS
+from pairprobe.probing_sets.agreement import PRONOUNS, could_be, first_names
 from pairprobe.probing_sets.pairs import Pair
+from pairprobe.probing_sets.wordnet import WordNet
 
 VIEW = "paragraph"
 USES_WORDNET = True
@@ -20,7 +21,7 @@ _ARTICLES = frozenset({"a", "an", "the", "one"})
 _DUMMY_NEXT = frozenset("is was has had seems seemed appears appeared takes took rained".split())
 
 
-def find(example: Example, wordnet) -> Pair | str:
+def find(example: Example, wordnet: WordNet) -> Pair | str:
     """Pair the longest entity with the first pronoun of the answer's sentence that can refer to it; or say why not."""
     sentence = answer_sentence(example)
     if sentence is None:
@@ -31,18 +32,17 @@ def find(example: Example, wordnet) -> Pair | str:
     mentions = shared_entities(example, sentence, wordnet)
     if not mentions:
         return "no entity of the question stands before the answer's sentence, and not in it"
-    reason = "gender or number of the entity contradicts each pronoun"
-    for entity in mentions:
-        can_be = named_entities.could_be(example, entity, wordnet)
-        for i in pronouns:
-            if PRONOUNS[example.paragraph[i].lower()] in can_be:
-                if refers(example, entity, i, wordnet):
-                    return Pair("paragraph", tuple(range(*entity)), (i,))
-                reason = "the pronoun could refer to something else"
-    return reason
+    can_be = {entity: could_be(example, entity, wordnet) for entity in mentions}
+    agreeing = [(name, i) for name in mentions for i in pronouns if PRONOUNS[example.paragraph[i].lower()] in can_be[name]]
+    if not agreeing:
+        return "gender or number of the entity contradicts each pronoun"
+    for entity, i in agreeing:
+        if refers(example, entity, i, wordnet):
+            return Pair("paragraph", tuple(range(*entity)), (i,))
+    return "the pronoun could refer to something else"
 
 
-def shared_entities(example: Example, sentence: Span, wordnet) -> list[Span]:
+def shared_entities(example: Example, sentence: Span, wordnet: WordNet) -> list[Span]:
     """List the mentions of the question's entities before a sentence, of those that do not stand in it.
 
     The longest entity first, and of each the mention nearest to the sentence first.
@@ -50,12 +50,19 @@ def shared_entities(example: Example, sentence: Span, wordnet) -> list[Span]:
     found = [
         name
         for name in named_entities.entities_in(example, 0, sentence[0], wordnet)
-        if named_entities.is_asked(example, name)
+        if _is_shared(example, name, sentence, wordnet)
+    ]
+    return sorted(found, key=lambda name: (name[0] - name[1], -name[0]))
+
+
+def _is_shared(example: Example, name: Span, sentence: Span, wordnet: WordNet) -> bool:
+    """Whether the question names an entity and the answer's sentence does not; no mere part of a longer phrase."""
+    return (
+        named_entities.is_asked(example, name)
         and not _is_mentioned(example, name, sentence)
         and named_entities.fills_quotation(example, name)
         and not named_entities.modifies(example, name, wordnet)
-    ]
-    return sorted(found, key=lambda name: (name[0] - name[1], -name[0]))
+    )
 
 
 def _is_mentioned(example: Example, name: Span, sentence: Span) -> bool:
@@ -64,61 +71,68 @@ def _is_mentioned(example: Example, name: Span, sentence: Span) -> bool:
     within = [word.lower() for word in example.paragraph[slice(*sentence)]]
     if text.contains_words(within, words) >= 0 or (words[-1] in within and len(words[-1]) > 3):
         return True
-    first_name = words[:1] if len(words) > 1 and words[0] in named_entities.first_names() else words[:2]
+    first_name = words[:1] if len(words) > 1 and words[0] in first_names() else words[:2]
     return len(words) > 1 and text.contains_words(within, first_name) >= 0 and first_name[-1] not in text.STOP_WORDS
 
 
-def refers(example: Example, entity: Span, pronoun: int, wordnet) -> bool:
+def refers(example: Example, entity: Span, pronoun: int, wordnet: WordNet) -> bool:
     """Whether a reader would take a pronoun of a later sentence to mean this mention of an entity."""
     wanted = PRONOUNS[example.paragraph[pronoun].lower()]
-    subject = named_entities.is_subject(example, entity, wordnet)
-    own = {word.lower() for word in example.paragraph[slice(*entity)]}
-    # Where the entity is not the subject, a name before it in its sentence may be what the text goes on about.
-    start = entity[1] if subject else named_entities.sentence_of(example, entity[0])[0]
-    rivals = [
-        name
-        for name in named_entities.names_in(example, start, pronoun)
-        if name != entity
-        and not own & {word.lower() for word in example.paragraph[slice(*name)]}
-        and _could_mean(example, name, wanted, wordnet)
-    ]
+    is_subject = named_entities.is_subject(example, entity, wordnet)
+    rivals = _rivals(example, entity, pronoun, is_subject, wordnet)
     if wanted in ("male", "female"):
         if _other_gender_between(example, entity, pronoun, wanted, wordnet):
             return False
         if not rivals:
             return True
     # A subject is what the text goes on about: of the rivals only another subject, or a name beside the pronoun, counts.
-    here = named_entities.sentence_of(example, pronoun)[0]
-    if any(name[0] >= here or named_entities.is_subject(example, name, wordnet) for name in rivals):
+    start = named_entities.sentence_of(example, pronoun)[0]
+    if any(name[0] >= start or named_entities.is_subject(example, name, wordnet) for name in rivals):
         return False
     return (
-        subject
+        is_subject
         and named_entities.opens_clause(example, pronoun, wanted)
-        and _stays_on_topic(example, entity, pronoun, wanted, own)
+        and _stays_on_topic(example, entity, pronoun, wanted)
     )
 
 
-def _other_gender_between(example: Example, entity: Span, pronoun: int, wanted: str, wordnet) -> bool:
+def _rivals(example: Example, entity: Span, pronoun: int, is_subject: bool, wordnet: WordNet) -> list[Span]:
+    """List the other names that the pronoun could mean: those that agree with it and share no word with the entity."""
+    wanted, own = PRONOUNS[example.paragraph[pronoun].lower()], _words(example, entity)
+    # Where the entity is not the subject, a name before it in its sentence may be what the text goes on about.
+    start = entity[1] if is_subject else named_entities.sentence_of(example, entity[0])[0]
+    return [
+        name
+        for name in named_entities.names_in(example, start, pronoun)
+        if not own & _words(example, name) and _could_mean(example, name, wanted, wordnet)
+    ]
+
+
+def _words(example: Example, span: Span) -> set[str]:
+    return {word.lower() for word in example.paragraph[slice(*span)]}
+
+
+def _other_gender_between(example: Example, entity: Span, pronoun: int, wanted: str, wordnet: WordNet) -> bool:
     """Whether a pronoun of the other gender follows an entity of which either may be true."""
     other = {"male": "female", "female": "male"}[wanted]
     said = {PRONOUNS.get(word.lower()) for word in example.paragraph[entity[1] : pronoun]}
-    return other in said and other in named_entities.could_be(example, entity, wordnet)
+    return other in said and other in could_be(example, entity, wordnet)
 
 
-def _could_mean(example: Example, name: Span, wanted: str, wordnet) -> bool:
+def _could_mean(example: Example, name: Span, wanted: str, wordnet: WordNet) -> bool:
     """Whether a name could be what a pronoun means, as far as gender and number go."""
     if not named_entities.is_proper(example, name, wordnet) or named_entities.modifies(example, name, wordnet):
         return False
-    return wanted in named_entities.could_be(example, name, wordnet)
+    return wanted in could_be(example, name, wordnet)
 
 
-def _stays_on_topic(example: Example, entity: Span, pronoun: int, wanted: str, own: set[str]) -> bool:
+def _stays_on_topic(example: Example, entity: Span, pronoun: int, wanted: str) -> bool:
     """Whether every sentence between the entity's and the pronoun's goes on about the entity."""
     here, there = named_entities.sentence_of(example, entity[0]), named_entities.sentence_of(example, pronoun)
     for start, end in example.sentences:
         if here[0] < start < there[0]:
-            words = [word.lower() for word in example.paragraph[start:end]]
-            if PRONOUNS.get(words[0]) != wanted and not own <= set(words):
+            opens_with_pronoun = PRONOUNS.get(example.paragraph[start].lower()) == wanted
+            if not opens_with_pronoun and not _words(example, entity) <= _words(example, (start, end)):
                 return False
     return True
 

@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 from pairprobe.data import text
 from pairprobe.data.examples import Example
 from pairprobe.probing_sets.pairs import Pair
-from pairprobe.probing_sets.wordnet import base_forms, sense_shares
+from pairprobe.probing_sets.wordnet import Synset, WordNet, base_forms, sense_shares
 
 VIEW = "paragraph"
 USES_WORDNET = True
@@ -44,7 +44,7 @@ _NO_CONTENT = text.STOP_WORDS | frozenset(
 )
 
 
-def find(example: Example, wordnet) -> Pair | str:
+def find(example: Example, wordnet: WordNet) -> Pair | str:
     """Return the pair whose shared sense is the most frequent one of both words; the first such; or say why not."""
     names = _names(example)
     question = [(i, w.lower()) for i, w in enumerate(example.question) if _content(w) and w.lower() not in names]
@@ -60,7 +60,7 @@ def find(example: Example, wordnet) -> Pair | str:
     return best or "no two words share a frequent sense"
 
 
-def shared_sense(wordnet, one: str, other: str) -> tuple[float, str]:
+def shared_sense(wordnet: WordNet, one: str, other: str) -> tuple[float, str]:
     """Return how frequent the commonest shared sense of two words is, and its part of speech; (0, "") where none is.
 
     Its frequency is the smaller of its shares of the two words' uses; LEAST_SHARE says what is frequent.
@@ -77,7 +77,7 @@ def shared_sense(wordnet, one: str, other: str) -> tuple[float, str]:
     return best
 
 
-def _counts(synset, wordnet, word: str) -> bool:
+def _counts(synset: Synset, wordnet: WordNet, word: str) -> bool:
     """Whether a sense of the word can make it a synonym: see the constants.
 
     An adjective that only relates to a noun ("fiscal", of finance) has its meaning with the noun behind it: a fiscal year
@@ -88,29 +88,29 @@ def _counts(synset, wordnet, word: str) -> bool:
     return seen and synset.lexname() != "adj.pert"
 
 
-def _lemmas(wordnet, word: str) -> frozenset[str]:
+def _lemmas(wordnet: WordNet, word: str) -> frozenset[str]:
     return frozenset().union(*(base_forms(wordnet, word, pos) for pos in "nvar"))
 
 
-def _is_lower(synset, wordnet, word: str) -> bool:
+def _is_lower(synset: Synset, wordnet: WordNet, word: str) -> bool:
     """Whether the synset lists the word as a common word ("bible" stands there as "Bible", a name)."""
     return bool({lemma.name() for lemma in synset.lemmas()} & _lemmas(wordnet, word))
 
 
-def _is_seen(synset, wordnet, word: str) -> bool:
+def _is_seen(synset: Synset, wordnet: WordNet, word: str) -> bool:
     """Whether the sense-tagged texts have the word in this sense."""
     return any(lemma.count() for lemma in synset.lemmas() if lemma.name().lower() in _lemmas(wordnet, word))
 
 
-def _pos(synset) -> str:
+def _pos(synset: Synset) -> str:
     return synset.pos().replace("s", "a")
 
 
-def _share_of_pos(shares: dict, pos: str) -> float:
+def _share_of_pos(shares: dict[Synset, float], pos: str) -> float:
     return sum(share for synset, share in shares.items() if _pos(synset) == pos)
 
 
-def _mean(wordnet, example: Example, i: int, j: int, pos: str) -> bool:
+def _mean(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
     """Whether nothing beside the question's word and the paragraph's speaks against the sense."""
     return (
         _fits(wordnet, example.question, i, pos, asks=True)
@@ -121,7 +121,7 @@ def _mean(wordnet, example: Example, i: int, j: int, pos: str) -> bool:
     )
 
 
-def _fits(wordnet, words: list[str], i: int, pos: str, asks: bool) -> bool:
+def _fits(wordnet: WordNet, words: list[str], i: int, pos: str, asks: bool) -> bool:
     """Whether the words beside it allow the part of speech.
 
     A verb or adjective that could as well be a noun ("aid", "minimum") must be shown to be none.
@@ -142,24 +142,24 @@ def _fits(wordnet, words: list[str], i: int, pos: str, asks: bool) -> bool:
     return not is_noun or _content(after) or last in _BEFORE_ADJECTIVE
 
 
-def _is_adverb(wordnet, word: str) -> bool:
+def _is_adverb(wordnet: WordNet, word: str) -> bool:
     """Whether a word can stand before any other without a say in its part of speech ("to quickly build")."""
     return word.endswith("ly") and _share(wordnet, word, "r") >= LEAST_SHARE_OF_POS
 
 
-def _could_be_noun(wordnet, word: str) -> bool:
+def _could_be_noun(wordnet: WordNet, word: str) -> bool:
     """Whether a verb's form could be a noun's: a base form or one in -s or -ing, no past or participle ("chosen")."""
     plain = word in base_forms(wordnet, word, "v") or word.endswith(("s", "ing"))
     return plain and _share(wordnet, word, "n") >= LEAST_SHARE_OF_NOUN
 
 
-def _share(wordnet, word: str, pos: str) -> float:
+def _share(wordnet: WordNet, word: str, pos: str) -> float:
     """Return the share of a part of speech in the word's uses, names apart ("Wed", "Begin")."""
     shares = sense_shares(wordnet, word)
     return _share_of_pos({synset: share for synset, share in shares.items() if _is_lower(synset, wordnet, word)}, pos)
 
 
-def _go_together(wordnet, example: Example, i: int, j: int, pos: str) -> bool:
+def _go_together(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
     """Whether the two words stand in constructions in which they can mean the same.
 
     "Large" is not the largest; and who "is required to" do a thing must, while what is required is needed.
@@ -170,7 +170,7 @@ def _go_together(wordnet, example: Example, i: int, j: int, pos: str) -> bool:
     return pos != "v" or not (_is_to(example.question, i) or _is_to(example.paragraph, j))
 
 
-def _degree(wordnet, word: str) -> str:
+def _degree(wordnet: WordNet, word: str) -> str:
     ending = next((ending for ending in ("er", "est") if word.endswith(ending)), "")
     return "" if word in base_forms(wordnet, word, "a") else ending
 
@@ -180,7 +180,7 @@ def _is_to(words: list[str], i: int) -> bool:
     return i > 0 and words[i - 1].lower() in _BE and [word.lower() for word in words[i + 1 : i + 2]] == ["to"]
 
 
-def _in_phrase(wordnet, words: list[str], i: int, pos: str) -> bool:
+def _in_phrase(wordnet: WordNet, words: list[str], i: int, pos: str) -> bool:
     """Whether WordNet has it as one with the stop word before ("for instance"), an adjective with its noun ("big cat")."""
     before = [words[i - 1]] if i and words[i - 1].lower() in text.STOP_WORDS else []
     after = words[i + 1 : i + 2] if pos == "a" else []
