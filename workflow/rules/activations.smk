@@ -18,7 +18,7 @@ rule extract_activations:
     output:
         # What it holds of the same examples is taken over. Where activations are not to be kept, those that heads are
         # trained on go when they are.
-        (temp if STREAMS else update)(
+        (update if RUN.keeps_activations else temp)(
             "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5"
         ),
     log:
@@ -60,7 +60,7 @@ rule measure_similarities:
     params:
         code=code_of("measure_similarities"),
         tasks=lambda wildcards: (
-            PAIR_TASKS if wildcards.view == "paragraph" else ["boundary"]
+            RUN.pair_tasks if wildcards.view == "paragraph" else ["boundary"]
         ),
         precision=lookup(dpath="activations/precision", within=config),
         storage=lookup(dpath="activations/storage", within=config),
@@ -73,7 +73,7 @@ rule measure_similarities:
 rule tabulate_activations:
     """Count examples and words, and list the examples that were too long."""
     input:
-        expand(ALL_SHARDS, checkpoint=CHECKPOINTS),
+        expand(ALL_SHARDS, checkpoint=RUN.checkpoints),
     output:
         table="<results>/tables/activations.tsv",
         left_out="<results>/tables/left_out.tsv",

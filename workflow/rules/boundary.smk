@@ -97,11 +97,11 @@ rule tabulate_selectivity:
     """Put the percentages of the real task and of the control task side by side, with their difference, the selectivity."""
     input:
         rankings=expand(
-            "<results>/rankings/{checkpoint}/boundary.tsv", checkpoint=CHECKPOINTS
+            "<results>/rankings/{checkpoint}/boundary.tsv", checkpoint=RUN.checkpoints
         ),
         controls=expand(
             "<results>/controls/control_task/{checkpoint}/boundary.tsv",
-            checkpoint=CHECKPOINTS,
+            checkpoint=RUN.checkpoints,
         ),
     output:
         "<results>/tables/selectivity.tsv",
@@ -113,6 +113,6 @@ rule tabulate_selectivity:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_selectivity"),
-        checkpoints=CHECKPOINTS,
+        checkpoints=RUN.checkpoints,
     script:
         "../../scripts/tabulate_selectivity.py"

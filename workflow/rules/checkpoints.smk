@@ -5,7 +5,7 @@
 rule checkpoints:
     """All checkpoints."""
     input:
-        expand("<results>/checkpoints/{checkpoint}", checkpoint=CHECKPOINTS),
+        expand("<results>/checkpoints/{checkpoint}", checkpoint=RUN.checkpoints),
 
 
 rule fetch_checkpoint:
@@ -19,7 +19,7 @@ rule fetch_checkpoint:
     benchmark:
         "<benchmarks>/fetch_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(FETCHED),
+        checkpoint=any_of(RUN.fetched),
     conda:
         "../../envs/torch.yaml"
     params:
@@ -40,7 +40,7 @@ rule initialise_checkpoint:
     benchmark:
         "<benchmarks>/initialise_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(INITIALISED),
+        checkpoint=any_of(RUN.initialised),
     conda:
         "../../envs/torch.yaml"
     params:

@@ -36,7 +36,7 @@ rule rank_control:
     benchmark:
         "<benchmarks>/rank_control/{variant}.{checkpoint}.{task}.tsv"
     wildcard_constraints:
-        task=any_of(PAIR_TASKS),
+        task=any_of(RUN.pair_tasks),
         variant=any_of(variants.VARIANTS),
     conda:
         "../../envs/analysis.yaml"
@@ -85,7 +85,7 @@ rule tabulate_controls:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_controls"),
-        labels=appearance(CHECKPOINTS)["labels"],
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_controls.py"
 
@@ -132,8 +132,8 @@ rule draw_controls:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_controls"),
-        pair=COMPARED[:2],
-        tasks=TASKS,
-        labels=appearance(CHECKPOINTS)["labels"],
+        pair=RUN.compared[:2],
+        tasks=RUN.tasks,
+        labels=RUN.labels,
     script:
         "../../scripts/draw_controls.py"

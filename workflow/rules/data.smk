@@ -23,24 +23,24 @@ rule render_mini_nq:
 rule downloads:
     """All files of the published data set."""
     input:
-        [f"{DOWNLOADS}/{name}" for name in REMOTE],
+        [f"{RUN.downloads}/{name}" for name in RUN.remote_files],
 
 
 rule download_questions:
     """Download one file of a published data set and verify it; what has come is kept if it breaks off."""
     output:
-        f"{DOWNLOADS}/{{remote}}",
+        f"{RUN.downloads}/{{remote}}",
     log:
         "<logs>/download_questions/{remote}.log",
     benchmark:
         "<benchmarks>/download_questions/{remote}.tsv"
     wildcard_constraints:
-        remote=any_of(map(re.escape, REMOTE)),
+        remote=any_of(map(re.escape, RUN.remote_files)),
     conda:
         "../../envs/data.yaml"
     params:
         # No code: the file is what its digest says, whatever has fetched it, and is not fetched again.
-        origin=sources.origin_of(config["data"]) if REMOTE else None,
+        origin=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:
         "../../scripts/download_questions.py"
 
@@ -48,14 +48,15 @@ rule download_questions:
 rule read_questions:
     """Read one file's questions and pages, and deal them to the three partitions by page title."""
     input:
-        lambda wildcards: FILES[wildcards.file][0],
+        lambda wildcards: RUN.files[wildcards.file].path,
     output:
         examples=expand(
             "<results>/parts/{{file}}/examples/{partition}.jsonl.gz",
             partition=PARTITIONS,
         ),
         documents=expand(
-            "<results>/parts/{{file}}/documents/{partition}.jsonl.gz", partition=PAGES
+            "<results>/parts/{{file}}/documents/{partition}.jsonl.gz",
+            partition=RUN.page_partitions,
         ),
         index="<results>/parts/{file}/index.jsonl.gz",
         counts="<results>/parts/{file}/counts.tsv",
@@ -70,9 +71,9 @@ rule read_questions:
         source=lookup(dpath="data/source", within=config),
         seed=lookup(dpath="seed", within=config),
         shares=lambda wildcards: sources.shares_of(
-            FILES[wildcards.file][1], config["partitions"]
+            RUN.files[wildcards.file].partitions, config["partitions"]
         ),
-        pages=PAGES,
+        pages=RUN.page_partitions,
         sample=lookup(dpath="data/sample", within=config),
         on_bad_input=lookup(dpath="data/on_bad_input", within=config),
     script:
@@ -84,19 +85,21 @@ rule partition_examples:
     input:
         examples=expand(
             "<results>/parts/{file}/examples/{partition}.jsonl.gz",
-            file=FILES,
+            file=RUN.files,
             partition=PARTITIONS,
         ),
         documents=expand(
             "<results>/parts/{file}/documents/{partition}.jsonl.gz",
-            file=FILES,
-            partition=PAGES,
+            file=RUN.files,
+            partition=RUN.page_partitions,
         ),
-        index=expand("<results>/parts/{file}/index.jsonl.gz", file=FILES),
-        counts=expand("<results>/parts/{file}/counts.tsv", file=FILES),
+        index=expand("<results>/parts/{file}/index.jsonl.gz", file=RUN.files),
+        counts=expand("<results>/parts/{file}/counts.tsv", file=RUN.files),
     output:
         examples=expand("<results>/examples/{partition}.jsonl.gz", partition=PARTITIONS),
-        documents=expand("<results>/documents/{partition}.jsonl.gz", partition=PAGES),
+        documents=expand(
+            "<results>/documents/{partition}.jsonl.gz", partition=RUN.page_partitions
+        ),
         table="<results>/tables/examples.tsv",
     log:
         "<logs>/partition_examples.log",
@@ -106,6 +109,6 @@ rule partition_examples:
         "../../envs/data.yaml"
     params:
         code=code_of("partition_examples"),
-        pages=PAGES,
+        pages=RUN.page_partitions,
     script:
         "../../scripts/partition_examples.py"

@@ -10,12 +10,14 @@ rule tables:
         "<results>/tables/probing_sets.md",
         "<results>/tables/activations.tsv",
         "<results>/tables/percentages.md",
-        "<results>/tables/controls.md" if VARIANTS else [],
+        "<results>/tables/controls.md" if RUN.variants else [],
         "<results>/tables/question_answering.md",
-        "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
-        expand("<results>/tables/{table}.tex", table=TYPESET),
-        "<results>/tables/selectivity.tsv" if "control_task" in CONTROLS else [],
-        "<results>/tables/representations.tsv" if "representations" in CONTROLS else [],
+        "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
+        expand("<results>/tables/{table}.tex", table=RUN.typeset_tables),
+        "<results>/tables/selectivity.tsv" if "control_task" in RUN.controls else [],
+        "<results>/tables/representations.tsv"
+        if "representations" in RUN.controls
+        else [],
 
 
 rule typeset_table:
@@ -40,9 +42,9 @@ rule evaluation:
     """How the checkpoints answer questions: scores, and the figures of training and answering."""
     input:
         "<results>/tables/question_answering.md",
-        "<results>/tables/nq_evaluation.md" if HAS_LONG_ANSWERS else [],
-        "<results>/figures/precision_recall.svg" if HAS_LONG_ANSWERS else [],
-        "<results>/figures/training_loss.svg" if TRAINS else [],
+        "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
+        "<results>/figures/precision_recall.svg" if RUN.has_long_answers else [],
+        "<results>/figures/training_loss.svg" if RUN.trains else [],
 
 
 rule collect_gold:
@@ -129,7 +131,9 @@ rule score_predictions:
 rule tabulate_nq_evaluation:
     """Put the scores on Natural Questions of all checkpoints into one table, after the paper's Table 2."""
     input:
-        expand("<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=CHECKPOINTS),
+        expand(
+            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.checkpoints
+        ),
     output:
         tsv="<results>/tables/nq_evaluation.tsv",
         md=report(
@@ -145,7 +149,7 @@ rule tabulate_nq_evaluation:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_nq_evaluation"),
-        labels=appearance(CHECKPOINTS)["labels"],
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_nq_evaluation.py"
 
@@ -155,7 +159,7 @@ rule tabulate_question_answering:
     input:
         expand(
             "<results>/evaluation/{checkpoint}/question_answering.tsv",
-            checkpoint=CHECKPOINTS,
+            checkpoint=RUN.checkpoints,
         ),
     output:
         tsv="<results>/tables/question_answering.tsv",
@@ -172,6 +176,6 @@ rule tabulate_question_answering:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_question_answering"),
-        labels=appearance(CHECKPOINTS)["labels"],
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_question_answering.py"

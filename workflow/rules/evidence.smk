@@ -9,7 +9,9 @@ rule evidence:
         "<results>/tables/claims.md",
         "<results>/figures/differences.svg",
         "<results>/references.bib",
-        "<results>/figures/controls.svg" if IS_JUDGED and len(COMPARED) > 1 else [],
+        "<results>/figures/controls.svg"
+        if RUN.judges_controls and len(RUN.compared) > 1
+        else [],
 
 
 rule weigh_evidence:
@@ -17,8 +19,8 @@ rule weigh_evidence:
     input:
         rankings=expand(
             "<results>/rankings/{checkpoint}/{task}.tsv",
-            checkpoint=CHECKPOINTS,
-            task=TASKS,
+            checkpoint=RUN.checkpoints,
+            task=RUN.tasks,
         ),
         examples="<results>/examples/probe.jsonl.gz",
     output:
@@ -33,7 +35,7 @@ rule weigh_evidence:
         "../../envs/analysis.yaml"
     params:
         code=code_of("weigh_evidence"),
-        rankings=[(checkpoint, task) for checkpoint in CHECKPOINTS for task in TASKS],
+        rankings=RUN.rankings,
         settings={**config["evidence"], "seed": config["seed"]},
     script:
         "../../scripts/weigh_evidence.py"
@@ -57,7 +59,7 @@ rule tabulate_claims:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_claims"),
-        labels=appearance(CHECKPOINTS)["labels"],
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_claims.py"
 
@@ -84,8 +86,11 @@ rule draw_differences:
     params:
         code=code_of("draw_differences"),
         columns=[
-            [panel_of(task, measure, COMPARED) for measure in measures_of(task)]
-            for task in TASKS
+            [
+                panel_of(task, measure, RUN.compared)
+                for measure in RUN.measures_of(task)
+            ]
+            for task in RUN.tasks
         ],
         margin=lookup(dpath="evidence/margin", within=config),
     script:
@@ -96,7 +101,7 @@ rule collect_references:
     """Collect the BibTeX entries of what the run used: data, encoders, methods."""
     input:
         entries=WORKFLOW / "resources" / "references.bib",
-        checkpoints=expand("<results>/checkpoints/{checkpoint}", checkpoint=FETCHED),
+        checkpoints=expand("<results>/checkpoints/{checkpoint}", checkpoint=RUN.fetched),
     output:
         "<results>/references.bib",
     log:
@@ -109,14 +114,14 @@ rule collect_references:
         code=code_of("collect_references"),
         used={
             "data": config["data"]["source"],
-            "tasks": TASKS,
+            "tasks": RUN.tasks,
             "packages": [
                 config["checkpoints"][name]["package"]
-                for name in FETCHED
+                for name in RUN.fetched
                 if config["checkpoints"][name]["source"] == "package"
             ],
             "controls": config["controls"],
-            "trains": TRAINS,
+            "trains": RUN.trains,
         },
     script:
         "../../scripts/collect_references.py"

@@ -6,13 +6,15 @@
 rule figures:
     """The figures of the probe: the grid and every panel."""
     input:
-        [f"<results>/figures/{comparison}.svg" for comparison in COMPARISONS],
+        [f"<results>/figures/{comparison}.svg" for comparison in RUN.comparisons],
         [
             f"<results>/figures/{task}_{measure}.svg"
-            for task in TASKS
-            for measure in measures_of(task)
+            for task in RUN.tasks
+            for measure in RUN.measures_of(task)
         ],
-        "<results>/figures/representations.svg" if "representations" in CONTROLS else [],
+        "<results>/figures/representations.svg"
+        if "representations" in RUN.controls
+        else [],
 
 
 rule draw_grid:
@@ -39,10 +41,10 @@ rule draw_grid:
         code=code_of("draw_grid"),
         columns=lambda wildcards: [
             [
-                panel_of(task, measure, COMPARISONS[wildcards.comparison])
-                for measure in measures_of(task)
+                panel_of(task, measure, RUN.comparisons[wildcards.comparison])
+                for measure in RUN.measures_of(task)
             ]
-            for task in TASKS
+            for task in RUN.tasks
         ],
         title=lookup(dpath="figures/title", within=config),
     script:
@@ -79,7 +81,7 @@ rule draw_panel:
 rule draw_training:
     """Draw the loss of each training by its steps."""
     input:
-        expand("<results>/training/{checkpoint}.tsv", checkpoint=COMPARED),
+        expand("<results>/training/{checkpoint}.tsv", checkpoint=RUN.compared),
     output:
         report(
             "<results>/figures/training_loss.svg",
@@ -97,8 +99,8 @@ rule draw_training:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_training"),
-        checkpoints=COMPARED,
-        appearance={**appearance(COMPARED), "among": CHECKPOINTS},
+        checkpoints=RUN.compared,
+        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
     script:
         "../../scripts/draw_training.py"
 
@@ -107,10 +109,10 @@ rule draw_precision_recall:
     """Draw precision and recall of long and short answers at every threshold."""
     input:
         curves=expand(
-            "<results>/evaluation/{checkpoint}/curve.tsv", checkpoint=COMPARED
+            "<results>/evaluation/{checkpoint}/curve.tsv", checkpoint=RUN.compared
         ),
         scores=expand(
-            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=COMPARED
+            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.compared
         ),
     output:
         report(
@@ -129,7 +131,7 @@ rule draw_precision_recall:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_precision_recall"),
-        checkpoints=COMPARED,
-        appearance={**appearance(COMPARED), "among": CHECKPOINTS},
+        checkpoints=RUN.compared,
+        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
     script:
         "../../scripts/draw_precision_recall.py"

@@ -3,6 +3,19 @@
 #      <results>/answer_heads/{checkpoint}.safetensors; <results>/training/{checkpoint}.tsv, the loss by step.
 
 
+# What the weights depend on. How windows are cut, their features say.
+TRAINING_KEYS = (
+    "precision",
+    "epochs",
+    "batch_size",
+    "device_batch_size",
+    "warmup",
+    "weight_decay",
+    "save_steps",
+    "threads",
+)
+
+
 rule build_features:
     """Cut the pages into windows for a checkpoint's tokenizer, one shard of the pages a job."""
     input:
@@ -15,7 +28,7 @@ rule build_features:
     benchmark:
         "<benchmarks>/build_features/{checkpoint}.{part}of{parts}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(FETCHED),
+        checkpoint=any_of(RUN.fetched),
     conda:
         "../../envs/torch.yaml"
     params:
@@ -43,7 +56,7 @@ rule finetune_checkpoint:
     benchmark:
         "<benchmarks>/finetune_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(FINETUNED),
+        checkpoint=any_of(RUN.finetuned),
     conda:
         "../../envs/torch.yaml"
     threads: config["finetuning"]["threads"]
@@ -51,11 +64,13 @@ rule finetune_checkpoint:
         gpu=0,  # of these torchrun takes all, if there are several: --set-resources finetune_checkpoint:gpu=8
     params:
         code=code_of("finetune_checkpoint"),
-        settings=TRAINING,
+        settings={
+            key: config["finetuning"][key] for key in (*TRAINING_KEYS, "learning_rate")
+        },
         seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
             "seed", config["seed"]
         ),
-        work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
+        work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
     script:
         "../../scripts/finetune_checkpoint.py"
 
@@ -73,7 +88,7 @@ rule train_heads:
     benchmark:
         "<benchmarks>/train_heads/{checkpoint}.tsv"
     wildcard_constraints:
-        checkpoint=any_of(FROZEN),
+        checkpoint=any_of(RUN.frozen),
     conda:
         "../../envs/torch.yaml"
     threads: config["finetuning"]["threads"]
@@ -82,10 +97,10 @@ rule train_heads:
     params:
         code=code_of("train_heads"),
         settings={
-            **{key: TRAINING[key] for key in TRAINING if key != "learning_rate"},
-            "head_learning_rate": config["finetuning"]["head_learning_rate"],
+            key: config["finetuning"][key]
+            for key in (*TRAINING_KEYS, "head_learning_rate")
         },
         seed=lookup(dpath="seed", within=config),
-        work=lambda wildcards: f"{RESULTS}/finetuning/{wildcards.checkpoint}",
+        work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
     script:
         "../../scripts/train_heads.py"

@@ -5,7 +5,7 @@
 rule probing_sets:
     """All probing sets, and the table of how they came about."""
     input:
-        expand("<results>/probing_sets/{task}.jsonl", task=TASKS),
+        expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
         "<results>/tables/probing_sets.md",
 
 
@@ -53,7 +53,7 @@ rule tabulate_probing_sets:
     """Put the counts of all probing sets and of the partitions into one table for reading."""
     input:
         examples="<results>/tables/examples.tsv",
-        counts=expand("<results>/probing_sets/{task}.counts.tsv", task=TASKS),
+        counts=expand("<results>/probing_sets/{task}.counts.tsv", task=RUN.tasks),
     output:
         tsv="<results>/tables/probing_sets.tsv",
         md=report(

@@ -22,7 +22,7 @@ rule record_provenance:
         code=code_of("record_provenance"),
         config=config,
         configfiles=[str(path) for path in workflow.overwrite_configfiles],
-        data={path: partitions for path, partitions in FILES.values()},
-        published=sources.origin_of(config["data"]) if REMOTE else None,
+        data={file.path: file.partitions for file in RUN.files.values()},
+        published=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:
         "../../scripts/record_provenance.py"

@@ -21,7 +21,7 @@ rule rank_pairs:
     benchmark:
         "<benchmarks>/rank_pairs/{checkpoint}.{task}.tsv"
     wildcard_constraints:
-        task=any_of(PAIR_TASKS),
+        task=any_of(RUN.pair_tasks),
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -36,8 +36,8 @@ rule summarise_percentages:
     input:
         expand(
             "<results>/rankings/{checkpoint}/{task}.tsv",
-            checkpoint=CHECKPOINTS,
-            task=TASKS,
+            checkpoint=RUN.checkpoints,
+            task=RUN.tasks,
         ),
     output:
         "<results>/percentages.tsv",
@@ -49,7 +49,7 @@ rule summarise_percentages:
         "../../envs/analysis.yaml"
     params:
         code=code_of("summarise_percentages"),
-        rankings=[(checkpoint, task) for checkpoint in CHECKPOINTS for task in TASKS],
+        rankings=RUN.rankings,
     script:
         "../../scripts/summarise_percentages.py"
 
@@ -73,6 +73,6 @@ rule tabulate_percentages:
     params:
         code=code_of("tabulate_percentages"),
         value=lookup(dpath="figures/value", within=config),
-        labels=appearance(CHECKPOINTS)["labels"],
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_percentages.py"

@@ -14,25 +14,25 @@ rule build_explorer:
     input:
         percentages="<results>/percentages.tsv",
         examples="<results>/examples/probe.jsonl.gz",
-        sets=expand("<results>/probing_sets/{task}.jsonl", task=TASKS),
+        sets=expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
         # Each file for all checkpoints, before the next file: the script deals them out.
         rankings=expand(
-            expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=TASKS),
-            checkpoint=COMPARED,
+            expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=RUN.tasks),
+            checkpoint=RUN.compared,
         ),
         paragraph=(
-            expand(shards("paragraph", "probe"), checkpoint=COMPARED)
-            if PAIR_TASKS
+            expand(shards("paragraph", "probe"), checkpoint=RUN.compared)
+            if RUN.pair_tasks
             else []
         ),
         sentence=(
-            expand(shards("sentence", "probe"), checkpoint=COMPARED)
-            if "boundary" in TASKS
+            expand(shards("sentence", "probe"), checkpoint=RUN.compared)
+            if "boundary" in RUN.tasks
             else []
         ),
         heads=(
-            expand("<results>/span_heads/{checkpoint}.npz", checkpoint=COMPARED)
-            if "boundary" in TASKS
+            expand("<results>/span_heads/{checkpoint}.npz", checkpoint=RUN.compared)
+            if "boundary" in RUN.tasks
             else []
         ),
         claims="<results>/tables/claims.tsv",
@@ -48,16 +48,16 @@ rule build_explorer:
         "../../envs/analysis.yaml"
     params:
         code=code_of("build_explorer"),
-        checkpoints=COMPARED,
-        tasks=TASKS,
+        checkpoints=RUN.compared,
+        tasks=RUN.tasks,
         settings={
             "run": config["run"],
             "value": config["figures"]["value"],
-            "among": CHECKPOINTS,
+            "among": RUN.checkpoints,
             "punctuation": config["words"]["punctuation"],
             "seed": config["seed"],
             "at_most": config["boundary"]["test_examples"],
-            **appearance(COMPARED),
+            **RUN.appearance(RUN.compared),
         },
     script:
         "../../scripts/build_explorer.py"

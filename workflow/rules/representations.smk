@@ -20,8 +20,8 @@ rule compare_representations:
     benchmark:
         "<benchmarks>/compare_representations/{before}.{after}.tsv"
     wildcard_constraints:
-        before=any_of(CHECKPOINTS),
-        after=any_of(CHECKPOINTS),
+        before=any_of(RUN.checkpoints),
+        after=any_of(RUN.checkpoints),
     conda:
         "../../envs/analysis.yaml"
     threads: 2
@@ -39,7 +39,7 @@ rule tabulate_representations:
     input:
         [
             f"<results>/controls/representations/{before}.{after}.tsv"
-            for before, after in combinations(CHECKPOINTS, 2)
+            for before, after in combinations(RUN.checkpoints, 2)
         ],
     output:
         "<results>/tables/representations.tsv",
@@ -76,7 +76,7 @@ rule draw_representations:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_representations"),
-        checkpoints=COMPARED,
-        appearance={**appearance(COMPARED), "among": CHECKPOINTS},
+        checkpoints=RUN.compared,
+        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
     script:
         "../../scripts/draw_representations.py"

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pairprobe.configuration.checks import expand_seeds
 from pairprobe.configuration.schema import check, read_schema
 from pairprobe.errors import InputError
 
@@ -249,66 +248,3 @@ def test_a_key_that_yaml_reads_as_no_string_is_named(smallest, schema, key):
     smallest["checkpoints"][key] = {"source": "path", "path": "y"}
     with pytest.raises(InputError, match=rf"the key checkpoints\.{key} is no string\. Put it in quotation marks"):
         check(smallest, schema)
-
-
-# Seeds.
-
-
-def seeded(**figures):
-    return {
-        "checkpoints": {
-            "before": {"source": "path", "path": "x"},
-            "after_it": {"source": "finetune", "start": "before", "seeds": [3, 1]},
-        },
-        "figures": {"comparisons": {}, "labels": {}, **figures},
-    }
-
-
-def test_several_seeds_are_a_checkpoint_each_in_their_order_and_the_others_stay():
-    config = seeded()
-    expand_seeds(config)
-    assert list(config["checkpoints"]) == ["before", "after_it-seed3", "after_it-seed1"]
-    assert config["checkpoints"]["after_it-seed1"] == {
-        "source": "finetune", "start": "before", "seed": 1, "label": "After it, seed 1",
-    }  # fmt: skip
-    assert config["checkpoints"]["before"] == {"source": "path", "path": "x"}
-
-
-def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
-    config = seeded(checkpoints=["after_it", "before"], comparisons={"two": ["after_it-seed1", "before"]})
-    expand_seeds(config)
-    assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
-    assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
-
-
-def test_a_label_that_figures_give_is_the_seeds_too():
-    config = seeded(labels={"after_it": "After"})
-    expand_seeds(config)
-    assert config["checkpoints"]["after_it-seed3"]["label"] == "After, seed 3"
-
-
-def test_seeds_of_a_checkpoint_that_is_not_trained_here_are_refused():
-    config = seeded()
-    config["checkpoints"]["before"]["seeds"] = [1]
-    with pytest.raises(InputError, match=r"checkpoints\.before\.seeds: source path has no such key"):
-        expand_seeds(config)
-
-
-def test_several_twins_are_a_checkpoint_each_too():
-    config = seeded()
-    config["checkpoints"]["twin"] = {"source": "random", "start": "before", "seeds": [1, 2]}
-    expand_seeds(config)
-    assert config["checkpoints"]["twin-seed2"] == {
-        "source": "random", "start": "before", "seed": 2, "label": "Twin, seed 2",
-    }  # fmt: skip
-
-
-def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():
-    config = seeded()
-    config["checkpoints"]["after_it"]["seed"] = 2
-    with pytest.raises(InputError, match=r"checkpoints\.after_it: found seed and seeds"):
-        expand_seeds(config)
-    config = seeded()
-    config["checkpoints"]["after_it-seed3"] = {"source": "path", "path": "y"}
-    with pytest.raises(InputError, match="there is a checkpoint after_it-seed3 besides"):
-        expand_seeds(config)

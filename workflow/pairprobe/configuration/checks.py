@@ -1,9 +1,199 @@
-"""Checks across the configuration's keys, and what they resolve to."""
+"""Checks across the configuration's keys, and what a checked configuration asks for: ``resolve(config, schema) -> Run``."""
 
+import copy
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pairprobe.configuration.schema import check
+from pairprobe.configuration.sharding import shards_of
+from pairprobe.data import sources
+from pairprobe.data.partitions import PARTITIONS
 from pairprobe.errors import InputError
+from pairprobe.probing_sets import building
+from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES
+
+# The keys that describe a checkpoint of each source. These describe all: source, label, colour.
+_KEYS_OF_SOURCE = {
+    "package": ("package", "folder"),
+    "path": ("path",),
+    "hub": ("repository", "revision"),
+    "finetune": ("start", "seed", "seeds"),
+    "random": ("start", "seed", "seeds"),
+}
+# The sources that make a checkpoint from another one, and the sources that this one cannot have.
+_NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
+# The controls that rank no pairs.
+_WITHOUT_PAIRS = ("control_task", "representations")
+# The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
+_FIGURES = ("grid", "differences", "training_loss", "precision_recall", "representations", "controls")
+# The sources of data whose questions have a long answer. A paragraph of SQuAD would be its own.
+_WITH_LONG_ANSWERS = ("bundled", "natural_questions")
 
 
-def expand_seeds(config: dict) -> None:
+class DataFile(NamedTuple):
+    """A file of questions, and the partitions that its pages may go to."""
+
+    path: str
+    partitions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a checked configuration asks for. Lists are in the configuration's order.
+
+    config: the configuration, with its defaults and with a checkpoint for each seed. folder: of the results, counted from
+    the working directory. pair_tasks: the tasks that are ranked by similarity. fetched, finetuned, initialised: the
+    checkpoints that are copied or downloaded, trained here, or have random weights. files: of data, by names of their own.
+    remote_files: those that are downloaded, ``{name: partitions}``, to the folder ``downloads``. trains: whether there are
+    pages to train on. shards: the jobs that share each kind of work, see ``sharding.shards_of``.
+    """
+
+    config: dict[str, Any]
+    folder: str
+    pair_tasks: list[str]
+    fetched: list[str]
+    finetuned: list[str]
+    initialised: list[str]
+    files: dict[str, DataFile]
+    remote_files: dict[str, tuple[str, ...]]
+    downloads: str
+    trains: bool
+    shards: dict[tuple[str, ...], int]
+
+    @property
+    def tasks(self) -> list[str]:
+        """The probing tasks."""
+        return self.config["tasks"]
+
+    @property
+    def checkpoints(self) -> list[str]:
+        """All checkpoints."""
+        return list(self.config["checkpoints"])
+
+    @property
+    def frozen(self) -> list[str]:
+        """The checkpoints whose encoders are not trained here."""
+        return self.fetched + self.initialised
+
+    @property
+    def compared(self) -> list[str]:
+        """The checkpoints that figures compare."""
+        return self.config["figures"].get("checkpoints", self.checkpoints)
+
+    @property
+    def comparisons(self) -> dict[str, list[str]]:
+        """The grids and the checkpoints in each, ``grid`` first."""
+        return {"grid": self.compared, **self.config["figures"]["comparisons"]}
+
+    @property
+    def controls(self) -> list[str]:
+        """The controls."""
+        return self.config["controls"]
+
+    @property
+    def variants(self) -> list[str]:
+        """The controls that rank pairs."""
+        return [name for name in self.controls if name not in _WITHOUT_PAIRS]
+
+    @property
+    def judges_controls(self) -> bool:
+        """Whether the claims are judged by controls too: there are some, and two checkpoints to claim anything of."""
+        return len(self.checkpoints) > 1 and bool(self.variants or "control_task" in self.controls)
+
+    @property
+    def rankings(self) -> list[tuple[str, str]]:
+        """The checkpoint and task of each ranking."""
+        return [(checkpoint, task) for checkpoint in self.checkpoints for task in self.tasks]
+
+    @property
+    def page_partitions(self) -> list[str]:
+        """The partitions whose whole pages are read: to train on, and to answer questions from."""
+        return ["finetune", "probe"] if self.trains else ["probe"]
+
+    @property
+    def has_long_answers(self) -> bool:
+        """Whether the data has long answers, so that Natural Questions' metric applies."""
+        return self.config["data"]["source"] in _WITH_LONG_ANSWERS
+
+    @property
+    def keeps_activations(self) -> bool:
+        """Whether activations are kept, and not only what is measured of them."""
+        return self.config["activations"]["keep"] == "all"
+
+    @property
+    def typeset_tables(self) -> list[str]:
+        """The tables that are laid out for reading, and so in LaTeX too."""
+        tables = ["probing_sets", "percentages", "claims", "question_answering"]
+        return tables + ["nq_evaluation"] * self.has_long_answers + ["controls"] * bool(self.variants)
+
+    def measures_of(self, task: str) -> tuple[str, str]:
+        """Return a task's two measures: those of the upper and of the lower panel in its column."""
+        return PAIR_MEASURES if task in self.pair_tasks else BOUNDARY_MEASURES
+
+    def appearance(self, checkpoints: Iterable[str]) -> dict[str, dict[str, str]]:
+        """Return the labels and colours that the configuration gives to checkpoints, and the labels of ``figures``."""
+        labels, colours = (
+            {name: self.config["checkpoints"][name].get(key) for name in checkpoints} for key in ("label", "colour")
+        )
+        labels = {name: label for name, label in labels.items() if label}
+        return {
+            "labels": {**labels, **self.config["figures"]["labels"]},
+            "colours": {name: colour for name, colour in colours.items() if colour},
+        }
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels of all checkpoints that have one, and those that ``figures`` gives."""
+        return self.appearance(self.checkpoints)["labels"]
+
+
+def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the configuration") -> Run:
+    """Check a configuration and return what it asks for.
+
+    schema: see ``schema.read_schema``; the tasks that are allowed are added to it. name: what messages call the
+    configuration, such as its path. Defaults and seeds are filled in, in place. Relative paths count from the working
+    directory. Raises InputError with one clear line that names the key, or a line for each key that the schema refuses.
+    """
+    schema = copy.deepcopy(schema)
+    schema["properties"]["tasks"]["items"]["enum"] = building.names()
+    check(config, schema, name)
+    try:
+        sources.check(config["data"])
+        expand_seeds(config)
+        _check_checkpoints(config["checkpoints"])
+        _check_partitions(config)
+        _check_controls(config)
+        for section in ("finetuning", "evaluation"):
+            _check_windows(section, config[section])
+        pair_tasks = _pair_tasks(config["tasks"])
+        _check_figures(config)
+        _check_files(sources.local_files(config["data"]))
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+    sources_of = {one: checkpoint["source"] for one, checkpoint in config["checkpoints"].items()}
+    folder = f"results/{config['run']}"
+    remote = sources.remote_files(config["data"])
+    downloads = sources.folder_of(config["data"]) if remote else "downloads"
+    return Run(
+        config=config,
+        folder=folder,
+        pair_tasks=pair_tasks,
+        fetched=[one for one, source in sources_of.items() if source not in _NO_START_FOR],
+        finetuned=[one for one, source in sources_of.items() if source == "finetune"],
+        initialised=[one for one, source in sources_of.items() if source == "random"],
+        files=_data_files(config["data"], folder, downloads),
+        remote_files=remote,
+        downloads=downloads,
+        trains=_has_pages("finetune", config),
+        shards=shards_of(config),
+    )
+
+
+def expand_seeds(config: dict[str, Any]) -> None:
     """Put a checkpoint for each seed in the place of one with ``seeds``, in place: ``NAME-seed1``, ``NAME-seed2``, ...
 
     Where ``figures`` names such a checkpoint, all of its seeds are meant. Raises InputError where it has ``seed`` as well.
@@ -30,3 +220,117 @@ def expand_seeds(config: dict) -> None:
     lists = [(figures, "checkpoints")] if "checkpoints" in figures else []
     for section, key in [*lists, *((figures["comparisons"], key) for key in figures["comparisons"])]:
         section[key] = [one for name in section[key] for one in named.get(name, [name])]
+
+
+def _check_checkpoints(checkpoints: dict[str, dict]) -> None:
+    """Check that each has only the keys of its source, and starts from one that it can start from."""
+    for name, checkpoint in checkpoints.items():
+        source = checkpoint["source"]
+        allowed = ("source", "label", "colour", *_KEYS_OF_SOURCE[source])
+        for key in checkpoint:
+            if key not in allowed:
+                raise InputError(
+                    f"checkpoints.{name}.{key}: source {source} has no such key. Allowed: {', '.join(allowed)}."
+                )
+        if source not in _NO_START_FOR:
+            continue
+        refused = _NO_START_FOR[source]
+        starts = [other for other, value in checkpoints.items() if value["source"] not in refused]
+        if checkpoint["start"] not in starts:
+            raise InputError(
+                f"checkpoints.{name}.start: found {checkpoint['start']!r}, wanted a checkpoint that is not of source "
+                f"{' or '.join(refused)} itself. Allowed: {', '.join(starts)}."
+            )
+
+
+def _check_partitions(config: dict[str, Any]) -> None:
+    """Check the shares, and that no partition is empty that the run needs."""
+    data, shares = config["data"], config["partitions"]
+    for partitions in (sources.local_files(data) | sources.remote_files(data)).values():
+        sources.shares_of(partitions, shares)
+    if abs(sum(shares.values()) - 1) > 1e-6:
+        raise InputError(f"partitions: found {dict(shares)}; the shares must make 1 together.")
+    needed = {"probe": "everything that is reported is on it"}
+    if "boundary" in config["tasks"]:
+        needed["head"] = "it trains the heads of the task boundary"
+    if any(checkpoint["source"] == "finetune" for checkpoint in config["checkpoints"].values()):
+        needed["finetune"] = "it trains the checkpoints of source finetune"
+    for partition, why in needed.items():
+        if not _has_pages(partition, config):
+            raise InputError(f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files.")
+
+
+def _has_pages(partition: str, config: dict[str, Any]) -> bool:
+    """Say whether a partition has a share, and a file whose pages may go to it."""
+    data = config["data"]
+    of_files = (sources.local_files(data) | sources.remote_files(data)).values()
+    return bool(config["partitions"][partition]) and (
+        data["source"] == "bundled" or any(partition in partitions for partitions in of_files)
+    )
+
+
+def _check_controls(config: dict[str, Any]) -> None:
+    """Check that what the controls measure is there."""
+    controls, keep = config["controls"], config["activations"]["keep"]
+    if controls and keep != "all":
+        raise InputError(
+            f"activations.keep: found {keep!r}, and controls: found {list(controls)}. Controls measure the activations in "
+            "other ways, so these must be there: set activations.keep to all, or leave controls empty."
+        )
+    if "control_task" in controls and "boundary" not in config["tasks"]:
+        raise InputError("controls: control_task: it is a control of the task boundary, which is not among the tasks.")
+    if "representations" in controls and len(config["checkpoints"]) < 2:
+        raise InputError("controls: representations: it compares checkpoints, and there is only one.")
+
+
+def _check_windows(section: str, settings: dict[str, Any]) -> None:
+    length, stride = settings["max_length"], settings["stride"]
+    if stride > length:
+        raise InputError(
+            f"{section}.stride: found {stride}, wanted at most max_length, {length}: windows would leave gaps."
+        )
+
+
+def _pair_tasks(tasks: list[str]) -> list[str]:
+    """Return the tasks but boundary. Raises InputError where the view of one is not the paragraph."""
+    pair_tasks = [task for task in tasks if task != "boundary"]
+    for task in pair_tasks:
+        if (view := building.load(task).VIEW) != "paragraph":
+            raise InputError(f'tasks: {task}: its VIEW is {view!r}, wanted "paragraph".')
+    return pair_tasks
+
+
+def _check_figures(config: dict[str, Any]) -> None:
+    """Check that figures compare checkpoints that are there, and that no comparison has the name of another figure."""
+    figures, checkpoints = config["figures"], config["checkpoints"]
+    compared = {"checkpoints": figures.get("checkpoints", [])}
+    compared |= {f"comparisons.{name}": names for name, names in figures["comparisons"].items()}
+    for key, names in compared.items():
+        for name in names:
+            if name not in checkpoints:
+                raise InputError(f"figures.{key}: found {name!r}. Allowed: {', '.join(checkpoints)}.")
+    panels = {f"{task}_{measure}" for task in config["tasks"] for measure in (*PAIR_MEASURES, *BOUNDARY_MEASURES)}
+    for name in figures["comparisons"]:
+        if name in panels.union(_FIGURES):
+            raise InputError(
+                f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name."
+            )
+
+
+def _check_files(paths: Iterable[str]) -> None:
+    for path in paths:
+        if not Path(path).is_file():
+            raise InputError(f"data.files: {path}: there is no such file. Check the path; it counts from {Path.cwd()}.")
+
+
+def _data_files(data: dict[str, Any], folder: str, downloads: str) -> dict[str, DataFile]:
+    """Name the files of data, in order: by the stem of the file's own name, with a number where several share it."""
+    if data["source"] == "bundled":
+        return {"mini_nq": DataFile(f"{folder}/data/mini_nq.jsonl.gz", PARTITIONS)}
+    remote = {f"{downloads}/{name}": partitions for name, partitions in sources.remote_files(data).items()}
+    named: dict[str, DataFile] = {}
+    for path, partitions in (sources.local_files(data) or remote).items():
+        stem = Path(path).name.split(".")[0] or "file"
+        names = itertools.chain([stem], (f"{stem}~{number}" for number in itertools.count(2)))
+        named[next(name for name in names if name not in named)] = DataFile(path, partitions)
+    return named

@@ -1,0 +1,326 @@
+"""The checks across the configuration's keys, each with its message, and what a checked configuration asks for."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pairprobe.configuration.checks import Run, expand_seeds, resolve
+from pairprobe.configuration.schema import read_schema
+from pairprobe.controls.variants import VARIANTS
+from pairprobe.data.partitions import PARTITIONS
+from pairprobe.errors import InputError
+from pairprobe.probing_sets import tasks
+
+ROOT = Path(__file__).parents[3]
+SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+FINETUNED = {"source": "finetune", "start": "pretrained"}
+TWIN = {"source": "random", "start": "pretrained"}
+# No page to train on; so none of the demo's checkpoints is trained here.
+WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "checkpoints__finetuned": TWIN}
+
+
+def demo(**changes) -> dict:
+    """Return the demo's configuration with changes: ``section__key=value``, or ``key=value``."""
+    config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            config.setdefault(section, {})[name] = value
+        else:
+            config[section] = value
+    return config
+
+
+def resolved(**changes) -> Run:
+    return resolve(demo(**changes), SCHEMA, "my.yaml")
+
+
+def error_of(**changes) -> str:
+    with pytest.raises(InputError) as error:
+        resolved(**changes)
+    return str(error.value)
+
+
+# Checks.
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"checkpoints": {"a": {"source": "path", "path": "x", "seed": 1}}},
+            "checkpoints.a.seed: source path has no such key. Allowed: source, label, colour, path.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "start": "nobody"}},
+            "checkpoints.again.start: found 'nobody', wanted a checkpoint that is not of source finetune itself. "
+            "Allowed: pretrained.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "start": "finetuned"}},
+            "checkpoints.again.start: found 'finetuned', wanted a checkpoint that is not of source finetune itself. "
+            "Allowed: pretrained.",
+        ),
+        (
+            {"checkpoints__twin": {**TWIN, "start": "finetuned"}},
+            "checkpoints.twin.start: found 'finetuned', wanted a checkpoint that is not of source finetune or random "
+            "itself. Allowed: pretrained.",
+        ),
+        (
+            {"partitions": {"finetune": 0.5, "head": 0.2, "probe": 0.2}},
+            "partitions: found {'finetune': 0.5, 'head': 0.2, 'probe': 0.2}; the shares must make 1 together.",
+        ),
+        (
+            {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}},
+            "partitions.finetune: no page can come into it, and it trains the checkpoints of source finetune. "
+            "Give it a share and files.",
+        ),
+        (
+            {"partitions": {"finetune": 0.5, "head": 0, "probe": 0.5}},
+            "partitions.head: no page can come into it, and it trains the heads of the task boundary. "
+            "Give it a share and files.",
+        ),
+        (
+            {"data": {"source": "squad", "splits": {"finetune": ["train"], "head": ["train"]}}},
+            "partitions.probe: no page can come into it, and everything that is reported is on it. "
+            "Give it a share and files.",
+        ),
+        (
+            {**WITHOUT_TRAINING, "data": {"source": "squad", "splits": {"finetune": ["train"], "probe": ["validation"]}}},
+            "partitions: no share for finetune, but files are meant for nothing else.",
+        ),
+        (
+            {"activations__keep": "similarities", "controls": ["without_mean"]},
+            "activations.keep: found 'similarities', and controls: found ['without_mean']. Controls measure the "
+            "activations in other ways, so these must be there: set activations.keep to all, or leave controls empty.",
+        ),
+        (
+            {"tasks": ["synonyms"], "controls": ["control_task"]},
+            "controls: control_task: it is a control of the task boundary, which is not among the tasks.",
+        ),
+        (
+            {"controls": ["representations"], "checkpoints": {"one": {"source": "path", "path": "x"}}},
+            "controls: representations: it compares checkpoints, and there is only one.",
+        ),
+        (
+            {"finetuning__stride": 129},
+            "finetuning.stride: found 129, wanted at most max_length, 128: windows would leave gaps.",
+        ),
+        (
+            {"evaluation__stride": 500, "evaluation__max_length": 400},
+            "evaluation.stride: found 500, wanted at most max_length, 400: windows would leave gaps.",
+        ),
+        (
+            {"figures__checkpoints": ["nobody"]},
+            "figures.checkpoints: found 'nobody'. Allowed: pretrained, finetuned.",
+        ),
+        (
+            {"figures__comparisons": {"two": ["pretrained", "nobody"]}},
+            "figures.comparisons.two: found 'nobody'. Allowed: pretrained, finetuned.",
+        ),
+        *(
+            (
+                {"figures__comparisons": {name: ["pretrained"]}},
+                f"figures.comparisons.{name}: the workflow draws a figure of this name itself. Choose another name.",
+            )
+            for name in ("grid", "differences", "training_loss", "controls", "synonyms_cosine", "boundary_start")
+        ),
+        (
+            {"data": {"source": "natural_questions", "files": ["nowhere.jsonl.gz"]}},
+            f"data.files: nowhere.jsonl.gz: there is no such file. Check the path; it counts from {Path.cwd()}.",
+        ),
+        (
+            {"data": {"source": "bundled", "files": ["x"]}},
+            "data.files: the bundled pages are in this project. Remove it, or choose another data.source.",
+        ),
+        ({"data": {"source": "examples"}}, "data.files: missing. Wanted: your files of examples."),
+    ],
+    ids=lambda value: value.split(":")[0] if isinstance(value, str) else "",
+)  # fmt: skip
+def test_keys_that_do_not_fit_give_one_line_with_the_file_and_the_key(changes, said):
+    assert error_of(**changes) == f"my.yaml: {said}"
+
+
+def test_what_the_schema_refuses_is_refused_first():
+    assert error_of(activations__precison="float32", controls=["representations"]).startswith(
+        "my.yaml cannot be used:\n  activations.precison: there is no such key. Did you mean precision?"
+    )
+
+
+def test_a_task_is_one_that_there_is_a_module_of():
+    assert "\n  tasks.1: found 'metonymy'. Allowed: abbreviation, answer_type," in error_of(tasks=["synonyms", "metonymy"])
+    assert "enum" not in SCHEMA["properties"]["tasks"]["items"], "the caller's schema stays as it is"
+
+
+def test_a_task_of_another_view_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "of_sentences.py").write_text('VIEW = "sentence"\n')
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    wanted = "my.yaml: tasks: of_sentences: its VIEW is 'sentence', wanted \"paragraph\"."
+    assert error_of(tasks=["synonyms", "of_sentences"]) == wanted
+
+
+def test_a_stride_as_long_as_a_window_leaves_no_gap():
+    assert resolved(finetuning__stride=128).config["finetuning"]["stride"] == 128
+
+
+# What it asks for.
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
+def test_a_configuration_that_comes_with_the_project_asks_for_a_run(file):
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    assert resolve(config, SCHEMA).folder == f"results/{config['run']}"
+
+
+def test_what_the_demo_asks_for():
+    run = resolved()
+    assert run.folder == "results/demo"
+    assert run.tasks == ["synonyms", "abbreviation", "coreference", "answer_type", "boundary"]
+    assert run.pair_tasks == run.tasks[:4]
+    assert (run.checkpoints, run.fetched, run.finetuned) == (["pretrained", "finetuned"], ["pretrained"], ["finetuned"])
+    assert run.rankings[4:6] == [("pretrained", "boundary"), ("finetuned", "synonyms")]
+    assert run.compared == run.checkpoints
+    assert run.comparisons == {"grid": run.checkpoints}
+    assert run.files == {"mini_nq": ("results/demo/data/mini_nq.jsonl.gz", PARTITIONS)}
+    assert run.remote_files == {}
+    assert run.trains
+    assert run.page_partitions == ["finetune", "probe"]
+    assert run.typeset_tables == ["probing_sets", "percentages", "claims", "question_answering", "nq_evaluation"]
+    assert run.labels == {"pretrained": "Pre-trained", "finetuned": "Fine-tuned"}
+    assert set(run.shards.values()) == {1}
+    assert run.keeps_activations
+    assert not run.judges_controls
+
+
+def test_checkpoints_by_how_they_come_about():
+    run = resolved(checkpoints__twin={**TWIN, "seeds": [1, 2]})
+    assert run.initialised == ["twin-seed1", "twin-seed2"]
+    assert run.frozen == ["pretrained", "twin-seed1", "twin-seed2"]
+    assert run.finetuned == ["finetuned"]
+
+
+def test_without_pages_to_train_on_nothing_is_trained():
+    run = resolved(**WITHOUT_TRAINING)
+    assert not run.trains
+    assert run.page_partitions == ["probe"]
+    splits = {"head": ["train"], "probe": ["validation"]}
+    assert not resolved(**{**WITHOUT_TRAINING, "partitions": {"finetune": 0.1, "head": 0.2, "probe": 0.7}}, data={
+        "source": "squad", "splits": splits,
+    }).trains, "a share alone is not enough"  # fmt: skip
+
+
+def test_controls_that_rank_pairs_are_the_variants_that_there_are():
+    everything = SCHEMA["properties"]["controls"]["items"]["enum"]
+    run = resolved(controls=everything)
+    assert run.variants == list(VARIANTS)
+    assert "controls" in run.typeset_tables
+    assert run.judges_controls
+    assert not resolved(controls=["representations"]).judges_controls
+    assert resolved(controls=["control_task"]).judges_controls
+    assert resolved(controls=["control_task"]).variants == []
+
+
+def test_files_at_hand_are_named_by_their_stems_and_go_to_their_partitions(tmp_path):
+    paths = [tmp_path / folder / name for folder in "ab" for name in ("one.jsonl.gz", "one.jsonl", ".hidden")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("")
+    run = resolved(data={"source": "natural_questions", "files": [str(path) for path in paths]})
+    assert list(run.files) == ["one", "one~2", "file", "one~3", "one~4", "file~2"]
+    assert [file.path for file in run.files.values()] == [str(path) for path in paths]
+    files = {"finetune": [str(paths[0])], "head": [str(paths[0])], "probe": [str(paths[1])]}
+    run = resolved(data={"source": "natural_questions", "files": files})
+    assert [file.partitions for file in run.files.values()] == [("finetune", "head"), ("probe",)]
+
+
+def test_published_files_come_to_the_folder_of_their_origin():
+    run = resolved(data={"source": "squad", "splits": ["validation"]})
+    (name,) = run.remote_files
+    assert run.files == {"validation-00000-of-00001": (f"{run.downloads}/{name}", PARTITIONS)}
+    assert run.downloads.startswith("downloads/rajpurkar/squad/")
+    assert not run.has_long_answers
+
+
+def test_a_task_s_measures_are_those_of_its_kind():
+    run = resolved()
+    assert run.measures_of("synonyms") == ("cosine", "euclidean")
+    assert run.measures_of("boundary") == ("start", "end")
+
+
+def test_labels_and_colours_are_those_of_the_checkpoints_asked_for():
+    run = resolved(
+        checkpoints__finetuned={**FINETUNED, "label": "After", "colour": "#112233"}, figures__labels={"synonyms": "S"}
+    )
+    assert run.appearance(["pretrained"]) == {"labels": {"pretrained": "Pre-trained", "synonyms": "S"}, "colours": {}}
+    assert run.appearance(["finetuned"]) == {
+        "labels": {"finetuned": "After", "synonyms": "S"}, "colours": {"finetuned": "#112233"},
+    }  # fmt: skip
+
+
+def test_figures_compare_the_checkpoints_that_they_name():
+    run = resolved(figures__checkpoints=["finetuned"], figures__comparisons={"before": ["pretrained"]})
+    assert run.comparisons == {"grid": ["finetuned"], "before": ["pretrained"]}
+
+
+# Seeds.
+
+
+def seeded(**figures):
+    return {
+        "checkpoints": {
+            "before": {"source": "path", "path": "x"},
+            "after_it": {"source": "finetune", "start": "before", "seeds": [3, 1]},
+        },
+        "figures": {"comparisons": {}, "labels": {}, **figures},
+    }
+
+
+def test_several_seeds_are_a_checkpoint_each_in_their_order_and_the_others_stay():
+    config = seeded()
+    expand_seeds(config)
+    assert list(config["checkpoints"]) == ["before", "after_it-seed3", "after_it-seed1"]
+    assert config["checkpoints"]["after_it-seed1"] == {
+        "source": "finetune", "start": "before", "seed": 1, "label": "After it, seed 1",
+    }  # fmt: skip
+    assert config["checkpoints"]["before"] == {"source": "path", "path": "x"}
+
+
+def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
+    config = seeded(checkpoints=["after_it", "before"], comparisons={"two": ["after_it-seed1", "before"]})
+    expand_seeds(config)
+    assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
+    assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
+
+
+def test_a_label_that_figures_give_is_the_seeds_too():
+    config = seeded(labels={"after_it": "After"})
+    expand_seeds(config)
+    assert config["checkpoints"]["after_it-seed3"]["label"] == "After, seed 3"
+
+
+def test_seeds_of_a_checkpoint_that_is_not_trained_here_are_refused():
+    config = seeded()
+    config["checkpoints"]["before"]["seeds"] = [1]
+    with pytest.raises(InputError, match=r"checkpoints\.before\.seeds: source path has no such key"):
+        expand_seeds(config)
+
+
+def test_several_twins_are_a_checkpoint_each_too():
+    config = seeded()
+    config["checkpoints"]["twin"] = {"source": "random", "start": "before", "seeds": [1, 2]}
+    expand_seeds(config)
+    assert config["checkpoints"]["twin-seed2"] == {
+        "source": "random", "start": "before", "seed": 2, "label": "Twin, seed 2",
+    }  # fmt: skip
+
+
+def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():
+    config = seeded()
+    config["checkpoints"]["after_it"]["seed"] = 2
+    with pytest.raises(InputError, match=r"checkpoints\.after_it: found seed and seeds"):
+        expand_seeds(config)
+    config = seeded()
+    config["checkpoints"]["after_it-seed3"] = {"source": "path", "path": "y"}
+    with pytest.raises(InputError, match="there is a checkpoint after_it-seed3 besides"):
+        expand_seeds(config)
