@@ -2,7 +2,7 @@
 
 from pairprobe.io.files import write_text
 from pairprobe.provenance.jobs import job
-from pairprobe.tables.controls import by_layer
+from pairprobe.tables.by_layer import controls_by_layer
 
 with job(snakemake):
-    write_text(snakemake.output[0], by_layer(snakemake.input[0], snakemake.params.labels))
+    write_text(snakemake.output[0], controls_by_layer(snakemake.input[0], snakemake.params.labels))

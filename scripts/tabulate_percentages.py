@@ -2,7 +2,7 @@
 
 from pairprobe.io.files import write_text
 from pairprobe.provenance.jobs import job
-from pairprobe.tables.percentages import percentages_by_layer
+from pairprobe.tables.by_layer import percentages_by_layer
 
 with job(snakemake):
     write_text(

@@ -20,7 +20,7 @@ from pairprobe.errors import InputError
 from pairprobe.io import tsv
 from pairprobe.probing_sets import wordnet
 from pairprobe.rankings import pair_ranking, percentages
-from pairprobe.tables import controls
+from pairprobe.tables.by_layer import controls_by_layer
 
 ROOT = Path(__file__).parents[3]
 # What kind of word each is, by hand; "." and "," are none of the paragraph's words.
@@ -346,7 +346,7 @@ def test_the_table_for_reading_has_the_controls_of_a_ranking_under_it(tmp_path):
         for layer in (0, 1)
     ]
     tsv.write_tsv(tmp_path / "controls.tsv", variants.FIELDS, rows)
-    lines = controls.by_layer(tmp_path / "controls.tsv", {"before": "BERT"}).splitlines()[4:]
+    lines = controls_by_layer(tmp_path / "controls.tsv", {"before": "BERT"}).splitlines()[4:]
     assert [[cell.strip() for cell in line.strip("|").split("|")] for line in lines] == [
         ["Answer type", "cosine", checkpoint, variant, "2", auc, auc]
         for checkpoint in ("BERT", "After")

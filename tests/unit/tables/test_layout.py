@@ -1,11 +1,10 @@
-"""TSV for machines, Markdown for reading."""
+"""Tables for reading: Markdown and LaTeX; labels."""
 
 import pytest
 
-from pairprobe.errors import InputError
-from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.io.tsv import write_tsv
+from pairprobe.tables.by_layer import controls_by_layer, percentages_by_layer
 from pairprobe.tables.layout import label_of, latex, markdown
-from pairprobe.tables.percentages import percentages_by_layer
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
 
@@ -15,53 +14,8 @@ def percentages(folder, *rows):
     return folder / "percentages.tsv"
 
 
-def failing():
-    yield ("1", "2")
-    raise ZeroDivisionError
-
-
 def cells_of(table):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
-
-
-def test_a_table_is_tab_separated_with_a_header(tmp_path):
-    write_tsv(tmp_path / "a.tsv", ("task", "number"), [("synonyms", 3), ("é", 0.5)])
-    assert (tmp_path / "a.tsv").read_bytes() == "task\tnumber\nsynonyms\t3\né\t0.5\n".encode()
-
-
-def test_a_table_comes_back_as_text(tmp_path):
-    write_tsv(tmp_path / "a.tsv", ("task", "number"), [("synonyms", 3), ("a\tb", 'c"d')])
-    assert read_tsv(tmp_path / "a.tsv", ("task", "number")) == [
-        {"task": "synonyms", "number": "3"},
-        {"task": "a\tb", "number": 'c"d'},
-    ]
-
-
-def test_a_table_without_rows_has_its_header(tmp_path):
-    write_tsv(tmp_path / "a.tsv", ("a", "b"), [])
-    assert (tmp_path / "a.tsv").read_text() == "a\tb\n"
-    assert read_tsv(tmp_path / "a.tsv", ("a", "b")) == []
-
-
-def test_an_exception_among_the_rows_leaves_the_old_table_and_nothing_else(tmp_path):
-    write_tsv(tmp_path / "a.tsv", ("a", "b"), [])
-    with pytest.raises(ZeroDivisionError):
-        write_tsv(tmp_path / "a.tsv", ("a", "b"), failing())
-    assert (tmp_path / "a.tsv").read_text() == "a\tb\n"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.tsv"]
-
-
-@pytest.mark.parametrize("fields", [("a",), ("b", "a"), ("a", "b", "c")])
-def test_a_header_that_is_not_the_one_wanted_is_named(tmp_path, fields):
-    write_tsv(tmp_path / "a.tsv", ("a", "b"), [(1, 2)])
-    with pytest.raises(InputError, match=r"a\.tsv, line 1: found \['a', 'b'\], wanted "):
-        read_tsv(tmp_path / "a.tsv", fields)
-
-
-def test_an_empty_file_is_no_table(tmp_path):
-    (tmp_path / "a.tsv").touch()
-    with pytest.raises(InputError, match=r"a\.tsv, line 1: found None"):
-        read_tsv(tmp_path / "a.tsv", ("a",))
 
 
 def test_markdown_is_padded_and_numbers_are_set_to_the_right():
@@ -136,6 +90,28 @@ def test_layers_are_in_the_order_of_their_numbers_and_a_smaller_encoder_has_blan
     assert heading[4:] == ["0", "2", "10"]
     assert deep[4:] == ["0.0", "2.0", "10.0"]
     assert flat[4:] == ["5.0", "", ""]
+
+
+def test_a_table_of_percentages_without_rows_has_its_header(tmp_path):
+    table = percentages_by_layer(percentages(tmp_path), "auc", {})
+    assert cells_of(table)[0] == ["task", "measure", "checkpoint", "pairs"]
+
+
+def test_controls_stand_under_the_ranking_that_they_belong_to(tmp_path):
+    rows = [
+        (variant, checkpoint, "synonyms", "cosine", layer, 40 - (variant == "mine"), 70 + layer)
+        for variant in ("none", "mine")
+        for checkpoint in ("base", "tuned")
+        for layer in (0, 1)
+    ]
+    write_tsv(tmp_path / "c.tsv", ("variant", "checkpoint", "task", "measure", "layer", "pairs", "auc"), rows)
+    found = cells_of(controls_by_layer(tmp_path / "c.tsv", {"none": "As it is"}))
+    assert found[0] == ["task", "measure", "checkpoint", "control", "pairs", "0", "1"]
+    assert [line[2:] for line in found[2:]] == [
+        [checkpoint, *control, "70.0", "71.0"]
+        for checkpoint in ("Base", "Tuned")
+        for control in (("As it is", "40"), ("Mine", "39"))
+    ]
 
 
 def test_a_markdown_table_becomes_latex_with_its_caption_and_alignment():

@@ -1,13 +1,19 @@
-"""Tables as TSV files."""
+"""Tables as TSV files: their lines as text, to be passed on, or as a pandas DataFrame, to compute with."""
 
 import csv
+import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def write_tsv(path: str, fields: Sequence[str], rows: Iterable[Sequence]) -> None:
+
+def write_tsv(path: str | Path, fields: Iterable[str], rows: Iterable[Iterable]) -> None:
     """Write a table with a header, tab-separated, whole or not at all."""
     with files.atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
@@ -15,13 +21,45 @@ def write_tsv(path: str, fields: Sequence[str], rows: Iterable[Sequence]) -> Non
         table.writerows(rows)
 
 
-def read_tsv(path: str, fields: Sequence[str] | None = None) -> list[dict[str, str]]:
-    """Read a table; raise InputError where its header is not ``fields``."""
+def read_tsv(path: str | Path, fields: Sequence[str] | None = None) -> list[dict[str, str]]:
+    """Read the lines of a table as text; raise InputError where its header is not ``fields``."""
     with open(path, encoding="utf-8", newline="") as file:
         table = csv.DictReader(file, delimiter="\t")
         if fields is not None and tuple(table.fieldnames or ()) != tuple(fields):
             raise InputError(f"{path}, line 1: found {table.fieldnames}, wanted {list(fields)}.")
         return list(table)
+
+
+def read_frame(
+    path: str | Path, fields: Sequence[str], numbers: Sequence[str] = (), exactly: bool = True
+) -> "pd.DataFrame":
+    """Read a table into a DataFrame: columns in ``numbers`` as int64 or float64, the others as text.
+
+    exactly: the header is ``fields``; otherwise other columns may stand among them. Raises InputError, with the line, for
+    another header, a line of another length, and a cell of ``numbers`` that is no number ("nan" is one).
+    """
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    except pd.errors.EmptyDataError:
+        raise InputError(f"{path}, line 1: found nothing, wanted {list(fields)}.") from None
+    except pd.errors.ParserError as error:
+        number = re.search(r"line (\d+)", str(error))
+        raise InputError(f"{path}, line {number[1] if number else '?'}: found more cells than the header has.") from None
+    columns = list(frame.columns)
+    if columns != list(fields) if exactly else not set(fields) <= set(columns):
+        raise InputError(f"{path}, line 1: found {columns}, wanted {list(fields)}{'' if exactly else ' among them'}.")
+    # Where the first line is longer than the header, pandas takes its first cell for the name of a row.
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(f"{path}, line 2: found more cells than the header has.")
+    for name in numbers:
+        found = pd.to_numeric(frame[name], errors="coerce")
+        if (bad := found.isna() & (frame[name].str.lower() != "nan")).any():
+            i = bad.to_numpy().argmax()
+            raise InputError(f"{path}, line {i + 2}: found {name} {frame[name][i]!r}, wanted a number.")
+        frame[name] = found
+    return frame
 
 
 def _numbers(path: str, number: int, row: dict, keys: Sequence[str]) -> list[float]:

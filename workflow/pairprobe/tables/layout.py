@@ -1,30 +1,33 @@
-"""Result tables: TSV for machines, Markdown for reading."""
+"""Tables for reading: Markdown, the same in LaTeX, and what tables call things."""
 
 import itertools
 from collections.abc import Iterable, Sequence
 
 
-def markdown(fields: Sequence[str], rows: Iterable[Sequence], numbers: Sequence[str] = ()) -> str:
-    """Lay out a Markdown table, padded so that it reads well as it is; columns in ``numbers`` are set to the right."""
-    cells = [[str(cell) for cell in row] for row in rows]
-    widths = [max(3, len(field), *(len(row[i]) for row in cells)) for i, field in enumerate(fields)]
+def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[str] = ()) -> str:
+    """Lay out a Markdown table, padded so that it reads well as it is; columns in ``numbers`` are set to the right.
 
-    def line(row: Sequence[str]) -> str:
-        padded = (
-            cell.rjust(width) if field in numbers else cell.ljust(width)
-            for cell, width, field in zip(row, widths, fields, strict=True)
+    Not by ``DataFrame.to_markdown``: tabulate widens every column by two, which cannot be turned off for one table.
+    """
+    cells = [[str(cell) for cell in row] for row in (fields, *rows)]
+    right = [field in {*numbers} for field in cells[0]]
+    widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
+    rule = ["-" * (width - 1) + ":" if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)]
+    lines = (
+        " | ".join(
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(row, widths, right, strict=True)
         )
-        return "| " + " | ".join(padded) + " |"
+        for row in (cells[0], rule, *cells[1:])
+    )
+    return "".join(f"| {line} |\n" for line in lines)
 
-    rule = ["-" * (w - 1) + ":" if f in numbers else "-" * w for f, w in zip(fields, widths, strict=True)]
-    return "\n".join([line(fields), line(rule), *(line(row) for row in cells)]) + "\n"
 
-
-# What LaTeX takes for a command, and how to write it.
-_LATEX = {
+# What LaTeX takes for a command, and how to write it. More than pandas escapes.
+_LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
-}  # fmt: skip
+})  # fmt: skip
 
 
 def latex(text: str, label: str) -> str:
@@ -38,26 +41,26 @@ def latex(text: str, label: str) -> str:
         lines = [line for line in block if line.strip()]
         if is_table:
             number += 1
-            parts.append(_tabular(lines, caption, label if number == 1 else f"{label}-{number}"))
+            parts.append(_table(lines, caption, label if number == 1 else f"{label}-{number}"))
         elif lines:
             caption = lines[-1].lstrip("# ").rstrip(":")
             parts.append("\n".join(f"% {line}" for line in lines) + "\n")
     return "\n".join(parts)
 
 
-def _tabular(lines: Sequence[str], caption: str, label: str) -> str:
-    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines]
-    columns = "".join("r" if rule.endswith(":") else "l" for rule in rows[1])
-    head, *body = (" & ".join(_escaped(cell) for cell in row) + r" \\" for row in (rows[0], *rows[2:]))
-    told = [rf"\caption{{{_escaped(caption)}}}"] if caption else []
-    return "\n".join([
-        r"\begin{table}", r"\centering", rf"\begin{{tabular}}{{{columns}}}", r"\toprule", head, r"\midrule", *body,
-        r"\bottomrule", r"\end{tabular}", *told, rf"\label{{tab:{label}}}", r"\end{table}", "",
-    ])  # fmt: skip
+def _table(lines: Sequence[str], caption: str, label: str) -> str:
+    import pandas as pd
+
+    head, rule, *rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines)
+    frame = pd.DataFrame(rows, columns=head).map(_escaped).rename(columns=_escaped)
+    columns = "".join("r" if each.endswith(":") else "l" for each in rule)
+    tabular = frame.to_latex(index=False, escape=False, column_format=columns)
+    told = rf"\caption{{{_escaped(caption)}}}" + "\n" if caption else ""
+    return "\\begin{table}\n\\centering\n" + tabular + told + rf"\label{{tab:{label}}}" + "\n\\end{table}\n"
 
 
 def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(letter, letter) for letter in text)
+    return text.translate(_LATEX)
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:
