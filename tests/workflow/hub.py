@@ -1,14 +1,9 @@
-"""A stand-in for the Hugging Face hub, with tiny models and the project's own pages in the form of published data sets."""
+"""What a stand-in for the hub serves: tiny models, and the project's own pages in the form of published data sets."""
 
-import contextlib
-import hashlib
-import http.server
 import importlib.util
 import itertools
 import json
-import os
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -21,113 +16,7 @@ from pairprobe.data import bundled_pages, sources
 
 BERT = ("models", "google-bert/bert-base-uncased", "86b5e0934494bd15c9632b12f734a8a67f723594")
 BERT_SQUAD = ("models", "csarron/bert-base-uncased-squad-v1", "e50328c1be041f7633e303b6950a6d631f0c1bf0")
-LARGE = (".parquet", ".safetensors", ".bin")  # what the hub keeps by its SHA-256, and sends from another address
 TABLE = "<Table> <Tr> <Td> see also </Td> </Tr> </Table>".split()
-
-
-class Hub(http.server.ThreadingHTTPServer):
-    """Serves ``repositories``, ``{(kind, name, commit): {path: content}}``, by the addresses that huggingface_hub asks.
-
-    asked: what was asked for, ``(method, path without the query, status)``. The first time that the content of a path in
-    ``cut`` is sent, the connection ends in the middle; the first time for one in ``busy``, the answer is 503.
-    """
-
-    daemon_threads = True
-
-    def __init__(self, repositories: dict, cut=(), busy=()):
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.repositories, self.cut, self.busy = repositories, set(cut), set(busy)
-        self.asked: list[tuple[str, str, int]] = []
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.storage = f"http://localhost:{self.server_port}/storage"  # another host, as redirects go by that
-
-    @contextlib.contextmanager
-    def running(self) -> Iterator["Hub"]:
-        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        try:
-            yield self
-        finally:
-            self.shutdown()
-            self.server_close()
-
-    def environment(self, home: Path) -> dict[str, str]:
-        """Return the variables by which a program sees this hub and no other machine, with its cache in ``home``."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("HF_", "HUGGING")) and not name.lower().endswith("_proxy")
-        }
-        return kept | {"HF_ENDPOINT": self.url, "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        place = self.path.split("?")[0]
-        for (kind, name, commit), files in self.server.repositories.items():
-            prefix = "" if kind == "models" else f"/{kind}"
-            if place == f"/api/{kind}/{name}/tree/{commit}":
-                return self.reply(200, json.dumps([_entry(*file) for file in files.items()]).encode())
-            if place == f"/api/{kind}/{name}/revision/{commit}":
-                listed = [{"rfilename": path} for path in files]
-                return self.reply(200, json.dumps({"id": name, "sha": commit, "siblings": listed}).encode())
-            path = place.removeprefix(f"{prefix}/{name}/resolve/{commit}/")
-            if path != place and path in files:
-                return self.resolve(path, files[path], commit)
-            if place.startswith("/storage/"):
-                for path, content in files.items():
-                    if path.endswith(LARGE) and place == f"/storage/{_digest(path, content)}":
-                        return self.send(path, content)
-        return self.reply(404, headers={"X-Error-Code": "EntryNotFound"})
-
-    do_HEAD = do_GET  # noqa: N815
-
-    def resolve(self, path: str, content: bytes, commit: str):
-        digest, named = _digest(path, content), {"X-Repo-Commit": commit}
-        if not path.endswith(LARGE):
-            return self.send(path, content, named | {"ETag": f'"{digest}"'})
-        named |= {"X-Linked-ETag": f'"{digest}"', "X-Linked-Size": str(len(content))}
-        return self.reply(302, headers=named | {"Location": f"{self.server.storage}/{digest}"})
-
-    def send(self, path: str, content: bytes, headers: dict | None = None):
-        if self.command == "GET" and path in self.server.busy:
-            self.server.busy.remove(path)
-            return self.reply(503)
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        start, status, headers = 0, 200, {"ETag": f'"{_digest(path, content)}"', **(headers or {})}
-        if asked and int(asked[1]) < len(content):
-            start, status = int(asked[1]), 206
-            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-        cut = None
-        if self.command == "GET" and path in self.server.cut:
-            self.server.cut.remove(path)
-            cut = (len(content) - start) // 2
-        return self.reply(status, content[start:], headers, cut)
-
-    def reply(self, status: int, body: bytes = b"", headers: dict | None = None, cut: int | None = None):
-        self.server.asked.append((self.command, self.path.split("?")[0], status))
-        self.send_response(status)
-        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[:cut])
-
-    def log_message(self, *args):
-        pass
-
-
-def _digest(path: str, content: bytes) -> str:
-    """Return what the hub calls a content: its SHA-256 where it is large, else git's own digest."""
-    if path.endswith(LARGE):
-        return hashlib.sha256(content).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-def _entry(path: str, content: bytes) -> dict:
-    entry = {"type": "file", "path": path, "size": len(content), "oid": _digest(path, content)}
-    if path.endswith(LARGE):
-        entry |= {"lfs": {"oid": entry["oid"], "size": len(content), "pointerSize": 130}, "oid": "0" * 40}
-    return entry
 
 
 # Models.

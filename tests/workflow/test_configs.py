@@ -11,6 +11,7 @@ from pathlib import Path
 import hub as hubs
 import project as projects
 import pytest
+from hub_server import Hub
 from project import PAGES, ROOT, completed, copy_project, planned
 
 from pairprobe.data.partitions import in_sample, partition_of
@@ -123,7 +124,7 @@ class Whole:
     name: str
     project: Path
     environment: dict[str, str]
-    hub: hubs.Hub
+    hub: Hub
     targets: tuple[str, ...]
 
     @property
@@ -144,7 +145,7 @@ class Whole:
 
 def run_whole(name: str, folder: Path, data: dict, cut: str, busy: str, *targets: str) -> Whole:
     """Run a configuration as it is; the hub breaks off one file in the middle, and is busy when first asked for another."""
-    hub = hubs.Hub(hubs.models() | data, [cut], [busy])
+    hub = Hub(hubs.models() | data, [cut], [busy])
     whole = Whole(name, copy_project(folder, PAGES[:1]), hub.environment(folder / "home"), hub, ("--", *targets))
     assert (whole.project / whole.config).read_bytes() == (ROOT / whole.config).read_bytes()
     (whole.project / ONE_OF_EACH).write_text("budget: {minutes: 1000, gigabytes: 100}")
@@ -355,7 +356,7 @@ def test_the_official_script_gives_the_scores_of_the_table(nq_dev):
 
 def test_a_broken_download_went_on_and_a_busy_hub_was_asked_again(squad, nq_dev):
     for whole in (squad, nq_dev):
-        assert whole.hub.cut == whole.hub.busy == set()
+        assert whole.hub.cut == whole.hub.busy == []
     assert squad.statuses("/config.json") == [503, 200, 200]
     # The broken file came again; each of the others once.
     assert len(squad.statuses(*_storage(squad))) == 1 + 2 + 1

@@ -1,18 +1,15 @@
-import hashlib
-import http.server
 import importlib.util
 import json
-import os
 import pickle
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import httpx2
 import pytest
 import torch
+from hub_server import Hub
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
@@ -261,52 +258,6 @@ def test_an_encoder_may_lack_its_pooler(folder):
     assert loading.load_encoder(folder).config.num_hidden_layers == 2
 
 
-def git_s_digest(content):
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
-
-
-class Hub(http.server.BaseHTTPRequestHandler):
-    """What ``snapshot_download`` asks of the hub for one repository at one commit: its tree and its files."""
-
-    root: Path
-
-    def answer(self):
-        path = self.path.split("?")[0]
-        self.server.asked.append(path)
-        file = path.removeprefix(f"/some/model/resolve/{REVISION}/")
-        status, headers = 200, {"X-Repo-Commit": REVISION}
-        if path == f"/api/models/some/model/tree/{REVISION}":
-            files = [{"name": name, "bytes": (self.root / name).read_bytes()} for name in sorted(names(self.root))]
-            body = json.dumps(
-                [
-                    {
-                        "type": "file",
-                        "path": f["name"],
-                        "size": len(f["bytes"]),
-                        "oid": git_s_digest(f["bytes"]),
-                    }
-                    for f in files
-                ]
-            ).encode()
-        elif file != path and (self.root / file).is_file():
-            body = (self.root / file).read_bytes()
-            headers["ETag"] = f'"{git_s_digest(body)}"'
-        else:
-            status, body = 404, b"{}"
-            headers["X-Error-Code"] = "RevisionNotFound" if "/some/model/" in path else "RepoNotFound"
-        self.send_response(status)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_GET = do_HEAD = answer  # noqa: N815 (http.server's names)
-
-    def log_message(self, *args):
-        pass
-
-
 FETCH = """
 import json, sys
 from pairprobe.checkpoints import fetching
@@ -322,35 +273,19 @@ for source in json.loads(sys.argv[1]):
 
 @pytest.fixture(scope="module")
 def hub(tiny, tmp_path_factory):
-    """Fetch from a server of our own, in a subprocess, since the hub's address is read when it is imported."""
-    root, out = Path(shutil.copytree(tiny, tmp_path_factory.mktemp("hub") / "root")), tmp_path_factory.mktemp("out")
-    for name in ("pytorch_model.bin", "modeling.py", "README.md"):
-        (root / name).write_text("raise SystemExit")
-    (root / "onnx").mkdir()
-    (root / "onnx" / "model.safetensors").write_text("elsewhere")
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("TinyHub", (Hub,), {"root": root}))
-    server.asked = []
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    """Fetch from a stand-in for the hub, in a subprocess, since the hub's address is read when it is imported."""
+    out = tmp_path_factory.mktemp("out")
+    files = {name: (tiny / name).read_bytes() for name in names(tiny)}
+    files |= dict.fromkeys(("pytorch_model.bin", "modeling.py", "README.md"), b"raise SystemExit")
+    files["onnx/model.safetensors"] = b"elsewhere"
     sources = [("some/model", REVISION), ("other/model", REVISION), ("some/model", "f" * 40)]
     sources = [{"repository": repository, "revision": revision} for repository, revision in sources]
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", FETCH, json.dumps(sources), str(out)],
-            env={
-                **{key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")},
-                "HF_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
-                "HF_HOME": str(tmp_path_factory.mktemp("home")),
-                "HF_HUB_OFFLINE": "0",
-            },
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-    finally:
-        server.shutdown()
-        server.server_close()
+    with Hub({("models", "some/model", REVISION): files}).running() as server:
+        command = [sys.executable, "-c", FETCH, json.dumps(sources), str(out)]
+        environment = server.environment(tmp_path_factory.mktemp("home"))
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
-    return out, [json.loads(line) for line in done.stdout.splitlines()], server.asked
+    return out, [json.loads(line) for line in done.stdout.splitlines()], [place for _, place, _ in server.asked]
 
 
 def test_the_hub_s_checkpoint_arrives_whole(hub, tiny):
