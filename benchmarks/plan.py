@@ -94,12 +94,9 @@ MACHINES = (CPU, gpus("one GPU", 1), gpus("eight GPUs", 8))
 # What follows was measured in processor time, best of three, on one of the two cores above.
 # Pages a second that are read and written to their partition (300 pages of 9,000 tokens; SQuAD's questions).
 PREPARED = {
-    ("natural_questions", "hub"): 780,
-    ("natural_questions", "bucket"): 220,
-    ("natural_questions", "bucket_simplified"): 1700,
-    ("squad", "hub"): 590,
+    "natural_questions": 780,
+    "squad": 590,
 }
-PLANNED = {source for source, _ in PREPARED}
 # Bytes a second of activations that activations.write_batch puts into HDF5, in float16.
 STORED = 1.3e9
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets; pairs an example, over
@@ -196,22 +193,22 @@ def read_config(path: str | Path) -> dict:
         raise InputError(f"{path}: a configuration is wanted, found {config!r}.")
     check(config, read_schema(str(ROOT / "workflow/schemas/config.schema.yaml")), str(path))
     sources.check(config["data"])
-    if "files" in config["data"] or config["data"]["source"] not in PLANNED:
-        known = ", ".join(" ".join(key) for key in SPLITS if key[0] in PLANNED)
+    if "files" in config["data"] or config["data"]["source"] not in PREPARED:
+        known = ", ".join(" ".join(key) for key in SPLITS if key[0] in PREPARED)
         raise InputError(f"{path}: it downloads no split whose counts are known here. Known: {known}.")
     return config
 
 
 def dealt(config: dict) -> tuple[dict[str, float], float, int]:
     """Return the questions of each partition, the bytes to download and the number of files."""
-    data, place = config["data"], config["data"].get("from", "hub")
+    data = config["data"]
     wanted = sources.remote_files(data)
     questions, size = dict.fromkeys(PARTITIONS, 0.0), 0.0
-    for split, (pattern, number) in sources.PUBLISHED[data["source"]].files[place].items():
+    for split, (pattern, number) in sources.PUBLISHED[data["source"]].files.items():
         names = wanted.keys() & {pattern.format(i=i) for i in range(number)}
         if names:
             count, gigabytes = SPLITS[data["source"], split]
-            size += gigabytes[place] * 1e9 * len(names) / number
+            size += gigabytes * 1e9 * len(names) / number
             shares = sources.shares_of(wanted[min(names)], config["partitions"])
             for name in PARTITIONS:
                 questions[name] += count * len(names) / number * data["sample"] * shares[name]
@@ -237,7 +234,7 @@ def work_of(config: dict, end: int) -> Work:
         files=files,
         size=size,
         packed=(questions["finetune"] + questions["probe"]) * source.packed,
-        prepared=PREPARED[config["data"]["source"], config["data"].get("from", "hub")],
+        prepared=PREPARED[config["data"]["source"]],
         trained=questions["finetune"],
         windows=questions["finetune"] * count_trained(source, page, finetuning),
         window_length=min(finetuning["max_length"], page + QUESTION + SPECIAL),

@@ -201,7 +201,7 @@ def series_of(path: str, kept: dict | None = None) -> list[list[Series]]:
     """
     try:
         config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        counted = config["data"]["source"] in plan.PLANNED and "files" not in config["data"]
+        counted = config["data"]["source"] in plan.PREPARED and "files" not in config["data"]
     except (OSError, yaml.YAMLError, TypeError, KeyError):
         counted = True  # plan.py says what is wrong with it
     if not counted:

@@ -16,9 +16,7 @@ SHARES = {"finetune": 0.5, "head": 0.2, "probe": 0.3}
     [
         {"source": "bundled"},
         NQ,
-        NQ | {"from": "hub", "splits": ["train", "validation"], "shards": 3},
-        NQ | {"from": "bucket", "mirror": "/data/nq"},
-        NQ | {"from": "bucket_simplified", "splits": ["train"]},
+        NQ | {"splits": ["train", "validation"], "shards": 3},
         NQ | {"repository": "me/copy", "revision": COMMIT},
         NQ | {"splits": {"finetune": ["train"], "probe": ["validation"]}},
         NQ | {"files": ["a.jsonl"]},
@@ -36,21 +34,14 @@ def test_what_does_not_contradict_itself_is_good(data):
         ({"source": "bundled", "files": ["a"]}, "data.files: the bundled pages are in this project."),
         ({"source": "bundled", "splits": ["train"]}, "data.splits: the bundled pages are in this project."),
         ({"source": "bundled", "folder": "a"}, "data.folder: the bundled pages are in this project."),
-        (NQ | {"files": ["a"], "from": "hub"}, "data.from: data.files names files at hand, so nothing is downloaded."),
+        (NQ | {"files": ["a"], "folder": "b"}, "data.folder: data.files names files at hand, so nothing is downloaded."),
         (SQUAD | {"files": ["a"], "shards": 1}, "data.shards: data.files names files at hand"),
         ({"source": "examples"}, "data.files: missing."),
         ({"source": "examples", "splits": ["train"]}, "data.files: missing."),
-        (SQUAD | {"from": "bucket"}, "data.from: found 'bucket'. Allowed for squad: hub."),
-        (
-            NQ | {"from": "bucket_simplified"},
-            "data.splits: found 'validation'. Allowed for natural_questions from bucket_simplified: train.",
-        ),
-        (SQUAD | {"splits": ["train", "dev"]}, "data.splits: found 'dev'. Allowed for squad from hub: train, validation."),
+        (SQUAD | {"splits": ["train", "dev"]}, "data.splits: found 'dev'. Allowed for squad: train, validation."),
         (NQ | {"splits": {"probe": ["test"]}}, "data.splits: found 'test'."),
         (NQ | {"repository": "me/copy"}, "data: repository and revision go together"),
         (NQ | {"revision": COMMIT}, "data: repository and revision go together"),
-        (NQ | {"from": "bucket", "repository": "me/copy", "revision": COMMIT}, "data.repository: it is for the hub"),
-        (NQ | {"mirror": "/data"}, "data.mirror: it is for the bucket."),
     ],
 )
 def test_what_contradicts_itself_is_named_with_its_key(data, told):
@@ -73,19 +64,6 @@ def test_where_the_files_are_at_hand_none_is_remote(data):
             "default/train-00000-of-00287.parquet",
             "default/train-00286-of-00287.parquet",
             287,
-        ),
-        (NQ | {"from": "bucket"}, "v1.0/dev/nq-dev-00.jsonl.gz", "v1.0/dev/nq-dev-04.jsonl.gz", 5),
-        (
-            NQ | {"from": "bucket", "splits": ["train"]},
-            "v1.0/train/nq-train-00.jsonl.gz",
-            "v1.0/train/nq-train-49.jsonl.gz",
-            50,
-        ),
-        (
-            NQ | {"from": "bucket_simplified", "splits": ["train"]},
-            "v1.0-simplified/simplified-nq-train.jsonl.gz",
-            "v1.0-simplified/simplified-nq-train.jsonl.gz",
-            1,
         ),
         (SQUAD, *["plain_text/validation-00000-of-00001.parquet"] * 2, 1),
         (
@@ -150,17 +128,15 @@ def test_a_file_for_partitions_without_a_share_is_named():
 
 
 @pytest.mark.parametrize("source", PUBLISHED)
-def test_the_origin_on_the_hub_is_a_repository_at_a_commit(source):
+def test_the_origin_is_a_repository_at_a_commit(source):
     origin = origin_of({"source": source})
     assert origin == {"repository": PUBLISHED[source].repository, "revision": PUBLISHED[source].revision}
     assert len(bytes.fromhex(origin["revision"])) == 20
 
 
-def test_the_origin_may_be_another_repository_or_address():
+def test_the_origin_may_be_another_repository():
     mine = {"repository": "me/copy", "revision": COMMIT}
     assert origin_of(NQ | mine) == mine
-    assert origin_of(NQ | {"from": "bucket"}) == {"address": "https://storage.googleapis.com/natural_questions"}
-    assert origin_of(NQ | {"from": "bucket", "mirror": "/data/nq"}) == {"address": "/data/nq"}
 
 
 def test_what_is_taken_of_a_data_set_is_no_part_of_its_origin():
@@ -174,16 +150,7 @@ def test_what_is_taken_of_a_data_set_is_no_part_of_its_origin():
         (NQ, "downloads/google-research-datasets/natural_questions/e8103d566bef"),
         (SQUAD | {"folder": "/data/"}, "/data/rajpurkar/squad/7b6d24c440a3"),
         (NQ | {"repository": "me/copy", "revision": COMMIT}, "downloads/me/copy/012345678901"),
-        (NQ | {"from": "bucket"}, "downloads/storage.googleapis.com/natural_questions"),
-        (NQ | {"from": "bucket", "mirror": "http://localhost:8080/a b/"}, "downloads/localhost8080/ab"),
-        (NQ | {"from": "bucket", "mirror": "/data/nq"}, "downloads/data/nq"),
-        (NQ | {"from": "bucket", "mirror": "../../nq/./x.y"}, "downloads/nq/x.y"),
-        (NQ | {"from": "bucket", "mirror": "https://host/../../etc"}, "downloads/host/etc"),
     ],
 )
 def test_downloads_are_kept_in_a_folder_for_each_origin_within_the_folder_of_downloads(data, folder):
     assert folder_of(data) == folder
-
-
-def test_the_bucket_has_one_folder_for_all_its_splits_and_formats():
-    assert folder_of(NQ | {"from": "bucket"}) == folder_of(NQ | {"from": "bucket_simplified", "splits": ["train"]})

@@ -70,14 +70,14 @@ SOURCES = {
     # Counted.
     "bundled": Source(0.83, 0.9, 0.76, 0.16, 0.2, (7.8, 117, 30), (155, 48), 472, (480, 520), 1000),
 }
-# The questions of each split, and gigabytes to download by where from.
+# The questions of each split, and gigabytes to download.
 SPLITS = {
-    ("natural_questions", "train"): (307373, {"hub": 55.5, "bucket": 41, "bucket_simplified": 4.4}),
-    ("natural_questions", "validation"): (7830, {"hub": 1.34, "bucket": 1}),
-    ("squad", "train"): (87599, {"hub": 0.014}),
-    ("squad", "validation"): (10570, {"hub": 0.002}),
-    ("squad_v2", "train"): (130319, {"hub": 0.017}),
-    ("squad_v2", "validation"): (11873, {"hub": 0.001}),
+    ("natural_questions", "train"): (307373, 55.5),
+    ("natural_questions", "validation"): (7830, 1.34),
+    ("squad", "train"): (87599, 0.014),
+    ("squad", "validation"): (10570, 0.002),
+    ("squad_v2", "train"): (130319, 0.017),
+    ("squad_v2", "validation"): (11873, 0.001),
 }
 BUNDLED = 730
 # Bytes of a question in files at hand, by how their names end: with its page for Natural Questions, where the simplified
@@ -106,7 +106,7 @@ def questions_of(config: dict) -> dict[str, float]:
             for path, partitions in sources.local_files(data).items()
         ]
     else:
-        published = sources.PUBLISHED[data["source"]].files[data.get("from", "hub")]
+        published = sources.PUBLISHED[data["source"]].files
         wanted = sources.remote_files(data)
         files = [
             (SPLITS[data["source"], split][0] / number, wanted[name])

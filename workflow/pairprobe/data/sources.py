@@ -1,28 +1,25 @@
-"""Where data comes from: files at hand, or the files of a published data set, on the hub or in its bucket."""
+"""Where data comes from: files at hand, or the files of a published data set on the Hugging Face hub."""
 
-import re
 from dataclasses import dataclass
 
 from pairprobe.data.partitions import PARTITIONS
 from pairprobe.errors import InputError
 from pairprobe.io import downloads
 
-# What says which files of a published data set are wanted; it has no place beside files at hand.
-_REMOTE_KEYS = ("from", "splits", "shards", "repository", "revision", "mirror", "folder")
+# The keys that say which files of a published data set are wanted; files at hand have no use for them.
+_HUB_KEYS = ("splits", "shards", "repository", "revision", "folder")
 
 
 @dataclass(frozen=True)
 class Published:
-    """A published data set.
+    """A data set on the Hugging Face hub.
 
-    repository and revision: on the Hugging Face hub, the revision a commit. files: ``{place: {split: (pattern, number of
-    files)}}``, the pattern with ``{i}`` for the file's number from 0. bucket: the address before the files' names.
+    revision: a commit. files: ``{split: (pattern, number of files)}``; ``{i}`` in a pattern is the file's number, from 0.
     """
 
     repository: str
     revision: str
-    files: dict[str, dict[str, tuple[str, int]]]
-    bucket: str = ""
+    files: dict[str, tuple[str, int]]
 
 
 PUBLISHED = {
@@ -31,62 +28,46 @@ PUBLISHED = {
         "google-research-datasets/natural_questions",
         "e8103d566bef4154c2c12b17c6095ec5275840cc",
         {
-            "hub": {
-                "train": ("default/train-{i:05d}-of-00287.parquet", 287),
-                "validation": ("default/validation-{i:05d}-of-00007.parquet", 7),
-            },
-            "bucket": {
-                "train": ("v1.0/train/nq-train-{i:02d}.jsonl.gz", 50),
-                "validation": ("v1.0/dev/nq-dev-{i:02d}.jsonl.gz", 5),
-            },
-            "bucket_simplified": {"train": ("v1.0-simplified/simplified-nq-train.jsonl.gz", 1)},
+            "train": ("default/train-{i:05d}-of-00287.parquet", 287),
+            "validation": ("default/validation-{i:05d}-of-00007.parquet", 7),
         },
-        "https://storage.googleapis.com/natural_questions",
     ),
     # https://rajpurkar.github.io/SQuAD-explorer; 87,599 and 10,570 questions.
     "squad": Published(
         "rajpurkar/squad",
         "7b6d24c440a36b6815f21b70d25016731768db1f",
-        {"hub": {split: (f"plain_text/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")}},
+        {split: (f"plain_text/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")},
     ),
     # 130,319 and 11,873 questions.
     "squad_v2": Published(
         "rajpurkar/squad_v2",
         "3ffb306f725f7d2ce8394bc1873b24868140c412",
-        {"hub": {split: (f"squad_v2/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")}},
+        {split: (f"squad_v2/{split}-00000-of-00001.parquet", 1) for split in ("train", "validation")},
     ),
 }
 
 
 def check(data: dict) -> None:
     """Raise InputError where the configuration's section ``data`` contradicts itself."""
-    source, place = data["source"], data.get("from", "hub")
-    remote = [key for key in _REMOTE_KEYS if key in data]
-    if source == "bundled" and (extra := [*remote, *(["files"] if "files" in data else [])]):
+    source, of_hub = data["source"], [key for key in _HUB_KEYS if key in data]
+    if source == "bundled" and (extra := [*of_hub, *(["files"] if "files" in data else [])]):
         raise InputError(
             f"data.{extra[0]}: the bundled pages are in this project. Remove it, or choose another data.source."
         )
-    if "files" in data and remote:
+    if "files" in data and of_hub:
         raise InputError(
-            f"data.{remote[0]}: data.files names files at hand, so nothing is downloaded. Remove one of the two."
+            f"data.{of_hub[0]}: data.files names files at hand, so nothing is downloaded. Remove one of the two."
         )
     if source == "examples" and "files" not in data:
         raise InputError("data.files: missing. Wanted: your files of examples.")
     if "files" in data or source == "bundled":
         return
-    published = PUBLISHED[source]
-    if place not in published.files:
-        raise InputError(f"data.from: found {place!r}. Allowed for {source}: {', '.join(published.files)}.")
+    splits = PUBLISHED[source].files
     for split in _assigned(data.get("splits", ["validation"])):
-        if split not in published.files[place]:
-            allowed = ", ".join(published.files[place])
-            raise InputError(f"data.splits: found {split!r}. Allowed for {source} from {place}: {allowed}.")
+        if split not in splits:
+            raise InputError(f"data.splits: found {split!r}. Allowed for {source}: {', '.join(splits)}.")
     if ("repository" in data) != ("revision" in data):
         raise InputError("data: repository and revision go together: the name on the hub, and the commit of 40 digits.")
-    if place != "hub" and "repository" in data:
-        raise InputError(f"data.repository: it is for the hub, and data.from is {place}. Remove one of the two.")
-    if place == "hub" and "mirror" in data:
-        raise InputError("data.mirror: it is for the bucket. For the hub set HF_ENDPOINT, or fill its cache (HF_HOME).")
 
 
 def remote_files(data: dict) -> dict[str, tuple[str, ...]]:
@@ -96,7 +77,7 @@ def remote_files(data: dict) -> dict[str, tuple[str, ...]]:
     """
     if "files" in data or data["source"] not in PUBLISHED:
         return {}
-    splits = PUBLISHED[data["source"]].files[data.get("from", "hub")]
+    splits = PUBLISHED[data["source"]].files
     return {
         pattern.format(i=i): partitions
         for split, partitions in _assigned(data.get("splits", ["validation"])).items()
@@ -129,29 +110,18 @@ def shares_of(partitions: tuple[str, ...], shares: dict[str, float]) -> dict[str
     return {name: shares[name] / total if name in partitions else 0.0 for name in PARTITIONS}
 
 
-def origin_of(data: dict) -> dict:
-    """Return what the content of the published files depends on, for ``fetch``."""
-    published, place = PUBLISHED[data["source"]], data.get("from", "hub")
-    if place == "hub":
-        return {key: data.get(key, getattr(published, key)) for key in ("repository", "revision")}
-    return {"address": data.get("mirror", published.bucket)}
+def origin_of(data: dict) -> dict[str, str]:
+    """Return what the content of the published files depends on, ``{"repository": ..., "revision": ...}``."""
+    published = PUBLISHED[data["source"]]
+    return {key: data.get(key, getattr(published, key)) for key in ("repository", "revision")}
 
 
 def folder_of(data: dict) -> str:
     """Return the folder that a configuration's downloads are kept in, shared by all runs: one for each origin."""
     origin = origin_of(data)
-    if "repository" in origin:
-        name = f"{origin['repository']}/{origin['revision'][:12]}"
-    else:
-        # No ".." of an address leads out of the folder.
-        parts = re.sub(r"^\w+://|[^\w./-]+", "", origin["address"]).split("/")
-        name = "/".join(part for part in parts if part.strip("."))
-    return f"{data.get('folder', 'downloads').rstrip('/')}/{name}"
+    return f"{data.get('folder', 'downloads').rstrip('/')}/{origin['repository']}/{origin['revision'][:12]}"
 
 
-def fetch(origin: dict, name: str, path: str) -> None:
+def fetch(origin: dict[str, str], name: str, path: str) -> None:
     """Download one published file to ``path``, verified; see ``downloads``. Raises InputError where that fails."""
-    if "repository" in origin:
-        downloads.from_hub(origin["repository"], name, origin["revision"], path, kind="dataset")
-    else:
-        downloads.from_url(f"{origin['address'].rstrip('/')}/{name}", path)
+    downloads.from_hub(origin["repository"], name, origin["revision"], path, kind="dataset")

@@ -1,8 +1,8 @@
 """Files from the Hugging Face hub at a pinned commit, verified, and complete or not there at all.
 
-``huggingface_hub`` fetches: it keeps a cache that programs share, locks it, resumes a broken connection and asks again. What
-it does not do is added here: comparing the content with its digest, asking again where the hub is busy while it sends a
-file, and one clear message for an error.
+``huggingface_hub`` fetches: it keeps the cache that programs share, locks it, and goes on where a connection broke. Added
+here is what it does not do: to compare the content with its digest, to ask again where the hub is busy when a file is to be
+sent, and to give one clear message for an error.
 """
 
 import contextlib
@@ -13,14 +13,14 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log
 
-# Attempts at one file, and the seconds before the second; each wait is twice the last. In each attempt the library has itself
-# asked six times (in 23 seconds) where there is no connection.
+# Attempts at one file, and the seconds between the first two; each wait is twice the last. Without a connection one attempt
+# is enough: the library itself has then asked six times in 23 seconds.
 ATTEMPTS, FIRST_WAIT = 4, 2.0
 
 Kind = Literal["dataset", "model"]
@@ -115,7 +115,8 @@ def _fetch_verified(repository: str, file: str, revision: str, kind: Kind) -> Pa
             raise InputError(f"{what}: {damage}. {error}") from error
         if damage := _damage(pointer):
             raise InputError(
-                f"{what}: {damage}. It was fetched anew and is wrong still. Check HF_ENDPOINT and the proxies, or try later."
+                f"{what}: {damage}. It was fetched anew and is wrong still. "
+                "Check HF_ENDPOINT and the proxies, or try later."
             )
     return pointer.resolve()
 
