@@ -82,7 +82,7 @@ if "boundary" in RUN.tasks:
     ALL_SHARDS += shards("sentence", "head") if RUN.keeps_activations else []
 
 
-# Which control, on which checkpoint and task; first the measurement itself.
+# The control, checkpoint and task of each ranking; first the measurement itself.
 CONTROLLED = [
     (variant, checkpoint, task)
     for variant in (variants.NONE, *RUN.variants)
@@ -91,7 +91,7 @@ CONTROLLED = [
 ]
 
 
-# And the rankings that the claims are judged by once more: with boundary, which has a control of its own.
+# The rankings by which the claims are judged once more: those, and boundary, which has a control of its own.
 JUDGED = CONTROLLED + [
     (variant, checkpoint, "boundary")
     for variant in (variants.NONE, "control_task")
@@ -107,7 +107,7 @@ def ranking_of(variant, checkpoint, task):
 
 
 def inputs_of_control(wildcards):
-    """Return what a variant reads besides the pairs and examples: a store of its view, and a space or WordNet or neither."""
+    """Return what a control reads besides pairs and examples: the store of its view, statistics of the layers, WordNet."""
     variant = variants.VARIANTS[wildcards.variant]
     space = f"<results>/spaces/{wildcards.checkpoint}.npz"
     return {
@@ -121,9 +121,9 @@ def inputs_of_control(wildcards):
 
 
 def features_of(checkpoint):
-    """List the features that a checkpoint's tokenizer makes of the pages to train on, where there are any."""
+    """List the shards of a checkpoint's features: the pages to train on, where there are any, cut into windows."""
     count = RUN.shards["features",]
-    # A twin has the tokenizer of the checkpoint that it is built like.
+    # An initialised checkpoint has the tokenizer of the one that it starts from.
     name = (
         config["checkpoints"][checkpoint]["start"]
         if checkpoint in RUN.initialised
@@ -172,7 +172,7 @@ def files_of_checkpoint(wildcards):
 
 
 def wordnet_of(wildcards):
-    """Return what a probing set reads WordNet from, where it does."""
+    """Return WordNet's folder for a task that reads it."""
     return (
         "<results>/wordnet"
         if getattr(building.load(wildcards.task), "USES_WORDNET", False)

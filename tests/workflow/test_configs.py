@@ -36,7 +36,7 @@ ONE_OF_EACH = "config/one_of_each.yaml"
 
 def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
     """Return the jobs of two checkpoints and five tasks. activations: how many files of them a checkpoint has."""
-    once = "partition_examples prepare_wordnet tabulate_probing_sets tabulate_activations tabulate_percentages"
+    once = "partition_examples prepare_wordnet tabulate_probing_sets summarise_activations tabulate_percentages"
     return {
         "download_questions": files,
         "read_questions": files,

@@ -32,14 +32,24 @@ def test_the_constraints_agree_with_pyproject():
 
 
 def test_every_rule_that_runs_has_a_log_a_benchmark_a_conda_environment_and_its_code():
+    """A rule, its script, its log and its benchmark have one name."""
     for path in RULES:
         for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL):
             if "script:" in body:
                 # What is downloaded is what its digest says, whatever code fetched it.
-                downloads = ("code=",) if name != "download_questions" else ()
-                for directive in ("log:", "benchmark:", "conda:", *downloads, "output:", '"""'):
+                code = ("code=",) if name != "download_questions" else ()
+                for directive in ("log:", "benchmark:", "conda:", *code, "output:", '"""'):
                     assert directive in body, f"{path.name}: rule {name} has no {directive}"
+                named = re.findall(r'(?:<logs>/|<benchmarks>/|scripts/|code_of\(\s*")(\w+)', body)
+                assert set(named) == {name}, f"{path.name}: rule {name}: {named}"
                 assert (ROOT / "scripts" / f"{name}.py").is_file()
+
+
+def test_rules_that_draw_are_together_and_so_are_those_that_make_tables_for_reading():
+    for path in RULES:
+        for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE):
+            assert name.startswith("draw_") <= (path.stem == "figures"), f"{path.name}: {name}"
+            assert name.startswith(("tabulate_", "typeset_")) <= (path.stem == "tables"), f"{path.name}: {name}"
 
 
 def test_every_script_belongs_to_a_rule():

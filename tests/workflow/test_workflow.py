@@ -94,7 +94,7 @@ AFTER_PREDICTING = {
 ANSWERING = {"predict_answers": 2, **AFTER_PREDICTING}
 AFTER_TRAINING = {**ANSWERING, **EVALUATION_FIGURES}
 AFTER_EXTRACTING = {
-    "extract_activations": 6, "tabulate_activations": 1, "rank_pairs": 8, **BOUNDARY, **AFTER_RANKING,
+    "extract_activations": 6, "summarise_activations": 1, "rank_pairs": 8, **BOUNDARY, **AFTER_RANKING,
 }  # fmt: skip
 TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_heads": 1}
 AFTER_FETCHING = {**TRAINING, **AFTER_EXTRACTING, **AFTER_TRAINING}
@@ -103,12 +103,12 @@ AFTER_READING = {
 }  # fmt: skip
 ANOTHER_SEED = {"label": "Again", "source": "finetune", "start": "pretrained", "seed": 14}
 ONE_MORE_CHECKPOINT = {
-    "finetune_checkpoint": 1, "extract_activations": 3, "tabulate_activations": 1, "rank_pairs": 4,
+    "finetune_checkpoint": 1, "extract_activations": 3, "summarise_activations": 1, "rank_pairs": 4,
     "train_span_heads": 1, "rank_boundaries": 1, **AFTER_RANKING,
     **AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1,
 }  # fmt: skip
 FINETUNED_ALONE = {
-    "extract_activations": 3, "tabulate_activations": 1, "rank_pairs": 4, "train_span_heads": 1, "rank_boundaries": 1,
+    "extract_activations": 3, "summarise_activations": 1, "rank_pairs": 4, "train_span_heads": 1, "rank_boundaries": 1,
     **AFTER_RANKING,
 }  # fmt: skip
 ONE_READER = {**AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1}
@@ -118,12 +118,12 @@ ONE_TWIN = {
     "initialise_checkpoint": 1, "train_heads": 1,
     **{rule: number for rule, number in ONE_MORE_CHECKPOINT.items() if rule != "finetune_checkpoint"},
 }  # fmt: skip
-CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "tabulate_selectivity": 1}
-REPRESENTATIONS = {"compare_representations": 1, "tabulate_representations": 1, "draw_representations": 1}
+CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "summarise_selectivity": 1}
+REPRESENTATIONS = {"compare_representations": 1, "summarise_representations": 1, "draw_representations": 1}
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
 STREAMING = {
-    "measure_similarities": 4, "tabulate_activations": 1, "rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING,
+    "measure_similarities": 4, "summarise_activations": 1, "rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING,
 }  # fmt: skip
 ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *CONTROL_TASK, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
@@ -282,7 +282,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
             "config/tiny.yaml",
             config_with(tasks=["synonyms", "abbreviation"]),
             {
-                "tabulate_probing_sets": 1, "tabulate_activations": 1, "summarise_percentages": 1, "collect_references": 1,
+                "tabulate_probing_sets": 1, "summarise_activations": 1, "summarise_percentages": 1, "collect_references": 1,
                 "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
             },
         ),

@@ -70,7 +70,7 @@ rule measure_similarities:
         "../../scripts/measure_similarities.py"
 
 
-rule tabulate_activations:
+rule summarise_activations:
     """Count examples and words, and list the examples that were too long."""
     input:
         expand(ALL_SHARDS, checkpoint=RUN.checkpoints),
@@ -78,12 +78,12 @@ rule tabulate_activations:
         table="<results>/tables/activations.tsv",
         left_out="<results>/tables/left_out.tsv",
     log:
-        "<logs>/tabulate_activations.log",
+        "<logs>/summarise_activations.log",
     benchmark:
-        "<benchmarks>/tabulate_activations.tsv"
+        "<benchmarks>/summarise_activations.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("tabulate_activations"),
+        code=code_of("summarise_activations"),
     script:
-        "../../scripts/tabulate_activations.py"
+        "../../scripts/summarise_activations.py"

@@ -93,7 +93,7 @@ rule rank_control_boundaries:
         "../../scripts/rank_control_boundaries.py"
 
 
-rule tabulate_selectivity:
+rule summarise_selectivity:
     """Put the percentages of the real task and of the control task side by side, with their difference, the selectivity."""
     input:
         rankings=expand(
@@ -106,13 +106,13 @@ rule tabulate_selectivity:
     output:
         "<results>/tables/selectivity.tsv",
     log:
-        "<logs>/tabulate_selectivity.log",
+        "<logs>/summarise_selectivity.log",
     benchmark:
-        "<benchmarks>/tabulate_selectivity.tsv"
+        "<benchmarks>/summarise_selectivity.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("tabulate_selectivity"),
+        code=code_of("summarise_selectivity"),
         checkpoints=RUN.checkpoints,
     script:
-        "../../scripts/tabulate_selectivity.py"
+        "../../scripts/summarise_selectivity.py"

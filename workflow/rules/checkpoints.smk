@@ -1,4 +1,4 @@
-# In:  what the configuration names under checkpoints (those fine-tuned here are made in finetuning.smk), or has drawn.
+# In:  what the configuration's key checkpoints names. Those of source finetune are trained in finetuning.smk.
 # Out: <results>/checkpoints/{checkpoint}/, a Hugging Face folder: config, safetensors, tokenizer.
 
 
@@ -30,7 +30,7 @@ rule fetch_checkpoint:
 
 
 rule initialise_checkpoint:
-    """Draw weights at random for the architecture of a checkpoint, whose config and tokenizer are taken over."""
+    """Draw random weights for the architecture of a checkpoint; its config and tokenizer are copied."""
     input:
         lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
     output:

@@ -1,7 +1,7 @@
-# In:  <results>/probing_sets/{task}.jsonl, the activations of the view paragraph, or of paragraph_first and paragraph_last.
-# Out: <results>/spaces/{checkpoint}.npz, <results>/controls/{variant}/{checkpoint}/{task}.tsv, tables/controls.{tsv,md},
-#      tables/control_claims.tsv, figures/controls.{svg,pdf,png}.
-#      Only what the configuration's key controls asks for.
+# In:  <results>/probing_sets/{task}.jsonl; the activations of the view paragraph, or of paragraph_first and paragraph_last.
+# Out: <results>/spaces/{checkpoint}.npz; <results>/controls/{variant}/{checkpoint}/{task}.tsv, rankings once more;
+#      <results>/controls/representations/{before}.{after}.tsv; tables/{controls,control_claims,representations}.tsv.
+#      Only what the configuration's key controls names.
 
 
 rule describe_space:
@@ -49,7 +49,7 @@ rule rank_control:
 
 
 rule summarise_controls:
-    """Put the percentages of all controls beside those of the measurement itself."""
+    """Sum the rankings of all controls up to percentages, beside those of the measurement itself."""
     input:
         [ranking_of(*control) for control in CONTROLLED],
     output:
@@ -65,29 +65,6 @@ rule summarise_controls:
         rankings=CONTROLLED,
     script:
         "../../scripts/summarise_controls.py"
-
-
-rule tabulate_controls:
-    """Lay the controls out for reading, under each ranking its own."""
-    input:
-        "<results>/tables/controls.tsv",
-    output:
-        report(
-            "<results>/tables/controls.md",
-            caption="../report/controls.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_controls.log",
-    benchmark:
-        "<benchmarks>/tabulate_controls.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_controls"),
-        labels=RUN.labels,
-    script:
-        "../../scripts/tabulate_controls.py"
 
 
 rule weigh_controls:
@@ -111,29 +88,53 @@ rule weigh_controls:
         "../../scripts/weigh_controls.py"
 
 
-rule draw_controls:
-    """Draw how the difference of two checkpoints moves over all ways to measure."""
+rule compare_representations:
+    """Compare how two checkpoints represent the same words, layer by layer: linear CKA, and RSA within each text."""
     input:
-        "<results>/tables/control_claims.tsv",
-    output:
-        report(
-            "<results>/figures/controls.svg",
-            caption="../report/control_claims.rst",
-            category="Figures",
-            labels={"figure": "controls"},
+        examples="<results>/examples/probe.jsonl.gz",
+        before=lambda wildcards: expand(
+            shards("paragraph", "probe"), checkpoint=wildcards.before
         ),
-        "<results>/figures/controls.pdf",
-        "<results>/figures/controls.png",
+        after=lambda wildcards: expand(
+            shards("paragraph", "probe"), checkpoint=wildcards.after
+        ),
+    output:
+        "<results>/controls/representations/{before}.{after}.tsv",
     log:
-        "<logs>/draw_controls.log",
+        "<logs>/compare_representations/{before}.{after}.log",
     benchmark:
-        "<benchmarks>/draw_controls.tsv"
+        "<benchmarks>/compare_representations/{before}.{after}.tsv"
+    wildcard_constraints:
+        before=any_of(RUN.checkpoints),
+        after=any_of(RUN.checkpoints),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 2
+    params:
+        code=code_of("compare_representations"),
+        seed=lookup(dpath="seed", within=config),
+        resamples=lookup(dpath="evidence/resamples", within=config),
+        confidence=lookup(dpath="evidence/confidence", within=config),
+    script:
+        "../../scripts/compare_representations.py"
+
+
+rule summarise_representations:
+    """Put the comparisons of all pairs of checkpoints into one table."""
+    input:
+        [
+            f"<results>/controls/representations/{before}.{after}.tsv"
+            for before, after in combinations(RUN.checkpoints, 2)
+        ],
+    output:
+        "<results>/tables/representations.tsv",
+    log:
+        "<logs>/summarise_representations.log",
+    benchmark:
+        "<benchmarks>/summarise_representations.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("draw_controls"),
-        pair=RUN.compared[:2],
-        tasks=RUN.tasks,
-        labels=RUN.labels,
+        code=code_of("summarise_representations"),
     script:
-        "../../scripts/draw_controls.py"
+        "../../scripts/summarise_representations.py"

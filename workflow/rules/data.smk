@@ -1,5 +1,5 @@
 # In:  the bundled pages (workflow/resources/pages), files at hand, or the files of a published data set.
-# Out: <results>/examples/{partition}.jsonl.gz, <results>/documents/{partition}.jsonl.gz, tables/examples.tsv.
+# Out: <results>/examples/{partition}.jsonl.gz; <results>/documents/{partition}.jsonl.gz, whole pages; tables/examples.tsv.
 
 
 rule render_mini_nq:
@@ -27,7 +27,7 @@ rule downloads:
 
 
 rule download_questions:
-    """Download one file of a published data set and verify it; what has come is kept if it breaks off."""
+    """Download one file of a published data set and verify it; a download that breaks off is resumed."""
     output:
         f"{RUN.downloads}/{{remote}}",
     log:
@@ -39,14 +39,14 @@ rule download_questions:
     conda:
         "../../envs/data.yaml"
     params:
-        # No code: the file is what its digest says, whatever has fetched it, and is not fetched again.
+        # No code: the digest says what the file is, whichever code has fetched it.
         origin=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:
         "../../scripts/download_questions.py"
 
 
 rule read_questions:
-    """Read one file's questions and pages, and deal them to the three partitions by page title."""
+    """Read one file's questions and pages, and assign them to the three partitions by page title."""
     input:
         lambda wildcards: RUN.files[wildcards.file].path,
     output:

@@ -1,41 +1,5 @@
 # In:  <results>/checkpoints/{checkpoint}/, <results>/answer_heads/{checkpoint}.safetensors, <results>/documents/probe.jsonl.gz.
-# Out: <results>/evaluation/gold.jsonl.gz, <results>/evaluation/{checkpoint}/, tables/nq_evaluation.{tsv,md},
-#      tables/question_answering.{tsv,md}.
-
-
-rule tables:
-    """All result tables."""
-    input:
-        "<results>/tables/examples.tsv",
-        "<results>/tables/probing_sets.md",
-        "<results>/tables/activations.tsv",
-        "<results>/tables/percentages.md",
-        "<results>/tables/controls.md" if RUN.variants else [],
-        "<results>/tables/question_answering.md",
-        "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
-        expand("<results>/tables/{table}.tex", table=RUN.typeset_tables),
-        "<results>/tables/selectivity.tsv" if "control_task" in RUN.controls else [],
-        "<results>/tables/representations.tsv"
-        if "representations" in RUN.controls
-        else [],
-
-
-rule typeset_table:
-    """Typeset a table for reading in LaTeX, for a paper."""
-    input:
-        "<results>/tables/{table}.md",
-    output:
-        "<results>/tables/{table}.tex",
-    log:
-        "<logs>/typeset_table/{table}.log",
-    benchmark:
-        "<benchmarks>/typeset_table/{table}.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("typeset_table"),
-    script:
-        "../../scripts/typeset_table.py"
+# Out: <results>/evaluation/gold.jsonl.gz; <results>/evaluation/{checkpoint}/, predictions and scores.
 
 
 rule evaluation:
@@ -75,7 +39,7 @@ rule predict_answers:
         documents="<results>/documents/probe.jsonl.gz",
         gold="<results>/evaluation/gold.jsonl.gz",
     output:
-        # What it holds of the same examples is taken over.
+        # Predictions of the same examples are reused.
         update("<results>/evaluation/{checkpoint}/predictions/{part}of{parts}.jsonl"),
     log:
         "<logs>/predict_answers/{checkpoint}.{part}of{parts}.log",
@@ -126,56 +90,3 @@ rule score_predictions:
         source=lookup(dpath="data/source", within=config),
     script:
         "../../scripts/score_predictions.py"
-
-
-rule tabulate_nq_evaluation:
-    """Put the scores on Natural Questions of all checkpoints into one table, after the paper's Table 2."""
-    input:
-        expand(
-            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.checkpoints
-        ),
-    output:
-        tsv="<results>/tables/nq_evaluation.tsv",
-        md=report(
-            "<results>/tables/nq_evaluation.md",
-            caption="../report/nq_evaluation.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_nq_evaluation.log",
-    benchmark:
-        "<benchmarks>/tabulate_nq_evaluation.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_nq_evaluation"),
-        labels=RUN.labels,
-    script:
-        "../../scripts/tabulate_nq_evaluation.py"
-
-
-rule tabulate_question_answering:
-    """Put exact match and F1 of all checkpoints into one table."""
-    input:
-        expand(
-            "<results>/evaluation/{checkpoint}/question_answering.tsv",
-            checkpoint=RUN.checkpoints,
-        ),
-    output:
-        tsv="<results>/tables/question_answering.tsv",
-        md=report(
-            "<results>/tables/question_answering.md",
-            caption="../report/question_answering.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_question_answering.log",
-    benchmark:
-        "<benchmarks>/tabulate_question_answering.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_question_answering"),
-        labels=RUN.labels,
-    script:
-        "../../scripts/tabulate_question_answering.py"

@@ -1,6 +1,5 @@
-# In:  <results>/rankings/, <results>/examples/probe.jsonl.gz.
-# Out: <results>/tables/{intervals,differences,claims}.tsv, claims.md; <results>/figures/differences.{svg,pdf,png};
-#      <results>/references.bib.
+# In:  <results>/rankings/{checkpoint}/{task}.tsv, <results>/examples/probe.jsonl.gz.
+# Out: <results>/tables/{intervals,differences,claims}.tsv; <results>/references.bib.
 
 
 rule evidence:
@@ -39,62 +38,6 @@ rule weigh_evidence:
         settings={**config["evidence"], "seed": config["seed"]},
     script:
         "../../scripts/weigh_evidence.py"
-
-
-rule tabulate_claims:
-    """Lay the verdicts out for reading."""
-    input:
-        "<results>/tables/claims.tsv",
-    output:
-        report(
-            "<results>/tables/claims.md",
-            caption="../report/claims.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_claims.log",
-    benchmark:
-        "<benchmarks>/tabulate_claims.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_claims"),
-        labels=RUN.labels,
-    script:
-        "../../scripts/tabulate_claims.py"
-
-
-rule draw_differences:
-    """Draw the difference of each checkpoint to the first, with its interval, over the layers."""
-    input:
-        "<results>/tables/differences.tsv",
-    output:
-        report(
-            "<results>/figures/differences.svg",
-            caption="../report/differences.rst",
-            category="Figures",
-            labels={"figure": "differences"},
-        ),
-        "<results>/figures/differences.pdf",
-        "<results>/figures/differences.png",
-    log:
-        "<logs>/draw_differences.log",
-    benchmark:
-        "<benchmarks>/draw_differences.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("draw_differences"),
-        columns=[
-            [
-                panel_of(task, measure, RUN.compared)
-                for measure in RUN.measures_of(task)
-            ]
-            for task in RUN.tasks
-        ],
-        margin=lookup(dpath="evidence/margin", within=config),
-    script:
-        "../../scripts/draw_differences.py"
 
 
 rule collect_references:

@@ -1,10 +1,11 @@
-# In:  <results>/percentages.tsv, <results>/tables/intervals.tsv; <results>/training/{checkpoint}.tsv; <results>/evaluation/{checkpoint}/.
-# Out: <results>/figures/{task}_{measure}.{svg,pdf,png}, <results>/figures/grid.{svg,pdf,png} and a grid for each of
-#      figures.comparisons; figures/training_loss.*, figures/precision_recall.*.
+# In:  <results>/percentages.tsv; <results>/tables/{intervals,differences,control_claims,representations}.tsv;
+#      <results>/evaluation/{checkpoint}/; <results>/training/{checkpoint}.tsv.
+# Out: <results>/figures/: {comparison}, {task}_{measure}, differences, controls, representations, precision_recall,
+#      training_loss, each as svg, pdf and png.
 
 
 rule figures:
-    """The figures of the probe: the grid and every panel."""
+    """The figures of the percentages: the grids and every panel."""
     input:
         [f"<results>/figures/{comparison}.svg" for comparison in RUN.comparisons],
         [
@@ -78,31 +79,92 @@ rule draw_panel:
         "../../scripts/draw_panel.py"
 
 
-rule draw_training:
-    """Draw the loss of each training by its steps."""
+rule draw_differences:
+    """Draw the difference of each checkpoint to the first, with its interval, over the layers."""
     input:
-        expand("<results>/training/{checkpoint}.tsv", checkpoint=RUN.compared),
+        "<results>/tables/differences.tsv",
     output:
         report(
-            "<results>/figures/training_loss.svg",
-            caption="../report/training_loss.rst",
+            "<results>/figures/differences.svg",
+            caption="../report/differences.rst",
             category="Figures",
-            labels={"figure": "training loss"},
+            labels={"figure": "differences"},
         ),
-        "<results>/figures/training_loss.pdf",
-        "<results>/figures/training_loss.png",
+        "<results>/figures/differences.pdf",
+        "<results>/figures/differences.png",
     log:
-        "<logs>/draw_training.log",
+        "<logs>/draw_differences.log",
     benchmark:
-        "<benchmarks>/draw_training.tsv"
+        "<benchmarks>/draw_differences.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("draw_training"),
+        code=code_of("draw_differences"),
+        columns=[
+            [
+                panel_of(task, measure, RUN.compared)
+                for measure in RUN.measures_of(task)
+            ]
+            for task in RUN.tasks
+        ],
+        margin=lookup(dpath="evidence/margin", within=config),
+    script:
+        "../../scripts/draw_differences.py"
+
+
+rule draw_controls:
+    """Draw the difference of two checkpoints as the measurement and as each control gives it."""
+    input:
+        "<results>/tables/control_claims.tsv",
+    output:
+        report(
+            "<results>/figures/controls.svg",
+            caption="../report/control_claims.rst",
+            category="Figures",
+            labels={"figure": "controls"},
+        ),
+        "<results>/figures/controls.pdf",
+        "<results>/figures/controls.png",
+    log:
+        "<logs>/draw_controls.log",
+    benchmark:
+        "<benchmarks>/draw_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_controls"),
+        pair=RUN.compared[:2],
+        tasks=RUN.tasks,
+        labels=RUN.labels,
+    script:
+        "../../scripts/draw_controls.py"
+
+
+rule draw_representations:
+    """Draw CKA and RSA by layer, a line for each pair of the checkpoints that figures compare."""
+    input:
+        "<results>/tables/representations.tsv",
+    output:
+        report(
+            "<results>/figures/representations.svg",
+            caption="../report/representations.rst",
+            category="Figures",
+            labels={"figure": "representations"},
+        ),
+        "<results>/figures/representations.pdf",
+        "<results>/figures/representations.png",
+    log:
+        "<logs>/draw_representations.log",
+    benchmark:
+        "<benchmarks>/draw_representations.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_representations"),
         checkpoints=RUN.compared,
         appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
     script:
-        "../../scripts/draw_training.py"
+        "../../scripts/draw_representations.py"
 
 
 rule draw_precision_recall:
@@ -135,3 +197,30 @@ rule draw_precision_recall:
         appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
     script:
         "../../scripts/draw_precision_recall.py"
+
+
+rule draw_training:
+    """Draw the loss of each training by its steps."""
+    input:
+        expand("<results>/training/{checkpoint}.tsv", checkpoint=RUN.compared),
+    output:
+        report(
+            "<results>/figures/training_loss.svg",
+            caption="../report/training_loss.rst",
+            category="Figures",
+            labels={"figure": "training loss"},
+        ),
+        "<results>/figures/training_loss.pdf",
+        "<results>/figures/training_loss.png",
+    log:
+        "<logs>/draw_training.log",
+    benchmark:
+        "<benchmarks>/draw_training.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_training"),
+        checkpoints=RUN.compared,
+        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
+    script:
+        "../../scripts/draw_training.py"

@@ -1,6 +1,7 @@
-# In:  <results>/documents/finetune.jsonl.gz, <results>/checkpoints/{checkpoint}/ as it was fetched, or drawn.
-# Out: <results>/features/{checkpoint}/, the checkpoints that are fine-tuned here, heads for the others:
-#      <results>/answer_heads/{checkpoint}.safetensors; <results>/training/{checkpoint}.tsv, the loss by step.
+# In:  <results>/documents/finetune.jsonl.gz; <results>/checkpoints/{checkpoint}/, fetched or initialised.
+# Out: <results>/features/{checkpoint}/, windows of the pages; <results>/checkpoints/{checkpoint}/, fine-tuned;
+#      <results>/answer_heads/{checkpoint}.safetensors, for the checkpoints that are not trained here;
+#      <results>/training/{checkpoint}.tsv, the loss at each step.
 
 
 # What the weights depend on. How windows are cut, their features say.

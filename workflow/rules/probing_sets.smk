@@ -1,16 +1,16 @@
 # In:  <results>/examples/probe.jsonl.gz, WordNet.
-# Out: <results>/probing_sets/{task}.jsonl, tables/probing_sets.{tsv,md}.
+# Out: <results>/probing_sets/{task}.jsonl, the pairs; {task}.counts.tsv beside it.
 
 
 rule probing_sets:
-    """All probing sets, and the table of how they came about."""
+    """All probing sets, and the table of their counts."""
     input:
         expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
         "<results>/tables/probing_sets.md",
 
 
 rule prepare_wordnet:
-    """Lay WordNet out as nltk wants it."""
+    """Lay WordNet's files out as nltk reads them."""
     output:
         directory("<results>/wordnet"),
     log:
@@ -47,27 +47,3 @@ rule build_probing_set:
         ),
     script:
         "../../scripts/build_probing_set.py"
-
-
-rule tabulate_probing_sets:
-    """Put the counts of all probing sets and of the partitions into one table for reading."""
-    input:
-        examples="<results>/tables/examples.tsv",
-        counts=expand("<results>/probing_sets/{task}.counts.tsv", task=RUN.tasks),
-    output:
-        tsv="<results>/tables/probing_sets.tsv",
-        md=report(
-            "<results>/tables/probing_sets.md",
-            caption="../report/probing_sets.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_probing_sets.log",
-    benchmark:
-        "<benchmarks>/tabulate_probing_sets.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_probing_sets"),
-    script:
-        "../../scripts/tabulate_probing_sets.py"

@@ -1,5 +1,5 @@
 # In:  <results>/probing_sets/{task}.jsonl, the activations of the view paragraph.
-# Out: <results>/rankings/{checkpoint}/{task}.tsv, <results>/percentages.tsv, tables/percentages.md.
+# Out: <results>/rankings/{checkpoint}/{task}.tsv, <results>/percentages.tsv.
 
 
 rule rankings:
@@ -52,27 +52,3 @@ rule summarise_percentages:
         rankings=RUN.rankings,
     script:
         "../../scripts/summarise_percentages.py"
-
-
-rule tabulate_percentages:
-    """Lay the percentages out for reading, a line for each checkpoint, task and measure."""
-    input:
-        "<results>/percentages.tsv",
-    output:
-        report(
-            "<results>/tables/percentages.md",
-            caption="../report/percentages.rst",
-            category="Tables",
-        ),
-    log:
-        "<logs>/tabulate_percentages.log",
-    benchmark:
-        "<benchmarks>/tabulate_percentages.tsv"
-    conda:
-        "../../envs/analysis.yaml"
-    params:
-        code=code_of("tabulate_percentages"),
-        value=lookup(dpath="figures/value", within=config),
-        labels=RUN.labels,
-    script:
-        "../../scripts/tabulate_percentages.py"

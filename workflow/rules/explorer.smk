@@ -1,5 +1,5 @@
 # In:  <results>/percentages.tsv, the probing sets, the rankings, the activations of the partition probe, the span heads,
-#      tables/claims.tsv.
+#      <results>/tables/claims.tsv.
 # Out: <results>/report/explorer.html.
 
 
@@ -10,12 +10,12 @@ rule explorer:
 
 
 rule build_explorer:
-    """Put percentages, pairs, ranks and the shades of words into one page."""
+    """Put percentages, pairs, ranks and the scores of words into one page."""
     input:
         percentages="<results>/percentages.tsv",
         examples="<results>/examples/probe.jsonl.gz",
         sets=expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
-        # Each file for all checkpoints, before the next file: the script deals them out.
+        # One file after the other, each of all checkpoints: the script expects this order.
         rankings=expand(
             expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=RUN.tasks),
             checkpoint=RUN.compared,
@@ -36,7 +36,7 @@ rule build_explorer:
             else []
         ),
         claims="<results>/tables/claims.tsv",
-        # No module, so no part of the code's digests.
+        # They are no modules, so the digests of the code do not cover them.
         page=sorted((WORKFLOW / "pairprobe" / "explorer").glob("page.*")),
     output:
         "<results>/report/explorer.html",

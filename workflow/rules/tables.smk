@@ -1,0 +1,185 @@
+# In:  counts, percentages, claims, controls and scores, as TSV.
+# Out: <results>/tables/{table}.md for reading, {table}.tex for a paper;
+#      tables/{probing_sets,question_answering,nq_evaluation}.tsv.
+
+
+rule tables:
+    """All result tables."""
+    input:
+        "<results>/tables/examples.tsv",
+        "<results>/tables/probing_sets.md",
+        "<results>/tables/activations.tsv",
+        "<results>/tables/percentages.md",
+        "<results>/tables/controls.md" if RUN.variants else [],
+        "<results>/tables/question_answering.md",
+        "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
+        expand("<results>/tables/{table}.tex", table=RUN.typeset_tables),
+        "<results>/tables/selectivity.tsv" if "control_task" in RUN.controls else [],
+        "<results>/tables/representations.tsv"
+        if "representations" in RUN.controls
+        else [],
+
+
+rule tabulate_probing_sets:
+    """Put the counts of all probing sets and of the partitions into one table."""
+    input:
+        examples="<results>/tables/examples.tsv",
+        counts=expand("<results>/probing_sets/{task}.counts.tsv", task=RUN.tasks),
+    output:
+        tsv="<results>/tables/probing_sets.tsv",
+        md=report(
+            "<results>/tables/probing_sets.md",
+            caption="../report/probing_sets.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_probing_sets.log",
+    benchmark:
+        "<benchmarks>/tabulate_probing_sets.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_probing_sets"),
+    script:
+        "../../scripts/tabulate_probing_sets.py"
+
+
+rule tabulate_percentages:
+    """Lay the percentages out for reading, a line for each checkpoint, task and measure."""
+    input:
+        "<results>/percentages.tsv",
+    output:
+        report(
+            "<results>/tables/percentages.md",
+            caption="../report/percentages.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_percentages.log",
+    benchmark:
+        "<benchmarks>/tabulate_percentages.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_percentages"),
+        value=lookup(dpath="figures/value", within=config),
+        labels=RUN.labels,
+    script:
+        "../../scripts/tabulate_percentages.py"
+
+
+rule tabulate_claims:
+    """Lay the verdicts on the claims out for reading."""
+    input:
+        "<results>/tables/claims.tsv",
+    output:
+        report(
+            "<results>/tables/claims.md",
+            caption="../report/claims.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_claims.log",
+    benchmark:
+        "<benchmarks>/tabulate_claims.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_claims"),
+        labels=RUN.labels,
+    script:
+        "../../scripts/tabulate_claims.py"
+
+
+rule tabulate_controls:
+    """Lay the percentages of the controls out for reading, each below the one that it is a control of."""
+    input:
+        "<results>/tables/controls.tsv",
+    output:
+        report(
+            "<results>/tables/controls.md",
+            caption="../report/controls.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_controls.log",
+    benchmark:
+        "<benchmarks>/tabulate_controls.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_controls"),
+        labels=RUN.labels,
+    script:
+        "../../scripts/tabulate_controls.py"
+
+
+rule tabulate_question_answering:
+    """Put exact match and F1 of all checkpoints into one table."""
+    input:
+        expand(
+            "<results>/evaluation/{checkpoint}/question_answering.tsv",
+            checkpoint=RUN.checkpoints,
+        ),
+    output:
+        tsv="<results>/tables/question_answering.tsv",
+        md=report(
+            "<results>/tables/question_answering.md",
+            caption="../report/question_answering.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_question_answering.log",
+    benchmark:
+        "<benchmarks>/tabulate_question_answering.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_question_answering"),
+        labels=RUN.labels,
+    script:
+        "../../scripts/tabulate_question_answering.py"
+
+
+rule tabulate_nq_evaluation:
+    """Put the scores on Natural Questions of all checkpoints into one table, after the paper's Table 2."""
+    input:
+        expand(
+            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.checkpoints
+        ),
+    output:
+        tsv="<results>/tables/nq_evaluation.tsv",
+        md=report(
+            "<results>/tables/nq_evaluation.md",
+            caption="../report/nq_evaluation.rst",
+            category="Tables",
+        ),
+    log:
+        "<logs>/tabulate_nq_evaluation.log",
+    benchmark:
+        "<benchmarks>/tabulate_nq_evaluation.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_nq_evaluation"),
+        labels=RUN.labels,
+    script:
+        "../../scripts/tabulate_nq_evaluation.py"
+
+
+rule typeset_table:
+    """Typeset a table in LaTeX, for a paper."""
+    input:
+        "<results>/tables/{table}.md",
+    output:
+        "<results>/tables/{table}.tex",
+    log:
+        "<logs>/typeset_table/{table}.log",
+    benchmark:
+        "<benchmarks>/typeset_table/{table}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("typeset_table"),
+    script:
+        "../../scripts/typeset_table.py"
