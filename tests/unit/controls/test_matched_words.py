@@ -14,16 +14,6 @@ from pairprobe.controls.matched_words import (
     word_counts,
 )
 from pairprobe.data.examples import Example
-from pairprobe.probing_sets import wordnet
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
 
 
 def example(paragraph, question="what is it", name="1", sentences=None):

@@ -18,7 +18,6 @@ from pairprobe.controls import anisotropy, matched_words, variants
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import tsv
-from pairprobe.probing_sets import wordnet
 from pairprobe.rankings import pair_ranking, percentages
 from pairprobe.tables.by_layer import controls_by_layer
 
@@ -48,15 +47,6 @@ PAIRS = [
     pair([1], [5, 6], "paragraph", example_id="2"),  # dog, in Paris
     pair([4], [10], example_id="3"),  # eat, Rome
 ]
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
 
 
 def drawn(examples=EXAMPLES, layers=3, hidden=8, lean=2.0, seed=0):

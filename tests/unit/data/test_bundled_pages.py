@@ -13,7 +13,7 @@ from pairprobe.data.natural_questions import read as read_natural_questions
 from pairprobe.data.text import STOP_WORDS
 from pairprobe.errors import InputError
 from pairprobe.io import files
-from pairprobe.probing_sets import building, wordnet
+from pairprobe.probing_sets import building
 
 PAGES = sorted((Path(__file__).parents[3] / "workflow" / "resources" / "pages").glob("*.yaml"))
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -178,15 +178,6 @@ def examples(documents):
     return [example for example in map(example_of, documents) if not isinstance(example, str)]
 
 
-@pytest.fixture(scope="module")
-def words(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
-
-
 def test_there_are_100_pages_and_320_questions(pages, questions):
     assert len(pages) >= 100
     assert len(questions) >= 320
@@ -276,6 +267,6 @@ def test_an_answer_to_yes_or_no_comes_back(questions, documents):
 
 
 @pytest.mark.parametrize("task", ["synonyms", "abbreviation", "coreference", "answer_type"])
-def test_every_pair_task_finds_40_pairs(task, examples, words):
-    pairs = building.rows_of(building.load(task).find, examples, words)
+def test_every_pair_task_finds_40_pairs(task, examples, reader):
+    pairs = building.rows_of(building.load(task).find, examples, reader)
     assert len(list(islice(pairs, 40))) == 40

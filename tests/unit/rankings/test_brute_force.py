@@ -24,7 +24,7 @@ from pairprobe.activations import extraction, store
 from pairprobe.checkpoints import fetching
 from pairprobe.data import bundled_pages, examples, natural_questions, partitions
 from pairprobe.io import files, tsv
-from pairprobe.probing_sets import building, wordnet
+from pairprobe.probing_sets import building
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.rankings import boundary_heads, pair_ranking
 from pairprobe.rankings.percentages import RANKING_FIELDS, percentages
@@ -201,7 +201,7 @@ def one_thread():
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
+def made(reader, tmp_path_factory):
     """Make the demo's examples, checkpoint and probing sets."""
     made = Made(tmp_path_factory.mktemp("brute_force"))
     corpus = made.folder / "mini_nq.jsonl.gz"
@@ -209,12 +209,9 @@ def made(tmp_path_factory):
     part = partitions.Part.of(made.folder)
     partitions.write_partitions(natural_questions.read(corpus), part, CONFIG["seed"], CONFIG["partitions"])
     fetching.fetch(CONFIG["checkpoints"]["pretrained"], made.folder / "checkpoint")
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
     for task in (*PAIR_TASKS, "boundary"):
         of_probe = examples.read_examples(made.examples("probe"))
-        building.build(task, of_probe, made.set_of(task), wordnet.load(str(root)))
+        building.build(task, of_probe, made.set_of(task), reader)
     return made
 
 

@@ -22,7 +22,7 @@ from pairprobe.activations import store
 from pairprobe.checkpoints import fetching
 from pairprobe.data import examples, partitions, readers
 from pairprobe.io import files, tsv
-from pairprobe.probing_sets import building, wordnet
+from pairprobe.probing_sets import building
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.rankings import boundary_heads, pair_ranking, percentages
 
@@ -35,7 +35,7 @@ PAIRS = 12  # for each task: a minute or two for both corpora
 
 
 @pytest.fixture(scope="module", params=CORPORA)
-def made(request, tmp_path_factory):
+def made(request, reader, tmp_path_factory):
     """Make examples, sets and activations of real questions."""
     source, path, step = CORPORA[request.param]
     if not path.exists():
@@ -45,12 +45,9 @@ def made(request, tmp_path_factory):
     documents = itertools.islice(readers.read(source, path), 0, None, step)
     partitions.write_partitions(documents, part, 13, {"finetune": 0, "head": 0.3, "probe": 0.7})
     fetching.fetch(CONFIG["checkpoints"]["pretrained"], made.folder / "checkpoint")
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
     for task in (*PAIR_TASKS, "boundary"):
         of_probe = examples.read_examples(made.examples("probe"))
-        building.build(task, of_probe, made.set_of(task), wordnet.load(str(root)))
+        building.build(task, of_probe, made.set_of(task), reader)
         files.write_json_lines(made.set_of(task), rows_in(made.set_of(task))[:PAIRS])
     wanted = {row["example_id"] for task in (*PAIR_TASKS, "boundary") for row in rows_in(made.set_of(task))}
     few = [row for row in rows_in(made.examples("probe")) if row["example_id"] in wanted]

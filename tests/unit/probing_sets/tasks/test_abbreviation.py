@@ -1,9 +1,8 @@
 """Abbreviation: a question word that is the initials of words of the paragraph."""
 
 import pytest
+from samples import example
 
-from pairprobe.data.examples import Example
-from pairprobe.probing_sets import wordnet
 from pairprobe.probing_sets.pairs import Pair
 from pairprobe.probing_sets.tasks.abbreviation import find, full_form, given_form, letters_of
 
@@ -11,23 +10,14 @@ NOT_THERE = "the abbreviation's full form is not in the paragraph"
 NO_CANDIDATE = "no question word could be an abbreviation"
 
 
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
-
-
 def pair_of(reader, question, paragraph):
     """Return the words of the pair that is found, or why there is none."""
-    words = paragraph.split()
-    found = find(Example("1", "Page", question.split(), words, None, [(0, len(words))]), reader)
+    made = example(question, paragraph)
+    found = find(made, reader)
     if isinstance(found, str):
         return found
     assert found.side == "question"
-    return " ".join(question.split()[i] for i in found.anchor), " ".join(words[i] for i in found.match)
+    return " ".join(made.question[i] for i in found.anchor), " ".join(made.paragraph[i] for i in found.match)
 
 
 def test_the_paper_s_rbc_are_red_blood_cells(reader):
@@ -40,9 +30,8 @@ def test_the_paper_s_rbc_are_red_blood_cells(reader):
 
 
 def test_a_pair_has_positions_in_question_and_paragraph(reader):
-    words = "the National Football League began".split()
-    example = Example("1", "Page", "when did the nfl begin".split(), words, None, [(0, 5)])
-    assert find(example, reader) == Pair("question", (3,), (1, 2, 3))
+    made = example("when did the nfl begin", "the National Football League began")
+    assert find(made, reader) == Pair("question", (3,), (1, 2, 3))
 
 
 @pytest.mark.parametrize(

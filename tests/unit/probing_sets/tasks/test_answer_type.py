@@ -1,17 +1,12 @@
 """Answer type: who, when or where, and the answer's words."""
 
 import pytest
+from samples import example
 
-from pairprobe.data.examples import Example
 from pairprobe.probing_sets.pairs import Pair
 from pairprobe.probing_sets.tasks.answer_type import find
 
 RELEASED = "It was released on October 1 , 2012 ."
-
-
-def example(question, paragraph, answer):
-    words = paragraph.split()
-    return Example("1", "Page", question.split(), words, answer, [(0, len(words))])
 
 
 @pytest.mark.parametrize(

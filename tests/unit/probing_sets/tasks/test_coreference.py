@@ -1,9 +1,8 @@
-"""Coreference, and the named entities that it stands on."""
+"""Coreference: an entity of the question, and a pronoun in the answer's sentence that refers to it."""
 
 import pytest
+from samples import example
 
-from pairprobe.data.examples import Example
-from pairprobe.probing_sets import agreement, named_entities, wordnet
 from pairprobe.probing_sets.pairs import Pair
 from pairprobe.probing_sets.tasks.coreference import find
 
@@ -14,32 +13,6 @@ RIVAL = "the pronoun could refer to something else"
 
 TOWER = "The Eiffel Tower is a landmark . |"
 CURIE = "Marie Curie was a physicist . |"
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
-
-
-def example(question, paragraph, answer=None, title="Page"):
-    """Make an example; in the paragraph, | ends a sentence. The answer is the last occurrence of these words."""
-    words, sentences = [], []
-    for sentence in paragraph.split("|"):
-        start = len(words)
-        words += sentence.split()
-        sentences.append((start, len(words)))
-    span = None if answer is None else last(words, answer)
-    return Example("1", title, question.split(), words, span, sentences)
-
-
-def last(words, phrase):
-    phrase = phrase.split()
-    start = max(i for i in range(len(words)) if words[i : i + len(phrase)] == phrase)
-    return start, start + len(phrase)
 
 
 def pair_of(reader, question, paragraph, answer, title="Page"):
@@ -271,128 +244,3 @@ def test_the_longest_entity_is_taken_and_of_its_mentions_the_nearest(reader, que
 def test_of_several_pronouns_the_first_that_can_refer_is_taken(reader):
     paragraph = CURIE + "When he slept , she and her dog died in 1934 ."
     assert pair_of(reader, "when did marie curie die", paragraph, "1934") == ("Marie Curie", "she")
-
-
-def names(paragraph):
-    made = example("q", paragraph)
-    return [" ".join(made.paragraph[slice(*name)]) for name in named_entities.names_in(made, 0, len(made.paragraph))]
-
-
-@pytest.mark.parametrize(
-    ("paragraph", "found"),
-    [
-        ("Marie Curie met Pierre .", ["Marie Curie", "Pierre"]),
-        ("The Battle of the Somme began .", ["Battle of the Somme"]),
-        ("The Beatles in London and they", ["Beatles in London"]),
-        ("Apollo 11 landed .", ["Apollo 11"]),
-        ("all 11 men landed in 1969 .", []),
-        ("he was in Spain | 11 men slept", ["Spain"]),
-        # A stop word at a sentence's start has its capital from there, in quotation marks too; another word is a name.
-        ("He slept . | In May he rose . | `` The Wall '' fell .", ["May", "Wall"]),
-        ("In 1889 it stood .", []),
-        # No name crosses the edge of a sentence.
-        ("he met Marie | Curie slept", ["Marie", "Curie"]),
-        ("no name .", []),
-    ],
-)
-def test_names_are_runs_of_capitalised_words(paragraph, found):
-    assert names(paragraph) == found
-
-
-def of_last(paragraph, name, title="Page"):
-    made = example("q", paragraph, title=title)
-    return made, last(made.paragraph, name)
-
-
-MALE, FEMALE, THING, PLURAL = "male", "female", "thing", "plural"
-
-
-@pytest.mark.parametrize(
-    ("paragraph", "name", "can_be"),
-    [
-        # First names.
-        ("Marie Curie slept .", "Marie Curie", {FEMALE}),
-        ("John Quux slept .", "John Quux", {MALE}),
-        ("Jean Quux slept .", "Jean Quux", {MALE, FEMALE}),
-        # A surname borrows the first name of the full one.
-        ("John Quux slept . | Quux slept .", "Quux", {MALE}),
-        ("Frida Kahlo and Diego Rivera slept .", "Frida Kahlo and Diego Rivera", {PLURAL}),
-        # Titles.
-        ("Queen Zorblat slept .", "Queen Zorblat", {FEMALE}),
-        ("he saw mr Zorblat .", "Zorblat", {MALE}),
-        ("he saw mrs Zorblat .", "Zorblat", {FEMALE}),
-        ("King Anne slept .", "King Anne", {MALE}),
-        ("the Rev. Zorblat slept .", "Rev. Zorblat", {MALE, FEMALE}),
-        ("Dr. Marie Zorblat slept .", "Dr. Marie Zorblat", {FEMALE}),
-        # Accents do not hide a first name; a surname may be a word for a thing.
-        ("Frédéric Zorblat slept .", "Frédéric Zorblat", {MALE}),
-        ("Alfred Whitehead slept . | Whitehead slept .", "Whitehead", {MALE}),
-        # What the paragraph calls it.
-        ("Zorblat is a physicist .", "Zorblat", {MALE, FEMALE}),
-        ("Zorblat ( born 1900 ) was a British painter .", "Zorblat", {MALE, FEMALE}),
-        ("Zorblat , a physicist , slept .", "Zorblat", {MALE, FEMALE}),
-        ("Zorblat is a band .", "Zorblat", {THING, PLURAL}),
-        ("Zorblat is the longest bridge in Spain .", "Zorblat", {THING}),
-        ("John Quux is a song by a man .", "John Quux", {THING}),
-        ("The Lord of the Rings is a novel .", "Lord of the Rings", {THING}),
-        # WordNet.
-        ("Germany is large .", "Germany", {THING}),
-        ("Einstein slept .", "Einstein", {MALE, FEMALE}),
-        ("NASA is large .", "NASA", {THING, PLURAL}),
-        ("Zorblat Bridge is large .", "Zorblat Bridge", {THING}),
-        ("Zorblat Bridges are large .", "Zorblat Bridges", {THING, PLURAL}),
-        # Dates, places, and names that nothing is known of.
-        ("he slept in June 1905 .", "June 1905", {THING}),
-        ("he was in Zorblat .", "Zorblat", {THING, PLURAL}),
-        ("Zorblat slept .", "Zorblat", {MALE, FEMALE, THING}),
-        ("Zorblats slept .", "Zorblats", {MALE, FEMALE, THING, PLURAL}),
-        ("Zorblat and Quux slept .", "Zorblat and Quux", {MALE, FEMALE, THING, PLURAL}),
-        ("Zorblat Empire is large .", "Zorblat Empire", {THING, PLURAL}),
-    ],
-)
-def test_a_name_can_be_what_is_known_of_it(reader, paragraph, name, can_be):
-    made, span = of_last(paragraph, name)
-    assert agreement.could_be(made, span, reader) == can_be
-
-
-def test_a_surname_alone_borrows_the_first_name_of_the_page_s_title(reader):
-    for title in ("Marie Quux", "Marie_Quux", "Marie Quux (singer)"):
-        made, span = of_last("Quux slept .", "Quux", title=title)
-        assert agreement.could_be(made, span, reader) == {FEMALE}
-
-
-@pytest.mark.parametrize(
-    ("paragraph", "name", "is_subject"),
-    [
-        ("Marie Curie slept .", "Marie Curie", True),
-        ("The Eiffel Tower is tall .", "Eiffel Tower", True),
-        ("`` Thriller '' is a song .", "Thriller", True),
-        ("\u2018 Thriller \u2019 is a song .", "Thriller", True),
-        ("he slept . | Marie slept .", "Marie", True),
-        ("he saw Marie .", "Marie", False),
-        ("In Spain it rains .", "Spain", False),
-        ("In 1905 , Marie slept .", "Marie", True),
-        ("Then , tired , Marie slept .", "Marie", True),
-        ("The cat , Marie slept .", "Marie", False),
-        ("Marie 's husband slept .", "Marie", False),
-        ("Safavid art is old .", "Safavid", False),
-    ],
-)
-def test_a_name_that_opens_its_sentence_alone_is_its_subject(reader, paragraph, name, is_subject):
-    made, span = of_last(paragraph, name)
-    assert named_entities.is_subject(made, span, reader) == is_subject
-
-
-@pytest.mark.parametrize(
-    ("name", "genders"), [("marie", {FEMALE}), ("john", {MALE}), ("jean", {MALE, FEMALE}), ("zorblat", None)]
-)
-def test_a_first_name_has_the_genders_that_bear_it_often(name, genders):
-    assert agreement.first_names().get(name) == genders
-
-
-@pytest.mark.parametrize(
-    ("pronouns", "means"),
-    [("he him his", MALE), ("she her hers", FEMALE), ("it its", THING), ("they them their theirs", PLURAL)],
-)
-def test_pronouns_stand_for_gender_and_number(pronouns, means):
-    assert {agreement.PRONOUNS[pronoun] for pronoun in pronouns.split()} == {means}

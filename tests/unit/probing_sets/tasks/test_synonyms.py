@@ -3,32 +3,12 @@
 from dataclasses import replace
 
 import pytest
+from samples import example
 
-from pairprobe.data.examples import Example
-from pairprobe.probing_sets import wordnet
 from pairprobe.probing_sets.pairs import Pair
 from pairprobe.probing_sets.tasks.synonyms import LEAST_SHARE, find, shared_sense
 
 NONE_SHARED = "no two words share a frequent sense"
-
-
-@pytest.fixture(scope="module")
-def reader(tmp_path_factory):
-    # One copy for all tests of a process: nltk takes seconds to read it.
-    root = tmp_path_factory.getbasetemp() / "wordnet"
-    if not root.exists():
-        wordnet.install("package", str(root))
-    return wordnet.load(str(root))
-
-
-def example(question, paragraph):
-    """Make an example; in the paragraph, | ends a sentence."""
-    words, sentences = [], []
-    for sentence in paragraph.split("|"):
-        start = len(words)
-        words += sentence.split()
-        sentences.append((start, len(words)))
-    return Example("1", "Page", question.split(), words, None, sentences)
 
 
 @pytest.mark.parametrize(
