@@ -47,7 +47,7 @@ STAGES = {
     "read_questions": "read and partition",
     "build_features": "features",
     "finetune_checkpoint": "fine-tuning",
-    "train_heads": "heads on the frozen encoder",
+    "train_answer_heads": "heads on the frozen encoder",
     "predict_answers": "predictions",
     "extract_activations": "activations",
 }

@@ -1,18 +1,16 @@
 """Train a checkpoint and its heads to answer questions."""
 
-from pairprobe.finetuning.training import finetune
+from pairprobe.finetuning.training import Settings, Training, finetune
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    finetune(
+    training = Training(
         snakemake.input.start,
         list(snakemake.input.features),
-        snakemake.output.checkpoint,
-        snakemake.output.history,
+        Settings(**snakemake.params.settings, seed=snakemake.params.seed),
         snakemake.params.work,
-        snakemake.params.settings,
-        snakemake.params.seed,
         processes=max(1, snakemake.resources.gpu),
-        code=snakemake.params.code,
         cores=snakemake.threads,
+        code=snakemake.params.code,
     )
+    finetune(training, snakemake.output.checkpoint, snakemake.output.history)

@@ -25,7 +25,7 @@ from trial import (
     submitted,
 )
 
-from pairprobe.provenance.jobs import PARENT
+from pairprobe.io.processes import PARENT
 
 CONFIG = "config/tiny.yaml"
 PAGES = 26
@@ -80,7 +80,7 @@ def lose_the_node(script: Script) -> None:
 FAULTS: dict[str, Callable[[Script], None]] = {
     "read_questions": lose_the_node,
     "partition_examples": scancel_the_job,
-    "train_heads": kill_the_process,
+    "train_answer_heads": kill_the_process,
     "finetune_checkpoint": let_it_hang,
     "predict_answers": kill_what_started_it,
 }

@@ -36,7 +36,7 @@ import yaml
 
 # What tells of a run and may differ between two, by its name in the folder of results.
 TOLD = ("logs", "benchmarks", "provenance", "provenance.json")
-TRAINING = ("finetune_checkpoint", "train_heads")
+TRAINING = ("finetune_checkpoint", "train_answer_heads")
 # Seconds within which a job must end after Snakemake was killed: jobs.py lets a long step of a library go on for 30.
 GRACE = 45
 # Seconds within which Snakemake must end after anything else; it waits for the jobs that it has begun.

@@ -25,7 +25,7 @@ SEED, SHARES, SAMPLE = 13, {"finetune": 0, "head": 0.3, "probe": 0.7}, 0.2
 # Starting a job takes longer than its work here: two at a time.
 SIDE_BY_SIDE = (
     "--set-threads",
-    *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_heads", "train_span_heads")),
+    *(f"{rule}=1" for rule in ("extract_activations", "predict_answers", "train_answer_heads", "train_span_heads")),
 )
 # And few of them: a second file, which Snakemake puts on top of the first.
 ONE_OF_EACH = "config/one_of_each.yaml"
@@ -47,7 +47,7 @@ def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
         "rank_pairs": 8,
         "rank_boundaries": 2,
         "summarise_percentages": 1,
-        "train_heads": 2,
+        "train_answer_heads": 2,
         "collect_gold": 1,
         "predict_answers": 2,
         "score_predictions": 2,
@@ -89,7 +89,7 @@ def no_network(monkeypatch):
                 fetch_checkpoint=1,
                 build_features=8,
                 finetune_checkpoint=1,
-                train_heads=1,
+                train_answer_heads=1,
                 predict_answers=512,
                 tabulate_nq_evaluation=1,
                 draw_precision_recall=1,

@@ -40,7 +40,7 @@ def resources(project, config: str, name: str) -> dict[str, list[dict[str, str]]
 
 def test_five_rules_use_a_gpu():
     assert {
-        "finetune_checkpoint", "train_heads", "predict_answers", "extract_activations", "measure_similarities",
+        "finetune_checkpoint", "train_answer_heads", "predict_answers", "extract_activations", "measure_similarities",
     } == GPU_RULES  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def test_the_slurm_profile_names_rules_that_run(key):
 
 
 def test_every_rule_that_runs_is_in_a_group_but_the_trainings():
-    assert RUNNING - SLURM["groups"].keys() == {"finetune_checkpoint", "train_heads"}
+    assert RUNNING - SLURM["groups"].keys() == {"finetune_checkpoint", "train_answer_heads"}
     assert SLURM["group-components"].keys() == set(SLURM["groups"].values())
 
 

@@ -96,7 +96,7 @@ AFTER_TRAINING = {**ANSWERING, **EVALUATION_FIGURES}
 AFTER_EXTRACTING = {
     "extract_activations": 6, "summarise_activations": 1, "rank_pairs": 8, **BOUNDARY, **AFTER_RANKING,
 }  # fmt: skip
-TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_heads": 1}
+TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_answer_heads": 1}
 AFTER_FETCHING = {**TRAINING, **AFTER_EXTRACTING, **AFTER_TRAINING}
 AFTER_READING = {
     "partition_examples": 1, "collect_gold": 1, "build_probing_set": 5, "tabulate_probing_sets": 1, **AFTER_FETCHING,
@@ -115,7 +115,7 @@ ONE_READER = {**AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1}
 SEVERAL_SEEDS = {"source": "finetune", "start": "pretrained", "seeds": [14, 15]}
 TWIN = {"label": "Random", "source": "random", "start": "pretrained", "seed": 1}
 ONE_TWIN = {
-    "initialise_checkpoint": 1, "train_heads": 1,
+    "initialise_checkpoint": 1, "train_answer_heads": 1,
     **{rule: number for rule, number in ONE_MORE_CHECKPOINT.items() if rule != "finetune_checkpoint"},
 }  # fmt: skip
 CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "summarise_selectivity": 1}
@@ -263,9 +263,9 @@ def test_a_deleted_figure_is_drawn_alone(project):
         (
             "config/tiny.yaml",
             config_with(finetuning__epochs=2),
-            {"finetune_checkpoint": 1, "train_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
+            {"finetune_checkpoint": 1, "train_answer_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
         ),
-        ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_heads": 1, **ONE_READER}),
+        ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_answer_heads": 1, **ONE_READER}),
         ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
         ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
         ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),

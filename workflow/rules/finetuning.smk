@@ -76,7 +76,7 @@ rule finetune_checkpoint:
         "../../scripts/finetune_checkpoint.py"
 
 
-rule train_heads:
+rule train_answer_heads:
     """Give a checkpoint that was not trained here heads to answer with: its own, or new ones on the frozen encoder."""
     input:
         checkpoint="<results>/checkpoints/{checkpoint}",
@@ -85,9 +85,9 @@ rule train_heads:
         heads="<results>/answer_heads/{checkpoint}.safetensors",
         history="<results>/training/{checkpoint}.tsv",
     log:
-        "<logs>/train_heads/{checkpoint}.log",
+        "<logs>/train_answer_heads/{checkpoint}.log",
     benchmark:
-        "<benchmarks>/train_heads/{checkpoint}.tsv"
+        "<benchmarks>/train_answer_heads/{checkpoint}.tsv"
     wildcard_constraints:
         checkpoint=any_of(RUN.frozen),
     conda:
@@ -96,12 +96,12 @@ rule train_heads:
     resources:
         gpu=0,
     params:
-        code=code_of("train_heads"),
+        code=code_of("train_answer_heads"),
         settings={
-            key: config["finetuning"][key]
-            for key in (*TRAINING_KEYS, "head_learning_rate")
+            **{key: config["finetuning"][key] for key in TRAINING_KEYS},
+            "learning_rate": config["finetuning"]["head_learning_rate"],
         },
         seed=lookup(dpath="seed", within=config),
         work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
     script:
-        "../../scripts/train_heads.py"
+        "../../scripts/train_answer_heads.py"

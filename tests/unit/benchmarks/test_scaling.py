@@ -185,7 +185,7 @@ def line_alone(jobs):
 
 def test_models_run_on_gpus_and_nothing_else_does(paper):
     assert {job.rule for job in paper if job.gpu} == {
-        "extract_activations", "finetune_checkpoint", "predict_answers", "train_heads",
+        "extract_activations", "finetune_checkpoint", "predict_answers", "train_answer_heads",
     }  # fmt: skip
 
 

@@ -225,7 +225,7 @@ def answers(folder, documents, path, heads=None, max_length=64):
     """What a checkpoint answers, with its own head or random ones."""
     if heads is None:
         heads = f"{path}.safetensors"
-        training.train_heads(str(folder), [], heads, f"{path}.tsv", f"{path}.work", {"head_learning_rate": 1}, 1)
+        training.train_answer_heads(str(folder), [], heads, f"{path}.tsv", f"{path}.work", {"head_learning_rate": 1}, 1)
     asked = {page.example_id for page in read_pages(documents)}
     answering.predict(str(folder), heads or None, documents, str(path), asked, max_length=max_length, stride=40, threads=1)
     return read_predictions([str(path)])

@@ -48,7 +48,7 @@ SEED = 7
 MAX_LENGTH, STRIDE = 32, 16
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 # One of them trains the encoder with its heads, the other heads alone.
-TRAININGS = {"finetune": training.finetune, "train_heads": training.train_heads}
+TRAININGS = {"finetune": training.finetune, "train_answer_heads": training.train_answer_heads}
 
 
 def children() -> list[psutil.Process]:
@@ -151,7 +151,7 @@ def tuned(tiny, features, tmp_path_factory):
 @pytest.fixture(scope="module")
 def heads(tiny, features, tmp_path_factory):
     """An uninterrupted training of heads alone."""
-    return run(tiny, features, tmp_path_factory.mktemp("heads") / "result", how="train_heads")
+    return run(tiny, features, tmp_path_factory.mktemp("heads") / "result", how="train_answer_heads")
 
 
 # --- What comes out -------------------------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ def test_the_whole_encoder_is_trained_and_its_heads(tuned, tiny):
 
 @pytest.mark.parametrize("how", TRAININGS)
 def test_only_the_result_and_the_history_are_left(request, how):
-    out = request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])
+    out = request.getfixturevalue({"finetune": "tuned", "train_answer_heads": "heads"}[how])
     assert {path.name for path in out.parent.iterdir()} == {"result", "result.tsv"}
     assert not out.is_dir() or not [*out.glob("*.bin"), *out.glob("*.pt")]
 
@@ -423,7 +423,7 @@ def arguments_of(start, features, out, processes=1, **changed):
 
 # Where processes die, drawn once for each of the trainings.
 PLACES = ["step", "torch.save", "TrainerState.save_to_json", "shutil.rmtree", "training.save_file"]
-KILLINGS = [*(("finetune", place) for place in PLACES), ("train_heads", "step")]
+KILLINGS = [*(("finetune", place) for place in PLACES), ("train_answer_heads", "step")]
 
 
 @pytest.fixture(scope="module")
@@ -468,7 +468,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
     caplog.set_level(logging.INFO, logger="pairprobe")
     run(tiny, features, out, how=how)
     assert "going on from" in caplog.text, runs[i]
-    assert same(out, request.getfixturevalue({"finetune": "tuned", "train_heads": "heads"}[how])), runs[i]
+    assert same(out, request.getfixturevalue({"finetune": "tuned", "train_answer_heads": "heads"}[how])), runs[i]
     assert not Path(f"{out}.work").exists()
 
 
@@ -595,7 +595,7 @@ def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, 
     assert same(run(tiny, features, out), tuned)
 
 
-@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_heads"}])
+@pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_answer_heads"}])
 def test_changed_settings_start_afresh(tiny, features, interrupted, tmp_path, caplog, changed):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")
@@ -680,7 +680,7 @@ def test_a_result_that_was_there_is_replaced(tuned, tiny, features, tmp_path):
 def test_heads_train_while_the_encoder_stays(tiny, features, heads, tmp_path, monkeypatch):
     trained, save = [], joint_model.save_heads
     monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
-    assert same(run(tiny, features, tmp_path / "a", how="train_heads"), heads)
+    assert same(run(tiny, features, tmp_path / "a", how="train_answer_heads"), heads)
     [model] = trained
     before, drawn = weights(Path(tiny)), joint_model.initial(tiny, SEED)[0].head_state()
     encoder = model.model.bert.state_dict()
@@ -706,7 +706,7 @@ def logits(model, batch):
 def test_heads_and_checkpoint_give_the_logits_of_the_trained_model(tiny, features, heads, tmp_path, monkeypatch):
     trained, save = [], joint_model.save_heads
     monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
-    run(tiny, features, tmp_path / "a", how="train_heads")
+    run(tiny, features, tmp_path / "a", how="train_answer_heads")
     batch = batch_of(tiny, features)
     found, wanted = logits(joint_model.load(tiny, heads=str(heads)), batch), logits(trained[0], batch)
     assert set(found) == {"start", "end", "answer_type"}
@@ -735,7 +735,7 @@ def nothing_trained(out):
 @pytest.mark.parametrize("with_features", [True, False])
 def test_a_checkpoint_with_a_head_keeps_it_and_gets_no_answer_types(features, tmp_path, with_features):
     start = made(tmp_path / "start", BertForQuestionAnswering)
-    out = run(start, features if with_features else [], tmp_path / "a", how="train_heads")
+    out = run(start, features if with_features else [], tmp_path / "a", how="train_answer_heads")
     before = weights(Path(start))
     assert head_of(str(out)) == "its own"
     assert weights(out).keys() == {"qa_outputs.weight", "qa_outputs.bias"}
@@ -750,7 +750,9 @@ def test_a_checkpoint_with_a_head_keeps_it_and_gets_no_answer_types(features, tm
 
 
 def test_without_pages_to_train_on_heads_are_drawn_with_the_seed(tiny, tmp_path):
-    outs = [run(tiny, [], tmp_path / f"{i}", seed, how="train_heads") for i, seed in enumerate((SEED, SEED, SEED + 1))]
+    outs = [
+        run(tiny, [], tmp_path / f"{i}", seed, how="train_answer_heads") for i, seed in enumerate((SEED, SEED, SEED + 1))
+    ]
     first, again, other = map(weights, outs)
     assert [head_of(str(out)) for out in outs] == ["random, seed 7", "random, seed 7", "random, seed 8"]
     # Random heads have nothing to say about types.
@@ -763,7 +765,7 @@ def test_without_pages_to_train_on_heads_are_drawn_with_the_seed(tiny, tmp_path)
 def test_a_checkpoint_trained_here_keeps_both_heads_in_another_run(tuned, features, tmp_path):
     fetched = tmp_path / "fetched"
     fetching.fetch({"source": "path", "path": str(tuned)}, str(fetched))
-    out = run(str(fetched), features, tmp_path / "a", how="train_heads")
+    out = run(str(fetched), features, tmp_path / "a", how="train_answer_heads")
     assert head_of(str(out)) == "its own"
     own = weights(tuned)
     assert {key: tensor.tolist() for key, tensor in weights(out).items()} == {
@@ -892,7 +894,7 @@ def test_two_processes_train_as_one_and_leave_nothing_behind(steady, at_once, tm
 
 
 def test_two_processes_train_heads_in_bfloat16_as_one_does(steady, tmp_path):
-    settings = {"how": "train_heads", "batch_size": 8, "precision": "bfloat16"}
+    settings = {"how": "train_answer_heads", "batch_size": 8, "precision": "bfloat16"}
     first, second = (run(*steady, tmp_path / f"{n}", processes=n, **settings) for n in (1, 2))
     assert apart(first, second) < 0.01
     losses = [[float(row["loss"]) for row in tsv.read_tsv(f"{result}.tsv")] for result in (first, second)]
@@ -903,12 +905,12 @@ def test_two_processes_train_heads_in_bfloat16_as_one_does(steady, tmp_path):
 def test_a_training_goes_on_in_its_own_type_alone(tiny, features, interrupted, monkeypatch, caplog):
     """As where it was killed on one kind of processor and goes on on another."""
     monkeypatch.setattr(devices, "_bfloat16_is_faster", lambda: False)
-    out = interrupted(3, how="train_heads", precision="auto")
+    out = interrupted(3, how="train_answer_heads", precision="auto")
     monkeypatch.setattr(devices, "_bfloat16_is_faster", lambda: True)
     caplog.set_level(logging.INFO, logger="pairprobe")
-    run(tiny, features, out, how="train_heads", precision="auto")
+    run(tiny, features, out, how="train_answer_heads", precision="auto")
     assert "starting afresh" in caplog.text
-    whole = run(tiny, features, out.parent / "whole", how="train_heads", precision="bfloat16")
+    whole = run(tiny, features, out.parent / "whole", how="train_answer_heads", precision="bfloat16")
     assert same(out, whole)
 
 
@@ -1066,7 +1068,7 @@ def exact_match(checkpoint, heads, pages, folder, max_length=MAX_LENGTH, stride=
 
 
 def test_the_loss_falls_and_the_answers_are_learnt(tiny, features, pages, tmp_path):
-    untrained = run(tiny, [], tmp_path / "untrained", how="train_heads")
+    untrained = run(tiny, [], tmp_path / "untrained", how="train_answer_heads")
     assert exact_match(tiny, str(untrained), pages, tmp_path) == 0
     out = run(tiny, features, tmp_path / "a", epochs=12, save_steps=1000)
     losses = [float(row["loss"]) for row in tsv.read_tsv(f"{out}.tsv")]

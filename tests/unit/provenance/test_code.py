@@ -200,7 +200,7 @@ def test_no_forward_pass_depends_on_probing_sets_rankings_or_figures(room):
     assert [name for name in reached if name.split(".")[0] == room] == []
 
 
-@pytest.mark.parametrize("script", ["extract_activations", "train_heads", "finetune_checkpoint", "predict_answers"])
+@pytest.mark.parametrize("script", ["extract_activations", "train_answer_heads", "finetune_checkpoint", "predict_answers"])
 def test_a_forward_pass_depends_on_what_decides_its_type(script):
     assert {"checkpoints.devices", "checkpoints.processor"} <= set(code_of(script))
 

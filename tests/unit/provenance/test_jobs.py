@@ -13,12 +13,13 @@ import pytest
 
 from pairprobe.errors import InputError
 from pairprobe.io import progress
+from pairprobe.io.processes import PARENT
 from pairprobe.provenance import jobs
 
 
 @pytest.fixture(autouse=True)
 def _own_logging(monkeypatch):
-    monkeypatch.delenv(jobs.PARENT, raising=False)
+    monkeypatch.delenv(PARENT, raising=False)
     monkeypatch.setenv("RAYON_NUM_THREADS", "1")
     yield
     logging.captureWarnings(False)
@@ -43,12 +44,12 @@ def test_the_log_file_holds_the_lines_of_the_job_and_its_folder_is_made(tmp_path
 def test_jobs_inherit_who_started_them_and_the_library_of_the_workflow(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
-    monkeypatch.setenv(jobs.PARENT, "1")
+    monkeypatch.setenv(PARENT, "1")
     for _ in range(2):
         jobs.prepare_environment()
     library = str(Path(jobs.__file__).parents[2])
     assert os.environ["PYTHONPATH"].split(os.pathsep) == [library, "/somewhere"]
-    assert os.environ[jobs.PARENT] == str(os.getpid())
+    assert os.environ[PARENT] == str(os.getpid())
     assert os.environ["GOMP_SPINCOUNT"] == "7", "what the user has set stays"
 
 
@@ -144,11 +145,11 @@ def test_a_job_that_is_told_to_stop_leaves_nothing_half_written(tmp_path, number
 
 def test_a_job_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_path):
     with subprocess.Popen(["sleep", "60"]) as parent:
-        process = started(tmp_path / "a.txt", **{jobs.PARENT: str(parent.pid)})
+        process = started(tmp_path / "a.txt", **{PARENT: str(parent.pid)})
         parent.kill()
     assert process.wait(20) == 128 + signal.SIGTERM
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
-    assert f"process {parent.pid}, which started this job, has gone" in (tmp_path / "a.txt.log").read_text()
+    assert f"process {parent.pid}, which started this one, has ended" in (tmp_path / "a.txt.log").read_text()
 
 
 def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
@@ -156,13 +157,13 @@ def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
         pass
     process = subprocess.run(
         [sys.executable, "-c", WRITING, str(tmp_path / "a.txt")],
-        env={**os.environ, jobs.PARENT: str(parent.pid)},
+        env={**os.environ, PARENT: str(parent.pid)},
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
-    assert f"process {parent.pid}, which started this job, has gone" in process.stderr
+    assert f"process {parent.pid}, which started this one, has ended" in process.stderr
     assert process.returncode == 1
     # Not even the log, which may be the next run's.
     assert list(tmp_path.iterdir()) == []

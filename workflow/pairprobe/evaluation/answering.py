@@ -73,7 +73,7 @@ def predict(
 ) -> None:
     """Answer the questions ``asked`` of one shard from the pages of ``documents``, and write a prediction for each.
 
-    heads: a file of ``finetuning.train_heads``, or None where the checkpoint was trained here. max_length, stride: see
+    heads: a file of ``finetuning.train_answer_heads``, or None where the checkpoint was trained here. max_length, stride: see
     ``windows.windows``. max_words: the longest short answer. threads: how many batches are computed side by side (None: as
     many as PyTorch has threads). code: the digests of the code that computes. A few batches of windows are in memory at a
     time, however long a page; where memory runs out, batches are halved.

@@ -9,9 +9,10 @@ from pairprobe.errors import InputError
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent.parent / "scripts"
-# Modules that every job runs and that no result depends on: they show progress, write the log and write the job's record.
+# Modules that every job runs and that no result depends on: they show progress, write the log and the job's record, and end
+# a job with its parent.
 # They are left out of the digests; else an edit of a message would run the whole workflow again.
-WATCHING = frozenset({"io.progress", "provenance.job_records", "provenance.jobs", "provenance.machine"})
+WATCHING = frozenset({"io.processes", "io.progress", "provenance.job_records", "provenance.jobs", "provenance.machine"})
 
 
 def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:

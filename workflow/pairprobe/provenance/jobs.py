@@ -6,22 +6,19 @@ Nothing here changes a result, so an edit of this module runs no job again: see 
 import contextlib
 import logging
 import os
-import select
 import signal
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
 from pairprobe.errors import InputError
-from pairprobe.io import files
+from pairprobe.io import processes
 from pairprobe.io.progress import log
 from pairprobe.provenance import job_records
 
-# The process that a job must not outlive, by its number.
-PARENT = "PAIRPROBE_PARENT"
+# Seconds that a job has to end in once the process that started it has ended.
+PATIENCE = 30
 
 
 def prepare_environment() -> None:
@@ -30,7 +27,7 @@ def prepare_environment() -> None:
     A job has imported its libraries before it could set these itself, and it cannot see which process started the run.
     """
     # Jobs end with this process, even if it is killed. Otherwise the next run would meet them at work on the same files.
-    os.environ[PARENT] = str(os.getpid())
+    os.environ[processes.PARENT] = str(os.getpid())
     # Jobs import the library whose digests the workflow takes, not another one that may be installed.
     library = str(Path(__file__).parents[2])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)
@@ -46,13 +43,11 @@ def job(task, kind: str | None = None) -> Iterator[None]:
 
     task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. kind: what the job makes,
     one of ``job_records.KINDS``, or None. An InputError ends the job with one clear line. SIGTERM, and the end of the
-    process that the variable ``PARENT`` names, end it as an error does: nothing half-written stays behind, and no two
-    processes ever write one file.
+    process that the variable ``processes.PARENT`` names, end it as an error does: nothing half-written stays behind, and no
+    two processes ever write one file.
     """
-    parent = int(os.environ.get(PARENT, 0))
-    if parent and not files.is_running(parent):
-        # It went while this one began, and the next may be at work already: on the same log, for one.
-        sys.exit(f"error: process {parent}, which started this job, has gone")
+    # Before the log is opened: if the parent has ended already, the next run may be writing the same one.
+    processes.end_with_parent(PATIENCE)
     path = Path(task.log[0])
     path.parent.mkdir(parents=True, exist_ok=True)
     # Tokenizers have threads of their own, one a core, whatever the job was given.
@@ -64,7 +59,7 @@ def job(task, kind: str | None = None) -> Iterator[None]:
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        with _ended_in_time(parent), job_records.recorded(task, kind):
+        with _ending_on_sigterm(), job_records.recorded(task, kind):
             yield
     except InputError as error:
         log.error("%s", error)
@@ -81,10 +76,8 @@ def job(task, kind: str | None = None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ended_in_time(parent: int) -> Iterator[None]:
+def _ending_on_sigterm() -> Iterator[None]:
     before = signal.signal(signal.SIGTERM, _stop)
-    if parent:
-        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
     try:
         yield
     finally:
@@ -94,24 +87,3 @@ def _ended_in_time(parent: int) -> Iterator[None]:
 def _stop(number: int, _frame: FrameType | None) -> None:
     log.error("stopped by %s", signal.Signals(number).name)
     sys.exit(128 + number)
-
-
-def _follow(parent: int) -> None:
-    """Wait for the end of another process, and end this one."""
-    _wait(parent)
-    log.error("process %d, which started this job, has gone", parent)
-    os.kill(os.getpid(), signal.SIGTERM)
-    # Python sees the signal between two of its own steps; a long one in a library must not go on for ever.
-    time.sleep(30)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _wait(process: int) -> None:
-    if not hasattr(os, "pidfd_open"):  # not Linux
-        while files.is_running(process):
-            time.sleep(1)
-        return
-    with contextlib.suppress(ProcessLookupError):  # gone already
-        watched = os.pidfd_open(process)
-        select.select([watched], [], [])
-        os.close(watched)

@@ -1,18 +1,16 @@
 """Give a checkpoint that was not trained here heads to answer with."""
 
-from pairprobe.finetuning.training import train_heads
+from pairprobe.finetuning.training import Settings, Training, train_answer_heads
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    train_heads(
+    training = Training(
         snakemake.input.checkpoint,
         list(snakemake.input.features),
-        snakemake.output.heads,
-        snakemake.output.history,
+        Settings(**snakemake.params.settings, seed=snakemake.params.seed),
         snakemake.params.work,
-        snakemake.params.settings,
-        snakemake.params.seed,
         processes=max(1, snakemake.resources.gpu),
-        code=snakemake.params.code,
         cores=snakemake.threads,
+        code=snakemake.params.code,
     )
+    train_answer_heads(training, snakemake.output.heads, snakemake.output.history)

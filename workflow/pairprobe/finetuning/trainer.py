@@ -1,0 +1,274 @@
+"""One training of the joint model, in one process or in one of several that share it, by Hugging Face's Trainer.
+
+It uses mixed precision and gradient accumulation, saves on the way, and resumes from what it saved to the same weights.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch.utils.data import Dataset, Sampler
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils import SAFE_WEIGHTS_NAME, logging
+
+from pairprobe.checkpoints import devices, loading
+from pairprobe.errors import InputError
+from pairprobe.finetuning import joint_model
+from pairprobe.finetuning.features import Features
+from pairprobe.io import files
+from pairprobe.io.progress import Progress, log
+
+# Files that a finished training leaves in its work folder: the weights that it changed, and the loss by step.
+WEIGHTS, HISTORY = "trained.safetensors", "history.json"
+# The loss is logged so many times over the whole training, at most.
+_MOST_LOSSES = 200
+# Steps of an epoch among which windows are sorted by length.
+_POOL_STEPS = 50
+
+logging.disable_progress_bar()
+logging.set_verbosity_error()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The hyperparameters of a training.
+
+    batch_size: windows a step. device_batch_size: of these at once on one device; None: as many as a device gets.
+    warmup: the share of all steps in which the learning rate rises. save_steps: steps from one save to the next, which
+    changes no weight. threads: of each process, whatever the number of cores: the sums of gradients, and with them the
+    weights, come out slightly different for another number. precision: of the forward pass; weights stay in float32.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    save_steps: int
+    threads: int
+    seed: int
+    precision: str = "float32"
+    device_batch_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """One training: of what, on what, how and where.
+
+    start: the checkpoint's folder. features: files of ``features.build``. work: a folder for what is saved on the way.
+    processes: GPUs that share each step. frozen: whether the heads alone are trained. cores: how many cores the job has;
+    where they are fewer than the threads, the threads share them. code: the digests of the code that computes.
+    """
+
+    start: str
+    features: list[str]
+    settings: Settings
+    work: str
+    processes: int = 1
+    frozen: bool = False
+    cores: int | None = None
+    code: dict | None = None
+
+
+class OutOfMemoryError(Exception):
+    """Memory ran out with ``batch_size`` windows at once on a device."""
+
+    def __init__(self, batch_size: int, reason: str):
+        super().__init__(reason)
+        self.batch_size = batch_size
+
+
+def train(training: Training) -> None:
+    """Train in this process, which is the only one or one of torchrun's; WEIGHTS and HISTORY are left in the work folder.
+
+    Resumes from the last save in the work folder. Raises InputError where windows are longer than the checkpoint can read
+    and where the loss is no number; OutOfMemoryError where memory runs out, and what was saved stays.
+    """
+    settings = training.settings
+    torch.set_num_threads(settings.threads)
+    model, _ = joint_model.initial(training.start, settings.seed, training.frozen)
+    windows = Features(training.features)
+    loading.check_windows(model.model, int(windows.lengths.max()), training.start, "finetuning")
+    if training.frozen:
+        model.compute_frozen(devices.resolve_precision(settings.precision, _device()), _device())
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(training.work, settings, len(windows)),
+        train_dataset=_Windows(windows),
+        data_collator=_Collator(loading.load_tokenizer(training.start)),
+        callbacks=[_ProgressCallback()],
+    )
+    trainer.remove_callback(PrinterCallback)  # _ProgressCallback does it, in the log
+    try:
+        trainer.train(resume_from_checkpoint=get_last_checkpoint(training.work))
+    except Exception as error:
+        if not devices.is_out_of_memory(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        # Not from that error, which holds what did not fit.
+        raise OutOfMemoryError(trainer.args.per_device_train_batch_size, reason) from None
+    if trainer.is_world_process_zero():
+        with files.atomic_write(Path(training.work) / WEIGHTS) as temporary:
+            save_file({key: value.cpu().contiguous() for key, value in model.trained_state().items()}, temporary)
+        files.write_text(Path(training.work) / HISTORY, json.dumps(trainer.state.log_history))
+
+
+def _device() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _arguments(work: str, settings: Settings, windows: int) -> TrainingArguments:
+    """Return Trainer's settings for a training on so many windows, in the process that it is called in."""
+    device, processes = _device(), int(os.environ.get("WORLD_SIZE", 1))
+    share = settings.batch_size // processes
+    # Parts of one size, so that each step has the windows that it would have without parts.
+    at_once = max(n for n in range(1, min(settings.device_batch_size or share, share) + 1) if share % n == 0)
+    steps = -(-windows // settings.batch_size) * settings.epochs
+    # A logged loss is the mean since the one before. Saves fall on logged steps, so that a resumed run logs the same.
+    logging_steps = max(1, -(-steps // _MOST_LOSSES))
+    arguments = TrainingArguments(
+        output_dir=work,
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=at_once,
+        gradient_accumulation_steps=share // at_once,
+        learning_rate=settings.learning_rate,
+        warmup_steps=round(steps * settings.warmup),
+        weight_decay=settings.weight_decay,
+        max_grad_norm=1.0,
+        save_steps=-(-settings.save_steps // logging_steps) * logging_steps,
+        save_total_limit=1,
+        logging_steps=logging_steps,
+        logging_nan_inf_filter=False,
+        bf16=devices.resolve_precision(settings.precision, device) == "bfloat16",
+        seed=settings.seed,
+        data_seed=settings.seed,
+        use_cpu=device == "cpu",
+        ddp_backend=None if processes == 1 else {"cuda": "nccl", "cpu": "gloo"}[device],
+        ddp_find_unused_parameters=True if processes > 1 else None,  # an encoder's pooler
+        disable_tqdm=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataloader_pin_memory=device == "cuda",
+        dataloader_num_workers=0,
+    )
+    # A process has one device. (Trainer would share each batch among all that it sees, each with a batch of its own.)
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
+class _Windows(Dataset):
+    """Windows with their index, by which the examples of a batch that goes wrong can be named."""
+
+    def __init__(self, features: Features):
+        self.features = features
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def __getitem__(self, i: int) -> tuple[int, dict]:
+        return i, self.features[i]
+
+
+class _Collator:
+    """Batches windows with their targets and their ``index``, each (batch,)."""
+
+    def __init__(self, tokenizer):
+        self.inputs_of = joint_model.Collator(tokenizer)
+
+    def __call__(self, items: list[tuple[int, dict]]) -> dict[str, torch.Tensor]:
+        batch = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
+        targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
+        return {**batch, **targets, "index": torch.tensor([i for i, _ in items])}
+
+
+class _LengthGroupedSampler(Sampler):
+    """Windows of similar length together, in an order that only the seed and the epoch decide.
+
+    (Trainer's own sampler draws from a running generator, so that a run resumed within an epoch takes another order.)
+    """
+
+    def __init__(self, lengths: np.ndarray, batch_size: int, seed: int):
+        self.lengths, self.batch_size, self.seed, self.epoch = lengths, batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = np.random.default_rng((self.seed, self.epoch))
+        order, pool_size = generator.permutation(len(self.lengths)), _POOL_STEPS * self.batch_size
+        for start in range(0, len(order), pool_size):
+            pool = order[start : start + pool_size]
+            pool = pool[np.argsort(-self.lengths[pool], kind="stable")]
+            # Steps in any order, or each pool would go from long windows to short ones; one that is not full comes last.
+            full = len(pool) // self.batch_size
+            steps = pool[: full * self.batch_size].reshape(full, self.batch_size)
+            yield from steps[generator.permutation(full)].ravel().tolist()
+            yield from pool[full * self.batch_size :].tolist()
+
+
+class _Trainer(Trainer):
+    def _get_train_sampler(self, train_dataset=None) -> _LengthGroupedSampler:
+        batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
+        sampler = _LengthGroupedSampler(self.train_dataset.features.lengths, batch_size, self.args.seed)
+        self.add_callback(_EpochCallback(sampler))
+        return sampler
+
+    # Of a frozen encoder nothing is saved on the way. (Sharded weights, which Trainer would give here, are not used.)
+
+    def _save(self, output_dir=None, state_dict=None):
+        super()._save(output_dir, self.model.trained_state())
+
+    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+        self.model.load_trained(load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME))
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        indices = inputs.pop("index")
+        outputs = model(**inputs)
+        if not torch.isfinite(outputs["loss"]):
+            names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
+            raise InputError(
+                f"training stopped at step {self.state.global_step + 1}: the loss is {outputs['loss'].item()}, at a "
+                f"learning rate of {self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
+                f"finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
+            )
+        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+
+
+class _EpochCallback(TrainerCallback):
+    """Tells the sampler its epoch.
+
+    (In a resumed epoch accelerate's own way to do so reaches only its sampler of the processes' shares.)
+    """
+
+    def __init__(self, sampler: _LengthGroupedSampler):
+        self.sampler = sampler
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.sampler.set_epoch(int(state.epoch))
+
+
+class _ProgressCallback(TrainerCallback):
+    """Progress bar and log lines of a training."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.progress = Progress(state.max_steps, "training", "steps")
+        self.progress.update(state.global_step)
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.progress.update()
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        if logs and "loss" in logs:
+            log.info("step %d of %d: loss %.4f", state.global_step, state.max_steps, float(logs["loss"]))
+
+    def on_train_end(self, args, state, control, **kwargs):
+        self.progress.__exit__()

@@ -1,0 +1,56 @@
+"""Processes that end when another one ends, however that comes to its end."""
+
+import contextlib
+import os
+import select
+import signal
+import sys
+import threading
+import time
+
+from pairprobe.io import files
+from pairprobe.io.progress import log
+
+# Names the process that this one must not outlive, by its number. A process that starts another sets it for that one.
+PARENT = "PAIRPROBE_PARENT"
+
+
+def end_with_parent(patience: float = 0.0) -> None:
+    """End this process as soon as the one that the variable ``PARENT`` names has ended; now, where it already has.
+
+    To be called first thing: a parent that ended while this process was being started is noticed here, and one that ends
+    later by a thread that waits for it. So no moment is left out, and nothing depends on the parent, which may be killed.
+
+    patience: seconds from SIGTERM, at which a process removes what it has half written, to SIGKILL. 0: SIGKILL at once.
+    """
+    parent = int(os.environ.get(PARENT, 0))
+    if not parent:
+        return
+    if not files.is_running(parent):
+        sys.exit(f"error: process {parent}, which started this one, has ended")
+    threading.Thread(target=_follow, args=(parent, patience), daemon=True).start()
+
+
+def _follow(parent: int, patience: float) -> None:
+    _wait(parent)
+    log.error("process %d, which started this one, has ended", parent)
+    if patience:
+        os.kill(os.getpid(), signal.SIGTERM)
+        # Python handles a signal between two of its own instructions; a long call into a library must not delay the end
+        # for ever.
+        time.sleep(patience)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wait(process: int) -> None:
+    """Return when a process, which need not be a child of this one, has ended."""
+    if not hasattr(os, "pidfd_open"):  # not Linux
+        while files.is_running(process):
+            time.sleep(1)
+        return
+    with contextlib.suppress(ProcessLookupError):  # it has ended already
+        watched = os.pidfd_open(process)
+        ended = select.poll()
+        ended.register(watched, select.POLLIN)
+        ended.poll()
+        os.close(watched)
