@@ -221,34 +221,28 @@ def windows_of(folder, documents, path, max_length=64):
     return [str(path)]
 
 
+SETTINGS = training.Settings(
+    epochs=1, batch_size=8, learning_rate=0.001, warmup=0.1, weight_decay=0.01, save_steps=100, threads=1, seed=1
+)
+
+
 def answers(folder, documents, path, heads=None, max_length=64):
     """What a checkpoint answers, with its own head or random ones."""
     if heads is None:
         heads = f"{path}.safetensors"
-        training.train_answer_heads(str(folder), [], heads, f"{path}.tsv", f"{path}.work", {"head_learning_rate": 1}, 1)
+        given = training.Training(str(folder), [], SETTINGS, f"{path}.work")
+        training.train_answer_heads(given, heads, f"{path}.tsv")
     asked = {page.example_id for page in read_pages(documents)}
-    answering.predict(str(folder), heads or None, documents, str(path), asked, max_length=max_length, stride=40, threads=1)
+    settings = answering.Settings(max_length=max_length, stride=40, threads=1)
+    answering.predict(str(folder), heads or None, documents, asked, str(path), settings)
     return read_predictions([str(path)])
-
-
-SETTINGS = {
-    "precision": "float32",
-    "epochs": 1,
-    "batch_size": 8,
-    "device_batch_size": None,
-    "learning_rate": 0.001,
-    "warmup": 0.1,
-    "weight_decay": 0.01,
-    "save_steps": 100,
-    "threads": 1,
-}
 
 
 @pytest.mark.parametrize("family", ["roberta", "albert", "modernbert"], scope="function")
 def test_a_fine_tuned_checkpoint_reads_words_as_the_one_it_started_from(family, folders, documents, tmp_path):
     tuned, history, work = (str(tmp_path / name) for name in ("tuned", "history.tsv", "work"))
     built = windows_of(folders(family), documents, tmp_path / "f.arrow")
-    training.finetune(str(folders(family)), built, tuned, history, work, SETTINGS, 1)
+    training.finetune(training.Training(str(folders(family)), built, SETTINGS, work), tuned, history)
     ids = [encode(loading.load_tokenizer(f), [["the"]], [KINDS])[0].input_ids for f in (tuned, folders(family))]
     np.testing.assert_array_equal(*ids)
     assert len(answers(tuned, documents, tmp_path / "p.jsonl", heads="")) == 6
@@ -265,7 +259,7 @@ def test_windows_longer_than_the_positions_are_refused(folders, documents, tmp_p
     built = windows_of(folders("roberta"), str(tmp_path / "long.jsonl"), tmp_path / "f.arrow", max_length=513)
     out, history, work = (str(tmp_path / name) for name in ("out", "history.tsv", "work"))
     with pytest.raises(InputError, match=wanted.format(513, "finetuning")):
-        training.finetune(str(folders("roberta")), built, out, history, work, SETTINGS, 1)
+        training.finetune(training.Training(str(folders("roberta")), built, SETTINGS, work), out, history)
 
 
 def saved(model, folder):

@@ -17,7 +17,7 @@ from pairprobe.data.pages import Page, row_of
 from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.evaluation import answering
-from pairprobe.evaluation.answering import EMPTY_SCORE, best_spans, predict
+from pairprobe.evaluation.answering import EMPTY_SCORE, Settings, best_spans, predict
 from pairprobe.evaluation.predictions import Prediction, read_predictions
 from pairprobe.finetuning import joint_model
 from pairprobe.finetuning.windows import (
@@ -42,7 +42,7 @@ WORDS = (
         " "
     )
 )
-OPTIONS = {"max_length": 40, "stride": 16, "max_words": 2, "threads": 1}
+OPTIONS = {"max_length": 40, "stride": 16, "max_answer_words": 2, "threads": 1}
 
 
 # --- The best span of a window --------------------------------------------------------------------------------------
@@ -269,10 +269,10 @@ def foreign(tmp_path_factory):
 def predicted(checkpoint, documents, folder, asked=None, heads=None, **changed):
     """The predictions, as they stand in the file."""
     path = folder / "predictions.jsonl"
-    path.unlink(missing_ok=True)  # nothing is to be taken over
+    path.unlink(missing_ok=True)  # nothing is to be reused
     if asked is None:
         asked = {row["example_id"] for _, row in files.read_json_lines(documents)}
-    predict(checkpoint, heads, documents, str(path), asked, **{**OPTIONS, **changed})
+    predict(checkpoint, heads, documents, asked, str(path), Settings(**{**OPTIONS, **changed}))
     assert [file.name for file in folder.iterdir() if file.name.startswith(".")] == []
     return read_predictions([str(path)])
 
@@ -330,7 +330,7 @@ def test_every_span_maps_back_to_the_page_and_lies_in_a_top_level_candidate(page
             assert row.text in page.context
             assert row.text.replace(" ", "") == "".join(tokens[start:end])
         # Words that the tokenizer turns into nothing are not seen.
-        if sum(word != "\xad" for word in words) > OPTIONS["max_words"]:
+        if sum(word != "\xad" for word in words) > OPTIONS["max_answer_words"]:
             # A whole passage.
             assert page.markup
             assert row.answer_type in (LONG, YES, NO)
@@ -349,8 +349,8 @@ def test_words_without_subtokens_do_not_make_an_answer_too_long(foreign_answers,
     for page, row in zip(pages, foreign_answers, strict=True):
         words = words_of(page, row.span) if row.span else []
         seen = sum(word != "\xad" for word in words)
-        assert row.span is None or row.answer_type == (LONG if seen > OPTIONS["max_words"] else SHORT)
-        within += len(words) > OPTIONS["max_words"] >= seen
+        assert row.span is None or row.answer_type == (LONG if seen > OPTIONS["max_answer_words"] else SHORT)
+        within += len(words) > OPTIONS["max_answer_words"] >= seen
     assert within
 
 
@@ -378,7 +378,7 @@ def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, requ
             with torch.inference_mode():
                 logits = model(**collate([(window.input_ids, window.begin)]))
             start, end = (logits[name][0].double().numpy() for name in ("start", "end"))
-            score, pair = brute_force(start, end, window, OPTIONS["max_words"])
+            score, pair = brute_force(start, end, window, OPTIONS["max_answer_words"])
             if score > best[0]:
                 kind = int(logits["answer_type"][0].argmax()) if whose == "ours" else SHORT
                 best = (score, tuple(int(window.part.token[i]) for i in pair), kind)
@@ -388,7 +388,7 @@ def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, requ
             continue
         assert row.score == pytest.approx(best[0], abs=1e-3)
         assert row.span == (best[1][0], best[1][1] + 1)
-        too_long = sum(word != "\xad" for word in words_of(page, row.span)) > OPTIONS["max_words"]
+        too_long = sum(word != "\xad" for word in words_of(page, row.span)) > OPTIONS["max_answer_words"]
         if too_long or "\xad" not in words_of(page, row.span):
             assert row.answer_type == (LONG if too_long and best[2] in (NULL, SHORT) else best[2])
 
@@ -405,7 +405,8 @@ def test_answers_do_not_depend_on_shards(ours, documents, answers, tmp_path, sha
     found = []
     for i in range(shards):
         (tmp_path / str(i)).mkdir()
-        found.append(predicted(ours, documents, tmp_path / str(i), shard=(i, shards)))
+        asked = {row.example_id for row in answers if in_shard(row.example_id, i, shards)}
+        found.append(predicted(ours, documents, tmp_path / str(i), asked))
     assert [[row.example_id for row in rows] for rows in found] == [
         [row.example_id for row in answers if in_shard(row.example_id, i, shards)] for i in range(shards)
     ]
@@ -422,9 +423,6 @@ def test_only_what_is_asked_is_answered(ours, documents, answers, tmp_path):
     asked = {row.example_id for row in answers[1::3]}
     assert same(predicted(ours, documents, tmp_path, asked | {"unknown"}), answers[1::3])
     assert predicted(ours, documents, tmp_path, set()) == []
-    rest = predicted(ours, documents, tmp_path, asked, shard=(1, 2))
-    assert same(rest, [row for row in answers[1::3] if in_shard(row.example_id, 1, 2)])
-    assert 0 < len(rest) < len(asked)
 
 
 @pytest.fixture
@@ -443,10 +441,11 @@ def answered(monkeypatch):
 def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered):
     path = tmp_path / "1of1.jsonl"
 
-    def answer(now, **changed):
+    def answer(now, code=None, **changed):
         answered.clear()
         documents = write_pages(tmp_path / "d.jsonl", now)
-        predict(ours, None, documents, str(path), {page.example_id for page in now}, **{**OPTIONS, "code": {}, **changed})
+        asked, settings = {page.example_id for page in now}, Settings(**{**OPTIONS, **changed})
+        predict(ours, None, documents, asked, str(path), settings, code or {})
         return read_predictions([str(path)])
 
     answer(pages[:20])
@@ -464,7 +463,7 @@ def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered
     path.rename(tmp_path / "1of2.jsonl")
     assert answer(now) == found
     assert answered == []
-    for other in ({"max_length": OPTIONS["max_length"] + 1}, {"max_words": 3}, {"code": {"answering": "2"}}):
+    for other in ({"max_length": OPTIONS["max_length"] + 1}, {"max_answer_words": 3}, {"code": {"answering": "2"}}):
         answer(now, **other)
         assert len(answered) == len(now), other
     for file in tmp_path.glob("*of*"):
@@ -505,8 +504,10 @@ def test_of_equal_windows_the_first_on_the_page_answers(ours, tmp_path, monkeypa
 def test_the_last_bits_of_a_score_decide_nothing_wherever_it_lies():
     dice = np.random.default_rng(0)
     for score in np.arange(4.474, 4.4742, 3e-6):  # some are where rounding to four digits goes another way
-        windows = [answering._Best(score + each, at, at, at, 0, SHORT) for at, each in enumerate(dice.normal(0, 3e-6, 8))]
-        lower, higher = (answering._Best(score + apart, 0, 0, 0, 0, SHORT) for apart in (-2e-4, 2e-4))
+        windows = [
+            answering._BestSpan(score + each, at, at, at, 0, SHORT) for at, each in enumerate(dice.normal(0, 3e-6, 8))
+        ]
+        lower, higher = (answering._BestSpan(score + apart, 0, 0, 0, 0, SHORT) for apart in (-2e-4, 2e-4))
         for others, wanted in (([lower], windows[0]), ([lower, higher], higher)):
             found = []
             for i in dice.permutation(len(windows) + len(others)):
@@ -624,13 +625,13 @@ def test_a_page_of_a_hundred_thousand_tokens_is_answered_a_few_windows_at_a_time
     assert row.text == " ".join(words_of(page, row.span))
     assert sum(map(len, seen)) > 300
     assert max(map(len, seen)) == 4
-    assert counted.most <= answering._WAITING * 4 + 1
+    assert counted.most <= answering._SORTED_BATCHES * 4 + 1
 
 
 def test_only_pages_whose_windows_wait_are_in_memory(ours, counted, monkeypatch, tmp_path):
     batch_size = 2
     # A page of one window, and then pages of as many as are answered together: a window of the last page always waits.
-    waiting = answering._WAITING * batch_size
+    waiting = answering._SORTED_BATCHES * batch_size
     words = ["castle"] * (16 * (waiting - 1) + 20)
     pages = [Page("first", "t", ["who", "?"], "castle", False, ((0, 1, True),), ())]
     pages += [Page(f"{i}", "t", ["who", "?"], " ".join(words), False, ((0, len(words), True),), ()) for i in range(8)]

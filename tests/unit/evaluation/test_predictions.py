@@ -117,6 +117,15 @@ IDS = [
 ]
 
 
+def test_each_question_is_asked_in_one_shard(tmp_path):
+    names = {f"q{i}" for i in range(40)}
+    files.write_json_lines(tmp_path / "gold.jsonl", [{"example_id": name} for name in names])
+    parts = [asked(str(tmp_path / "gold.jsonl"), i, 3) for i in range(3)]
+    assert all(parts)
+    assert sorted(name for part in parts for name in part) == sorted(names)
+    assert asked(str(tmp_path / "gold.jsonl")) == names
+
+
 @pytest.mark.parametrize(("name", "kind"), IDS)
 def test_ids_of_natural_questions_stay_integers_and_others_strings(tmp_path, name, kind):
     official, texts = written(tmp_path, [found(name)])

@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -21,32 +21,51 @@ from transformers.utils import logging
 from pairprobe.checkpoints import cpu_kernels, devices, loading
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.data.pages import Page, read_pages
-from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
-from pairprobe.evaluation.predictions import Kept, Prediction
+from pairprobe.evaluation.predictions import Prediction, PredictionCache
 from pairprobe.finetuning import joint_model
 from pairprobe.finetuning.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens_of, windows
 from pairprobe.io import files
 from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.io.progress import Progress, log
 
-# Windows wait until so many batches of them are there, and are then sorted by length.
-_WAITING = 16
-# Pairs of subtokens that are looked at together, by each thread: some 200 MB.
-_CELLS = 1 << 23
-# Windows whose scores are nearer than this score the same.
-_NEAR = 1e-4
+# Windows of so many batches are collected and sorted by length, so that those of a batch have a similar one.
+_SORTED_BATCHES = 16
+# Pairs of subtokens that are scored at once, by each thread: some 200 MB.
+_CHUNK_SIZE = 1 << 23
+# Windows whose scores differ by less have the same score: the last bits of a sum depend on the batch.
+_TIE_TOLERANCE = 1e-4
 # The score of a page that has no words to answer with.
 EMPTY_SCORE = -10_000.0
-# How much of a page is looked at for whether words and subtokens belong together.
-_CHECKED_WORDS = 512
+# So much is checked for whether words and subtokens belong together: pages, and words of each.
+_CHECKED_PAGES, _CHECKED_WORDS = 32, 512
 
 logging.set_verbosity_error()
 
 
 @dataclass(frozen=True, slots=True)
-class _Best:
-    """The best span of a window: its score, subtokens of the page (both inclusive), and the window's answer type."""
+class Settings:
+    """How questions are answered.
+
+    max_length, stride: of the windows, see ``windows.windows``. max_answer_words: of a short answer. batch_size: windows
+    that are computed at once. precision: of the forward pass. threads: batches that are computed side by side; None: as
+    many as PyTorch has threads.
+    """
+
+    max_length: int = 384
+    stride: int = 128
+    max_answer_words: int = 30
+    batch_size: int = 16
+    precision: str = "float32"
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _BestSpan:
+    """The best span of a window: its score, its subtokens on the page, first and last, and the window's answer type.
+
+    at: which of the page's subtokens is the first of the window.
+    """
 
     score: float
     at: int
@@ -60,108 +79,95 @@ def predict(
     checkpoint: str,
     heads: str | None,
     documents: str,
-    path: str,
     asked: set[str],
-    shard: tuple[int, int] = (0, 1),
-    max_length: int = 384,
-    stride: int = 128,
-    max_words: int = 30,
-    batch_size: int = 16,
-    precision: str = "float32",
-    threads: int | None = None,
+    path: str,
+    settings: Settings,
     code: dict | None = None,
 ) -> None:
-    """Answer the questions ``asked`` of one shard from the pages of ``documents``, and write a prediction for each.
+    """Answer the questions ``asked`` from the pages of ``documents``, and write a prediction for each, in their order.
 
-    heads: a file of ``finetuning.train_answer_heads``, or None where the checkpoint was trained here. max_length, stride: see
-    ``windows.windows``. max_words: the longest short answer. threads: how many batches are computed side by side (None: as
-    many as PyTorch has threads). code: the digests of the code that computes. A few batches of windows are in memory at a
-    time, however long a page; where memory runs out, batches are halved.
+    heads: a file of ``training.train_answer_heads``, or None where the checkpoint was trained here. code: the digests of
+    the code that computes. A few batches of windows are in memory at a time, however long a page; where memory runs out,
+    batches are halved.
 
-    What ``path``, and predictions of another division beside it, hold for the same pages, checkpoint, settings and code is
-    taken over. Raises InputError where the checkpoint cannot answer, or a question fills a window.
+    A prediction that ``path``, or a shard of another division beside it, holds for the same page, checkpoint, settings and
+    code is reused. Raises InputError where the checkpoint cannot answer, or a question fills a window.
     """
     device = devices.claim()
-    precision = devices.resolve_precision(precision, device)
+    settings = replace(settings, precision=devices.resolve_precision(settings.precision, device))
     tokenizer = loading.load_tokenizer(checkpoint)
-    model = joint_model.load(checkpoint, precision, heads).eval().requires_grad_(False).to(device)
+    model = joint_model.load(checkpoint, settings.precision, heads).eval().requires_grad_(False).to(device)
     cpu_kernels.speed_up(model.model.base_model, device)
-    loading.check_windows(model.model, max_length, checkpoint, "evaluation")
-    settings = {"max_length": max_length, "stride": stride, "max_words": max_words, "precision": precision}
-    stands_on = _stands_on(checkpoint, heads, settings, device, code)
-    kept, mine = Kept(path), {name for name in asked if in_shard(name, *shard)}
-    # In the order of the pages; None where a page is still to be answered.
-    rows: dict[str, dict | None] = {}
-    contents: dict[str, str] = {}
+    loading.check_windows(model.model, settings.max_length, checkpoint, "evaluation")
+    fingerprint, cache = _fingerprint(checkpoint, heads, settings, device, code), PredictionCache(path)
+    rows: dict[str, dict | None] = {}  # in the order of the pages; None where a page is still to be answered
+    keys: dict[str, str] = {}
+    with Progress(len(asked), "answering", "questions") as progress, devices.side_by_side(settings.threads, device) as pool:
+        answering = _Answering(model, tokenizer, settings, device, pool, f"checkpoint {checkpoint}")
 
-    name = f"checkpoint {checkpoint}"
-    with Progress(len(mine), "answering", "questions") as progress, devices.side_by_side(threads, device) as pool:
-        answering = _Answering(model, tokenizer, device, max_length, stride, max_words, batch_size, name, pool)
-
-        def new() -> Iterator[Page]:
-            for page in read_pages(documents, wanted=mine.__contains__):
-                contents[page.example_id] = content = _content(page, stands_on)
-                rows[page.example_id] = row = kept.get(content)
+        def new_pages() -> Iterator[Page]:
+            for page in read_pages(documents, wanted=asked.__contains__):
+                keys[page.example_id] = key = _cache_key(page, fingerprint)
+                rows[page.example_id] = row = cache.get(key)
                 if row is None:
                     yield page
                 else:
                     progress.update()
 
-        for prediction in answering(new()):
+        for prediction in answering(new_pages()):
             name = prediction.example_id
-            rows[name] = {**msgspec.to_builtins(prediction), "content": contents[name]}
+            rows[name] = {**msgspec.to_builtins(prediction), "cache_key": keys[name]}
             progress.update()
     files.write_json_lines(path, rows.values())
     log.info("%s: %d questions, %d windows", path, len(rows), answering.windows)
 
 
-def _stands_on(checkpoint: str, heads: str | None, settings: dict, device: str, code: dict | None) -> bytes:
-    """Return the digest of all that a prediction stands on but its page."""
-    everything = {**settings, "checkpoint": folder_digest(checkpoint), "heads": heads and file_digest(heads)}
-    everything |= {"device": device, "code": code, "torch": torch.__version__, "transformers": transformers.__version__}
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).digest()
+def _fingerprint(checkpoint: str, heads: str | None, settings: Settings, device: str, code: dict | None) -> bytes:
+    """Return the digest of all that a prediction depends on but its page."""
+    depends_on = {
+        "max_length": settings.max_length,
+        "stride": settings.stride,
+        "max_words": settings.max_answer_words,
+        "precision": settings.precision,
+        "checkpoint": folder_digest(checkpoint),
+        "heads": heads and file_digest(heads),
+        "device": device,
+        "code": code,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }
+    return hashlib.sha256(json.dumps(depends_on, sort_keys=True).encode()).digest()
 
 
-def _content(page: Page, stands_on: bytes) -> str:
-    """Return the digest of a page and of all that its prediction stands on."""
-    return hashlib.blake2b(stands_on + msgspec.json.encode(page), digest_size=16).hexdigest()
+def _cache_key(page: Page, fingerprint: bytes) -> str:
+    """Return the digest of a page and of all else that its prediction depends on."""
+    return hashlib.blake2b(fingerprint + msgspec.json.encode(page), digest_size=16).hexdigest()
 
 
 class _Answering:
-    """Answers pages in turn, their windows in batches of like length."""
+    """Answers pages in turn, their windows in batches of similar length. name: how errors call the checkpoint."""
 
-    def __init__(
-        self,
-        model,
-        tokenizer,
-        device: str,
-        max_length: int,
-        stride: int,
-        max_words: int,
-        batch_size: int,
-        name: str,
-        pool: Executor,
-    ):
-        self.model, self.device, self.max_words, self.batch_size = model, device, max_words, batch_size
+    def __init__(self, model, tokenizer, settings: Settings, device: str, pool: Executor, name: str):
+        self.model, self.settings, self.device, self.pool = model, settings, device, pool
         self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)
-        self.max_length, self.stride, self.windows = max_length, stride, 0
-        self.batches, self.pool = devices.Batches(batch_size, "windows"), pool
+        self.windows, self.batches = 0, devices.Batches(settings.batch_size, "windows")
 
     def __call__(self, pages: Iterable[Page]) -> Iterator[Prediction]:
         """Yield a prediction for each page, in their order."""
         waiting: list[tuple[int, Window]] = []
         open_pages: dict[int, tuple[Page, np.ndarray]] = {}
-        best: dict[int, list[_Best]] = {}
+        best: dict[int, list[_BestSpan]] = {}
+        enough = _SORTED_BATCHES * self.settings.batch_size
         for number, page in enumerate(pages):
-            if number < 32:
+            if number < _CHECKED_PAGES:
                 self._check(page)
             # Markup tokens mean something to a model that was trained with them, and noise to another.
             subtokens = subtokens_of(page, self.subtokenizer, markup=self.model.has_answer_types)
             open_pages[number] = (page, subtokens.token)
-            for window in windows(page, self.subtokenizer, self.max_length, self.stride, subtokens):
+            for window in windows(page, self.subtokenizer, self.settings.max_length, self.settings.stride, subtokens):
                 waiting.append((number, window))
-                if len(waiting) == _WAITING * self.batch_size:
+                if len(waiting) == enough:
                     self._answer(waiting, best)
                     waiting = []
             yield from self._finished(open_pages, best, waiting[0][0] if waiting else number + 1)
@@ -173,23 +179,24 @@ class _Answering:
         if words:
             check_alignment(self.tokenizer, [(page.example_id, page.question, words)], self.name)
 
-    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, list[_Best]]) -> None:
-        """Find the best span of each window, and keep it where it may be its page's best."""
+    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, list[_BestSpan]]) -> None:
+        """Find the best span of each window, and note it where it may be its page's best."""
         self.windows += len(waiting)
         waiting.sort(key=lambda item: len(item[1].input_ids))
-        batches = [waiting[i : i + self.batch_size] for i in range(0, len(waiting), self.batch_size)]
-        running = [self.pool.submit(self.batches, self._best, [window for _, window in batch]) for batch in batches]
+        size = self.settings.batch_size
+        batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
+        running = [self.pool.submit(self.batches, self._best_spans, [window for _, window in batch]) for batch in batches]
         for batch, done in zip(batches, running, strict=True):
             for (number, _), found in zip(batch, done.result(), strict=True):
                 if found is not None:
                     best[number] = _highest([*best.get(number, []), found])
 
-    def _best(self, batch: list[Window]) -> list[_Best | None]:
+    def _best_spans(self, batch: list[Window]) -> list[_BestSpan | None]:
         inputs = self.collate([(window.input_ids, window.begin) for window in batch])
         with torch.inference_mode():
             logits = self.model(**{name: values.to(self.device) for name, values in inputs.items()})
             types = logits["answer_type"].argmax(1).tolist() if "answer_type" in logits else [SHORT] * len(batch)
-            found = best_spans(logits["start"], logits["end"], batch, self.max_words)
+            found = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
         if any(np.isnan(score) for score, _, _ in found):
             raise InputError(
                 f"example {batch[0].example_id}, or one beside it: the logits are NaN. Train the heads again, or set "
@@ -198,27 +205,27 @@ class _Answering:
         return [
             None
             if not np.isfinite(score)
-            else _Best(score, w.at, w.at + first, w.at + last, int(w.part.passage[first]), kind)
+            else _BestSpan(score, w.at, w.at + first, w.at + last, int(w.part.passage[first]), kind)
             for (score, first, last), w, kind in zip(found, batch, types, strict=True)
         ]
 
     def _finished(
-        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, list[_Best]], end: int
+        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, list[_BestSpan]], end: int
     ) -> Iterator[Prediction]:
         """Yield the predictions of the pages before number ``end``, of which no window waits."""
         for number in [number for number in open_pages if number < end]:
             page, token = open_pages.pop(number)
             # Of equal ones the first on the page, in whatever order windows came.
             first = min(best.pop(number, []), key=lambda one: one.at, default=None)
-            yield _prediction(page, token, first, self.max_words)
+            yield _prediction(page, token, first, self.settings.max_answer_words)
 
 
-def _highest(found: list[_Best]) -> list[_Best]:
-    """Return those of the highest score and those as near to it as the last bits of a sum, which go with the batch.
+def _highest(found: list[_BestSpan]) -> list[_BestSpan]:
+    """Return the spans of the highest score, and those that differ from it by the last bits of a sum alone.
 
-    (To round the scores would not do: equal ones can lie on both sides of where rounding goes another way.)
+    (Rounded scores would not do: two that are nearly equal may be rounded to different numbers.)
     """
-    least = max(one.score for one in found) - _NEAR
+    least = max(one.score for one in found) - _TIE_TOLERANCE
     return [one for one in found if one.score >= least]
 
 
@@ -230,7 +237,7 @@ def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_
     words or is the passage from its first word to its last. The score is -inf where a window has no word.
     """
     size = max(len(window.part) for window in batch)
-    if len(batch) > 1 and len(batch) * size**2 > _CELLS:
+    if len(batch) > 1 and len(batch) * size**2 > _CHUNK_SIZE:
         half = len(batch) // 2
         parts = (slice(None, half), slice(half, None))
         return [found for part in parts for found in best_spans(start[part], end[part], batch[part], max_words)]
@@ -255,7 +262,7 @@ def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_
     return list(places)
 
 
-def _prediction(page: Page, token: np.ndarray, best: _Best | None, max_words: int) -> Prediction:
+def _prediction(page: Page, token: np.ndarray, best: _BestSpan | None, max_words: int) -> Prediction:
     if best is None:
         return Prediction(page.example_id, None, None, EMPTY_SCORE, NULL, "")
     span = int(token[best.first]), int(token[best.last]) + 1

@@ -7,7 +7,7 @@ import orjson
 
 from pairprobe.data.documents import Span
 from pairprobe.data.pages import Page, read_pages
-from pairprobe.data.sampling import subsample
+from pairprobe.data.sampling import in_shard, subsample
 from pairprobe.errors import InputError
 from pairprobe.finetuning.windows import NO, NULL, SHORT, YES
 from pairprobe.io import files
@@ -36,24 +36,24 @@ def read_predictions(paths: Iterable[str]) -> list[Prediction]:
     return [msgspec.convert(row, Prediction) for path in paths for _, row in files.read_json_lines(path)]
 
 
-class Kept:
-    """Former predictions, by the digest ``content`` of their page and of all that they stand on.
+class PredictionCache:
+    """Predictions of an earlier run, by their ``cache_key``: a digest of their page and of all else that they depend on.
 
-    Of the file whose place ``path`` takes, and of other divisions beside it. (The others of its own division are the
-    business of jobs that may be at work.)
+    They are those of the file that ``path`` replaces, and of other divisions into shards beside it. (The other shards of
+    its own division may be being written.)
     """
 
     def __init__(self, path: str):
         self._rows: dict[str, dict] = {}
-        for former in files.former(path):
+        for previous in files.former(path):
             try:
-                self._rows |= {row["content"]: row for _, row in files.read_json_lines(former) if "content" in row}
+                self._rows |= {row["cache_key"]: row for _, row in files.read_json_lines(previous) if "cache_key" in row}
             except InputError as error:
-                log.info("nothing is taken over: %s", error)
+                log.info("no prediction is reused: %s", error)
 
-    def get(self, content: str) -> dict | None:
+    def get(self, cache_key: str) -> dict | None:
         """Return the row of a prediction, or None."""
-        return self._rows.get(content)
+        return self._rows.get(cache_key)
 
 
 def write_predictions(predictions: Iterable[Prediction], official: str, texts: str, refuses: bool = False) -> None:
@@ -109,9 +109,10 @@ def _gold(page: Page) -> dict:
     return {"example_id": _official_id(page.example_id), "annotations": annotations, "answers": page.gold_texts}
 
 
-def asked(gold: str) -> set[str]:
-    """Return the questions of a file of ``gold_rows``."""
-    return {str(row["example_id"]) for _, row in files.read_json_lines(gold)}
+def asked(gold: str, shard: int = 0, shards: int = 1) -> set[str]:
+    """Return the questions of a file of ``gold_rows`` that are in shard number ``shard`` (from 0) of ``shards``."""
+    names = (str(row["example_id"]) for _, row in files.read_json_lines(gold))
+    return {name for name in names if in_shard(name, shard, shards)}
 
 
 def _official_span(span: Span | None) -> dict[str, int]:
