@@ -154,7 +154,9 @@ def test_a_task_is_one_that_there_is_a_module_of():
 
 
 def test_a_task_of_another_view_is_refused(tmp_path, monkeypatch):
-    (tmp_path / "of_sentences.py").write_text('VIEW = "sentence"\n')
+    (tmp_path / "of_sentences.py").write_text(
+        'VIEW = "sentence"\n\n\ndef find(example, wordnet=None):\n    return "none"\n'
+    )
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     wanted = "my.yaml: tasks: of_sentences: its VIEW is 'sentence', wanted \"paragraph\"."
     assert error_of(tasks=["synonyms", "of_sentences"]) == wanted

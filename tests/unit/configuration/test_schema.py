@@ -248,3 +248,25 @@ def test_a_key_that_yaml_reads_as_no_string_is_named(smallest, schema, key):
     smallest["checkpoints"][key] = {"source": "path", "path": "y"}
     with pytest.raises(InputError, match=rf"the key checkpoints\.{key} is no string\. Put it in quotation marks"):
         check(smallest, schema)
+
+
+KEYWORDS = set(
+    "$schema $defs $ref title type description default enum const pattern minLength minimum maximum exclusiveMinimum "
+    "exclusiveMaximum items minItems uniqueItems properties additionalProperties propertyNames minProperties required "
+    "allOf if then".split()
+)
+
+
+def test_every_word_of_the_schema_is_one_of_json_schema_s(schema):
+    """In YAML's flow style a comma in a description without quotation marks begins another key."""
+
+    def check_part(part):
+        assert part.keys() <= KEYWORDS, part.keys() - KEYWORDS
+        for key in ("properties", "$defs"):
+            for one in part.get(key, {}).values():
+                check_part(one)
+        for key in ("items", "additionalProperties", "propertyNames"):
+            if isinstance(part.get(key), dict):
+                check_part(part[key])
+
+    check_part(schema)
