@@ -52,8 +52,8 @@ def test_absence_of_evidence_supports_nothing():
 
 
 def test_with_few_pages_nothing_is_decided():
-    assert verdict("no_change", differences([0] * 7, clusters=claims.FEWEST - 1), BOUNDS).verdict == UNDECIDED
-    assert verdict("no_change", differences([0] * 7, clusters=claims.FEWEST), BOUNDS).verdict == SUPPORTED
+    assert verdict("no_change", differences([0] * 7, clusters=claims.MIN_CLUSTERS - 1), BOUNDS).verdict == UNDECIDED
+    assert verdict("no_change", differences([0] * 7, clusters=claims.MIN_CLUSTERS), BOUNDS).verdict == SUPPORTED
 
 
 def test_the_onset_is_the_first_layer_from_which_on_the_gap_stays():
@@ -68,7 +68,7 @@ def test_the_slope_is_that_of_least_squares_from_the_last_lower_layer_on():
 
 
 def test_the_lower_layers_are_five_of_twelve():
-    assert [claims.lower_of(layers) for layers in (2, 6, 12, 24)] == [0, 2, 5, 10]
+    assert [claims.last_lower_layer(layers) for layers in (2, 6, 12, 24)] == [0, 2, 5, 10]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from pairprobe.io.tsv import write_tsv
-from pairprobe.tables.by_layer import controls_by_layer, percentages_by_layer
+from pairprobe.tables.by_layer import percentages_by_layer
 from pairprobe.tables.layout import label_of, latex, markdown
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
@@ -95,23 +95,6 @@ def test_layers_are_in_the_order_of_their_numbers_and_a_smaller_encoder_has_blan
 def test_a_table_of_percentages_without_rows_has_its_header(tmp_path):
     table = percentages_by_layer(percentages(tmp_path), "auc", {})
     assert cells_of(table)[0] == ["task", "measure", "checkpoint", "pairs"]
-
-
-def test_controls_stand_under_the_ranking_that_they_belong_to(tmp_path):
-    rows = [
-        (variant, checkpoint, "synonyms", "cosine", layer, 40 - (variant == "mine"), 70 + layer)
-        for variant in ("none", "mine")
-        for checkpoint in ("base", "tuned")
-        for layer in (0, 1)
-    ]
-    write_tsv(tmp_path / "c.tsv", ("variant", "checkpoint", "task", "measure", "layer", "pairs", "auc"), rows)
-    found = cells_of(controls_by_layer(tmp_path / "c.tsv", {"none": "As it is"}))
-    assert found[0] == ["task", "measure", "checkpoint", "control", "pairs", "0", "1"]
-    assert [line[2:] for line in found[2:]] == [
-        [checkpoint, *control, "70.0", "71.0"]
-        for checkpoint in ("Base", "Tuned")
-        for control in (("As it is", "40"), ("Mine", "39"))
-    ]
 
 
 def test_a_markdown_table_becomes_latex_with_its_caption_and_alignment():

@@ -1,8 +1,8 @@
-"""Intervals and tests for ratios of sums over clusters: how sure a percentage, and a difference of two, can be.
+"""Bootstrap intervals and permutation tests for ratios of sums over clusters, and for differences of two of them.
 
-A percentage is 100 * sum(count) / sum(para_len), equation 3 of the paper; what is drawn again, or swapped, are clusters of
-pairs (pages), since pairs of one page are not independent. Everything is vectorised over the columns (layers and measures):
-a resample is a row of weights, so that all of them are a product of matrices.
+A percentage is 100 * sum(count) / sum(para_len), equation 3 of the paper. Clusters of pairs (pages) are resampled or
+swapped, since pairs of one page are not independent. A column is a layer and measure. A resample is a row of weights, so
+that all columns of many resamples are one product of matrices.
 
 Efron (1987), Better bootstrap confidence intervals; Hesterberg (2015), What teachers should know about the bootstrap (small
 samples); Phipson and Smyth (2010), Permutation p-values should never be zero; Holm (1979); Schuirmann (1987), two one-sided
@@ -15,10 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
-# Resamples at once: a product of matrices is as fast with these as with more, and takes little memory.
-_AT_ONCE = 500
-# Two sums of the same numbers in another order differ by less; a tie in the permutation test is one.
-_TIE = 1e-9
+# Resamples in one product of matrices: more are no faster, and take more memory.
+CHUNK_SIZE = 500
+# Two statistics that are no further apart are tied: sums of the same numbers in another order differ by less.
+TIE_TOLERANCE = 1e-9
+
+Seed = int | Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Sums:
     length: np.ndarray
 
     def __len__(self) -> int:
-        """Count clusters."""
+        """Return the number of clusters."""
         return len(self.count)
 
     def percentage(self) -> np.ndarray:
@@ -46,12 +48,12 @@ def _ratio(count: np.ndarray, length: np.ndarray) -> np.ndarray:
         return 100 * count / length
 
 
-def _weights(clusters: int, number: int, seed) -> Iterator[np.ndarray]:
+def _weights(clusters: int, number: int, seed: Seed) -> Iterator[np.ndarray]:
     """Yield how often each cluster is drawn in each resample: (some resamples, clusters), float64."""
-    dice = np.random.default_rng(seed)
-    for start in range(0, number, _AT_ONCE):
-        rows = min(_AT_ONCE, number - start)
-        places = dice.integers(0, clusters, (rows, clusters)) + clusters * np.arange(rows)[:, None]
+    rng = np.random.default_rng(seed)
+    for start in range(0, number, CHUNK_SIZE):
+        rows = min(CHUNK_SIZE, number - start)
+        places = rng.integers(0, clusters, (rows, clusters)) + clusters * np.arange(rows)[:, None]
         yield np.bincount(places.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
 
 
@@ -67,11 +69,11 @@ class Bootstrap:
     left_out: np.ndarray
 
     def __sub__(self, other: "Bootstrap") -> "Bootstrap":
-        """Return the paired difference: both must be of the same resamples of the same clusters."""
+        """Return the paired difference of two statistics that have the same resamples of the same clusters."""
         return Bootstrap(self.estimate - other.estimate, self.replicates - other.replicates, self.left_out - other.left_out)
 
     def __matmul__(self, weights: np.ndarray) -> "Bootstrap":
-        """Return sums of the columns with these weights, (columns, statistics): means and slopes over layers, say."""
+        """Return weighted sums of the columns, such as means or slopes over layers; weights: (columns, statistics)."""
         return Bootstrap(self.estimate @ weights, self.replicates @ weights, self.left_out @ weights)
 
     def __getitem__(self, columns) -> "Bootstrap":
@@ -87,9 +89,9 @@ class Bootstrap:
     def interval(self, confidence: float | np.ndarray = 0.95) -> np.ndarray:
         """Return the bias-corrected and accelerated interval of each column: (columns, 2).
 
-        Its tails are those of Student's t with clusters - 1 degrees of freedom, and wider by sqrt(n / (n - 1)), as few
-        clusters want it (Hesterberg 2015, section 3.2): as it is, the bootstrap's are too narrow. NaN where there are fewer
-        than two clusters. A statistic that no resample changes has an interval of no width.
+        For few clusters, where the bootstrap's intervals are too narrow, its tails are Student's t with n - 1 degrees of
+        freedom in place of the normal ones, times sqrt(n / (n - 1)) (Hesterberg 2015, section 3.2). NaN where there are
+        fewer than two clusters. The interval of a statistic that is the same in all resamples has width 0.
         """
         clusters = len(self.left_out)
         if clusters < 2:
@@ -103,9 +105,9 @@ class Bootstrap:
         return np.stack([_quantiles(self.replicates, level, self.estimate) for level in levels], axis=1)
 
     def _bias(self) -> np.ndarray:
-        below = (self.replicates < self.estimate - _TIE).mean(0)
-        ties = (np.abs(self.replicates - self.estimate) <= _TIE).mean(0)
-        # Never all on one side, which would be a correction without end.
+        below = (self.replicates < self.estimate - TIE_TOLERANCE).mean(0)
+        ties = (np.abs(self.replicates - self.estimate) <= TIE_TOLERANCE).mean(0)
+        # Where all replicates are on one side the correction would be infinite.
         margin = 0.5 / len(self.replicates)
         return ndtri(np.clip(below + ties / 2, margin, 1 - margin))
 
@@ -117,7 +119,7 @@ class Bootstrap:
 
 
 def _quantiles(replicates: np.ndarray, levels: np.ndarray, estimate: np.ndarray) -> np.ndarray:
-    """Return a quantile of each column, at a level of its own, by linear interpolation: (columns,)."""
+    """Return a quantile of each column, each at its own level, by linear interpolation: (columns,)."""
     ordered = np.sort(replicates, axis=0)
     with np.errstate(invalid="ignore"):
         places = np.clip(np.nan_to_num(levels, nan=0.5), 0, 1) * (len(ordered) - 1)
@@ -128,8 +130,8 @@ def _quantiles(replicates: np.ndarray, levels: np.ndarray, estimate: np.ndarray)
     return np.where(np.isnan(estimate), np.nan, value)
 
 
-def bootstrap(several: Sequence[Sums], number: int, seed) -> list[Bootstrap]:
-    """Resample the clusters of ratios of sums, all of them in the same way: their differences are paired.
+def bootstrap(several: Sequence[Sums], number: int, seed: Seed) -> list[Bootstrap]:
+    """Resample the clusters of several ratios of sums. All have the same resamples, so that their differences are paired.
 
     The same seed and number of clusters draw the same resamples.
     """
@@ -142,11 +144,12 @@ def bootstrap(several: Sequence[Sums], number: int, seed) -> list[Bootstrap]:
     return [Bootstrap(sums.percentage(), rows, sums.left_out()) for sums, rows in zip(several, replicates, strict=True)]
 
 
-def permutation_test(before: Sums, after: Sums, number: int, seed) -> np.ndarray:
-    """Test that it makes no difference which is which: p of each column, two-sided, (columns,).
+def permutation_test(before: Sums, after: Sums, number: int, seed: Seed) -> np.ndarray:
+    """Test whether the two percentages differ: two-sided p of each column, (columns,), NaN where there is no percentage.
 
-    before, after: of the same clusters. In each permutation the two are swapped in a random half of the clusters; where all
-    2**clusters are no more than ``number``, each is taken once. NaN where there is nothing to compare.
+    before, after: of the same clusters. A permutation swaps the two in each cluster with probability 1/2. Where there are
+    no more than ``number`` permutations (2**clusters), each is taken once and the test is exact; otherwise p counts the
+    observed statistic too, so that it is never 0 (Phipson and Smyth 2010).
     """
     clusters = len(before)
     if clusters == 0:
@@ -159,27 +162,27 @@ def permutation_test(before: Sums, after: Sums, number: int, seed) -> np.ndarray
             for one, other in ((before.count, after.count), (before.length, after.length))
         )
         found = np.abs(_ratio(counts[1], lengths[1]) - _ratio(counts[0], lengths[0]))
-        extreme += (found >= observed - _TIE).sum(0)
+        extreme += (found >= observed - TIE_TOLERANCE).sum(0)
         taken += len(swapped)
     exact = taken == 2**clusters
     p = extreme / taken if exact else (extreme + 1) / (taken + 1)
     return np.where(np.isnan(observed), np.nan, p)
 
 
-def _swaps(clusters: int, number: int, seed) -> Iterator[np.ndarray]:
-    """Yield in which clusters to swap: (some permutations, clusters), 0 or 1 in float64."""
+def _swaps(clusters: int, number: int, seed: Seed) -> Iterator[np.ndarray]:
+    """Yield the clusters to swap, as 0 or 1: (some permutations, clusters), float64."""
     if 2**clusters <= number:
         yield (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1).astype(np.float64)
         return
-    dice = np.random.default_rng(seed)
-    for start in range(0, number, _AT_ONCE):
-        yield dice.integers(0, 2, (min(_AT_ONCE, number - start), clusters)).astype(np.float64)
+    rng = np.random.default_rng(seed)
+    for start in range(0, number, CHUNK_SIZE):
+        yield rng.integers(0, 2, (min(CHUNK_SIZE, number - start), clusters)).astype(np.float64)
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Correct p-values for their number so that one false rejection among them is no likelier than the level (Holm 1979).
+    """Correct p-values for multiple testing (Holm 1979), which controls the family-wise error rate.
 
-    NaN is no test: it stays, and does not count.
+    NaN stands for no test: it stays NaN and does not count.
     """
     p = np.asarray(p, np.float64)
     tested = np.flatnonzero(~np.isnan(p))
@@ -191,10 +194,10 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def clusters_needed(distance: np.ndarray, error: np.ndarray, clusters: int, level: float, power: float) -> np.ndarray:
-    """Return how many clusters would tell a statistic from a bound at a distance, one-sided, with this power: (columns,).
+    """Return how many clusters a one-sided test needs to tell a statistic from a bound with this power: (columns,).
 
-    error: the standard error with ``clusters`` of them, which shrinks with their square root. Infinite where the distance
-    is 0.
+    distance: of the statistic from the bound. error: its standard error with ``clusters`` clusters, which shrinks with
+    their square root. Infinite where the distance is 0.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         needed = clusters * ((ndtri(1 - level) + ndtri(power)) * error / np.abs(distance)) ** 2

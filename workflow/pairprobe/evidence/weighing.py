@@ -1,14 +1,16 @@
-"""What the rankings prove: intervals, differences between checkpoints with their tests, and verdicts on the paper's claims.
+"""Intervals of percentages, tests of differences between checkpoints, and verdicts on the paper's claims.
 
-Pages are resampled, and swapped between two checkpoints; a page is a cluster of the questions that are asked of it.
+The unit of resampling is the page (a cluster of pairs): pages are drawn again for intervals, and swapped between two
+checkpoints for tests.
 """
 
 import itertools
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from pairprobe.errors import InputError
 from pairprobe.evidence import claims, resampling
@@ -33,10 +35,10 @@ VARIANT_FIELDS = ("variant", *CLAIM_FIELDS)
 
 @dataclass(frozen=True)
 class Settings:
-    """How evidence is weighed: resamples, and as many permutations; confidence; the seed; and what claims go by.
+    """The configuration's section ``evidence``, and the seed.
 
-    margin: in points, within which two checkpoints count as equal. lower_layers: the last of the lower ones; None: by the
-    number of layers, as five of the paper's twelve. power: at which the number of pairs is said that would decide.
+    resamples: also the number of permutations. margin: in points, within which two checkpoints count as equal.
+    lower_layers: the last lower layer; None: as ``claims.last_lower_layer`` has it. power: for the number of pairs needed.
     """
 
     resamples: int = 10_000
@@ -48,27 +50,34 @@ class Settings:
 
 
 def weigh(
-    rankings: Iterable[tuple[str, str, str]], titles: dict[str, str], settings: Settings, paths: dict[str, str]
+    rankings: Iterable[tuple[str, str, str]], titles: Mapping[str, str], settings: Settings, paths: Mapping[str, str]
 ) -> None:
-    """Weigh the rankings, given as (checkpoint, task, path), and write the tables intervals, differences and claims.
+    """Write the tables of intervals, differences and claims for rankings given as (checkpoint, task, path).
 
-    titles: ``{example_id: title of its page}``. paths: of the three tables, by name. Each task draws resamples of its own
+    titles: ``{example_id: title of its page}``. paths: of the three tables, by name. Each task draws its own resamples,
     from the seed and its name, the same for all checkpoints; adding a task or a checkpoint changes no other interval.
     Raises InputError for a bad ranking, and for an example without a title.
     """
-    intervals, differences, verdicts = _weighed(rankings, titles, settings)
-    write_tsv(paths["intervals"], INTERVAL_FIELDS, intervals)
-    write_tsv(paths["differences"], DIFFERENCE_FIELDS, _corrected(differences))
+    tasks = list(_tasks(rankings, titles, settings))
+    intervals = pd.DataFrame([row for task in tasks for row in task.intervals()], columns=INTERVAL_FIELDS)
+    compared = [found for task in tasks for found in task.comparisons()]
+    differences = pd.DataFrame([row for rows, _ in compared for row in rows], columns=DIFFERENCE_FIELDS[:-1])
+    verdicts = [row for _, rows in compared for row in rows]
+    # One family of tests: all tasks, measures and layers of two checkpoints.
+    by_pair = differences.groupby(["before", "after"])["p"]
+    differences["p_holm"] = by_pair.transform(lambda p: resampling.holm(p.to_numpy()))
+    _write(paths["intervals"], intervals, dict.fromkeys(INTERVAL_FIELDS[6:], 4))
+    _write(paths["differences"], differences, {"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})
     write_tsv(paths["claims"], CLAIM_FIELDS, verdicts)
     log.info("%d intervals, %d differences, %d verdicts", len(intervals), len(differences), len(verdicts))
 
 
 def weigh_variants(
-    rankings: Iterable[tuple[str, str, str, str]], titles: dict[str, str], settings: Settings, path: str
+    rankings: Iterable[tuple[str, str, str, str]], titles: Mapping[str, str], settings: Settings, path: str
 ) -> None:
-    """Judge the claims by other ways to measure: rankings are given as (variant, checkpoint, task, path).
+    """Judge the claims by the controls: rankings are given as (variant, checkpoint, task, path).
 
-    Writes a table of ``VARIANT_FIELDS``: what ``tables/claims.tsv`` has, for each variant. Raises as ``weigh`` does.
+    Writes a table of ``VARIANT_FIELDS``: the columns of ``tables/claims.tsv`` for each variant. Raises as ``weigh`` does.
     """
     by_variant: dict[str, list[tuple[str, str, str]]] = {}
     for variant, *ranking in rankings:
@@ -76,121 +85,129 @@ def weigh_variants(
     rows = [
         (variant, *row)
         for variant, some in track(by_variant.items(), len(by_variant), "weighing", "variants")
-        for row in _weighed(some, titles, settings)[2]
+        for task in _tasks(some, titles, settings)
+        for _, verdicts in task.comparisons()
+        for row in verdicts
     ]
     write_tsv(path, VARIANT_FIELDS, rows)
 
 
-def _weighed(
-    rankings: Iterable[tuple[str, str, str]], titles: dict[str, str], settings: Settings
-) -> tuple[list[tuple], list[tuple], list[tuple]]:
-    """Return the rows of intervals, of differences, their p uncorrected, and of claims."""
-    intervals, differences, verdicts = [], [], []
+def _write(path: str, frame: pd.DataFrame, decimals: Mapping[str, int]) -> None:
+    text = {name: frame[name].map(f"{{:.{digits}f}}".format) for name, digits in decimals.items()}
+    write_tsv(path, frame.columns, frame.assign(**text).itertuples(index=False, name=None))
+
+
+def _tasks(rankings: Iterable[tuple[str, str, str]], titles: Mapping[str, str], settings: Settings) -> Iterator["_Task"]:
     by_task: dict[str, dict[str, _Columns]] = {}
     for checkpoint, task, path in rankings:
-        by_task.setdefault(task, {})[checkpoint] = ranked = _Columns.of(read_ranking(path))
-        if missing := sorted(set(ranked.names.tolist()) - titles.keys()):
+        by_task.setdefault(task, {})[checkpoint] = columns = _Columns.of(read_ranking(path))
+        if missing := sorted(set(columns.example_ids.tolist()) - titles.keys()):
             raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
-    for task, ranked in by_task.items():
-        weighed = _Task(task, ranked, titles, settings)
-        intervals += weighed.intervals()
-        for before, after in itertools.combinations(ranked, 2):
-            found = weighed.compare(before, after)
-            differences += found[0]
-            verdicts += found[1]
-    return intervals, differences, verdicts
+    for task, columns in by_task.items():
+        yield _Task(task, columns, titles, settings)
 
 
-def _corrected(rows: list[tuple]) -> list[tuple]:
-    """Correct the p-values, which stand last, over all tasks, measures and layers of each pair of checkpoints."""
-    corrected = [0.0] * len(rows)
-    places: dict[tuple[str, str], list[int]] = {}
-    for i, row in enumerate(rows):
-        places.setdefault(row[:2], []).append(i)
-    for some in places.values():
-        for i, p in zip(some, resampling.holm(np.array([rows[i][-1] for i in some])), strict=True):
-            corrected[i] = p
-    return [(*row[:-1], _p(row[-1]), _p(p)) for row, p in zip(rows, corrected, strict=True)]
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Columns:
-    """A ranking in the order of names, measures and layers: ``columns`` are the measures and layers, ``counts`` (pairs,
-    columns, 4)."""
+    """A ranking sorted by example, measure and layer.
 
-    names: np.ndarray
-    columns: list[tuple[str, int]]
+    names: (measure, layer) of each column; counts: (pairs, columns, 4), the last axis as in ``Ranking``.
+    """
+
+    example_ids: np.ndarray
+    names: list[tuple[str, int]]
     counts: np.ndarray
 
     @classmethod
     def of(cls, ranking: Ranking) -> "_Columns":
         pairs, measures = np.argsort(ranking.example_ids), np.argsort(ranking.measures)
-        columns = list(itertools.product(sorted(ranking.measures), ranking.layers))
-        counts = ranking.counts[measures][:, :, pairs].reshape(len(columns), len(pairs), 4)
-        return cls(ranking.example_ids[pairs], columns, counts.transpose(1, 0, 2))
+        names = list(itertools.product(sorted(ranking.measures), ranking.layers))
+        counts = ranking.counts[measures][:, :, pairs].reshape(len(names), len(pairs), 4)
+        return cls(ranking.example_ids[pairs], names, counts.transpose(1, 0, 2))
 
-    def only(self, names: np.ndarray) -> "_Columns":
-        """Return the pairs of these examples."""
-        chosen = np.isin(self.names, names)
-        return _Columns(self.names[chosen], self.columns, self.counts[chosen])
+    def sums(self, example_ids: np.ndarray, titles: Mapping[str, str]) -> tuple[Sums, Sums]:
+        """Sum the counts of these examples' pairs by page: the ratios whose percentage is the percentage, and the auc."""
+        counts = self.counts[np.isin(self.example_ids, example_ids)]
+        _, page = np.unique([titles[name] for name in example_ids.tolist()], return_inverse=True)
+        order = np.argsort(page)
+        starts = np.flatnonzero(np.diff(page[order], prepend=-1))
+        count, ties, para_len, unmatching = np.moveaxis(np.add.reduceat(counts[order], starts).astype(np.float64), 2, 0)
+        return Sums(count, _shared(para_len)), Sums(count + ties / 2, _shared(unmatching))
+
+
+def _shared(lengths: np.ndarray) -> np.ndarray:
+    """Return one column where all are the same, as lengths mostly are: (pages, 1), else (pages, columns)."""
+    return lengths[:, :1] if (lengths == lengths[:, :1]).all() else lengths
+
+
+@dataclass(frozen=True)
+class _Resampled:
+    """One checkpoint's percentage and auc with their bootstrap; sums: what the percentage is the ratio of."""
+
+    sums: Sums
+    percentage: Bootstrap
+    auc: Bootstrap
 
 
 class _Task:
     """The rankings of one task by several checkpoints."""
 
-    def __init__(self, task: str, ranked: dict[str, _Columns], titles: dict[str, str], settings: Settings):
+    def __init__(self, task: str, columns: Mapping[str, _Columns], titles: Mapping[str, str], settings: Settings):
         self.task, self.titles, self.settings = task, titles, settings
-        self.ranked = {name: each for name, each in ranked.items() if len(each.names)}
-        self._kept: dict[tuple[str, ...], dict[str, _Weighed]] = {}
+        self.columns = {checkpoint: each for checkpoint, each in columns.items() if len(each.example_ids)}
+        self._cache: dict[tuple[str, ...], dict[str, _Resampled]] = {}
 
-    def intervals(self) -> list[tuple]:
-        """Return a row for each checkpoint, measure and layer."""
-        rows = []
-        for checkpoint, ranked in self.ranked.items():
-            weighed = self._resampled(ranked.names)[checkpoint]
+    def intervals(self) -> Iterator[tuple]:
+        """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint, measure and layer."""
+        for checkpoint, columns in self.columns.items():
+            resampled = self._resample(columns.example_ids)[checkpoint]
             numbers = [
                 number
-                for each in (weighed.percentage, weighed.auc)
+                for each in (resampled.percentage, resampled.auc)
                 for number in (each.estimate, *each.interval(self.settings.confidence).T)
             ]
-            found = (checkpoint, self.task, len(ranked.names), len(weighed.sums))
-            for (measure, layer), *row in zip(ranked.columns, *numbers, strict=True):
-                rows.append((*found[:2], measure, layer, *found[2:], *map(_points, row)))
-        return rows
+            counts = len(columns.example_ids), len(resampled.sums)
+            for (measure, layer), *row in zip(columns.names, *numbers, strict=True):
+                yield checkpoint, self.task, measure, layer, *counts, *row
 
-    def compare(self, before: str, after: str) -> tuple[list[tuple], list[tuple]]:
-        """Return the rows of differences, p uncorrected, and those of claims, on the pairs that both checkpoints have."""
-        if not {before, after} <= self.ranked.keys():
-            return [], []
-        columns = self.ranked[before].columns
-        if columns != self.ranked[after].columns:
-            log.warning("%s: %s and %s have not the same layers, and are not compared", self.task, before, after)
-            return [], []
-        names = np.intersect1d(self.ranked[before].names, self.ranked[after].names)
-        if not len(names):
-            return [], []
-        weighed = self._resampled(names)
-        one, other = weighed[before], weighed[after]
+    def comparisons(self) -> Iterator[tuple[list[tuple], list[tuple]]]:
+        """Yield, for each two checkpoints, the rows of differences (without p_holm) and of claims.
+
+        The pairs that both checkpoints have are compared.
+        """
+        for before, after in itertools.combinations(self.columns, 2):
+            one, other = self.columns[before], self.columns[after]
+            example_ids = np.intersect1d(one.example_ids, other.example_ids)
+            if one.names != other.names:
+                log.warning("%s: %s and %s have not the same layers, and are not compared", self.task, before, after)
+            elif len(example_ids):
+                yield self._compare(before, after, example_ids)
+
+    def _compare(self, before: str, after: str, example_ids: np.ndarray) -> tuple[list[tuple], list[tuple]]:
+        resampled, names = self._resample(example_ids), self.columns[before].names
+        one, other = resampled[before], resampled[after]
         difference = other.percentage - one.percentage
         p = resampling.permutation_test(one.sums, other.sums, self.settings.resamples, self._seed("swaps"))
-        bounds, counts = difference.interval(self.settings.confidence), (len(names), len(one.sums))
+        counts = len(example_ids), len(one.sums)
+        intervals = difference.interval(self.settings.confidence)
         differences = [
-            (before, after, self.task, measure, layer, *counts, *map(_points, (value, *interval)), tested)
-            for (measure, layer), value, interval, tested in zip(columns, difference.estimate, bounds, p, strict=True)
+            (before, after, self.task, measure, layer, *counts, value, *interval, tested)
+            for (measure, layer), value, interval, tested in zip(names, difference.estimate, intervals, p, strict=True)
         ]
-        return differences, [(before, after, *row) for row in self._verdicts(columns, difference, counts)]
+        return differences, [(before, after, *row) for row in self._verdicts(names, difference, counts)]
 
-    def _verdicts(self, columns: list[tuple[str, int]], difference: Bootstrap, counts: tuple[int, int]) -> Iterator[tuple]:
-        for measure in dict.fromkeys(measure for measure, _ in columns):
-            of_layers = difference[[i for i, column in enumerate(columns) if column[0] == measure]]
-            layers, bounds = len(of_layers.estimate), self._bounds(len(of_layers.estimate))
+    def _verdicts(self, names: list[tuple[str, int]], difference: Bootstrap, counts: tuple[int, int]) -> Iterator[tuple]:
+        for measure in dict.fromkeys(measure for measure, _ in names):
+            of_layers = difference[[i for i, name in enumerate(names) if name[0] == measure]]
+            layers = len(of_layers.estimate)
+            bounds = self._bounds(layers)
             for name, claim in claims.CLAIMS.items():
                 found = claims.verdict(name, of_layers, bounds)
-                stated = "yes" if self.task in (claim.tasks or claims.PAPERS_TASKS) else "no"
-                numbers = (_points(number) for number in (found.value, found.low, found.high))
-                needed = found.needed * counts[0] / counts[1] if found.verdict == claims.UNDECIDED else None
-                row = (name, self.task, measure, stated, found.verdict, *numbers)
-                yield (*row, "" if found.layer is None else found.layer, layers, *counts, _whole(needed))
+                stated = "yes" if self.task in claim.tasks else "no"
+                numbers = (f"{number:.4f}" for number in (found.value, found.low, found.high))
+                layer = "" if found.layer is None else found.layer
+                row = (name, self.task, measure, stated, found.verdict, *numbers, layer, layers, *counts)
+                yield *row, _pairs_needed(found, counts)
 
     def _bounds(self, layers: int) -> claims.Bounds:
         lower = self.settings.lower_layers
@@ -199,54 +216,30 @@ class _Task:
                 f"evidence.lower_layers: found {lower}, but a checkpoint's last layer is {layers - 1}. Set it to "
                 f"{layers - 2} or less."
             )
-        lower = claims.lower_of(layers - 1) if lower is None else lower
+        lower = claims.last_lower_layer(layers - 1) if lower is None else lower
         return claims.Bounds(lower, self.settings.margin, self.settings.confidence, self.settings.power)
 
-    def _resampled(self, names: np.ndarray) -> dict[str, "_Weighed"]:
-        """Return what the checkpoints that have all of these pairs come to on them, resampled in the same way."""
-        if (key := tuple(names)) not in self._kept:
-            having = {name: each for name, each in self.ranked.items() if np.isin(names, each.names).all()}
-            sums = {name: _sums(each.only(names), self.titles) for name, each in having.items()}
-            several = [of for both in sums.values() for of in both]
-            found = iter(resampling.bootstrap(several, self.settings.resamples, self._seed("resamples")))
-            self._kept[key] = {name: _Weighed(both[0], next(found), next(found)) for name, both in sums.items()}
-        return self._kept[key]
+    def _resample(self, example_ids: np.ndarray) -> dict[str, _Resampled]:
+        """Return the percentages on these pairs of each checkpoint that has all of them, with the same resamples."""
+        if (key := tuple(example_ids)) not in self._cache:
+            sums = {
+                checkpoint: columns.sums(example_ids, self.titles)
+                for checkpoint, columns in self.columns.items()
+                if np.isin(example_ids, columns.example_ids).all()
+            }
+            ratios = [ratio for both in sums.values() for ratio in both]
+            found = iter(resampling.bootstrap(ratios, self.settings.resamples, self._seed("resamples")))
+            self._cache[key] = {name: _Resampled(both[0], next(found), next(found)) for name, both in sums.items()}
+        return self._cache[key]
 
     def _seed(self, use: str) -> tuple[int, int]:
         return self.settings.seed, zlib.crc32(f"{self.task} {use}".encode())
 
 
-@dataclass(frozen=True)
-class _Weighed:
-    sums: Sums
-    percentage: Bootstrap
-    auc: Bootstrap
-
-
-def _sums(ranked: _Columns, titles: dict[str, str]) -> tuple[Sums, Sums]:
-    """Sum the pairs of each page up: what percentage, and what auc, is a ratio of."""
-    _, page = np.unique([titles[name] for name in ranked.names.tolist()], return_inverse=True)
-    pages = page.max() + 1
-
-    def by_page(of_pairs: np.ndarray) -> np.ndarray:
-        # One column says it all where all are alike, as lengths are.
-        of_pairs = of_pairs[:, :1] if (of_pairs == of_pairs[:, :1]).all() else of_pairs
-        return np.stack([np.bincount(page, column, pages) for column in of_pairs.T], axis=1)
-
-    count, ties, para_len, unmatching = np.moveaxis(ranked.counts, 2, 0)
-    counts = np.stack([np.bincount(page, column, pages) for column in count.T], axis=1)
-    ties = np.stack([np.bincount(page, column, pages) for column in ties.T], axis=1)
-    return Sums(counts, by_page(para_len)), Sums(counts + ties / 2, by_page(unmatching))
-
-
-def _points(number: float) -> str:
-    return f"{number:.4f}"
-
-
-def _p(p: float) -> str:
-    return f"{p:.6f}"
-
-
-def _whole(number: float | None) -> str:
-    """Return a number of pairs, rounded up; "" for none, "inf" where no number would do."""
-    return "" if number is None else "inf" if np.isinf(number) else str(int(np.ceil(number)))
+def _pairs_needed(found: claims.Verdict, counts: tuple[int, int]) -> str:
+    """Return how many pairs would decide, rounded up, "inf" where no number would; "" where a verdict is decided."""
+    if found.verdict != claims.UNDECIDED:
+        return ""
+    pairs, pages = counts
+    needed = found.needed * pairs / pages
+    return "inf" if np.isinf(needed) else str(int(np.ceil(needed)))
