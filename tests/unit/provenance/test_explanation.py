@@ -196,6 +196,18 @@ def test_the_files_behind_a_number_are_named_with_digests():
     assert files[ranking_of("after")] == digests.file_digest(ranking_of("after"))
 
 
+def test_a_number_from_activations_that_were_not_kept_is_followed_to_checkpoint_and_data(capsys):
+    before = number()["files"]
+    Path(results.store_of("after")).unlink()
+    results.record_provenance()
+    after = number()["files"]
+    assert [one["file"] for one in after] == [one["file"] for one in before]
+    assert [one["sha256"] for one in after] == [one["sha256"] for one in before]
+    assert next(one["origin"] for one in after if one["file"] == results.store_of("after")) == "deleted after its last use"
+    assert main(["verify", RUN]) == 0
+    assert "1 stores of activations" in capsys.readouterr().out
+
+
 def test_a_number_reads_well(capsys):
     assert main(["explain", RUN, *NUMBER, "--pairs", "2"]) == 0
     said = capsys.readouterr().out.splitlines()

@@ -119,6 +119,17 @@ def test_a_record_whose_results_are_gone_does_not_count(run):
     assert "draw_panel/coreference_cosine" not in results.collect()["jobs"]
 
 
+def test_a_file_that_was_deleted_after_its_last_use_is_temporary_and_its_job_still_counts(run):
+    store = results.store_of("after")
+    digest, size = digests.file_digest(store), Path(store).stat().st_size
+    Path(store).unlink()
+    found = results.collect()
+    assert found["temporary"] == {store: {"bytes": size, "sha256": digest, "job": "extract_activations/after"}}
+    assert found["jobs"]["extract_activations/after"]["outputs"] == [store]
+    assert store not in found["files"]
+    assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
+
+
 def test_an_input_that_was_made_again_since_is_flagged_and_one_that_was_touched_is_not(run):
     os.utime(SET)
     assert results.collect()["changed_since"] == []

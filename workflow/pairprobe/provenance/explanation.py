@@ -35,7 +35,7 @@ def explain_file(run: RunRecord, path: str | Path, depth: int | None = None) -> 
     has made it.
     """
     name = run.name_of(path)
-    entry = _entry(run, name)
+    entry = run.entry(name)
     if entry is None or "job" not in entry:
         raise InputError(
             f"{path}: no job has made it, by {run.folder / NAME}. Wanted: a file that the workflow made in this run."
@@ -55,11 +55,6 @@ def explain_file(run: RunRecord, path: str | Path, depth: int | None = None) -> 
         "stands_on": [] if depth == 0 else list(_inputs_of(run, job, depth, set(), set())),
         "percentages": _percentages_behind(run, job),
     }
-
-
-def _entry(run: RunRecord, name: str) -> dict | None:
-    """Return the size and digest of a file or folder by the run record, and its job where a job has made it; else None."""
-    return next((found for key in ("files", "folders", "inputs") if (found := run.content[key].get(name))), None)
 
 
 def _packages(run: RunRecord, job: str) -> dict[str, str]:
@@ -88,7 +83,7 @@ def _inputs_of(run: RunRecord, job: dict, depth: int | None, told: set[str], fol
 
 def _summary(run: RunRecord, name: str) -> dict:
     """Return ``{file, sha256, job, rule, seconds, origin}`` of a file; see ``_origin``."""
-    entry = _entry(run, name) or {}
+    entry = run.entry(name) or {}
     job = run.content["jobs"].get(entry.get("job"), {})
     return {
         "file": name,
@@ -101,7 +96,7 @@ def _summary(run: RunRecord, name: str) -> dict:
 
 
 def _origin(run: RunRecord, name: str) -> str | None:
-    """Return where a checkpoint or a file of data came from, with its version or revision; None for other files."""
+    """Return where a checkpoint or a file of data came from, with its version or revision; None for most other files."""
     for source in run.content["checkpoints"].values():
         if source["folder"] == name:
             return {
@@ -111,6 +106,8 @@ def _origin(run: RunRecord, name: str) -> str | None:
                 "finetune": "trained from {start}",
                 "random": "drawn at random, built like {start}",
             }[source["source"]].format(**source)
+    if name in run.content.get("temporary", {}):
+        return "deleted after its last use"
     if name in run.content["data"]["files"] and (published := run.content["data"]["published"]):
         return " at ".join(published.values())
     return None
@@ -154,7 +151,7 @@ def explain_number(run: RunRecord, task: str, measure: str, checkpoint: str, lay
     count, ties, para_len, unmatching = (int(total) for total in counts.sum(0))
     value, auc = percentages.percentage(counts)
     found = {"percentage": f"{value:.4f}", "auc": f"{auc:.4f}"}
-    entry = _entry(run, name)
+    entry = run.entry(name)
     return {
         **asked,
         "layer": layer,
@@ -185,24 +182,12 @@ def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
 
 def _files_behind(run: RunRecord, name: str) -> list[str]:
     """List a ranking, the inputs of its job, the checkpoint of the activations, and the data of its examples."""
-    checkpoints = {source["folder"] for source in run.content["checkpoints"].values()}
-    inputs = {name: _inputs(run, name)}
-    waiting = [*inputs[name]]
-    while waiting:
-        one = waiting.pop(0)
-        if one not in inputs:
-            inputs[one] = [] if one in checkpoints else _inputs(run, one)
-            waiting += inputs[one]
+    ancestors, checkpoints = list(run.ancestors_of(name)), run.checkpoint_folders()
     # The heads of the task boundary are trained on the partition "head".
-    partitions = {"probe", "head"} if any("/span_heads/" in one for one in inputs) else {"probe"}
+    partitions = {"probe", "head"} if any("/span_heads/" in one for one in ancestors) else {"probe"}
     data = [path for path, file in run.content["data"]["files"].items() if partitions & set(file["partitions"])]
-    return list(dict.fromkeys([name, *inputs[name], *(one for one in inputs if one in checkpoints), *data]))
-
-
-def _inputs(run: RunRecord, name: str) -> list[str]:
-    """Return what the job that made a file has read; nothing for a file that no job has made."""
-    job = (_entry(run, name) or {}).get("job")
-    return run.content["jobs"][job]["inputs"] if job else []
+    behind = [name, *run.inputs_of(name), *(one for one in ancestors if one in checkpoints), *data]
+    return list(dict.fromkeys(behind))
 
 
 def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:

@@ -4,6 +4,7 @@ Paths in it are relative to the folder that the workflow was run in. Two runs wi
 """
 
 import shlex
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
@@ -35,8 +36,8 @@ def collect(
     """
     read = {job: job_records.read(folder, job) for job in job_records.jobs_of(folder)}
     records = _current({job: record for job, record in read.items() if not writes_run_record(record, folder)})
-    files, folders = _outputs(records)
-    makers = {path: entry["job"] for path, entry in {**files, **folders}.items()}
+    files, folders, temporary = _outputs(records)
+    makers = {path: entry["job"] for path, entry in {**files, **folders, **temporary}.items()}
     outside = sorted({one["path"] for record in records.values() for one in record["inputs"]} - makers.keys())
     inputs = {path: _content(job_records.fingerprint(path)) for path in outside if Path(path).exists()}
     needed = _needed_jobs(results, records, makers)
@@ -52,8 +53,9 @@ def collect(
         **_jobs(records, folder),
         "files": files,
         "folders": folders,
+        "temporary": temporary,
         "inputs": inputs,
-        "aside": sorted(path for path, job in makers.items() if job not in needed),
+        "aside": sorted(path for path, job in makers.items() if job not in needed and path not in temporary),
         "unaccounted": files_without_job(folder, folder, files),
         "changed_since": list(_changed_since(records)),
     }
@@ -78,11 +80,22 @@ def files_without_job(folder: str | Path, named: str, files: Iterable[str]) -> l
 
 
 def _current(records: dict[str, dict]) -> dict[str, dict]:
-    """Drop the outputs that are gone or that a later job has written again, and the records that have no output left."""
-    makers: dict[str, str] = {}
-    for job, record in sorted(records.items(), key=lambda item: item[1]["started"]):
-        makers.update({one["path"]: job for one in record["outputs"] if Path(one["path"]).exists()})
-    outputs = {job: [one for one in record["outputs"] if makers.get(one["path"]) == job] for job, record in records.items()}
+    """Drop outputs that a later job has written again or that are gone and not needed, and records that have none left.
+
+    A file that was deleted after its last use is needed where an output that exists was made from it, directly or not.
+    """
+    by_time = sorted(records.items(), key=lambda item: item[1]["started"])
+    makers = {one["path"]: job for job, record in by_time for one in record["outputs"]}
+    needed = {path for path in makers if Path(path).exists()}
+    waiting = list(needed)
+    while waiting:
+        inputs = {one["path"] for one in records[makers[waiting.pop()]]["inputs"]} & makers.keys() - needed
+        needed |= inputs
+        waiting += inputs
+    outputs = {
+        job: [one for one in record["outputs"] if makers[one["path"]] == job and one["path"] in needed]
+        for job, record in records.items()
+    }
     return {job: {**record, "outputs": outputs[job]} for job, record in records.items() if outputs[job]}
 
 
@@ -90,16 +103,22 @@ def _content(one: dict) -> dict:
     return {"bytes": one["bytes"], "sha256": one["sha256"]}
 
 
-def _outputs(records: dict[str, dict]) -> tuple[dict, dict]:
-    """Return the files that jobs made, also those in folders, and the folders: ``{path: {bytes, sha256, job}}`` each."""
-    files, folders = {}, {}
+def _outputs(records: dict[str, dict]) -> tuple[dict, dict, dict]:
+    """Return the files that jobs made, also those in folders; the folders; and both that are gone.
+
+    Each is ``{path: {bytes, sha256, job}}``.
+    """
+    files, folders, temporary = {}, {}, {}
     for job, record in records.items():
         for one in record["outputs"]:
-            inside = one.get("files")
-            (files if inside is None else folders)[one["path"]] = {**_content(one), "job": job}
+            entry, inside = {**_content(one), "job": job}, one.get("files")
+            if not Path(one["path"]).exists():
+                temporary[one["path"]] = entry
+                continue
+            (files if inside is None else folders)[one["path"]] = entry
             for name, content in (inside or {}).items():
                 files[f"{one['path']}/{name}"] = {**content, "job": job}
-    return files, folders
+    return files, folders, temporary
 
 
 def _needed_jobs(results: Iterable[str], records: dict[str, dict], makers: dict[str, str]) -> set[str]:
@@ -188,17 +207,17 @@ def _checkpoints(config: dict[str, dict], folder: str, folders: dict[str, dict])
 def _changed_since(records: dict[str, dict]) -> Iterator[dict]:
     """Yield the inputs that have changed since a job read them: ``{job, input}``.
 
-    These are inputs that another job has written since, and those of another size. A file's own time of change alone says
-    nothing: Snakemake sets it anew when a job has ended, and a user may do so (``--touch``).
+    These are inputs that exist and that another job has written since, or that have another size. A file's own time of
+    change alone says nothing: Snakemake sets it anew when a job has ended, and a user may do so (``--touch``).
     """
     written = {one["path"]: one["mtime_ns"] for record in records.values() for one in record["outputs"]}
-    sizes: dict[str, int] = {}
+    sizes: dict[str, int | None] = {}
     for job, record in records.items():
         for one in record["inputs"]:
             path = one["path"]
             if path not in sizes:
-                sizes[path] = job_records.describe(path)["bytes"] if Path(path).exists() else one["bytes"]
-            if sizes[path] != one["bytes"] or written.get(path, 0) > one["mtime_ns"]:
+                sizes[path] = job_records.describe(path)["bytes"] if Path(path).exists() else None
+            if sizes[path] is not None and (sizes[path] != one["bytes"] or written.get(path, 0) > one["mtime_ns"]):
                 yield {"job": job, "input": path}
 
 
@@ -224,6 +243,31 @@ class RunRecord:
                 f"{path}: version {content.get('version')}, wanted {VERSION}. Run snakemake, which writes it again."
             )
         return cls(Path(folder), content)
+
+    def entry(self, path: str) -> dict | None:
+        """Return size and digest of a file or folder by the record, and its job where a job has made it; or None."""
+        places = ("files", "folders", "temporary", "inputs")  # older records have no temporary files
+        return next((found for place in places if (found := self.content.get(place, {}).get(path))), None)
+
+    def inputs_of(self, path: str) -> list[str]:
+        """Return what the job that made a file has read; nothing for a file that no job has made."""
+        job = (self.entry(path) or {}).get("job")
+        return self.content["jobs"][job]["inputs"] if job else []
+
+    def ancestors_of(self, path: str) -> Iterator[str]:
+        """Yield what a file was made from, directly or not, nearest first; what checkpoints were made from is left out."""
+        checkpoints = self.checkpoint_folders()
+        waiting, seen = deque(self.inputs_of(path)), set()
+        while waiting:
+            one = waiting.popleft()
+            if one not in seen:
+                seen.add(one)
+                yield one
+                waiting += [] if one in checkpoints else self.inputs_of(one)
+
+    def checkpoint_folders(self) -> set[str]:
+        """Return the folders of the run's checkpoints."""
+        return {source["folder"] for source in self.content["checkpoints"].values()}
 
     def jobs_without_kind(self) -> list[str]:
         """List the jobs whose records are of an older version, which had no ``kind``."""

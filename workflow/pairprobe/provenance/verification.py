@@ -199,17 +199,18 @@ def _percentages(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem]
 
 
 def _stores(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
-    """Compare the checkpoint's digest in each file of activations with the digest of the checkpoint."""
-    problems, compared = [], 0
+    """Compare the checkpoint's digest in each file of activations or similarities with the digest of the checkpoint."""
+    problems, compared, checkpoints = [], 0, run.checkpoint_folders()
     for job in _unbroken_jobs(run, broken, job_records.ACTIVATIONS, job_records.SIMILARITIES):
-        checkpoint = next(name for name in job["inputs"] if name in run.content["folders"])
-        path, wanted = run.locate(job["outputs"][0]), run.content["folders"][checkpoint]["sha256"]
-        with h5py.File(path, "r") as file:
-            found = file.attrs["checkpoint"]
-        compared += 1
-        if found != wanted:
-            differing = (f"activations of the checkpoint {found}", f"of {wanted}, {checkpoint}")
-            problems.append(Problem(str(path), *differing, "Made again with --rebuild.", job["outputs"][0]))
+        for name in (name for name in job["outputs"] if name.endswith(".h5") and name in run.content["files"]):
+            checkpoint = next(one for one in run.ancestors_of(name) if one in checkpoints)
+            path, wanted = run.locate(name), run.content["folders"][checkpoint]["sha256"]
+            with h5py.File(path, "r") as file:
+                found = file.attrs["checkpoint"]
+            compared += 1
+            if found != wanted:
+                differing = (f"activations of the checkpoint {found}", f"of {wanted}, {checkpoint}")
+                problems.append(Problem(str(path), *differing, "Made again with --rebuild.", name))
     return problems, [f"{compared} stores of activations against their checkpoints"] if compared else []
 
 
