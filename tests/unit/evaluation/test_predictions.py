@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 from pairprobe.data.pages import Marked, Page, row_of
 from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
-from pairprobe.evaluation import nq_metric, squad_metric
+from pairprobe.evaluation import nq_files, nq_scores, squad_metric
 from pairprobe.evaluation.predictions import Prediction, asked, gold_rows, read_predictions, write_predictions
 from pairprobe.finetuning.answer_heads import FROZEN, OWN, RANDOM, WITH_ENCODER, head_of
 from pairprobe.finetuning.windows import LONG, NO, NULL, SHORT, YES
@@ -143,8 +143,8 @@ def test_ids_of_natural_questions_stay_integers_and_others_strings(tmp_path, nam
     assert asked(str(tmp_path / "gold.jsonl.gz")) == {name}
     # And the two are on the same question, for the official script and for ours.
     assert set(eval_utils.read_prediction_json(tmp_path / "predictions.json")) == {row["example_id"]}
-    assert set(nq_metric.read_predictions(tmp_path / "predictions.json")) == {name}
-    assert set(nq_metric.read_gold(tmp_path / "gold.jsonl.gz")) == {name}
+    assert set(nq_files.read_predictions(tmp_path / "predictions.json")) == {name}
+    assert set(nq_files.read_gold(tmp_path / "gold.jsonl.gz")) == {name}
 
 
 @pytest.mark.parametrize(("score", "text"), [(0.5, "king henry"), (1e-4, "king henry"), (0.0, ""), (-3.0, "")])
@@ -297,8 +297,8 @@ def test_the_official_script_gives_the_scores_that_one_computes_by_hand(judged):
 
 
 def test_our_scores_of_the_same_files_are_the_official_ones(judged):
-    rows = nq_metric.scores(str(judged / "gold.jsonl.gz"), str(judged / "predictions.json"), seed=0)
-    by_answer = {row[0]: dict(zip(nq_metric.SCORE_FIELDS, row, strict=True)) for row in rows}
+    rows = nq_scores.scores(str(judged / "gold.jsonl.gz"), str(judged / "predictions.json"), seed=0)
+    by_answer = {row[0]: dict(zip(nq_scores.SCORE_FIELDS, row, strict=True)) for row in rows}
     long, short = by_answer["long"], by_answer["short"]
     assert [int(row["gold"]) for row in (long, short)] == [7, 6]
     assert [float(long[key]) for key in ("precision", "recall", "f1", "threshold")] == pytest.approx(
@@ -338,8 +338,8 @@ def test_gold_of_training_data_counts_one_annotator(tmp_path):
         with official_at(threshold):
             scores = nq_eval.compute_final_f1(*nq_eval.score_answers(gold, predictions))
         assert scores["short-answer-f1"] == right
-    rows = nq_metric.scores(str(tmp_path / "gold.jsonl.gz"), str(tmp_path / "p.json"), seed=0)
-    assert [dict(zip(nq_metric.SCORE_FIELDS, row, strict=True))["gold"] for row in rows] == ["1", "1"]
+    rows = nq_scores.scores(str(tmp_path / "gold.jsonl.gz"), str(tmp_path / "p.json"), seed=0)
+    assert [dict(zip(nq_scores.SCORE_FIELDS, row, strict=True))["gold"] for row in rows] == ["1", "1"]
 
 
 # --- Heads ----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from pairprobe.errors import InputError
-from pairprobe.evaluation import nq_metric
+from pairprobe.evaluation import nq_scores
 from pairprobe.figures.grid import Panel
 from pairprobe.figures.precision_recall import CURVE_FIELDS, SCORE_FIELDS, draw_precision_recall, precision_recall_figure
 from pairprobe.figures.style import COLOURS, MOST_POINTS, thinned
@@ -101,8 +101,8 @@ def words(axes):
 
 def test_the_columns_are_those_that_are_written():
     assert TRAINING_FIELDS == HISTORY_FIELDS
-    assert CURVE_FIELDS == nq_metric.CURVE_FIELDS
-    assert set(SCORE_FIELDS) <= set(nq_metric.SCORE_FIELDS)
+    assert CURVE_FIELDS == nq_scores.CURVE_FIELDS
+    assert set(SCORE_FIELDS) <= set(nq_scores.SCORE_FIELDS)
 
 
 # --- Loss by step ---------------------------------------------------------------------------------------------------
