@@ -12,6 +12,7 @@ from pairprobe.errors import InputError
 
 EXAMPLES = """\
 examples:
+  pairprobe cost config/mine.yaml
   pairprobe verify results/demo
   pairprobe verify results/demo --rebuild
   pairprobe explain results/demo/figures/coreference_cosine.svg
@@ -23,11 +24,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0 for success, 1 where results are damaged or have changed; exits with 2 for wrong usage."""
     parser = argparse.ArgumentParser(
         prog="pairprobe",
-        description="Say what made the results of a run, and check that they are unchanged.",
+        description="Say what a run costs, what made its results, and whether they are unchanged.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_cost(commands)
     _add_verify(commands)
     _add_explain(commands)
     options = parser.parse_args(arguments)
@@ -45,6 +47,28 @@ def _existing(text: str) -> Path:
     if not Path(text).exists():
         raise argparse.ArgumentTypeError(f"{text}: there is no such file or folder")
     return Path(text)
+
+
+def _add_cost(commands) -> None:
+    parser = commands.add_parser(
+        "cost",
+        help="estimate the time, memory and disk of a run before it is started",
+        description="Estimate the time, memory and disk of each stage of a run on this machine, whose speed is measured in "
+        "a second, on one GPU and on eight. Nothing is downloaded or run. Exits with 2 where the configuration is wrong.",
+    )
+    parser.add_argument("config", type=Path, help="a configuration, such as config/config.yaml")
+    parser.add_argument("--reference", action="store_true", help="for the two cores that the rates were measured on")
+    parser.add_argument("--workers", action="store_true", help="the time on 1 to 64 workers of two cores, or of one GPU")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the speed-up on these workers (.svg, .pdf, .png)")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.set_defaults(run=_cost, error=2)
+
+
+def _cost(options: argparse.Namespace) -> int:
+    from pairprobe.cost import report
+
+    print(report.text(options.config, options.reference, options.workers, options.markdown, options.figure), flush=True)
+    return 0
 
 
 def _add_verify(commands) -> None:

@@ -67,7 +67,7 @@ def test_no_job_takes_more_than_the_budget_and_no_fewer_would_do(minutes, rate, 
     loads = sharding.loads(config)
     for kind, shards in sharding.shards_of(config).items():
         assert shards & (shards - 1) == 0, "a power of two"
-        assert loads[kind] <= shards * (1 + 1e-9) or shards == sharding.MOST
+        assert loads[kind] <= shards * (1 + 1e-9) or shards == sharding.MAX_SHARDS
         assert shards == 1 or loads[kind] > shards / 2
 
 

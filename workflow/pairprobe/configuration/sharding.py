@@ -10,66 +10,52 @@ from pathlib import Path
 from pairprobe.data import sources
 from pairprobe.data.partitions import PARTITIONS
 
-# BERT-base: layers of the encoder, and their width.
+# BERT-base: layers of the encoder, and their width; bytes of a number, by how it is stored.
 LAYERS, HIDDEN = 12, 768
+NUMBER_BYTES = {"float16": 2, "float32": 4}
 # Subtokens of a question, and the special ones around question and page.
 QUESTION, SPECIAL = 12, 3
-# Tokens a second that features.build cuts into windows (200 pages of 9,000, a sixth of them markup, words from SQuAD).
-CUT = 0.7e6
+# Tokens a second that are cut into windows (200 pages of 9,000, a sixth of them markup, words from SQuAD).
+TOKENS_PER_SECOND = 0.7e6
 # No run needs more files of one kind than this, and a process may not have many more open.
-MOST = 256
+MAX_SHARDS = 256
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set, by its mean question.
+    """A data set, by its mean question."""
 
-    paragraph, answered, short: the shares of the questions with a paragraph that answers, with any answer, and with a short
-    answer in a paragraph. long_only: of those with an answer, the share without a short one; first: of them, the share with
-    the answer in the page's first paragraph. words: of question, paragraph and sentence; subtokens: of question with
-    paragraph, and with sentence; tokens: of a page, markup included. read: the least and the most of a page's subtokens
-    that windows may hold. packed: bytes of a page in gzip.
-    """
-
-    paragraph: float
-    answered: float
-    short: float
-    long_only: float
-    first: float
-    words: tuple[float, float, float]
-    subtokens: tuple[float, float]
-    tokens: float
-    read: tuple[int, int]
-    packed: float
+    paragraph: float  # the share of the questions with a paragraph that answers
+    answered: float  # with any answer
+    short: float  # with a short answer in a paragraph
+    long_only: float  # of those with an answer, the share without a short one
+    first: float  # of those with an answer, the share with it in the page's first paragraph
+    words: tuple[float, float, float]  # of question, paragraph and sentence
+    subtokens: tuple[int, int]  # of question with paragraph, and with sentence
+    tokens: float  # of a page, markup included
+    read: tuple[int, int]  # the least and the most of a page's subtokens that windows may hold
+    packed: float  # bytes of a page in gzip
+    pairs: float  # pairs an example, over the four pair tasks
 
 
-# Words and subtokens (BERT's) were counted on 1,304 questions of Natural Questions' dev set and 3,000 of SQuAD 1.1's.
+# Words and subtokens (BERT's) were counted on 1,304 questions of Natural Questions' dev set and 3,000 of SQuAD 1.1's; pairs
+# on 1,241 examples of the dev set (327 pairs).
 SOURCES = {
     # Kwiatkowski et al. (2019): 49.5 % of the questions have a long answer, 72.9 % of these are paragraphs; 34.8 % have a
     # short one, here thought spread over paragraphs and others alike; of those with a long answer 37.8 % have it in the
-    # first paragraph (the recall of their baseline that always takes that).
-    #
-    # A page has about 9,000 tokens. If each were a word and read, that made 11,000 subtokens: the most. What is read are
-    # the words of its top-level candidates. Alberti et al. (2019) count 30 windows a page, which at their length and
-    # stride are 4,150 subtokens; their program reads 48 candidates and ours all: the least. The simplified train set has
-    # 4.4 GB.
+    # first paragraph (the recall of their baseline that always takes that). A page has about 9,000 tokens; if each were a
+    # word and read, that made 11,000 subtokens: the most. Alberti et al. (2019) count 30 windows a page, which at their
+    # length and stride are 4,150 subtokens: the least, since their program reads 48 candidates of a page and ours all. The
+    # simplified train set has 4.4 GB.
     "natural_questions": Source(
-        paragraph=0.495 * 0.729,
-        answered=0.495,
-        short=0.348 * 0.729,
-        long_only=1 - 0.348 / 0.495,
-        first=0.378,
-        words=(9.2, 108.4, 31.0),
-        subtokens=(134, 48),
-        tokens=9000,
-        read=(4150, 11000),
-        packed=4.4e9 / 307373,
+        0.495 * 0.729, 0.495, 0.348 * 0.729, 1 - 0.348 / 0.495, 0.378, (9.2, 108.4, 31.0), (134, 48), 9000, (4150, 11000),
+        4.4e9 / 307373, 0.26,
     ),
     # A page is a paragraph, and each question has an answer in it. (Gzip makes little of a paragraph that comes again.)
-    "squad": Source(1, 1, 1, 0, 1, (11.7, 145.7, 33.0), (178, 52), 146, (163, 163), 200),
+    "squad": Source(1, 1, 1, 0, 1, (11.7, 145.7, 33.0), (178, 52), 146, (163, 163), 200, 0.26),
     # Counted.
-    "bundled": Source(0.83, 0.9, 0.76, 0.16, 0.2, (7.8, 117, 30), (155, 48), 472, (480, 520), 1000),
-}
+    "bundled": Source(0.83, 0.9, 0.76, 0.16, 0.2, (7.8, 117, 30), (155, 48), 472, (480, 520), 1000, 1.79),
+}  # fmt: skip
 # The questions of each split, and gigabytes to download.
 SPLITS = {
     ("natural_questions", "train"): (307373, 55.5),
@@ -94,29 +80,31 @@ def count_windows(page: int, room: int, stride: int) -> int:
     return 1 if page <= room else math.ceil((page - room) / stride) + 1
 
 
+def files_of(config: dict) -> dict[str, tuple[float, float, tuple[str, ...]]]:
+    """Return each file of data: the questions in it, the bytes to download, and the partitions that it is for."""
+    data = config["data"]
+    if data["source"] == "bundled":
+        return {"bundled": (BUNDLED, 0.0, PARTITIONS)}
+    if "files" in data:
+        weights = WEIGHTS.get(data["source"].removesuffix("_v2"), WEIGHTS["examples"])
+        return {
+            path: (Path(path).stat().st_size / weights.get(Path(path).suffix, weights[""]), 0.0, partitions)
+            for path, partitions in sources.local_files(data).items()
+        }
+    wanted, found = sources.remote_files(data), {}
+    for split, (pattern, number) in sources.PUBLISHED[data["source"]].files.items():
+        questions, size = SPLITS[data["source"], split]
+        for name in wanted.keys() & {pattern.format(i=i) for i in range(number)}:
+            found[name] = questions / number, size * 1e9 / number, wanted[name]
+    return {name: found[name] for name in wanted}
+
+
 def questions_of(config: dict) -> dict[str, float]:
     """Estimate the questions of each partition."""
-    data, shares, found = config["data"], config["partitions"], dict.fromkeys(PARTITIONS, 0.0)
-    if data["source"] == "bundled":
-        files = [(BUNDLED, PARTITIONS)]
-    elif "files" in data:
-        weights = WEIGHTS.get(data["source"].removesuffix("_v2"), WEIGHTS["examples"])
-        files = [
-            (Path(path).stat().st_size / weights.get(Path(path).suffix, weights[""]), partitions)
-            for path, partitions in sources.local_files(data).items()
-        ]
-    else:
-        published = sources.PUBLISHED[data["source"]].files
-        wanted = sources.remote_files(data)
-        files = [
-            (SPLITS[data["source"], split][0] / number, wanted[name])
-            for split, (pattern, number) in published.items()
-            for name in (pattern.format(i=i) for i in range(number))
-            if name in wanted
-        ]
-    for number, partitions in files:
-        for name, share in sources.shares_of(partitions, shares).items():
-            found[name] += number * data["sample"] * share
+    found = dict.fromkeys(PARTITIONS, 0.0)
+    for number, _, partitions in files_of(config).values():
+        for name, share in sources.shares_of(partitions, config["partitions"]).items():
+            found[name] += number * config["data"]["sample"] * share
     return found
 
 
@@ -125,33 +113,43 @@ def source_of(config: dict) -> Source:
     return SOURCES.get(config["data"]["source"], SOURCES["squad"])
 
 
+def views_of(config: dict) -> dict[tuple[str, str], tuple[float, int, float]]:
+    """Return the examples, the subtokens of each, and the words of all, by view and partition."""
+    source, questions = source_of(config), questions_of(config)
+    found, asked = {}, source.words[0]
+    for place, view, partition in ((0, "paragraph", "probe"), (1, "sentence", "probe"), (1, "sentence", "head")):
+        examples = questions[partition] * (source.paragraph, source.short)[place]
+        found[view, partition] = examples, source.subtokens[place], examples * (asked + source.words[1 + place])
+    return found
+
+
+def answering_of(config: dict, page: int) -> tuple[float, float, int]:
+    """Return the questions that a checkpoint answers, their windows, and the subtokens of a window."""
+    settings = config["evaluation"]
+    asked = min(settings["examples"] or math.inf, questions_of(config)["probe"])
+    windows = asked * count_windows(page, settings["max_length"] - QUESTION - SPECIAL, settings["stride"])
+    return asked, windows, min(settings["max_length"], page + QUESTION)
+
+
 def loads(config: dict) -> dict[tuple[str, ...], float]:
     """Return how many times the configuration's budget each kind of work takes, for one checkpoint.
 
     The kinds: ``("features",)``, ``("predictions",)``, and ``("activations", view, partition)``.
     """
-    budget, source, questions = config["budget"], source_of(config), questions_of(config)
+    budget, source, activations = config["budget"], source_of(config), config["activations"]
     seconds = 60 * budget["minutes"]
-    evaluation, page = config["evaluation"], source.read[1]
-    room = evaluation["max_length"] - QUESTION - SPECIAL
-    asked = min(evaluation["examples"] or math.inf, questions["probe"])
-    predicted = asked * count_windows(page, room, evaluation["stride"]) * min(evaluation["max_length"], page + QUESTION)
+    _, windows, length = answering_of(config, source.read[1])
     found = {
-        ("features",): questions["finetune"] * source.tokens / CUT / seconds,
-        ("predictions",): predicted / budget["subtokens_per_second"] / seconds,
+        ("features",): questions_of(config)["finetune"] * source.tokens / TOKENS_PER_SECOND / seconds,
+        ("predictions",): windows * length / budget["subtokens_per_second"] / seconds,
     }
-    word_bytes = {"float16": 2, "float32": 4}[config["activations"]["storage"]] * (LAYERS + 1) * HIDDEN
+    word_bytes = NUMBER_BYTES[activations["storage"]] * (LAYERS + 1) * HIDDEN
     # Where similarities are kept, two numbers of four bytes for each layer, of a pair or so an example (a logit has eight).
-    measured_bytes = word_bytes if config["activations"]["keep"] == "all" else 8 * (LAYERS + 1)
-    asked_words, paragraph_words, sentence_words = source.words
-    for view, partition, share, subtokens, words, number_bytes in (
-        ("paragraph", "probe", source.paragraph, source.subtokens[0], asked_words + paragraph_words, measured_bytes),
-        ("sentence", "probe", source.short, source.subtokens[1], asked_words + sentence_words, measured_bytes),
-        ("sentence", "head", source.short, source.subtokens[1], asked_words + sentence_words, word_bytes),
-    ):
-        examples = questions[partition] * share
+    probe_bytes = word_bytes if activations["keep"] == "all" else 8 * (LAYERS + 1)
+    for (view, partition), (examples, subtokens, words) in views_of(config).items():
         time = examples * subtokens / budget["subtokens_per_second"] / seconds
-        found["activations", view, partition] = max(time, examples * words * number_bytes / budget["gigabytes"] / 1e9)
+        size = words * (probe_bytes if partition == "probe" else word_bytes)
+        found["activations", view, partition] = max(time, size / budget["gigabytes"] / 1e9)
     return found
 
 
@@ -162,6 +160,6 @@ def shards_of(config: dict) -> dict[tuple[str, ...], int]:
     """
     sections = {"features": "finetuning", "predictions": "evaluation", "activations": "activations"}
     return {
-        kind: config[sections[kind[0]]]["shards"] or min(MOST, 1 << max(0, math.ceil(math.log2(max(load, 1)))))
+        kind: config[sections[kind[0]]]["shards"] or min(MAX_SHARDS, 1 << max(0, math.ceil(math.log2(max(load, 1)))))
         for kind, load in loads(config).items()
     }

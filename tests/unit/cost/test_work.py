@@ -1,0 +1,226 @@
+"""The work and the cost of configurations: windows by brute force, published numbers, the demo's real counts."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pairprobe.configuration.checks import resolve
+from pairprobe.configuration.schema import read_schema
+from pairprobe.configuration.sharding import QUESTION, SOURCES, SPECIAL, Source, count_windows
+from pairprobe.cost import rates, report, work
+from pairprobe.cost.rates import GPU, GPUS, REFERENCE, Encoder, Machine
+from pairprobe.cost.work import ANSWERING, EXTRACTION, HEADS, READING, STAGES, TUNING, Work, count_trained
+
+CONFIGS = Path(__file__).parents[3] / "config"
+SCHEMA = read_schema(str(report.SCHEMA))
+NAMES = ("config", "controls", "nq-dev", "paper", "squad")
+NQ = SOURCES["natural_questions"]
+# Alberti et al. (2019): their settings, and the number of windows in the file of precomputed training windows that they
+# published, of the whole train set.
+JOINT_BASELINE, PUBLISHED = {"max_length": 512, "stride": 128, "unanswered": 0.02}, 494_670
+
+
+def of(name, machine=REFERENCE, **changes):
+    """Return the work of a configuration with other values; a key is ``section__key``."""
+    config = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    for key, value in copy.deepcopy(changes).items():
+        section, _, inner = key.partition("__")
+        if inner:
+            config.setdefault(section, {})[inner] = value
+        else:
+            config[section] = value
+    return Work(resolve(config, SCHEMA), machine)
+
+
+def seconds(found, stage):
+    return sum(job.seconds for job in found.jobs if job.stage == stage)
+
+
+def windows(page, room, stride):
+    """Cut a page as it is defined: windows begin ``stride`` apart until one reaches the page's end."""
+    cut = []
+    for start in range(0, page, stride):
+        cut.append(range(start, min(start + room, page)))
+        if cut[-1].stop == page:
+            break
+    return cut
+
+
+# Windows.
+
+
+def test_a_page_has_as_many_windows_as_are_cut():
+    for page in (*range(1, 30), 100):
+        for room, stride in ((5, 1), (8, 3), (13, 5), (13, 13)):
+            assert count_windows(page, room, stride) == len(windows(page, room, stride))
+
+
+@pytest.mark.parametrize(("page", "stride"), [(400, 50), (160, 30), (90, 100), (1000, 128)])
+def test_the_windows_with_the_answer_are_counted_over_all_its_places(page, stride):
+    """A quarter of the answers are long; half of all are in the first paragraph, the others anywhere."""
+    source, room = Source(1, 0.8, 1, 0.25, 0.5, (1, 1, 1), (1, 1), 1, (page, page), 1, 1), 200
+    cut = windows(page, room, stride)
+
+    def mean(length, end):
+        places = range(max(1, end - length + 1))
+        return sum(sum(w.start <= i and i + length <= w.stop for w in cut) for i in places) / len(places)
+
+    held = 0.8 * sum(
+        0.5 * share * mean(length, end)
+        for length, share in ((work.SHORT_ANSWER, 0.75), (work.LONG_ANSWER, 0.25))
+        for end in (min(work.LONG_ANSWER, page), page)
+    )
+    settings = {"max_length": room + QUESTION + SPECIAL, "stride": stride}
+    assert count_trained(source, page, {**settings, "unanswered": 0}) == pytest.approx(held)
+    assert count_trained(source, page, {**settings, "unanswered": 1}) == pytest.approx(len(cut))
+
+
+def test_the_windows_are_those_that_the_joint_baseline_counts():
+    assert count_windows(NQ.read[0], 512 - QUESTION - SPECIAL, 128) == 30
+    assert 307373 * count_trained(NQ, NQ.read[0], JOINT_BASELINE) == pytest.approx(PUBLISHED, rel=0.12)
+
+
+# Encoders and machines.
+
+
+def test_the_shape_of_bert_base_is_that_of_the_model():
+    from transformers import BertConfig, BertModel
+
+    model, bert = BertModel(BertConfig()), Encoder()
+    matrices = sum(each.numel() for name, each in model.encoder.named_parameters() if each.dim() == 2)
+    assert bert.weights == matrices
+    assert bert.size == pytest.approx(4 * sum(each.numel() for each in model.parameters()), rel=0.01)
+
+
+def test_the_operations_of_a_forward_pass_are_those_of_its_matrix_products():
+    """Counted from the shapes: four projections, the two layers of the feed-forward network, scores and sums."""
+    layer = 2 * (4 * 768 * 768 + 2 * 768 * 4 * 768) + 2 * 2 * 512 * 768
+    assert Encoder().flops(512) == 12 * layer
+
+
+def test_the_shape_of_an_encoder_at_hand_is_read_and_others_are_bert_base():
+    assert set(of("config").shapes.values()) == {Encoder(6, 384, 1536, 30522)}
+    assert set(of("squad").shapes.values()) == {Encoder()}
+
+
+@pytest.mark.parametrize("kind", rates.MEASURED)
+def test_bert_base_is_as_fast_on_two_cores_as_was_measured(kind):
+    rate, length = rates.MEASURED[kind]
+    assert REFERENCE.flops(kind, "bfloat16", 2) / Encoder().flops(length) == pytest.approx(rate)
+    assert REFERENCE.flops(kind, "auto", 2) == REFERENCE.flops(kind, "bfloat16", 2)
+    assert REFERENCE.flops(kind, "auto", 1) == REFERENCE.flops(kind, "auto", 8) / 2
+
+
+def test_auto_is_the_faster_type():
+    machine = Machine("slow in bfloat16", "", 2, speed=(("bfloat16", 0.2), ("float32", 0.4)))
+    assert machine.flops("answering", "auto", 1) == machine.flops("answering", "float32", 1)
+
+
+def test_this_machine_is_measured():
+    here = rates.this_machine()
+    assert here.cores >= 1
+    assert all(share > 0 for _, share in here.speed)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_eight_gpus_are_never_slower_than_one_in_any_stage_or_in_all(name):
+    one, eight = of(name, GPU), of(name, GPUS)
+    for stage in (*STAGES, None):
+        assert report.seconds_of(eight, stage) <= report.seconds_of(one, stage)
+
+
+def test_a_gpu_is_faster_than_two_cores_wherever_a_model_runs():
+    cpu, gpu = of("paper"), of("paper", GPU)
+    assert all(seconds(gpu, stage) < seconds(cpu, stage) / 3 for stage in (TUNING, HEADS, EXTRACTION, ANSWERING))
+
+
+# Configurations.
+
+
+def test_the_disk_of_activations_is_words_times_layers_times_width_times_bytes():
+    """The demo's stores hold 24,082 + 4,955 + 5,751 words for each of two checkpoints, in 187,118,804 bytes."""
+    assert (24_082 + 4_955 + 5_751) * Encoder(6, 384).vector * 2 == pytest.approx(187_118_804, rel=0.001)
+    found = of("config")
+    words = sum(words for *_, words in found.views.values())
+    assert found.disk()[EXTRACTION] == pytest.approx(2 * words * 7 * 384 * 2)
+    assert words == pytest.approx(24_082 + 4_955 + 5_751, rel=0.1)
+    assert of("config", activations__storage="float32").disk()[EXTRACTION] == 2 * found.disk()[EXTRACTION]
+    assert of("config", activations__keep="similarities").disk()[EXTRACTION] == 0
+
+
+def test_the_counts_of_the_demo_are_near_its_real_ones():
+    """Of its tables and logs: examples, pairs, windows to train on, questions and their windows."""
+    found = of("config")
+    assert found.examples == pytest.approx(193, rel=0.1)
+    assert found.pairs == pytest.approx(39 + 73 + 66 + 167, rel=0.1)
+    assert found.trained == pytest.approx(976, rel=0.2)
+    assert found.asked == pytest.approx(205, rel=0.1)
+    assert found.answered == pytest.approx(1123, rel=0.1)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.01, 1), st.floats(0.01, 1))
+def test_more_questions_never_take_less(one, other):
+    less, more = (of("squad", data={"source": "squad", "sample": share}) for share in sorted((one, other)))
+    for stage in STAGES:
+        assert seconds(less, stage) <= seconds(more, stage) + 1e-9
+        assert less.disk()[stage] <= more.disk()[stage]
+
+
+def test_twice_the_epochs_take_twice_the_training():
+    once, twice = of("paper", finetuning__epochs=1), of("paper", finetuning__epochs=2)
+    changed = {stage for stage in STAGES if seconds(once, stage) != seconds(twice, stage)}
+    assert changed == {TUNING, HEADS}
+    longest = [max(job.seconds for job in each.jobs if job.stage == TUNING) - rates.START_MODEL for each in (once, twice)]
+    assert longest[1] == pytest.approx(2 * longest[0])
+
+
+def test_without_training_there_is_no_stage_that_trains():
+    found = of("nq-dev")
+    assert TUNING not in found.memory()
+    assert len([job for job in found.jobs if job.stage == HEADS]) == 2  # the boundary heads
+    assert HEADS not in of("nq-dev", tasks=["synonyms"]).memory()
+
+
+def test_seeds_are_trained_each_and_side_by_side_on_eight_gpus():
+    checkpoints = yaml.safe_load((CONFIGS / "paper.yaml").read_text())["checkpoints"]
+    checkpoints["finetuned"]["seeds"] = list(range(8))
+    one, eight = of("paper", GPU, checkpoints=checkpoints), of("paper", GPUS, checkpoints=checkpoints)
+    assert len(one.shapes) == 9
+    assert report.seconds_of(one, TUNING) > 5 * report.seconds_of(eight, TUNING)
+
+
+def test_windows_are_cut_once_for_each_tokenizer():
+    """A fine-tuned checkpoint and a random twin have the tokenizer of what they are made from."""
+    found = of("controls")
+    assert len([job for job in found.jobs if job.stage == TUNING]) == found.run.shards["features",] + 1
+    assert len(found.shapes) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_there_is_a_job_for_each_shard(name):
+    found = of(name)
+    wanted = sum(found.run.shards["activations", *key] for key in found.views) * len(found.shapes)
+    assert sum(job.stage == EXTRACTION for job in found.jobs) == wanted
+    assert sum(job.stage == ANSWERING for job in found.jobs) == found.run.shards["predictions",] * len(found.shapes)
+    assert sum(job.stage == READING for job in found.jobs) > len(found.files)
+
+
+def test_files_at_hand_are_not_downloaded(tmp_path):
+    file = tmp_path / "dev.json"
+    file.write_bytes(bytes(3_450_000))
+    found = of("squad", data={"source": "squad", "files": [str(file)]})
+    assert sum(found.questions.values()) == pytest.approx(10_000)
+    assert found.disk()[READING] < of("squad").disk()[READING] + 5e6
+
+
+def test_the_memory_of_bert_base_is_that_of_its_jobs():
+    """Measured: 8.6 GB in a training with 8 windows of 512 subtokens, 1.6 GB where 16 are answered, 1 GB in extraction."""
+    found = of("paper").memory()
+    assert found[TUNING] == pytest.approx(8.6e9, rel=0.05)
+    assert found[ANSWERING] == pytest.approx(1.6e9, rel=0.05)
+    assert found[EXTRACTION] == pytest.approx(1e9, rel=0.05)

@@ -1,0 +1,113 @@
+"""The rates that the cost model computes with, how each was found, and encoders and machines as the model sees them.
+
+The reference machine is two cores of an AMD EPYC (family 26, with avx512_bf16). Rates of models were measured on it, with
+BERT-base in bfloat16 and two threads, other rates on one core, each the best of three with nothing else running. A GPU's
+rates are computed from its peak, since none was at hand.
+"""
+
+import json
+import os
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from pairprobe.checkpoints import processor
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The shape of an encoder, BERT-base by default."""
+
+    num_hidden_layers: int = 12
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    vocab_size: int = 30522
+
+    @classmethod
+    def read(cls, folder: Path) -> "Encoder":
+        """Read a shape from a checkpoint's config.json; what is not there is taken from BERT-base."""
+        file = folder / "config.json"
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        return cls(**{each.name: found[each.name] for each in fields(cls) if each.name in found})
+
+    @property
+    def vector(self) -> int:
+        """The numbers of one word in all layers, the embeddings among them."""
+        return (self.num_hidden_layers + 1) * self.hidden_size
+
+    @property
+    def weights(self) -> int:
+        """The weights of the layers' matrices: four projections and the feed-forward network."""
+        return self.num_hidden_layers * (4 * self.hidden_size**2 + 2 * self.hidden_size * self.intermediate_size)
+
+    @property
+    def size(self) -> float:
+        """Bytes of the checkpoint in float32: the layers, the embeddings of subtokens and of 512 positions."""
+        return 4.0 * (self.weights + (self.vocab_size + 512) * self.hidden_size)
+
+    def flops(self, length: float) -> float:
+        """Operations of a forward pass, a subtoken, in a text of so many: two for each weight, and attention's products."""
+        return 2 * self.weights + 4 * length * self.hidden_size * self.num_hidden_layers
+
+
+# Subtokens a second of two cores, and the length of the texts. (Heads on a frozen encoder have faster kernels since.)
+MEASURED = {"extraction": (4640, 150), "answering": (3470, 512), "training": (421, 512), "heads": (2910, 512)}
+# Operations a second of a core in its best matrix product, and the speed of a model in float32 as a share of that in
+# bfloat16, BERT-base from file to file: benchmarks/README.md.
+PRODUCT_FLOPS, FLOAT32_SHARE = {"bfloat16": 512e9, "float32": 257e9}, 2177 / 3897
+# An A100's peak by its data sheet, and the share of it that is assumed to be reached. Training takes three forward passes.
+GPU_FLOPS = {"bfloat16": 312e12, "float32": 19.5e12}
+GPU_SHARE = {"extraction": 0.45, "answering": 0.45, "training": 0.35 / 3, "heads": 0.35}
+
+# Questions a second that are read and written to their partition.
+READ = {"natural_questions": 780, "squad": 590, "bundled": 245}
+# Bytes a second of activations that are written to HDF5, in float16; bytes a second from the hub, assumed.
+STORED, DOWNLOADED = 1.3e9, 50e6
+# Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets.
+SYNONYMS = 130
+# Hidden states' numbers a second that are compared: 2.2 million similarities of 384 numbers (benchmarks/README.md).
+COMPARED = 2.2e6 * 384
+# Words of sentences a second that boundary heads learn from, by the 13 layers of 768 numbers that it was measured with.
+BOUNDARY = 1800 * 13 * 768
+# Seconds, and bytes, of the explorer for a pair of 13 layers and two checkpoints (docs/results.md).
+EXPLORER_SECONDS, EXPLORER_BYTES = 36 / 10_000, 7300
+# Seconds until a job is at work, from the demo's shortest jobs: with a model, with WordNet, drawing, others.
+START_MODEL, START_WORDNET, START_FIGURE, START = 4.0, 3.3, 0.9, 0.15
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Cores, and GPUs beside them. speed: of a core, by type, as a share of the reference machine's in bfloat16."""
+
+    name: str
+    origin: str
+    cores: int
+    gpus: int = 0
+    speed: tuple[tuple[str, float], ...] = (("bfloat16", 1.0), ("float32", FLOAT32_SHARE))
+
+    def flops(self, kind: str, precision: str, threads: int) -> float:
+        """Return a job's operations a second on forward passes; kind: of ``MEASURED``; ``auto`` is the faster type."""
+        speed, (rate, length) = dict(self.speed), MEASURED[kind]
+        precision = max(speed, key=speed.__getitem__) if precision == "auto" else precision
+        if self.gpus:
+            return GPU_SHARE[kind] * GPU_FLOPS[precision]
+        return rate / 2 * Encoder().flops(length) * speed[precision] * min(threads, self.cores)
+
+
+REFERENCE = Machine("two cores", "AMD EPYC (family 26), rates measured", 2)
+GPU = Machine("one GPU", "A100 with 8 cores, rates computed", 8, 1)
+GPUS = Machine("eight GPUs", "A100s with 8 cores each, rates computed", 64, 8)
+
+
+def this_machine() -> Machine:
+    """Return this machine by a measurement of one core, which takes a second and the start of PyTorch."""
+    from pairprobe.checkpoints import speed
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    shares = {precision: speed.measure(precision) / flops for precision, flops in PRODUCT_FLOPS.items()}
+    shares["float32"] *= FLOAT32_SHARE
+    here = Machine("this machine", "", cores, speed=tuple(shares.items()))
+    rate = here.flops("answering", "auto", 2) / Encoder().flops(512)
+    origin = (
+        f"{cores} cores, {processor.name()}, measured now: {rate:,.0f} subtokens a second of BERT-base with two threads"
+    )
+    return replace(here, origin=origin)

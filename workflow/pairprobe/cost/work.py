@@ -1,0 +1,188 @@
+"""The work that a configuration asks for: windows, pairs and bytes, and the jobs of each stage on a machine."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+from pairprobe.configuration import sharding
+from pairprobe.configuration.checks import Run
+from pairprobe.configuration.sharding import QUESTION, SPECIAL, Source, count_windows
+from pairprobe.cost import rates
+from pairprobe.cost.rates import Encoder, Machine
+from pairprobe.cost.schedule import Job
+
+STAGES = (
+    "reading", "probing sets", "fine-tuning", "heads", "extraction", "similarities, ranking", "answering",
+    "evidence, figures, explorer",
+)  # fmt: skip
+READING, SETS, TUNING, HEADS, EXTRACTION, RANKING, ANSWERING, EVIDENCE = STAGES
+# The kind of work (see ``rates.MEASURED``) of each stage with a model, and the section of the configuration for it.
+MODEL = {
+    TUNING: ("training", "finetuning"),
+    HEADS: ("heads", "finetuning"),
+    EXTRACTION: ("extraction", "activations"),
+    ANSWERING: ("answering", "evaluation"),
+}
+# Subtokens of a paragraph that is a long answer, and of a short answer.
+LONG_ANSWER, SHORT_ANSWER = 150, 6
+
+
+def count_trained(source: Source, page: int, settings: dict) -> float:
+    """Return the windows that a question gives to train on: those with the whole answer, and a share of the others.
+
+    An answer in the first paragraph is in few windows, since none begins before the page; others may be anywhere.
+    """
+    room, stride, held = settings["max_length"] - QUESTION - SPECIAL, settings["stride"], 0.0
+    begins = [i * stride for i in range(count_windows(page, room, stride))]
+    for length, share in ((SHORT_ANSWER, 1 - source.long_only), (LONG_ANSWER, source.long_only)):
+        for end, part in ((min(LONG_ANSWER, page), source.first), (page, 1 - source.first)):
+            places = sum(max(0, min(begin + room, end) - length - begin + 1) for begin in begins)
+            held += source.answered * share * part * places / max(1, end - length + 1)
+    return held + settings["unanswered"] * (len(begins) - held)
+
+
+def _shape(checkpoint: dict) -> Encoder:
+    """Read the shape of a checkpoint that is on this machine; one of the hub is taken for BERT-base."""
+    folder, (package, *inner) = Path(checkpoint.get("path", "")), checkpoint.get("package", "").split(".")
+    if package and (found := importlib.util.find_spec(package)):
+        folder = Path((found.submodule_search_locations or [""])[0], *inner, checkpoint.get("folder", ""))
+    return Encoder() if checkpoint["source"] == "hub" else Encoder.read(folder)
+
+
+class Work:
+    """What a run asks for, in numbers, and its jobs on a machine, each behind those that it waits for.
+
+    Of a page, the least that may be read is counted (``Source.read``). Jobs of one kind share its work evenly.
+    """
+
+    def __init__(self, run: Run, machine: Machine):
+        self.run, self.machine, self.named = run, machine, run.config["checkpoints"]
+        config, self.files = run.config, sharding.files_of(run.config)
+        self.source, self.questions = sharding.source_of(config), sharding.questions_of(config)
+        page = self.source.read[0]
+        # What others start from comes first.
+        names = run.fetched + run.initialised + run.finetuned
+        self.shapes = {name: _shape(self.named[self.named[name].get("start", name)]) for name in names}
+        self.asked, self.answered, self.answer_length = sharding.answering_of(config, page)
+        self.trained = self.questions["finetune"] * count_trained(self.source, page, config["finetuning"])
+        self.train_length = min(config["finetuning"]["max_length"], page + QUESTION)
+        views = sharding.views_of(config)
+        self.boundary = "boundary" in run.tasks
+        self.views = {key: view for key, view in views.items() if key[0] == "paragraph" or self.boundary}
+        self.examples = views["paragraph", "probe"][0]
+        self.pairs = self.examples * self.source.pairs * len(run.pair_tasks) / 4
+        sentences = views["sentence", "head"][0] * self.boundary
+        self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.source.words[2]
+        self.jobs: list[Job] = []
+        self._weights, self._windows = {}, {}
+        self._plan()
+
+    def _plan(self) -> None:
+        data, rate = self._download(sum(size for _, size, _ in self.files.values())), rates.READ["squad"]
+        rate = rates.READ.get(self.run.config["data"]["source"], rate)
+        seconds = rates.START + sum(self.questions.values()) / rate / len(self.files)
+        self._read = self._add(READING, rates.START, [self._add(READING, seconds, data) for _ in self.files])
+        # The other sets are found so much faster than synonyms that only the start of their jobs counts.
+        found = {"synonyms": self.examples / rates.SYNONYMS}
+        sets = [self._add(SETS, rates.START_WORDNET + found.get(task, 0.0), [self._read]) for task in self.run.tasks]
+        done = []
+        for name in self.shapes:
+            self._weights[name] = self._make(name)
+            done += [*self._probe(name, sets), *self._answer(name)]
+        for _ in range(2 * len(self.run.tasks) + 12):
+            self._add(EVIDENCE, rates.START_FIGURE, done)
+        self._add(EVIDENCE, rates.START_FIGURE + self.pairs * rates.EXPLORER_SECONDS, done)
+
+    def _add(self, stage: str, seconds: float, needs: list[int], threads: int = 1, gpu: bool = False) -> int:
+        self.jobs.append(Job(stage, seconds, tuple(needs), threads, gpu))
+        return len(self.jobs) - 1
+
+    def _compute(self, stage: str, name: str, subtokens: float, length: int, needs: list[int], more=0.0, shards=1):
+        """Add the jobs of a model on so many subtokens, in texts of that length; more: seconds of other work."""
+        kind, section = MODEL[stage]
+        settings, flops = self.run.config[section], subtokens * self.shapes[name].flops(length)
+        seconds = flops / self.machine.flops(kind, settings["precision"], settings["threads"]) + more
+        job = stage, rates.START_MODEL + seconds / shards, needs, settings["threads"], True
+        return [self._add(*job) for _ in range(shards)]
+
+    def _download(self, size: float) -> list[int]:
+        return [self._add(READING, size / rates.DOWNLOADED, [])] if size else []
+
+    def _make(self, name: str) -> int:
+        """Fetch a checkpoint, draw its weights, or fine-tune it."""
+        if self.named[name]["source"] == "finetune":
+            return self._train(TUNING, name)
+        start = [self._weights[self.named[name]["start"]]] if "start" in self.named[name] else []
+        size = self.shapes[name].size if self.named[name]["source"] == "hub" else 0.0
+        return self._add(READING, rates.START_MODEL, start + self._download(size))
+
+    def _train(self, stage: str, name: str) -> int:
+        """Train a checkpoint, or heads on a frozen one, on windows that are cut once for each tokenizer."""
+        start = self._weights[self.named[name].get("start", name)]
+        if start not in self._windows:
+            shards, tokens = self.run.shards["features",], self.questions["finetune"] * self.source.tokens
+            job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, start]
+            self._windows[start] = [self._add(*job) for _ in range(shards)]
+        needs = [*self._windows[start], self._weights.get(name, start)]
+        subtokens = self.trained * self.run.config["finetuning"]["epochs"] * self.train_length
+        return self._compute(stage, name, subtokens, self.train_length, needs)[0]
+
+    def _probe(self, name: str, sets: list[int]) -> list[int]:
+        """Extract the activations of a checkpoint, train its boundary heads, and rank the pairs of every task."""
+        made, vector, needs = {}, self.shapes[name].vector, [self._read, self._weights[name]]
+        for key, (examples, length, words) in self.views.items():
+            job = EXTRACTION, name, examples * length, length, needs, 2 * words * vector / rates.STORED
+            made[key] = self._compute(*job, self.run.shards["activations", *key])
+        # Each pair's match is compared with every word of its paragraph, by two measures.
+        compared = 2 * self.pairs * self.source.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
+        measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in made["paragraph", "probe"]]
+        ranked = [self._add(RANKING, rates.START, measured) for _ in self.run.pair_tasks]
+        if self.boundary:
+            seconds = rates.START + self.sentence_words * vector / rates.BOUNDARY
+            heads = self._add(HEADS, seconds, [*sets, *made["sentence", "head"]])
+            ranked.append(self._add(RANKING, rates.START, [heads, *made["sentence", "probe"]]))
+        return ranked
+
+    def _answer(self, name: str) -> list[int]:
+        """Answer questions; a checkpoint that was not trained here gets heads on its frozen encoder first."""
+        needs, subtokens = [self._read, self._weights[name]], self.answered * self.answer_length
+        if self.named[name]["source"] != "finetune" and self.run.trains:
+            needs.append(self._train(HEADS, name))
+        cutting = self.asked * self.source.tokens / sharding.TOKENS_PER_SECOND
+        return self._compute(
+            ANSWERING, name, subtokens, self.answer_length, needs, cutting, self.run.shards["predictions",]
+        )
+
+    def memory(self) -> dict[str, float]:
+        """Return the peak bytes of a job of each stage that the run has, on a CPU.
+
+        0.45 GB are Python and PyTorch. What training keeps for its backward pass, 170 bytes for each number of a layer,
+        and what answering takes, 113 for each number of a batch, are BERT-base's, measured with 8 and 16 windows of 512.
+        """
+        shape, settings = max(self.shapes.values(), key=lambda shape: shape.size), self.run.config["finetuning"]
+        width, base = shape.hidden_size, 0.45e9 + shape.size
+        answered = self.run.config["evaluation"]["batch_size"] * self.answer_length * width
+        trained = (settings["device_batch_size"] or settings["batch_size"]) * self.train_length * width
+        heads = max((base + 50 * trained) * bool(self.trained), 0.1e9 + 4 * self.sentence_words * width)
+        tuning = base + 3 * shape.size + 170 * trained * shape.num_hidden_layers
+        found = (0.4e9, 0.39e9, tuning, heads, base + 10240 * shape.vector, 0.1e9, base + 113 * answered, 0.17e9)
+        present = {job.stage for job in self.jobs}
+        return {stage: size for stage, size in zip(STAGES, found, strict=True) if stage in present}
+
+    def disk(self) -> dict[str, float]:
+        """Return the bytes that each stage needs in results, and in downloads."""
+        number, found = sharding.NUMBER_BYTES[self.run.config["activations"]["storage"]], dict.fromkeys(STAGES, 0.0)
+        # Pages are in a part for each file, and together; WordNet takes 35 MB.
+        pages = 2 * (self.questions["finetune"] + self.questions["probe"]) * self.source.packed
+        found[READING] = sum(size for _, size, _ in self.files.values()) + pages + 35e6
+        words = sum(words for *_, words in self.views.values()) if self.run.keeps_activations else 0.0
+        for name, shape in self.shapes.items():
+            source = self.named[name]["source"]
+            # One of the hub is in its cache, too. A training saves its weights and AdamW's moments, to go on from.
+            copies = {"hub": 2, "finetune": 4}.get(source, 1)
+            found[TUNING if source == "finetune" else READING] += shape.size * copies
+            found[EXTRACTION] += words * shape.vector * number
+            found[RANKING] += self.pairs * self.source.words[1] * (shape.num_hidden_layers + 1) * 8
+        found[TUNING] += len(self._windows) * self.trained * (4 * self.train_length + 60)
+        found[EVIDENCE] = 10e6 + self.pairs * rates.EXPLORER_BYTES
+        return found
