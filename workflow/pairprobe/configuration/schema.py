@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -21,7 +22,7 @@ TYPES = {
 }
 
 
-def read_schema(path: str) -> dict:
+def read_schema(path: str | Path) -> dict:
     """Read a JSON schema kept as YAML."""
     with open(path, encoding="utf-8") as file:
         return yaml.safe_load(file)
@@ -48,10 +49,10 @@ def _not_strings(value: Any, place: str = "") -> Iterator[str]:
 
 
 def _fill(value: Any, schema: dict, root: dict) -> None:
-    schema = _resolve(schema, root)
+    schema = _dereference(schema, root)
     if isinstance(value, dict):
         for key, part in schema.get("properties", {}).items():
-            part = _resolve(part, root)
+            part = _dereference(part, root)
             if "default" in part and key not in value:
                 default = part["default"]
                 value[key] = default.copy() if isinstance(default, dict | list) else default
@@ -63,7 +64,7 @@ def _fill(value: Any, schema: dict, root: dict) -> None:
                 _fill(value[key], extra, root)
 
 
-def _resolve(schema: dict, root: dict) -> dict:
+def _dereference(schema: dict, root: dict) -> dict:
     if "$ref" in schema:
         for part in schema["$ref"].removeprefix("#/").split("/"):
             root = root[part]
