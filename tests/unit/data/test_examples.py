@@ -57,7 +57,7 @@ def test_an_example_may_have_no_short_answer():
         ({"annotations": (replace(FOUND, long_answer_tag="Table"),)}, "the long answer is no paragraph but <Table>"),
         ({"annotations": (Annotation((3, 3), "P"),)}, "the paragraph has no words"),
         ({"annotations": (Annotation((0, 0), "P"),)}, "the paragraph has no words"),
-        ({"page": "", "annotations": (Annotation((0, 0), "P"),)}, "the paragraph has no words"),
+        ({"text": "", "annotations": (Annotation((0, 0), "P"),)}, "the paragraph has no words"),
         ({"question": []}, "the question has no words"),
     ],
 )
@@ -82,20 +82,6 @@ def test_the_first_annotation_with_a_short_answer_makes_the_example_where_two_an
     made = [Annotation(span, "P", (span,) if short else ()) if span else NOTHING for span, short in annotations]
     found = annotated(*made).selected
     assert (found.long_answer if found else None) == long_answer
-
-
-def test_a_page_may_be_a_function_that_is_called_once_and_only_if_the_page_is_looked_at():
-    calls = []
-
-    def page():
-        calls.append(1)
-        return DOCUMENT.text
-
-    assert example_of(replace(DOCUMENT, page=page, annotations=(NOTHING,))).startswith("the page does not answer")
-    assert calls == []
-    document = replace(DOCUMENT, page=page)
-    assert (example_of(document), document.words) == (EXAMPLE, ["Title", *WORDS])
-    assert calls == [1]
 
 
 def test_sentences_of_the_document_are_those_of_its_example():

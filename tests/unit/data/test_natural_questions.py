@@ -10,6 +10,7 @@ import pytest
 from pairprobe.data import natural_questions, text
 from pairprobe.data.documents import Annotation
 from pairprobe.data.examples import example_of
+from pairprobe.data.pages import page_of
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
@@ -103,10 +104,15 @@ def test_a_question_that_the_page_does_not_answer_makes_no_example(tmp_path, ann
     assert document.words[:2] == ["Nile", "The"]
 
 
-def test_a_page_that_answers_nothing_is_not_looked_at(tmp_path, monkeypatch):
-    monkeypatch.setattr(natural_questions, "_Page", None)
-    (document,) = read(tmp_path, ROW | {"annotations": [annotation(NOWHERE)] * 5})
+def test_a_page_that_answers_nothing_is_decoded_when_it_is_asked_for(tmp_path):
+    damaged = without("document_text") | {"document_tokens": [{"token": 3}]}
+    (document,) = read(tmp_path, damaged | {"annotations": [annotation(NOWHERE)] * 5})
     assert (document.example_id, document.title, document.selected) == ("7", "River Nile", None)
+    wanted = r"line 1, key document_tokens\[0\]\.token: Expected `str`, got `int`"
+    with pytest.raises(InputError, match=wanted):
+        _ = document.text
+    with pytest.raises(InputError, match=wanted):
+        page_of(document)
 
 
 @pytest.mark.parametrize(("written", "read_as"), [("YES", "yes"), ("NO", "no"), ("NONE", None)])
@@ -160,8 +166,8 @@ def test_a_page_of_odd_tokens_is_read(tmp_path, page):
     assert document.selected.long_answer == (0, len(wanted))
 
 
-def test_any_page_has_the_words_that_are_no_markup():
-    dice = random.Random(0)
+def test_any_page_has_the_words_that_are_no_markup(tmp_path):
+    dice, pages = random.Random(0), []
     pieces = [
         "<P>",
         "</P>",
@@ -182,11 +188,16 @@ def test_any_page_has_the_words_that_are_no_markup():
     ]
     for _ in range(2000):
         tokens = dice.choices(pieces, k=dice.randrange(1, 9))
-        page = natural_questions._Page(" ".join(tokens))
+        start = dice.randrange(len(tokens))
+        pages.append((tokens, start, dice.randrange(start, len(tokens)) + 1))
+    rows = [
+        ROW | {"document_text": " ".join(tokens), "annotations": [annotation(span(start, end))]}
+        for tokens, start, end in pages
+    ]
+    for (tokens, start, end), document in zip(pages, read(tmp_path, *rows), strict=True):
         is_word = [bool(token) and not text.is_html(token) for token in tokens]
-        assert page.is_word.tolist() == is_word, tokens
-        assert page.text() == " ".join(token for token, word in zip(tokens, is_word, strict=True) if word), tokens
-        assert page.before.tolist() == [sum(is_word[:i]) for i in range(len(tokens) + 1)], tokens
+        assert document.text == " ".join(token for token, word in zip(tokens, is_word, strict=True) if word), tokens
+        assert document.annotations[0].long_answer == (sum(is_word[:start]), sum(is_word[:end])), tokens
 
 
 @pytest.mark.parametrize("tag", ["P", "Table", "Tr", "Ul", "Li"])

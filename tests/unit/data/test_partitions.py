@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -120,22 +120,34 @@ def test_every_question_has_its_page_in_its_partition_and_those_that_are_answere
         assert 2 * len(dealt[name]) == len(found) > 4
 
 
-def whole_page():
-    """Return a page with its markup, as readers that know it give it."""
-    return Page("1", "Ada", ["who"], "<P> Ada </P>", True, ((0, 3, True),), (Marked((0, 3)),))
+PAGE = Page("1", "Ada", ["who"], "<P> Ada </P>", True, ((0, 3, True),), (Marked((0, 3)),))
+
+
+class Paged(Document):
+    """A document that has its page with markup, as that of a reader that knows it."""
+
+    page = PAGE
+
+
+class Damaged(Document):
+    """A document whose page cannot be made."""
+
+    @property
+    def page(self):
+        raise InputError("a, line 1, key candidates: outside the page.")
+
+
+def as_a(kind, document=DOCUMENT):
+    return kind(**{field.name: getattr(document, field.name) for field in fields(document)})
 
 
 def test_a_page_is_written_with_its_markup_where_the_document_has_it(tmp_path):
-    deal(tmp_path, [replace(DOCUMENT, whole=whole_page)], shares=ALL_PROBE)
-    assert pages_in(Part.of(tmp_path))["probe"] == [whole_page()]
-
-
-def failing():
-    raise InputError("a, line 1, key candidates: outside the page.")
+    deal(tmp_path, [as_a(Paged)], shares=ALL_PROBE)
+    assert pages_in(Part.of(tmp_path))["probe"] == [PAGE]
 
 
 def test_a_page_that_cannot_be_made_is_bad_input(tmp_path):
-    documents = [replace(DOCUMENT, whole=failing), replace(DOCUMENT, example_id="2")]
+    documents = [as_a(Damaged), replace(DOCUMENT, example_id="2")]
     with pytest.raises(InputError, match=r"^a, line 1, key candidates: outside the page\. \(data\.on_bad_input: skip "):
         deal(tmp_path, documents, shares=ALL_PROBE)
     assert files_in(tmp_path) == []
@@ -147,7 +159,7 @@ def test_a_page_that_cannot_be_made_is_bad_input(tmp_path):
 
 
 def test_no_page_is_made_that_is_not_written(tmp_path):
-    outside = replace(DOCUMENT, whole=failing)
+    outside = as_a(Damaged)
     rows = write_partitions(placed([outside]), Part.of(tmp_path / "a", ["finetune", "head"]), 13, ALL_PROBE)
     assert ("probe", "examples", 1) in rows
     rows, _ = deal(tmp_path / "b", [outside], shares=ALL_PROBE, sample=0)

@@ -1,9 +1,12 @@
 """A question with its paragraphs and annotations, as every reader gives it."""
 
 import functools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pairprobe.data.pages import Page
 
 Span = tuple[int, int]
 
@@ -24,30 +27,28 @@ class Annotation:
     nested: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Document:
     """A question and its page, after Natural Questions.
 
-    ``page`` is its words, apart by one blank, or a function that gives them (most pages of Natural Questions answer
-    nothing, and become no example); ``annotations`` are all there are; ``sentences`` cover the words, and are None where
-    the words alone decide. What ``pages.page_of`` makes the whole page of: ``whole``, a function that gives it with its
-    markup, or the running text ``context`` and the gold ``answers`` in it, where the data set has them.
+    ``text`` is the page's words, apart by one blank; ``annotations`` are all there are; ``sentences`` cover the words, and
+    are None where the words alone decide. ``context`` and ``answers``: the running text that the words were split from and
+    the gold answers as they stand in it, where the data set has them (SQuAD).
     """
 
     example_id: str
     title: str
     question: list[str]
-    page: str | Callable[[], str]
+    text: str
     annotations: tuple[Annotation, ...]
     sentences: tuple[Span, ...] | None = None
-    whole: Callable[[], Any] | None = field(default=None, compare=False, repr=False)
     context: str | None = None
     answers: tuple[str, ...] | None = None
 
-    @functools.cached_property
-    def text(self) -> str:
-        """The page's words, apart by one blank."""
-        return self.page if isinstance(self.page, str) else self.page()
+    @property
+    def page(self) -> "Page | None":
+        """The page in its own tokens, markup among them; None where the data set has no markup."""
+        return None
 
     @functools.cached_property
     def words(self) -> list[str]:

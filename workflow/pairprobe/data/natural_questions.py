@@ -13,7 +13,7 @@ they share is used: a token is markup by its looks (the simplified format has no
 import functools
 import html
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qs, unquote, urlparse
@@ -31,7 +31,7 @@ from pairprobe.io.typed_json import decoded
 _YES_NO = ("NO", "YES")  # the hub's class labels 0 and 1
 
 
-class _Tokens(msgspec.Struct):
+class _TokenSpan(msgspec.Struct):
     start_token: int
     end_token: int
     candidate_index: int = -1
@@ -39,8 +39,8 @@ class _Tokens(msgspec.Struct):
 
 
 class _Annotation(msgspec.Struct):
-    long_answer: _Tokens
-    short_answers: list[_Tokens]
+    long_answer: _TokenSpan
+    short_answers: list[_TokenSpan]
     yes_no_answer: Literal["YES", "NO", "NONE"] = "NONE"
 
 
@@ -93,31 +93,19 @@ def _from_line(where: str, line: bytes) -> Document | InputError:
     row = decoded(where, line, _Row)
     if isinstance(row, InputError):
         return row
-    if _opens(row.document_text, b'"'):
-        find_page = functools.partial(_simplified_page, where, row.document_text)
-    elif _opens(row.document_tokens, b"["):
-        find_page = functools.partial(_original_page, where, row.document_tokens)
-    else:
-        return InputError(
-            f"{where}: wanted document_text, a string (the simplified format), or document_tokens, a list (the original)."
-        )
-    candidates = functools.partial(_sound, where, row.long_answer_candidates, list[_Tokens], "long_answer_candidates")
-    return _document(where, row, find_page, candidates)
+    for tokens, first in ((row.document_text, b'"'), (row.document_tokens, b"[")):
+        if _begins(tokens, first):
+            return _document(where, row, tokens, row.long_answer_candidates)
+    return InputError(
+        f"{where}: wanted document_text, a string (the simplified format), or document_tokens, a list (the original)."
+    )
 
 
-def _opens(raw: msgspec.Raw, first: bytes) -> bool:
+def _begins(raw: msgspec.Raw, first: bytes) -> bool:
     return bytes(memoryview(raw)[:1]) == first
 
 
-def _simplified_page(where: str, raw: msgspec.Raw) -> str:
-    return _sound(where, raw, str, "document_text")
-
-
-def _original_page(where: str, raw: msgspec.Raw) -> str:
-    return " ".join(token.token.replace(" ", "_") for token in _sound(where, raw, list[_Token], "document_tokens"))
-
-
-def _sound(where: str, raw: msgspec.Raw, kind: type, key: str):
+def _decoded(where: str, raw: msgspec.Raw, kind: type, key: str):
     found = decoded(where, raw, kind, key)
     if isinstance(found, InputError):
         raise found
@@ -133,13 +121,13 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError
             try:
                 found = _Row(row["id"], row["question"]["text"], _annotations(row["annotations"]))
                 found.document_title, found.document_url = title, url
-                candidates = msgspec.convert(_rows_of(row["long_answer_candidates"]), list[_Tokens])
+                candidates = msgspec.convert(_rows_of(row["long_answer_candidates"]), list[_TokenSpan])
                 # Checks the types of what stands in the row as it is.
                 found, page = msgspec.convert((msgspec.structs.asdict(found), page), tuple[_Row, str], from_attributes=True)
             except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
                 yield where, InputError(f"{where}: not a row of Natural Questions as the hub has it ({error}).")
                 continue
-            yield where, _document(where, found, functools.partial(str, page), functools.partial(list, candidates))
+            yield where, _document(where, found, page, candidates)
 
 
 def _joined(path: str | Path, documents) -> Iterator[tuple[str, str, str]]:
@@ -177,36 +165,106 @@ def _annotations(columns: dict[str, list]) -> list[dict]:
 
 
 def _document(
-    where: str, row: _Row, find_page: Callable[[], str], candidates: Callable[[], list[_Tokens]]
+    where: str, row: _Row, tokens: msgspec.Raw | str, candidates: msgspec.Raw | list[_TokenSpan]
 ) -> Document | InputError:
-    find_page, candidates = functools.cache(find_page), functools.cache(candidates)
-    page = functools.cache(lambda: _Page(find_page()))
     try:
-        annotations = tuple(_annotation(where, found, page, candidates) for found in row.annotations)
-        example_id = str(row.example_id)
-        title = _title_in(row.document_url or "") or row.document_title or page().heading() or example_id
+        return _MarkedDocument(where, row, tokens, candidates)
     except InputError as error:
         return error
-    if not example_id:
-        return InputError(f"{where}, key example_id: it is empty.")
-    question = row.question_text.split()
-    whole = functools.partial(_whole, where, row, title, question, find_page, candidates)
-    return Document(example_id, title, question, lambda: page().text(), annotations, whole=whole)
 
 
-def _whole(where: str, row: _Row, title: str, question: list[str], find_page: Callable, candidates: Callable) -> Page:
-    """Return the page as it is, in tokens."""
-    found = Page(
-        str(row.example_id),
-        title,
-        question,
-        find_page(),
-        markup=True,
-        candidates=tuple((c.start_token, c.end_token, c.top_level) for c in candidates()),
-        annotations=tuple(map(_marked, row.annotations)),
-    )
-    pages.check(where, found)
-    return found
+class _MarkedDocument(Document):
+    """A question whose page has markup.
+
+    Most of a line is its page, and half of all questions have no answer, so the page is decoded when it is first asked for.
+    Raises InputError where the annotations do not belong to the page, and when ``page`` is asked for where the page or its
+    candidates are unsound.
+    """
+
+    def __init__(
+        self, where: str, row: _Row, tokens: msgspec.Raw | str, candidates: msgspec.Raw | list[_TokenSpan]
+    ) -> None:
+        self._where, self._row, self._tokens_given, self._candidates_given = where, row, tokens, candidates
+        self.annotations = tuple(map(self._annotation, row.annotations))
+        self.example_id = str(row.example_id)
+        self.title = _title_in(row.document_url or "") or row.document_title or self._tokens.heading() or self.example_id
+        self.question = row.question_text.split()
+        if not self.example_id:
+            raise InputError(f"{where}, key example_id: it is empty.")
+
+    @functools.cached_property
+    def text(self) -> str:
+        return self._tokens.words()
+
+    @functools.cached_property
+    def page(self) -> Page:
+        found = Page(
+            self.example_id,
+            self.title,
+            self.question,
+            self._marked_text,
+            markup=True,
+            candidates=tuple((c.start_token, c.end_token, c.top_level) for c in self._candidates),
+            annotations=tuple(map(_marked, self._row.annotations)),
+        )
+        pages.check(self._where, found)
+        return found
+
+    @functools.cached_property
+    def _marked_text(self) -> str:
+        """The page's tokens, apart by one blank."""
+        given = self._tokens_given
+        if isinstance(given, str):
+            return given
+        if _begins(given, b'"'):
+            return _decoded(self._where, given, str, "document_text")
+        tokens = _decoded(self._where, given, list[_Token], "document_tokens")
+        return " ".join(token.token.replace(" ", "_") for token in tokens)
+
+    @functools.cached_property
+    def _tokens(self) -> "_TokenIndex":
+        return _TokenIndex(self._marked_text)
+
+    @functools.cached_property
+    def _candidates(self) -> list[_TokenSpan]:
+        given = self._candidates_given
+        if isinstance(given, list):
+            return given
+        return _decoded(self._where, given, list[_TokenSpan], "long_answer_candidates")
+
+    def _annotation(self, found: _Annotation) -> Annotation:
+        """Return an annotation with its positions in words."""
+        where, answer = self._where, found.long_answer
+        yes_no = {"YES": "yes", "NO": "no", "NONE": None}[found.yes_no_answer]
+        if (answer.start_token, answer.end_token) == (-1, -1):
+            if found.short_answers:
+                raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
+            return Annotation(None, None, (), yes_no)
+        tokens = self._tokens
+        start, end = _span(where, answer, "long_answer", 0, len(tokens))
+        nested = self._is_nested(answer)
+        spans = [_span(where, short, "short_answers", start, end) for short in found.short_answers]
+        words = sorted({tokens.word_span(*span) for span in spans})
+        words = tuple((first, last) for first, last in words if first < last)
+        return Annotation(tokens.word_span(start, end), tokens.tag(start), words, yes_no, nested)
+
+    def _is_nested(self, answer: _TokenSpan) -> bool:
+        """Whether the long answer lies in another candidate; False where it names no candidate."""
+        if answer.candidate_index < 0 or not self._candidates:
+            return False
+        if answer.candidate_index >= len(self._candidates):
+            raise InputError(
+                f"{self._where}, key long_answer.candidate_index: found {answer.candidate_index}, and there are "
+                f"{len(self._candidates)} long_answer_candidates."
+            )
+        candidate = self._candidates[answer.candidate_index]
+        found, wanted = ((span.start_token, span.end_token) for span in (answer, candidate))
+        if found != wanted:
+            raise InputError(
+                f"{self._where}, key long_answer: found tokens [{found[0]}, {found[1]}), but its candidate "
+                f"{answer.candidate_index} is [{wanted[0]}, {wanted[1]}). The two must be the same."
+            )
+        return not candidate.top_level
 
 
 def _marked(found: _Annotation) -> Marked:
@@ -218,39 +276,7 @@ def _marked(found: _Annotation) -> Marked:
     )
 
 
-def _annotation(where: str, found: _Annotation, find_page: Callable, find_candidates: Callable) -> Annotation:
-    answer = found.long_answer
-    yes_no = {"YES": "yes", "NO": "no", "NONE": None}[found.yes_no_answer]
-    if (answer.start_token, answer.end_token) == (-1, -1):
-        if found.short_answers:
-            raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
-        return Annotation(None, None, (), yes_no)
-    page = find_page()
-    start, end = _span(where, answer, "long_answer", 0, len(page))
-    nested = False
-    if answer.candidate_index >= 0 and (candidates := find_candidates()):
-        if answer.candidate_index >= len(candidates):
-            raise InputError(
-                f"{where}, key long_answer.candidate_index: found {answer.candidate_index}, and there are "
-                f"{len(candidates)} long_answer_candidates."
-            )
-        candidate = candidates[answer.candidate_index]
-        if (candidate.start_token, candidate.end_token) != (start, end):
-            raise InputError(
-                f"{where}, key long_answer: found tokens [{start}, {end}), but its candidate {answer.candidate_index} is "
-                f"[{candidate.start_token}, {candidate.end_token}). The two must be the same."
-            )
-        nested = not candidate.top_level
-    spans = [_span(where, short, "short_answers", start, end) for short in found.short_answers]
-    words = sorted({(page.before[a], page.before[b]) for a, b in spans if page.before[a] < page.before[b]})
-    return Annotation((int(page.before[start]), int(page.before[end])), page.tag(start), _plain(words), yes_no, nested)
-
-
-def _plain(spans: list) -> tuple[Span, ...]:
-    return tuple((int(a), int(b)) for a, b in spans)
-
-
-def _span(where: str, span: _Tokens, key: str, low: int, high: int) -> Span:
+def _span(where: str, span: _TokenSpan, key: str, low: int, high: int) -> Span:
     start, end = span.start_token, span.end_token
     if not low <= start < end <= high:
         raise InputError(
@@ -260,10 +286,10 @@ def _span(where: str, span: _Tokens, key: str, low: int, high: int) -> Span:
     return start, end
 
 
-class _Page:
-    """A page's tokens, found in its bytes: a page has thousands of tokens, and most are never looked at one by one.
+class _TokenIndex:
+    """Where the tokens of a page are in its bytes: it has thousands, and most are never looked at one by one.
 
-    ``before[i]``: how many words stand before token i; a span of tokens maps to a span of words with it.
+    ``before[i]``: how many words stand before token i.
     """
 
     def __init__(self, page: str):
@@ -292,11 +318,15 @@ class _Page:
         """Return the name of the tag that token i is: "P" of ``<P>``."""
         return (not self.is_word[i] and text.tag_of(self.token(i))) or "no markup"
 
-    def text(self) -> str:
+    def word_span(self, start: int, end: int) -> Span:
+        """Return the span of words that a span of tokens holds."""
+        return int(self.before[start]), int(self.before[end])
+
+    def words(self) -> str:
         """Return the words, apart by one blank."""
         # A token goes with the blank behind it.
-        kept = np.repeat(self.is_word, np.diff(self.starts, append=self.size + 1))[: self.size]
-        return self.bytes[: self.size][kept].tobytes().decode().removesuffix(" ")
+        of_words = np.repeat(self.is_word, np.diff(self.starts, append=self.size + 1))[: self.size]
+        return self.bytes[: self.size][of_words].tobytes().decode().removesuffix(" ")
 
     def heading(self) -> str:
         """Return the words of the page's first heading, "" where it has none."""

@@ -110,8 +110,8 @@ def _word_spans(context: str) -> list[Span]:
 def page_of(document: Document) -> Page:
     """Return a document's page; one without markup is a single passage. Raises InputError where its candidates are
     unsound."""
-    if document.whole is not None:
-        return document.whole()
+    if (page := document.page) is not None:
+        return page
     return Page(
         document.example_id,
         document.title,
