@@ -5,4 +5,4 @@ from pairprobe.controls import anisotropy
 from pairprobe.provenance.jobs import job
 
 with job(snakemake), Activations(snakemake.input) as activations:
-    anisotropy.write(snakemake.output[0], anisotropy.space_of(activations, snakemake.params.directions))
+    anisotropy.write(snakemake.output[0], anisotropy.layer_statistics(activations, snakemake.params.directions))

@@ -7,7 +7,7 @@ from test_pair_ranking import write_store
 
 from pairprobe.activations.store import Activations
 from pairprobe.controls import cka_rsa
-from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS, Moments, compare, resampled_cka, rsa, sampled
+from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS, Moments, Resampling, compare, resampled_cka, rsa, subsample
 from pairprobe.data.examples import Example
 from pairprobe.evidence.resampling import Sums, bootstrap
 
@@ -162,13 +162,13 @@ def test_rsa_of_a_space_turned_and_scaled_is_one_and_of_two_words_none():
 
 
 def test_of_a_long_text_the_same_words_are_drawn_for_its_name_and_seed():
-    assert sampled("a", 512, 1).tolist() == list(range(512))
-    one = sampled("a", 2000, 1)
+    assert subsample("a", 512, 1).tolist() == list(range(512))
+    one = subsample("a", 2000, 1)
     assert len(set(one.tolist())) == 512
     assert (np.diff(one) > 0).all()
-    assert one.tolist() == sampled("a", 2000, 1).tolist()
-    assert one.tolist() != sampled("b", 2000, 1).tolist()
-    assert one.tolist() != sampled("a", 2000, 2).tolist()
+    assert one.tolist() == subsample("a", 2000, 1).tolist()
+    assert one.tolist() != subsample("b", 2000, 1).tolist()
+    assert one.tolist() != subsample("a", 2000, 2).tolist()
 
 
 # Whole comparisons, of stores.
@@ -181,7 +181,7 @@ def example(name, page):
 @pytest.fixture
 def corpus(monkeypatch):
     """Make 24 examples on 6 pages, and their vectors under two checkpoints: ``(question, paragraph)`` of each."""
-    monkeypatch.setattr(cka_rsa, "_AT_ONCE", 30)
+    monkeypatch.setattr(cka_rsa, "CHUNK_SIZE", 30)
     dice = np.random.default_rng(14)
     examples = [example(f"e{i:02}", f"Page {i % 6}") for i in range(24)]
     lengths = {e.example_id: dice.integers(2, 12, 2) for e in examples}
@@ -203,7 +203,10 @@ def compared(folder, examples, before, after, shards=1, seed=13):
         parts = [{name: vectors[name] for name in names[i::shards]} for i in range(shards)]
         opened.append(Activations([write_store(folder / f"{checkpoint}-{i}.h5", part) for i, part in enumerate(parts)]))
     with opened[0] as one, opened[1] as other:
-        return [dict(zip(REPRESENTATION_FIELDS[2:], row, strict=True)) for row in compare(examples, one, other, seed, 500)]
+        return [
+            dict(zip(REPRESENTATION_FIELDS[2:], row, strict=True))
+            for row in compare(examples, one, other, Resampling(seed, 500))
+        ]
 
 
 def test_a_comparison_is_of_the_words_of_all_texts(tmp_path, corpus):

@@ -74,7 +74,7 @@ def ranked(name, path, folder, pairs=PAIRS, examples=EXAMPLES, task="synonyms", 
     """Rank by a control; returns {(example_id, measure, layer): (count, ties, para_len, unmatching)} as it is written."""
     with store.Activations([path]) as activations:
         if variants.VARIANTS[name].space:
-            given["space"] = anisotropy.space_of(activations)
+            given["space"] = anisotropy.layer_statistics(activations)
         variants.rank_control(name, task, pairs, iter(examples), activations, folder / "r.tsv", seed, **given)
     lines = (folder / "r.tsv").read_text().splitlines()
     assert tuple(lines[0].split("\t")) == percentages.RANKING_FIELDS

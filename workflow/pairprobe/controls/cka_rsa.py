@@ -1,17 +1,18 @@
-"""How alike two checkpoints represent the same words, layer by layer: linear CKA, and representational similarity.
+"""Similarity of two checkpoints' representations of the same words, layer by layer: linear CKA, and RSA.
 
-Linear CKA (Kornblith et al. 2019) is |C_xy|^2 / (|C_xx| |C_yy|) in Frobenius norms, C_xy being the sum of x y' over the
-words, whose features x and y have their means taken off. It is 1 where one space is the other turned or scaled. Only sums
-of products of features are kept, (hidden, hidden) a layer, so that memory does not grow with the words; the two spaces
-may be of different widths.
+Linear CKA (Kornblith et al. 2019) is |C_xy|^2 / (|C_xx| |C_yy|) in Frobenius norms. C_xy is the sum of x y' over the words,
+where x and y are a word's hidden states under the two checkpoints, less their means. CKA is 1 where y is x rotated or
+scaled. Only sums of products are held in memory, (hidden, hidden) a layer, whatever the number of words. The two hidden
+sizes may differ.
 
-Representational similarity (RSA; Kriegeskorte et al. 2008) compares what is close to what: Pearson's correlation of the
-cosine similarities of all pairs of words under the one checkpoint with those under the other, the kernel and the
-correlation of Merchant et al. (2020). Here the pairs are of one text, and the mean over the texts is taken: words are
-compared in the context that they share.
+RSA (representational similarity analysis; Kriegeskorte et al. 2008) compares what is close to what: Pearson's correlation
+of the cosine similarities of all pairs of words under one checkpoint with those under the other, the kernel and the
+correlation of Merchant et al. (2020). Here the pairs are words of one text, and the result is the mean over the texts:
+words are compared in the context that they share.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,56 +26,65 @@ REPRESENTATION_FIELDS = (
     "before", "after", "layer", "examples", "pages", "words", "cka", "cka_low", "cka_high", "cka_debiased", "rsa",
     "rsa_low", "rsa_high",
 )  # fmt: skip
-# Of a longer text so many words are drawn for RSA: pairs grow with their square.
+# RSA takes a subsample of this size of a longer text: pairs grow with the square of the words.
 MOST_WORDS = 512
-# Products of features are added up for so many words at once: they are as large as those of a single text.
-_AT_ONCE = 512
+# Texts are read together until they have this many words. A product over them is as large as one of a single text.
+CHUNK_SIZE = 512
 _PAIRS = ("xy", "xx", "yy")
 
 
-class Moments:
-    """Sums over the words of two spaces, x and y, for each layer: all that CKA has to know of them.
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made: by so many resamples of pages, with this confidence. The seed is also ``subsample``'s."""
 
-    products: sums of x y', (layers, hidden of x, hidden of y), for ``_PAIRS`` of spaces. What else there is serves the
-    debiased estimate: of the squared norms of the words, their sums, those of their products, and of a word times that of
-    the other space.
+    seed: int
+    resamples: int = 10_000
+    confidence: float = 0.95
+
+
+class Moments:
+    """Sums over the words of two representations, x and y, for each layer: all that CKA needs.
+
+    products: sums of x y', (layers, hidden of x, hidden of y), for each of ``_PAIRS``. The debiased estimate needs besides:
+    the sums of the words' squared norms (squares), of products of two squared norms (square_products), and of a word times
+    its squared norm (by_square).
     """
 
     def __init__(self, x: np.ndarray, y: np.ndarray):
-        """Begin, with the first words, (layers, words, hidden) of each space, which are not added yet."""
-        spaces, layers = {"x": x, "y": y}, len(x)
-        # Sums about a place near the mean lose no digits; CKA is the same about any.
-        self.origin = {name: space.mean(1, keepdims=True) for name, space in spaces.items()}
-        width = {name: space.shape[2] for name, space in spaces.items()}
+        """Take shapes and origin from the first words, (layers, words, hidden) of each, without adding them."""
+        both, layers = {"x": x, "y": y}, len(x)
+        # Sums about a point near the mean lose no digits; CKA is the same about any point.
+        self.origin = {name: vectors.mean(1, keepdims=True) for name, vectors in both.items()}
+        width = {name: vectors.shape[2] for name, vectors in both.items()}
         self.words = 0
-        self.sums = {name: np.zeros((layers, width[name])) for name in spaces}
+        self.sums = {name: np.zeros((layers, width[name])) for name in both}
         self.products = {a + b: np.zeros((layers, width[a], width[b])) for a, b in _PAIRS}
-        self.squares = {name: np.zeros(layers) for name in spaces}
+        self.squares = {name: np.zeros(layers) for name in both}
         self.square_products = {pair: np.zeros(layers) for pair in _PAIRS}
-        self.by_square = {a + b: np.zeros((layers, width[a])) for a in spaces for b in spaces}
+        self.by_square = {a + b: np.zeros((layers, width[a])) for a in both for b in both}
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
-        """Add words: (layers, words, hidden) of each space, float64."""
-        spaces = {name: space - self.origin[name] for name, space in (("x", x), ("y", y))}
-        norms = {name: np.einsum("lnh,lnh->ln", space, space) for name, space in spaces.items()}
+        """Add words: x and y, (layers, words, hidden), float64."""
+        both = {name: vectors - self.origin[name] for name, vectors in (("x", x), ("y", y))}
+        norms = {name: np.einsum("lnh,lnh->ln", vectors, vectors) for name, vectors in both.items()}
         self.words += x.shape[1]
-        for name, space in spaces.items():
-            self.sums[name] += space.sum(1)
+        for name, vectors in both.items():
+            self.sums[name] += vectors.sum(1)
             self.squares[name] += norms[name].sum(1)
         for a, b in _PAIRS:
-            for layer, (one, other) in enumerate(zip(spaces[a], spaces[b], strict=True)):
+            for layer, (one, other) in enumerate(zip(both[a], both[b], strict=True)):
                 self.products[a + b][layer] += one.T @ other
             self.square_products[a + b] += (norms[a] * norms[b]).sum(1)
         for a, b in self.by_square:
-            self.by_square[a + b] += np.einsum("lnh,ln->lh", spaces[a], norms[b])
+            self.by_square[a + b] += np.einsum("lnh,ln->lh", both[a], norms[b])
 
     def covariance(self, pair: str, layer: int) -> np.ndarray:
-        """Return the sum of x y' with the means taken off, in one layer: (hidden of x, hidden of y)."""
+        """Return the sum of x y', less their means, in one layer: (hidden of x, hidden of y)."""
         a, b = pair
         return self.products[pair][layer] - np.outer(self.sums[a][layer], self.sums[b][layer] / self.words)
 
     def dependence(self) -> dict[str, np.ndarray]:
-        """Return |C|^2 of each pair of spaces, (layers,): HSIC of linear kernels, but for a factor."""
+        """Return |C|^2 of each of ``_PAIRS``, (layers,): HSIC of linear kernels, but for a factor."""
         layers = range(len(self.sums["x"]))
         return {pair: np.array([np.square(self.covariance(pair, layer)).sum() for layer in layers]) for pair in _PAIRS}
 
@@ -85,8 +95,8 @@ class Moments:
     def cka_debiased(self) -> np.ndarray:
         """Return CKA from the unbiased estimate of HSIC (HSIC_1 of Song et al. 2012): (layers,).
 
-        It is near 0 where x says nothing of y; the plain one is far above that when words are few for the width. It takes a
-        word for independent of the others, and leaves the diagonals of the kernels out. NaN below four words.
+        It is near 0 where x and y are independent; plain CKA is far above 0 there when words are few for the hidden size.
+        It takes words for independent of each other, and leaves out the kernels' diagonals. NaN below four words.
         """
         if self.words < 4:
             return np.full(len(self.sums["x"]), np.nan)
@@ -111,18 +121,19 @@ class Moments:
         return trace + sums[0] * sums[1] / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
 
     def shares(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what each word gives to ``dependence``, which is their sum: (words, layers) for each pair of spaces.
+        """Return what each word adds to ``dependence``: (words, layers) for each of ``_PAIRS``.
 
-        x, y: (layers, words, hidden), float64. A word gives x' C y, its own product along the sum of all.
+        x, y: (layers, words, hidden), float64. A word adds x' C y, where C is the covariance over all words.
         """
-        spaces = {
-            name: space - self.origin[name] - self.sums[name][:, None] / self.words for name, space in (("x", x), ("y", y))
+        both = {
+            name: vectors - self.origin[name] - self.sums[name][:, None] / self.words
+            for name, vectors in (("x", x), ("y", y))
         }
         return {
             pair: np.stack(
                 [
                     np.einsum("nh,nh->n", one @ self.covariance(pair, layer), other)
-                    for layer, (one, other) in enumerate(zip(*(spaces[name] for name in pair), strict=True))
+                    for layer, (one, other) in enumerate(zip(*(both[name] for name in pair), strict=True))
                 ],
                 axis=1,
             )
@@ -136,17 +147,17 @@ def _normalised(dependence: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def resampled_cka(shares: dict[str, np.ndarray], number: int, seed: int) -> Bootstrap:
-    """Return the bootstrap of CKA over pages: shares: (pages, layers) of each pair, sums of ``Moments.shares``.
+    """Return the bootstrap of CKA over pages. shares: (pages, layers) of each of ``_PAIRS``, sums of ``Moments.shares``.
 
-    Of a resample's covariances the part along those of all pages is taken, <C, C(w)>^2 / |C|^2 for |C(w)|^2, which sums of
-    the pages' shares give. What is left out is the part across, noise that is squared and never cancels out: it would push
-    every resample, in which words come twice, above the estimate. It is of a lower order in the number of pages.
+    |C(w)|^2 of a resample w is replaced by <C, C(w)>^2 / |C|^2, the part of its covariance C(w) along the covariance C of
+    all pages; sums of the pages' shares give it. The part orthogonal to C is noise. Its square never cancels out, and would
+    push every resample above the estimate. It is of a lower order in the number of pages.
     """
-    whole = {pair: share.sum(0) for pair, share in shares.items()}
+    total = {pair: share.sum(0) for pair, share in shares.items()}
     by_x, by_y = bootstrap([Sums(shares["xy"], shares["xx"]), Sums(shares["xy"], shares["yy"])], number, seed)
     # The two ratios are in percent; their product is (sum xy)^2 / (sum xx sum yy).
     with np.errstate(invalid="ignore", divide="ignore"):
-        factor = np.sqrt(whole["xx"] * whole["yy"]) / whole["xy"] / 100**2
+        factor = np.sqrt(total["xx"] * total["yy"]) / total["xy"] / 100**2
     return Bootstrap(
         by_x.estimate * by_y.estimate * factor,
         by_x.replicates * by_y.replicates * factor,
@@ -155,14 +166,14 @@ def resampled_cka(shares: dict[str, np.ndarray], number: int, seed: int) -> Boot
 
 
 def rsa(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return Pearson's correlation of the cosine similarities of all pairs of words in two spaces, for each layer.
+    """Return Pearson's correlation of the cosine similarities of all pairs of words in x with those in y, for each layer.
 
     x, y: (layers, words, hidden). Returns (layers,), NaN below three words and where all similarities are equal.
     """
     if x.shape[1] < 3:
         return np.full(len(x), np.nan)
     pairs = np.triu_indices(x.shape[1], 1)
-    return np.array([_correlation(*(_cosines(space)[pairs] for space in layer)) for layer in zip(x, y, strict=True)])
+    return np.array([_correlation(*(_cosines(vectors)[pairs] for vectors in layer)) for layer in zip(x, y, strict=True)])
 
 
 def _cosines(words: np.ndarray) -> np.ndarray:
@@ -178,8 +189,8 @@ def _correlation(one: np.ndarray, other: np.ndarray) -> float:
     return float(one @ other / scale) if scale > 0 else float("nan")
 
 
-def sampled(example_id: str, words: int, seed: int) -> np.ndarray:
-    """Return which words of a text RSA takes, ascending: all, or ``MOST_WORDS`` that seed and example_id decide."""
+def subsample(example_id: str, words: int, seed: int) -> np.ndarray:
+    """Return which of a text's words RSA takes, ascending: all, or ``MOST_WORDS`` that seed and example_id decide."""
     if words <= MOST_WORDS:
         return np.arange(words)
     return np.sort(np.random.default_rng(hash_integer(seed, example_id)).choice(words, MOST_WORDS, replace=False))
@@ -189,15 +200,13 @@ def compare(
     examples: Iterable[Example],
     before: Activations,
     after: Activations,
-    seed: int,
-    resamples: int = 10_000,
-    confidence: float = 0.95,
+    resampling: Resampling,
 ) -> list[tuple]:
     """Compare two checkpoints on the words, of question and paragraph, that have a vector under both.
 
     examples: those of the partition probe; before, after: of the view paragraph. Returns rows of ``REPRESENTATION_FIELDS``
     without the checkpoints' names, one a layer; none, and a line in the log, where the two have different numbers of layers
-    or no example in common. resamples: of pages, for intervals of this confidence. Each text is read twice.
+    or no example in common. Each text is read twice.
     """
     if before.layers != after.layers:
         log.warning("not compared: %d layers and %d, the embeddings included", before.layers, after.layers)
@@ -208,16 +217,16 @@ def compare(
     if not titles:
         log.warning("not compared: there is no example in common")
         return []
-    # In this order resamples are drawn, whatever that of the examples.
+    # Resamples are drawn in this order, so that the order of the examples changes nothing.
     places = {title: i for i, title in enumerate(sorted(set(titles.values())))}
     pages = {name: places[title] for name, title in titles.items()}
-    moments, similarities = _first_reading(pages, before, after, seed)
+    moments, similarities = _first_reading(pages, before, after, resampling.seed)
     shares = _second_reading(moments, pages, before, after)
-    of_cka = resampled_cka(shares, resamples, seed).interval(confidence)
-    (of_rsa,) = bootstrap([similarities], resamples, seed)
+    of_cka = resampled_cka(shares, resampling.resamples, resampling.seed).interval(resampling.confidence)
+    (of_rsa,) = bootstrap([similarities], resampling.resamples, resampling.seed)
     # To first order a resample's CKA may be above 1, which none is.
     values = [moments.cka(), np.clip(of_cka, 0, 1), moments.cka_debiased(), of_rsa.estimate / 100]
-    numbers = np.column_stack([*values, of_rsa.interval(confidence) / 100])
+    numbers = np.column_stack([*values, of_rsa.interval(resampling.confidence) / 100])
     counts = (len(titles), len(places), moments.words)
     return [(layer, *counts, *(f"{value:.4f}" for value in row)) for layer, row in enumerate(numbers)]
 
@@ -232,7 +241,7 @@ def _first_reading(pages: dict[str, int], before: Activations, after: Activation
         moments.add(x, y)
         for i, name in enumerate(names):
             text = np.flatnonzero(of_text == i)
-            text = text[sampled(name, len(text), seed)]
+            text = text[subsample(name, len(text), seed)]
             value = rsa(x[:, text], y[:, text])
             total[pages[name]] += np.nan_to_num(value)
             number[pages[name]] += np.isfinite(value)
@@ -240,7 +249,7 @@ def _first_reading(pages: dict[str, int], before: Activations, after: Activation
 
 
 def _second_reading(moments: Moments, pages: dict[str, int], before: Activations, after: Activations) -> dict:
-    """Return what each page gives to ``Moments.dependence``: (pages, layers) for each pair of spaces."""
+    """Return what each page adds to ``Moments.dependence``: (pages, layers) for each of ``_PAIRS``."""
     shares = {pair: np.zeros((1 + max(pages.values()), before.layers)) for pair in _PAIRS}
     for names, of_text, x, y in _batches(pages, before, after, "intervals"):
         page = np.array([pages[name] for name in names])[of_text]
@@ -251,25 +260,27 @@ def _second_reading(moments: Moments, pages: dict[str, int], before: Activations
 
 def _batches(pages: dict[str, int], before: Activations, after: Activations, what: str) -> Iterator[tuple]:
     """Yield some texts at a time: their names, which of them each word is in, and x and y, (layers, words, hidden)."""
-    names, spaces, words = [], [], 0
+    names, texts, words = [], [], 0
     for name in track(pages, len(pages), what):
         names.append(name)
-        spaces.append(_words(before[name], after[name]))
-        words += spaces[-1][0].shape[1]
-        if words >= _AT_ONCE:
-            yield _together(names, spaces)
-            names, spaces, words = [], [], 0
+        texts.append(_common_words(before[name], after[name]))
+        words += texts[-1][0].shape[1]
+        if words >= CHUNK_SIZE:
+            yield _joined(names, texts)
+            names, texts, words = [], [], 0
     if words:
-        yield _together(names, spaces)
+        yield _joined(names, texts)
 
 
-def _words(before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _common_words(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the vectors of the words that have one under both checkpoints: (layers, words, hidden) of each."""
-    x, y = (np.concatenate(space, axis=1) for space in (before, after))
-    kept = ~np.isnan(x[0, :, 0]) & ~np.isnan(y[0, :, 0])
-    return x[:, kept], y[:, kept]
+    x, y = (np.concatenate(sides, axis=1) for sides in (before, after))
+    has_both = ~np.isnan(x[0, :, 0]) & ~np.isnan(y[0, :, 0])
+    return x[:, has_both], y[:, has_both]
 
 
-def _together(names: list[str], spaces: list[tuple[np.ndarray, np.ndarray]]) -> tuple:
-    of_text = np.repeat(np.arange(len(names)), [x.shape[1] for x, _ in spaces])
-    return names, of_text, *(np.concatenate(some, axis=1).astype(np.float64) for some in zip(*spaces, strict=True))
+def _joined(names: list[str], texts: list[tuple[np.ndarray, np.ndarray]]) -> tuple:
+    of_text = np.repeat(np.arange(len(names)), [x.shape[1] for x, _ in texts])
+    return names, of_text, *(np.concatenate(some, axis=1).astype(np.float64) for some in zip(*texts, strict=True))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pairprobe.controls import anisotropy, matched_words
-from pairprobe.controls.anisotropy import Space
+from pairprobe.controls.anisotropy import LayerStatistics
 from pairprobe.controls.matched_words import Context
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import hash_bytes
@@ -35,7 +35,7 @@ class Variant:
     """
 
     match: Like | None = None
-    space: Callable[[Space, np.ndarray], np.ndarray] | None = None
+    space: Callable[[LayerStatistics, np.ndarray], np.ndarray] | None = None
     view: str = "paragraph"
     unmatching: Like | None = None
     uses_wordnet: bool = False
@@ -61,7 +61,7 @@ def rank_control(
     path: str,
     seed: int,
     punctuation: bool = False,
-    space: Space | None = None,
+    space: LayerStatistics | None = None,
     wordnet=None,
 ) -> None:
     """Rank a probing set as ``ranking.rank_pairs`` does, with the variant's change, and write it in the same form.
