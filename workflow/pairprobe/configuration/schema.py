@@ -75,22 +75,25 @@ def _dereference(schema: dict, root: dict) -> dict:
 def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
     where = ".".join(str(part) for part in error.path)
     prefix = f"{where}." if where else ""
+    schema = error.schema if isinstance(error.schema, dict) else {}
+    values: Any = error.validator_value
+    found: Any = error.instance
     if error.validator == "additionalProperties":
-        known = list(error.schema.get("properties", {}))
-        for key in sorted(set(error.instance) - set(known), key=str):
+        known = list(schema.get("properties", {}))
+        for key in sorted(set(found) - set(known), key=str):
             close = difflib.get_close_matches(str(key), known, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             yield f"{prefix}{key}: there is no such key.{hint} Allowed: {', '.join(known)}."
     elif error.validator == "required":
-        missing = next(key for key in error.validator_value if key not in error.instance)
-        yield f"{prefix}{missing}: missing. {_described(error.schema, missing)}"
+        missing = next(key for key in values if key not in found)
+        yield f"{prefix}{missing}: missing. {_described(schema, missing)}"
     elif error.validator in ("enum", "const"):
-        allowed = error.validator_value if error.validator == "enum" else [error.validator_value]
+        allowed = values if error.validator == "enum" else [values]
         close = difflib.get_close_matches(str(error.instance), [str(value) for value in allowed], n=1)
         hint = f" Did you mean {close[0]}?" if close else ""
         yield f"{where}: found {error.instance!r}.{hint} Allowed: {', '.join(map(str, allowed))}."
     else:
-        wanted = error.schema.get("description", "")
+        wanted = schema.get("description", "")
         yield f"{where or 'the file'}: {_said(error)}." + (f" Wanted: {wanted}" if wanted else "")
 
 
@@ -99,7 +102,8 @@ def _said(error: jsonschema.ValidationError) -> str:
     if error.validator == "pattern":
         return f"found {error.instance!r}"
     if error.validator == "type":
-        kinds = [error.validator_value] if isinstance(error.validator_value, str) else error.validator_value
+        values: Any = error.validator_value
+        kinds = [values] if isinstance(values, str) else values
         return f"found {error.instance!r}, not {' or '.join(TYPES[kind] for kind in kinds)}"
     return error.message
 

@@ -139,7 +139,7 @@ def loads(config: dict) -> dict[tuple[str, ...], float]:
     budget, source, activations = config["budget"], source_of(config), config["activations"]
     seconds = 60 * budget["minutes"]
     _, windows, length = answering_of(config, source.read[1])
-    found = {
+    found: dict[tuple[str, ...], float] = {
         ("features",): questions_of(config)["finetune"] * source.tokens / TOKENS_PER_SECOND / seconds,
         ("predictions",): windows * length / budget["subtokens_per_second"] / seconds,
     }

@@ -6,6 +6,8 @@ lists of words: the encoder sees every word, and every position below counts wor
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from pairprobe.data import text
 from pairprobe.data.documents import Annotation, Document, Span
@@ -32,7 +34,7 @@ class Example:
 def example_of(document: Document) -> Example | str:
     """Cut the example out of a document; where there is none, say why. Of several short answers it takes the first."""
     annotation = document.selected
-    if annotation is None:
+    if annotation is None or annotation.long_answer is None:
         some = any(a.long_answer for a in document.annotations)
         return "one annotator alone found an answer" if some else "the page does not answer the question"
     if annotation.long_answer_tag != "P":
@@ -82,7 +84,7 @@ def answer_sentence(example: Example) -> Span | None:
     return held[0][0], held[-1][1]
 
 
-def read_examples(path: str) -> Iterator[Example]:
+def read_examples(path: str | Path) -> Iterator[Example]:
     """Read ``examples/{partition}.jsonl.gz``, checking each line.
 
     Raises InputError for a line that is cut off, lacks a field, has an answer outside its paragraph or sentences that
@@ -96,7 +98,7 @@ def read_examples(path: str) -> Iterator[Example]:
         yield example
 
 
-def read_each_example(path: str) -> Iterator[tuple[str, Example | InputError]]:
+def read_each_example(path: str | Path) -> Iterator[tuple[str, Example | InputError]]:
     """Yield ``(where, example)`` for each line, or the error in its place; an example_id may occur twice."""
     for where, line in files.read_lines(path):
         try:
@@ -114,12 +116,12 @@ def _example(where: str, row: dict) -> Example:
         _field(where, row, "title", str),
         _words(where, row, "question"),
         _words(where, row, "paragraph"),
-        _span(where, row, "answer", len(row["paragraph"]), optional=True),
+        _answer(where, row, len(row["paragraph"])),
         _sentences(where, row, len(row["paragraph"])),
     )
 
 
-def _field(where: str, row: dict, key: str, kind: type):
+def _field(where: str, row: dict, key: str, kind: type) -> Any:
     if key not in row:
         raise InputError(f"{where}: the field {key} is missing; found {', '.join(sorted(row)) or 'none'}.")
     if not isinstance(row[key], kind):
@@ -143,6 +145,10 @@ def _words(where: str, row: dict, key: str) -> list[str]:
     return words
 
 
+def _answer(where: str, row: dict, length: int) -> Span | None:
+    return None if _field(where, row, "answer", object) is None else _span(where, row, "answer", length)
+
+
 def _sentences(where: str, row: dict, length: int) -> list[Span]:
     found = _field(where, row, "sentences", list)
     sentences = [_span(where, {"sentences": sentence}, "sentences", length) for sentence in found]
@@ -155,19 +161,14 @@ def _sentences(where: str, row: dict, length: int) -> list[Span]:
     return sentences
 
 
-def _span(where: str, row: dict, key: str, length: int, optional: bool = False, empty: bool = False) -> Span | None:
-    if key not in row:
-        _field(where, row, key, object)
+def _span(where: str, row: dict, key: str, length: int) -> Span:
     span = row[key]
-    if span is None and optional:
-        return None
     if (
         not isinstance(span, list)
         or len(span) != 2
         or type(span[0]) is not int  # nor is True
         or type(span[1]) is not int
-        or not 0 <= span[0] <= span[1] <= length
-        or (span[0] == span[1] and not empty)
+        or not 0 <= span[0] < span[1] <= length
     ):
         raise InputError(
             f"{where}, key {key}: found {span!r}, wanted [start, end) with 0 <= start < end <= {length}, "

@@ -100,12 +100,12 @@ def write_partitions(
         )
     counts: Counter = Counter()
     seen: dict[str, str] = {}
-    paths = {("example", name): path for name, path in part.examples.items()}
+    paths: dict[str | tuple[str, str], Path] = {("example", name): path for name, path in part.examples.items()}
     paths |= {("document", name): path for name, path in part.documents.items()}
     with files.json_lines_writers({**paths, "index": part.index}) as write:
-        for where, document in documents:
+        for where, found in documents:
             try:
-                _check(where, document, seen)
+                document = _checked(where, found, seen)
                 taken = in_sample(document.example_id, seed, sample)
                 name = partition_of(document.title, seed, shares)
                 wanted = taken and name in part.documents and document.question
@@ -136,13 +136,14 @@ def write_partitions(
     return _rows(counts)
 
 
-def _check(where: str, document: Document | InputError, seen: dict[str, str]) -> None:
-    """Raise what stands in a document's place, and an InputError for an example_id that was there before."""
+def _checked(where: str, document: Document | InputError, seen: dict[str, str]) -> Document:
+    """Return the document; raise the error in its place, or an InputError for an example_id that was there before."""
     if isinstance(document, InputError):
         raise document
     place = seen.setdefault(document.example_id, where)
     if place != where:
         raise _twice(where, document.example_id, place)
+    return document
 
 
 def _twice(where: str, example_id: str, place: str) -> InputError:
@@ -160,6 +161,8 @@ def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
 
 def _count(counts: Counter, name: str, document: Document) -> None:
     annotation = document.selected
+    if annotation is None:  # then there is no example to count
+        return
     facts = (
         True,
         bool(annotation.short_answers),
@@ -201,7 +204,7 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
     files.concatenate({target: [part.documents[name] for part in parts] for name, target in collected.documents.items()})
     pages = Counter(name for name, _ in partition_with.values())
     rows = [(name, "pages", pages[name]) for name in PARTITIONS] + _rows(counts)
-    rows.sort(key=lambda row: (*PARTITIONS, LEFT_OUT).index(row[0]))
-    for row in rows:
-        log.info("%s: %s: %d", *row)
+    rows.sort(key=lambda counted: (*PARTITIONS, LEFT_OUT).index(counted[0]))
+    for counted in rows:
+        log.info("%s: %s: %d", *counted)
     return rows

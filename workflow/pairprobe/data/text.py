@@ -71,7 +71,8 @@ def split(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     of its own (nltk.tokenize.NLTKWordTokenizer; sentences by pysbd).
     """
     segmenter, tokenizer = _splitters()
-    words, sentences, start = [], [], 0
+    words: list[tuple[int, int]] = []
+    sentences, start = [], 0
     # Only the ends count: pysbd loses or repeats text around the characters that it uses itself, such as "∯", and stops at
     # separators that \s matches and int() refuses.
     ends = [sentence.end for sentence in segmenter.segment(_SEPARATOR.sub(" ", text))]

@@ -51,9 +51,9 @@ def snapshot(
     from huggingface_hub import snapshot_download
 
     what = f"{repository} at revision {revision}"
+    fetch = functools.partial(snapshot_download, repository, repo_type=kind, revision=revision)
     # A pattern matches below folders too, where other formats' files lie ("onnx/...").
-    wanted = {"allow_patterns": list(patterns), "ignore_patterns": ["*/*"]}
-    folder = Path(_ask_hub(what, lambda: snapshot_download(repository, repo_type=kind, revision=revision, **wanted)))
+    folder = Path(_ask_hub(what, lambda: fetch(allow_patterns=list(patterns), ignore_patterns=["*/*"])))
     names = sorted({file.name for pattern in patterns for file in folder.glob(pattern)})
     if not _is_listed(repository, revision, kind):
         # Offline, the library then takes the files that the cache has for all that the repository has.
@@ -148,8 +148,9 @@ def _ask_hub(what: str, request: Callable[[], Given]) -> Given:
     from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
     def tell(state: RetryCallState) -> None:
-        said, number = _one_line(state.outcome.exception()), state.attempt_number
-        log.warning("%s: attempt %d of %d failed: %s", what, number, ATTEMPTS, said)
+        error = state.outcome and state.outcome.exception()
+        if error:
+            log.warning("%s: attempt %d of %d failed: %s", what, state.attempt_number, ATTEMPTS, _one_line(error))
 
     logging.enable_propagation()  # the library tells of its own attempts in our log
     try:

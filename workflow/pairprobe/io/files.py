@@ -1,6 +1,7 @@
 """Files written whole or not at all, and JSON lines whose errors name the line."""
 
 import contextlib
+import functools
 import gzip
 import io
 import os
@@ -8,9 +9,9 @@ import platform
 import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 import orjson
 from isal import igzip
@@ -21,6 +22,8 @@ from pairprobe.errors import InputError
 LONGEST_LINE = 128 << 20
 # Seconds after which a temporary file is thought to be left from a process of another host that was killed.
 _ABANDONED = 24 * 3600
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 @contextlib.contextmanager
@@ -103,9 +106,11 @@ def former(path: str | os.PathLike) -> list[str]:
     """
     path = Path(path)
     own = re.fullmatch(r"(.*?)\d+(of\d+)", path.stem)
-    others = sorted(path.parent.glob(f"{own[1]}*of*{path.suffix}")) if own else []
-    kept = [str(other) for other in others if not other.stem.endswith(own[2])]
-    return [*kept, str(path)] if path.exists() else kept
+    others: list[str] = []
+    if own:
+        same_kind = sorted(path.parent.glob(f"{own[1]}*of*{path.suffix}"))
+        others = [str(other) for other in same_kind if not other.stem.endswith(own[2])]
+    return [*others, str(path)] if path.exists() else others
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
@@ -122,7 +127,7 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def _text_sink(path: Path) -> Iterator[IO[bytes]]:
+def _text_sink(path: Path) -> Iterator[IO[bytes] | igzip.IGzipFile]:
     # No name and no time in the gzip header: the same rows give the same bytes.
     with open(path, "wb") as raw:
         if path.suffix == ".gz":
@@ -133,24 +138,28 @@ def _text_sink(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def json_lines_writers(paths: dict[str, str]) -> Iterator[dict[str, Any]]:
+def json_lines_writers(paths: Mapping[Key, str | os.PathLike]) -> Iterator[dict[Key, Callable[[Any], object]]]:
     """Open several JSON-lines files at once; yields ``{key: write}``; all of them appear together, or none."""
     with contextlib.ExitStack() as stack:
-        writers = {}
+        writers: dict[Key, Callable[[Any], object]] = {}
         for key, path in paths.items():
             sink = stack.enter_context(_text_sink(stack.enter_context(atomic_write(path))))
-            writers[key] = lambda row, sink=sink: sink.write(orjson.dumps(row) + b"\n")
+            writers[key] = functools.partial(_write_row, sink)
         yield writers
+
+
+def _write_row(sink: IO[bytes] | igzip.IGzipFile, row: Any) -> None:
+    sink.write(orjson.dumps(row) + b"\n")
 
 
 def write_json_lines(path: str | os.PathLike, rows: Iterable[Any]) -> None:
     """Write one JSON object a line, UTF-8; gzip where the name ends in ``.gz``."""
-    with json_lines_writers({"rows": os.fspath(path)}) as write:
+    with json_lines_writers({"rows": path}) as write:
         for row in rows:
             write["rows"](row)
 
 
-def concatenate(targets: dict[str, list[str]]) -> None:
+def concatenate(targets: Mapping[Path, Sequence[str | os.PathLike]]) -> None:
     """Write each target as its sources one after the other: ``{target: sources}``. Of gzip files the lines follow too."""
     with contextlib.ExitStack() as stack:
         for target, sources in targets.items():
@@ -178,7 +187,8 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
                 yield f"{path}, line {number}", _checked(path, number, line, lines)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
-    except (EOFError, gzip.BadGzipFile, igzip.isal_zlib.error) as error:
+    # isal's stub declares its exception class as an instance of Exception.
+    except (EOFError, gzip.BadGzipFile, igzip.isal_zlib.error) as error:  # type: ignore[misc]
         raise InputError(
             f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
         ) from None

@@ -2,14 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pairprobe.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow
 
 # Pages of Natural Questions take 0.1 to 1 MB a row once they are Python objects.
 ROWS = 16
 
 
-def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, object]]:
+def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, "pyarrow.RecordBatch"]]:
     """Yield ``(number of the first row, pyarrow.RecordBatch)`` with these columns ("document.title" for a field of one).
 
     Raises InputError for a file that is missing, no parquet, damaged, or without these columns.

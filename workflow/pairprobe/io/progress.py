@@ -4,12 +4,15 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from tqdm import tqdm
 
 log = logging.getLogger("pairprobe")
 
 SECONDS_BETWEEN_LINES = 10
+
+Item = TypeVar("Item")
 
 
 class Progress:
@@ -39,13 +42,13 @@ class Progress:
         """Begin."""
         return self
 
-    def __exit__(self, *exception) -> None:
+    def __exit__(self, *exception: object) -> None:
         """Close the bar and write the last line."""
         self.bar.close()
         self._line()
 
 
-def track(items: Iterable, total: int | None, what: str, unit: str = "examples") -> Iterator:
+def track(items: Iterable[Item], total: int | None, what: str, unit: str = "examples") -> Iterator[Item]:
     """Yield the items, showing progress."""
     with Progress(total, what, unit) as progress:
         for item in items:

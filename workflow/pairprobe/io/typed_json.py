@@ -1,13 +1,15 @@
 """JSON decoded into declared types, with errors that name the key."""
 
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from pairprobe.errors import InputError
 
+Value = TypeVar("Value")
 
-def decoded(where: str, raw: bytes | msgspec.Raw, kind: Any, key: str = "") -> Any:
+
+def decoded(where: str, raw: bytes | msgspec.Raw, kind: type[Value], key: str = "") -> Value | InputError:
     """Decode JSON as ``kind``; an InputError in the value's place, with ``where`` and the key, if it is something else.
 
     key: the field that ``raw`` is the value of, where it is not the whole object.

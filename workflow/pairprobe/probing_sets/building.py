@@ -52,8 +52,11 @@ def rows_of(
         if isinstance(found, Boundary):
             yield {"example_id": example.example_id, "sentence": found.sentence, "answer": found.answer}
         elif _is_pair_of(example, found):
-            anchor, match = {"side": found.side, "words": found.anchor}, {"words": found.match}
-            yield {"example_id": example.example_id, "anchor": anchor, "match": match}
+            yield {
+                "example_id": example.example_id,
+                "anchor": {"side": found.side, "words": found.anchor},
+                "match": {"words": found.match},
+            }
         else:
             raise InputError(
                 f"{find.__module__}: example {example.example_id}: find returned {found!r}, wanted a Pair with a side, "

@@ -110,7 +110,7 @@ def _titles_in(example: Example, start: int, end: int) -> Iterator[Span]:
     while i < end:
         span = spelled_at(example.paragraph[:end], i, title)
         words = example.paragraph[slice(*span)] if span else []
-        if words and words[0][0].isupper() and all(_fits_inside(word) for word in words):
+        if span and words[0][0].isupper() and all(_fits_inside(word) for word in words):
             yield span
             i = span[1]
         else:

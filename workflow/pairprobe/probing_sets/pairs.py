@@ -1,8 +1,8 @@
 """Pairs and boundaries: what a probing set is made of, and reading one."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import TypedDict, cast, final
 
 from pairprobe.data.documents import Span
 from pairprobe.errors import InputError
@@ -32,7 +32,7 @@ class Boundary:
 class MatchRow(TypedDict):
     """The match of a pair: positions of paragraph words."""
 
-    words: list[int]
+    words: Sequence[int]
 
 
 class AnchorRow(MatchRow):
@@ -41,6 +41,7 @@ class AnchorRow(MatchRow):
     side: str
 
 
+@final
 class PairRow(TypedDict):
     """A pair as ``probing_sets/{task}.jsonl`` has it."""
 
@@ -49,12 +50,13 @@ class PairRow(TypedDict):
     match: MatchRow
 
 
+@final
 class BoundaryRow(TypedDict):
     """A boundary as ``probing_sets/boundary.jsonl`` has it: two spans ``[start, end)``."""
 
     example_id: str
-    sentence: list[int]
-    answer: list[int]
+    sentence: Sequence[int]
+    answer: Sequence[int]
 
 
 def read_probing_set(path: str) -> Iterator[PairRow | BoundaryRow]:
@@ -76,7 +78,7 @@ def read_probing_set(path: str) -> Iterator[PairRow | BoundaryRow]:
                 f"{where}: found {row}, wanted example_id, anchor {{side, words}} and match {{words}}, or example_id, "
                 "sentence [start, end) and an answer [start, end) inside it."
             )
-        yield row
+        yield cast("PairRow | BoundaryRow", row)
 
 
 def _are_positions(words: object) -> bool:

@@ -33,6 +33,9 @@ class Synset(Protocol):
     def name(self) -> str:
         """Return the sense's name: "dog.n.01"."""
 
+    def __hash__(self) -> int:
+        """Return the same number for the same sense: senses are keys."""
+
     def pos(self) -> str:
         """Return the part of speech: n, v, a, s (an adjective, too) or r (an adverb)."""
 
@@ -48,6 +51,9 @@ class WordNet(Protocol):
 
     def synsets(self, lemma: str, pos: str | None = None) -> list[Synset]:
         """Return the senses of a word, or of words joined by "_", or of its base forms."""
+
+    def __hash__(self) -> int:
+        """Return a number: what is asked of it is cached."""
 
     def _morphy(self, form: str, pos: str) -> list[str]:
         """Return all base forms; nltk's public ``morphy`` returns the first one alone."""

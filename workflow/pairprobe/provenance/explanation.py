@@ -10,7 +10,7 @@ from pairprobe.data import examples
 from pairprobe.errors import InputError
 from pairprobe.io import digests
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
+from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, BoundaryRow, PairRow, read_probing_set
 from pairprobe.provenance import job_records
 from pairprobe.provenance.run_record import NAME, RunRecord
 from pairprobe.rankings import percentages
@@ -210,7 +210,7 @@ def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) 
     return sorted(ranked, key=lambda pair: (pair["count"] / pair["para_len"], pair["example_id"]))
 
 
-def _words(pair: dict, example: examples.Example, measure: str) -> dict[str, str]:
+def _words(pair: PairRow | BoundaryRow, example: examples.Example, measure: str) -> dict[str, str]:
     """Return the words of a pair: its question, anchor and match; of a boundary the sentence and the answer's end."""
     question = " ".join(example.question)
     if "sentence" in pair:
@@ -223,6 +223,7 @@ def _words(pair: dict, example: examples.Example, measure: str) -> dict[str, str
         }
     side = example.question if pair["anchor"]["side"] == "question" else example.paragraph
     anchor, match = (
-        [words[i] for i in part["words"]] for words, part in ((side, pair["anchor"]), (example.paragraph, pair["match"]))
+        " ".join(words[i] for i in part["words"])
+        for words, part in ((side, pair["anchor"]), (example.paragraph, pair["match"]))
     )
-    return {"question": question, "anchor": " ".join(anchor), "match": " ".join(match)}
+    return {"question": question, "anchor": anchor, "match": match}

@@ -108,7 +108,9 @@ def _outputs(records: dict[str, dict]) -> tuple[dict, dict, dict]:
 
     Each is ``{path: {bytes, sha256, job}}``.
     """
-    files, folders, temporary = {}, {}, {}
+    files: dict[str, dict] = {}
+    folders: dict[str, dict] = {}
+    temporary: dict[str, dict] = {}
     for job, record in records.items():
         for one in record["outputs"]:
             entry, inside = {**_content(one), "job": job}, one.get("files")

@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import groupby, zip_longest
+from itertools import cycle, groupby
 from pathlib import Path
 
 import yaml
@@ -53,8 +53,8 @@ def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
             "on": _machine(found["machine"]),
             "precision": found["precision"],
             "with": _wrapped(f"{name}=={version}" for name, version in packages),
-            "code": code and _wrapped(f"{name} {digest[:8]}" for name, digest in code.items()),
-            "code here": code and _wrapped(["changed since: " + ", ".join(changed) if changed else "the same"]),
+            "code": _wrapped(f"{name} {digest[:8]}" for name, digest in code.items()) if code else None,
+            "code here": _wrapped(["changed since: " + ", ".join(changed) if changed else "the same"]) if code else None,
             "parameters": _parameters(found["params"]),
             "make again": found["command"],
         }
@@ -180,14 +180,14 @@ def _add_inputs(tree: Tree, inputs: list[dict], prefix: str) -> None:
     for _, group in groupby(new, key=lambda one: one["job"] or os.path.dirname(one["file"])):
         files = list(group)
         made = (files[0]["rule"] or "input", _seconds(files[0]["seconds"]))
-        labels = {one["file"]: (*made, _short(one["sha256"]), one["origin"]) for one in files}
+        labels: dict[str, tuple[str, ...]] = {one["file"]: (*made, _short(one["sha256"]), one["origin"]) for one in files}
         if len(files) > MAX_FILES:
             labels = {f"{os.path.commonpath(labels)}/": (*made, f"{len(files)} files")}
         branches = [
             tree.add(f"{file.removeprefix(prefix)}  {', '.join(filter(None, label))}") for file, label in labels.items()
         ]
         # A branch for each file, or one for all.
-        for one, branch in zip_longest(files, branches, fillvalue=branches[0]):
+        for one, branch in zip(files, cycle(branches), strict=False):
             _add_inputs(branch, one["stands_on"], prefix)
     if above := [one["file"].removeprefix(prefix) for one in inputs if one["told"]]:
         tree.add(f"see above: {', '.join(above)}")

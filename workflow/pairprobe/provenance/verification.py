@@ -64,8 +64,8 @@ def verify(folder: str | Path) -> Verdict:
         verdict.problems += check(run)
     # A damaged file is a problem already: what depends on it need not be a second one.
     broken = {problem.rebuild for problem in damaged}
-    for check in (_percentages, _stores):
-        problems, compared = check(run, broken)
+    for compare in (_percentages, _stores):
+        problems, compared = compare(run, broken)
         verdict.problems += problems
         verdict.checked += compared
     verdict.notes += [*_jobs_without_kind(run), *_inputs(run), *_code(run)]
@@ -98,13 +98,13 @@ def _damaged_files(run: RunRecord) -> Iterator[Problem]:
     digests = dict(zip(same_size, _digests([run.locate(name) for name in same_size]), strict=True))
     for name, entry in files.items():
         output, rule = _output_of(run, name), run.content["jobs"][entry["job"]]["rule"]
-        path, advice = str(run.locate(name)), f"{rule} makes it again (--rebuild)."
+        place, advice = str(run.locate(name)), f"{rule} makes it again (--rebuild)."
         if name not in sizes:
-            yield Problem(path, "no such file", f"{entry['bytes']:,} bytes", advice, output)
+            yield Problem(place, "no such file", f"{entry['bytes']:,} bytes", advice, output)
         elif name not in digests:
-            yield Problem(path, f"{sizes[name]:,} bytes", f"{entry['bytes']:,}", advice, output)
+            yield Problem(place, f"{sizes[name]:,} bytes", f"{entry['bytes']:,}", advice, output)
         elif digests[name] != entry["sha256"]:
-            yield Problem(path, f"sha256 {_short(digests[name])}", _short(entry["sha256"]), advice, output)
+            yield Problem(place, f"sha256 {_short(digests[name])}", _short(entry["sha256"]), advice, output)
 
 
 def _digests(paths: list[Path]) -> Iterator[str]:

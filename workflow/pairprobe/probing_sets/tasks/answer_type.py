@@ -92,6 +92,8 @@ def _can_be_place(example: Example, match: tuple[int, ...]) -> bool:
 
 def _stands_as_place(example: Example) -> bool:
     """Whether a preposition of place opens the answer or stands before it: "in Denmark", not "from Old French"."""
+    if example.answer is None:
+        return False
     first = example.answer[0]
     before = example.paragraph[max(first - 1 - _MOST_WORDS_BEHIND_PREPOSITION, 0) : first + 1]
     prepositions = [word.lower() for word in before if word.lower() in _PREPOSITIONS]

@@ -13,7 +13,7 @@ VIEW = "sentence"
 def find(example: Example, wordnet: WordNet | None = None) -> Boundary | str:
     """Return the answer's sentence and the answer; or say why not."""
     sentence = answer_sentence(example)
-    if sentence is None:
+    if sentence is None or example.answer is None:
         return "no short answer"
     if sentence[1] - sentence[0] <= example.answer[1] - example.answer[0]:
         return "the answer is the whole sentence"
