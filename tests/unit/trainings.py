@@ -63,9 +63,10 @@ def write_pages(path, pages):
 def built(start, pages, folder, shards=1, max_length=MAX_LENGTH, stride=STRIDE, unanswered=0.5):
     """The files of features of some pages."""
     documents, tokenizer = write_pages(folder / "documents.jsonl.gz", pages), loading.load_tokenizer(start)
+    settings = feature_files.Settings(max_length, stride, unanswered, SEED)
     paths = [str(folder / f"{i}of{shards}.arrow") for i in range(shards)]
     for i, path in enumerate(paths):
-        feature_files.build(documents, tokenizer, path, (i, shards), max_length, stride, unanswered, SEED)
+        feature_files.build(documents, tokenizer, path, (i, shards), settings)
     return paths
 
 

@@ -217,7 +217,8 @@ def documents(tmp_path_factory):
 
 
 def windows_of(folder, documents, path, max_length=64):
-    features.build(documents, loading.load_tokenizer(folder), str(path), (0, 1), max_length, 40, 0.5, 1)
+    settings = features.Settings(max_length, 40, 0.5, 1)
+    features.build(documents, loading.load_tokenizer(folder), str(path), (0, 1), settings)
     return [str(path)]
 
 

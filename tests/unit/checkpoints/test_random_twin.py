@@ -43,7 +43,7 @@ def test_the_architecture_and_the_tokenizer_are_those_of_the_checkpoint_and_the_
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (made / name).read_bytes() == (start / name).read_bytes()
     fetching.verify(made)
-    checksums.check_seal(made)
+    checksums.verify_checksums(made)
 
 
 def test_weights_are_drawn_as_transformers_draws_them(bert, tmp_path):

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 from pairprobe.checkpoints import loading
 from pairprobe.data.pages import Marked, Page, row_of
 from pairprobe.errors import InputError
-from pairprobe.finetuning.features import SCHEMA, Features, build
+from pairprobe.finetuning.features import SCHEMA, Features, Settings, build
 from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
 from pairprobe.io import files
 
@@ -69,7 +69,7 @@ def built(tokenizer, documents, folder, shards=1, unanswered=1.0, max_length=LEN
     paths, counts = [], Counter()
     for i in range(shards):
         paths.append(str(folder / f"{i + 1}of{shards}.arrow"))
-        counts += build(documents, tokenizer, paths[-1], (i, shards), max_length, stride, unanswered, seed)
+        counts += build(documents, tokenizer, paths[-1], (i, shards), Settings(max_length, stride, unanswered, seed))
     return paths, counts
 
 
@@ -317,7 +317,7 @@ def test_where_building_fails_nothing_is_left_behind_and_what_was_there_stays(to
     if before:
         (folder / "f.arrow").write_bytes(before)
     with pytest.raises(InputError) as error:
-        build(documents, tokenizer, str(folder / "f.arrow"), (0, 1), LENGTH, STRIDE, 1.0, SEED)
+        build(documents, tokenizer, str(folder / "f.arrow"), (0, 1), Settings(LENGTH, STRIDE, 1.0, SEED))
     assert str(error.value).startswith(told.format(documents=documents))
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == ([("f.arrow", before)] if before else [])
 
@@ -332,11 +332,10 @@ def test_where_building_is_broken_off_nothing_is_left_behind(tokenizer, tmp_path
         return NULL, None
 
     folder = tmp_path / "out"
+    pages = write(tmp_path / "a.jsonl", long_pages())
     monkeypatch.setattr("pairprobe.finetuning.features.gold_of", broken_off)
     with pytest.raises(failure):
-        build(
-            write(tmp_path / "a.jsonl", long_pages()), tokenizer, str(folder / "f.arrow"), (0, 1), LENGTH, STRIDE, 1.0, SEED
-        )
+        build(pages, tokenizer, str(folder / "f.arrow"), (0, 1), Settings(LENGTH, STRIDE, 1.0, SEED))
     assert list(folder.iterdir()) == []
 
 
@@ -344,8 +343,9 @@ def test_a_tokenizer_that_reads_words_otherwise_than_a_text_is_named_and_nothing
     # Without a blank before a word, a byte-level tokenizer takes it for the inside of one.
     tokenizer = AutoTokenizer.from_pretrained(make("roberta", tmp_path / "roberta"), add_prefix_space=False)
     tokenizer.backend_tokenizer.pre_tokenizer.add_prefix_space = False
+    settings = Settings(LENGTH, STRIDE, 1.0, SEED)
     with pytest.raises(InputError, match=r"^checkpoint roberta: its tokenizer .* goes wrong at example é0, "):
-        build(documents, tokenizer, str(tmp_path / "f.arrow"), (0, 1), LENGTH, STRIDE, 1.0, SEED, name="checkpoint roberta")
+        build(documents, tokenizer, str(tmp_path / "f.arrow"), (0, 1), settings, name="checkpoint roberta")
     assert [path.name for path in tmp_path.iterdir()] == ["roberta"]
 
 
@@ -509,11 +509,11 @@ BUILT = """
 import sys
 from pathlib import Path
 from pairprobe.checkpoints.loading import load_tokenizer
-from pairprobe.finetuning.features import build
+from pairprobe.finetuning.features import Settings, build
 
 tokenizer = load_tokenizer(sys.argv[1])
 for documents in sys.argv[2:]:
-    build(documents, tokenizer, documents + ".arrow", (0, 1), 384, 64, 1.0, 0)
+    build(documents, tokenizer, documents + ".arrow", (0, 1), Settings(384, 64, 1.0, 0))
     lines = Path("/proc/self/status").read_text().splitlines()
     print(next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")))
 """

@@ -543,12 +543,12 @@ def test_subtokens_do_not_depend_on_what_was_asked_before(tokenizers, family, mo
     order = dice.choices(range(len(texts)), k=120)
     assert [one(texts[i]) for i in order] == [wanted[i] for i in order]
     # A few words looked up at a time, and hardly any remembered.
-    monkeypatch.setattr(windows_module, "_TOGETHER", 3)
-    monkeypatch.setattr(windows_module, "_REMEMBERED", 20)
+    monkeypatch.setattr(windows_module, "CHUNK_SIZE", 3)
+    monkeypatch.setattr(windows_module, "_CACHE_SIZE", 20)
     forgetful = Subtokenizer(tokenizers[family])
     for i in order:
         assert forgetful(texts[i]) == wanted[i]
-        assert len(forgetful.remembered) <= 20 + len(set(texts[i]))
+        assert len(forgetful.cache) <= 20 + len(set(texts[i]))
 
 
 def test_a_word_is_looked_up_once(tokenizer):

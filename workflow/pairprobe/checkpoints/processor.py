@@ -1,4 +1,4 @@
-"""What a processor says of itself."""
+"""The processor of this machine."""
 
 import contextlib
 import platform
@@ -8,7 +8,7 @@ CPUINFO = Path("/proc/cpuinfo")
 
 
 def name() -> str:
-    """Name it by model, family and number: virtual machines tell its generation by these alone."""
+    """Return its model, with family and model number: on a virtual machine these alone show its generation."""
     found = _first()
     with contextlib.suppress(KeyError):  # not Linux, or not Intel's or AMD's
         return f"{found['model name']} (family {found['cpu family']}, model {found['model']})"
@@ -21,7 +21,7 @@ def is_intel() -> bool:
 
 
 def _first() -> dict[str, str]:
-    """Return what Linux says of the first one; nothing on other systems."""
+    """Return what /proc/cpuinfo says of the first processor; nothing where there is no such file."""
     try:
         first, _, _ = CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")
     except OSError:

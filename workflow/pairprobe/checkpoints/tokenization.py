@@ -10,14 +10,14 @@ import numpy as np
 from pairprobe.errors import InputError
 
 NO_WORD = -1
-# Texts that the tokenizer has at once: it keeps ten times as much of each as is wanted.
-AT_ONCE = 256
+# Texts that are tokenized at once: the tokenizer's own result takes ten times the memory of an Encoding.
+CHUNK_SIZE = 256
 
-# Nothing is cut off or filled up, however long the text.
-_WHOLE = {"truncation": False, "padding": False, "return_attention_mask": False, "verbose": False}
+# Texts are neither truncated nor padded.
+_AS_IT_IS = {"truncation": False, "padding": False, "return_attention_mask": False, "verbose": False}
 _ADVICE = (
-    "The vectors of words would not be those of the model's own reading. Take the tokenizer files that the checkpoint was "
-    "published with, saved by save_pretrained, or another checkpoint."
+    "The hidden states would not be those that the model gives for running text. Take the tokenizer files that the "
+    "checkpoint was published with, saved by save_pretrained, or another checkpoint."
 )
 
 
@@ -45,15 +45,15 @@ class Encoding:
 
 
 def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
-    """Encode pairs of word lists with a fast tokenizer; nothing is cut off, however long."""
+    """Encode pairs of word lists with a fast tokenizer, without truncation."""
     encodings: list[Encoding] = []
-    for start in range(0, len(firsts), AT_ONCE):
-        encodings += _encoded(tokenizer, firsts[start : start + AT_ONCE], seconds[start : start + AT_ONCE])
+    for start in range(0, len(firsts), CHUNK_SIZE):
+        encodings += _encode_chunk(tokenizer, firsts[start : start + CHUNK_SIZE], seconds[start : start + CHUNK_SIZE])
     return encodings
 
 
-def _encoded(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
-    batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_WHOLE)
+def _encode_chunk(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
+    batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_AS_IT_IS)
     for i, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
         sides = batch.sequence_ids(i)
         word_of = [
@@ -71,16 +71,16 @@ def _encoded(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> It
 
 
 def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequence[str]]], name: str) -> None:
-    """Check that each word's subtokens are its own, and those that the model would read in running text.
+    """Check that a tokenizer maps subtokens to the right words, and gives those that it would give in running text.
 
     pairs: ``(example_id, question words, passage words)``; name: how errors call the checkpoint. Raises InputError at the
     first word whose subtokens
 
-    - are not consecutive, out of order or on the wrong side;
-    - do not cover its letters and digits, unless one of them is the unknown token (a word may have no subtoken at all where
-      it has no ASCII letter or digit);
-    - are others than behind a blank in running text, where the word is made of ASCII letters and digits only. (The first
-      word of a text is not compared: no blank stands before it.)
+    - are not consecutive, are out of order or on the wrong side;
+    - do not cover its letters and digits, unless one of them is the unknown token (a word without ASCII letters and digits
+      may have no subtoken at all);
+    - differ from those after a blank in running text, where the word consists of ASCII letters and digits. (The first word
+      of a text is not compared: there is no blank before it.)
     """
     for example_id, *sides in pairs:
         sides = [list(words) for words in sides]
@@ -88,7 +88,7 @@ def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequenc
         if found is None:
             continue
         side, word, ids, wrong = found
-        # A tokenizer that counts wrong may count beyond the words.
+        # A tokenizer that counts wrong may name a word that is not there.
         text = repr(sides[side][word]) if word < len(sides[side]) else "beyond the last"
         raise InputError(
             f"{name}: its tokenizer ({type(tokenizer).__name__}) goes wrong at example {example_id}, "
@@ -98,8 +98,8 @@ def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequenc
 
 
 def _first_misaligned(tokenizer, sides: list[list[str]]) -> tuple[int, int, list[int], str] | None:
-    """Return side and place of the first word that goes wrong, the ids of its subtokens, and what is wrong."""
-    batch = tokenizer(*sides, is_split_into_words=True, return_offsets_mapping=True, **_WHOLE)
+    """Return side and index of the first misaligned word, the ids of its subtokens, and what is wrong with them."""
+    batch = tokenizer(*sides, is_split_into_words=True, return_offsets_mapping=True, **_AS_IT_IS)
     owners = list(zip(batch.sequence_ids(0), batch.word_ids(0), strict=True))
     ids = [[[] for _ in words] for words in sides]
     covered = [[set() for _ in words] for words in sides]
@@ -127,7 +127,7 @@ def _first_misaligned(tokenizer, sides: list[list[str]]) -> tuple[int, int, list
 
 
 def _misread(tokenizer, word: str, ids: list[int], covered: set[int], in_text: list[int] | None) -> str | None:
-    """Say what of a word is not covered by its subtokens, or which others it has in running text."""
+    """Say which letters of a word its subtokens do not cover, or which other subtokens it has in running text."""
     lost = "".join(character for at, character in enumerate(word) if character.isalnum() and at not in covered)
     if lost and (ids or lost.isascii()) and tokenizer.unk_token_id not in ids:
         return f"they do not cover {lost!r}, and wanted is every letter and digit in one of them"
@@ -138,10 +138,10 @@ def _misread(tokenizer, word: str, ids: list[int], covered: set[int], in_text: l
 
 def _in_running_text(tokenizer, words: list[str]) -> list[list[int]]:
     """Return the ids of each word's subtokens where the words are one text, with a blank between two."""
-    batch = tokenizer(" ".join(words), add_special_tokens=False, return_offsets_mapping=True, **_WHOLE)
+    batch = tokenizer(" ".join(words), add_special_tokens=False, return_offsets_mapping=True, **_AS_IT_IS)
     ends = [end - 1 for end in accumulate(len(word) + 1 for word in words)]
     ids: list[list[int]] = [[] for _ in words]
     for i, (_, end) in zip(batch["input_ids"], batch["offset_mapping"], strict=True):
-        # By its end: whether the blank before a word belongs to its first subtoken is the tokenizer's own affair.
+        # By its end: the first subtoken of a word may or may not include the blank before it.
         ids[min(bisect_left(ends, end), len(words) - 1)].append(i)
     return ids

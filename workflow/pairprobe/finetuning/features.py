@@ -1,18 +1,19 @@
-"""The windows that train, built once and kept in Arrow files that training maps into memory rather than loads.
+"""The windows that train, built once and written to Arrow files, which training maps into memory rather than loads.
 
-A file has the windows of every n-th page, one after the other as they were made; whatever n is, ``Features`` gives the same
-windows in the same order.
+A file has the windows of every n-th page, page after page. Whatever n is, ``Features`` gives the same windows in the same
+order.
 """
 
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from pairprobe.checkpoints.tokenization import check_alignment
-from pairprobe.data.pages import read_pages
+from pairprobe.data.pages import Page, read_pages
 from pairprobe.data.sampling import hash_unit
 from pairprobe.errors import InputError
 from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
@@ -30,74 +31,77 @@ SCHEMA = pa.schema(
         "answer_type": pa.int8(),
     }
 )
-# Windows that are written together.
-_TOGETHER = 500
-# How much is looked at, before anything is built, for whether words and subtokens belong together; a page may be long.
-_CHECKED, _CHECKED_WORDS = 32, 512
+# Windows that are written at once.
+CHUNK_SIZE = 500
+# So much is checked, before anything is built, for whether words and subtokens belong together: pages, words of each.
+_CHECKED_PAGES, _CHECKED_WORDS = 32, 512
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Which windows train.
+
+    max_length, stride: see ``windows.windows``. unanswered: the share, 0 to 1, of the windows without the answer that is
+    retained; a hash of the seed and the window decides which.
+    """
+
+    max_length: int
+    stride: int
+    unanswered: float
+    seed: int
 
 
 def build(
-    documents: str,
-    tokenizer,
-    path: str,
-    shard: tuple[int, int],
-    max_length: int,
-    stride: int,
-    unanswered: float,
-    seed: int,
-    name: str = "tokenizer",
+    documents: str, tokenizer, path: str, shard: tuple[int, int], settings: Settings, name: str = "tokenizer"
 ) -> Counter:
     """Write the training windows of every n-th page of ``documents``, one page in memory at a time.
 
-    shard: ``(i, n)``. max_length, stride: see ``windows.windows``. unanswered: the share that is kept of the windows
-    without the answer, 0 to 1; a hash of the seed and the window decides which. name: how errors call the checkpoint.
-
-    Returns counts of pages, of their answers by type, of windows by type, and of answers that no window holds whole.
+    shard: ``(i, n)``. name: how errors call the checkpoint. Returns counts of pages, of their answers by type, of windows
+    by type, and of answers that are in no window as a whole.
     """
     subtokenizer, counts = Subtokenizer(tokenizer), Counter()
     first = ((page.example_id, page.question, page.words(0, _CHECKED_WORDS)) for page in read_pages(documents, shard))
-    check_alignment(tokenizer, (pair for pair in itertools.islice(first, _CHECKED) if pair[2]), name)
+    check_alignment(tokenizer, (pair for pair in itertools.islice(first, _CHECKED_PAGES) if pair[2]), name)
     with (
         files.atomic_write(path) as temporary,
         pa.OSFile(str(temporary), "wb") as sink,
         pa.ipc.new_file(sink, SCHEMA) as writer,
     ):
         pages = track(read_pages(documents, shard), None, "building features", "pages")
-        rows = _rows(pages, shard, subtokenizer, max_length, stride, unanswered, seed, counts)
-        while some := list(itertools.islice(rows, _TOGETHER)):
-            writer.write_batch(pa.RecordBatch.from_pylist(some, SCHEMA))
+        numbered = zip(itertools.count(shard[0], shard[1]), pages)
+        rows = (row for number, page in numbered for row in _rows(number, page, subtokenizer, settings, counts))
+        while chunk := list(itertools.islice(rows, CHUNK_SIZE)):
+            writer.write_batch(pa.RecordBatch.from_pylist(chunk, SCHEMA))
     for what, number in sorted(counts.items()):
         log.info("%s: %s: %d", path, what, number)
     return counts
 
 
-def _rows(
-    pages, shard, subtokenizer: Subtokenizer, max_length: int, stride: int, unanswered: float, seed: int, counts: Counter
-) -> Iterator[dict]:
-    for i, page in enumerate(pages):
-        answer_type, span = gold_of(page)
-        subtokens = subtokens_of(page, subtokenizer)
-        places = places_of(subtokens, span)
-        counts["pages"] += 1
-        counts[f"pages answered: {ANSWER_TYPES[answer_type]}"] += 1
-        held = 0
-        for number, window in enumerate(windows(page, subtokenizer, max_length, stride, subtokens)):
-            kind, start, end = target(window, answer_type, places)
-            held += kind != NULL
-            if kind == NULL and hash_unit(seed, page.example_id, number) >= unanswered:
-                continue
-            counts[f"windows answered: {ANSWER_TYPES[kind]}"] += 1
-            yield {
-                "page": i * shard[1] + shard[0],
-                "example_id": page.example_id,
-                "input_ids": window.input_ids,
-                "begin": window.begin,
-                "start": start,
-                "end": end,
-                "answer_type": kind,
-            }
-        if answer_type != NULL and not held:
-            counts["answers that no window holds whole"] += 1
+def _rows(number: int, page: Page, subtokenizer: Subtokenizer, settings: Settings, counts: Counter) -> Iterator[dict]:
+    """Yield the windows of a page that train, and count them. number: of the page among all."""
+    answer_type, span = gold_of(page)
+    subtokens = subtokens_of(page, subtokenizer)
+    places = places_of(subtokens, span)
+    counts["pages"] += 1
+    counts[f"pages answered: {ANSWER_TYPES[answer_type]}"] += 1
+    answered = 0
+    for i, window in enumerate(windows(page, subtokenizer, settings.max_length, settings.stride, subtokens)):
+        window_type, start, end = target(window, answer_type, places)
+        answered += window_type != NULL
+        if window_type == NULL and hash_unit(settings.seed, page.example_id, i) >= settings.unanswered:
+            continue
+        counts[f"windows answered: {ANSWER_TYPES[window_type]}"] += 1
+        yield {
+            "page": number,
+            "example_id": page.example_id,
+            "input_ids": window.input_ids,
+            "begin": window.begin,
+            "start": start,
+            "end": end,
+            "answer_type": window_type,
+        }
+    if answer_type != NULL and not answered:
+        counts["answers that no window holds whole"] += 1
 
 
 class Features(Sequence):
@@ -108,23 +112,7 @@ class Features(Sequence):
     """
 
     def __init__(self, paths: Sequence[str]):
-        batches = []
-        for path in paths:
-            try:
-                reader = pa.ipc.open_file(pa.memory_map(str(path)))
-                if reader.schema != SCHEMA:
-                    raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
-                found = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-                for batch in found:
-                    # Offsets and strings; the subtokens themselves, nearly all of a file, are not read.
-                    batch.validate(full=True)
-                if any(column.null_count for batch in found for column in batch.columns):
-                    raise pa.ArrowInvalid("values are missing")
-            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-                raise InputError(
-                    f"{path}: no whole file of features ({error}). Delete it, and it is built again."
-                ) from None
-            batches += found
+        batches = [batch for path in paths for batch in _read_batches(path)]
         self._columns = [{name: _values(batch, name) for name in SCHEMA.names} for batch in batches]
         sizes = [batch.num_rows for batch in batches]
         page = np.concatenate([columns["page"] for columns in self._columns] or [np.zeros(0, np.int32)])
@@ -156,8 +144,25 @@ class Features(Sequence):
         return self._columns[self._batch[i]]["example_id"][int(self._row[i])].as_py()
 
 
+def _read_batches(path: str) -> list[pa.RecordBatch]:
+    """Map a file of ``build`` into memory; raise InputError where it is no complete one."""
+    try:
+        reader = pa.ipc.open_file(pa.memory_map(str(path)))
+        if reader.schema != SCHEMA:
+            raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
+        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
+        for batch in batches:
+            # Offsets and strings; the subtokens themselves, nearly all of a file, are not read.
+            batch.validate(full=True)
+        if any(column.null_count for batch in batches for column in batch.columns):
+            raise pa.ArrowInvalid("values are missing")
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: no whole file of features ({error}). Delete it, and it is built again.") from None
+    return batches
+
+
 def _values(batch: pa.RecordBatch, name: str):
-    """Return a column as it lies in the mapped file: an array, (offsets, values) of lists, Arrow's own for strings."""
+    """Return a column without copying it: an array; (offsets, values) of lists; Arrow's own array of strings."""
     column = batch.column(name)
     if pa.types.is_list(column.type):
         return column.offsets.to_numpy(), column.values.to_numpy()

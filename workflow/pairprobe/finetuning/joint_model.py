@@ -24,8 +24,8 @@ _TYPE_HEAD = "answer_type"
 class JointModel(nn.Module):
     """An encoder with its heads.
 
-    model: a question-answering model of transformers; its ``answer_type`` is a linear layer, or it has none. frozen: the
-    encoder is not trained, and gives what it gives in evaluation.
+    model: a question-answering model of transformers, with a linear layer ``answer_type`` or without. frozen: whether the
+    encoder is not trained, and stays in evaluation mode.
     """
 
     def __init__(self, model: nn.Module, frozen: bool = False):
@@ -36,11 +36,11 @@ class JointModel(nn.Module):
 
     @property
     def has_answer_types(self) -> bool:
-        """Whether it tells answer types, and so was trained by this module."""
+        """Whether it has a head for answer types, and so was trained here."""
         return hasattr(self.model, _TYPE_HEAD)
 
     def train(self, mode: bool = True) -> "JointModel":
-        """Set training mode; a frozen encoder stays without dropout."""
+        """Set training mode; a frozen encoder stays in evaluation mode, without dropout."""
         super().train(mode)
         if self.frozen:
             self.model.base_model.eval()
@@ -55,20 +55,23 @@ class JointModel(nn.Module):
         end: torch.Tensor | None = None,
         answer_type: torch.Tensor | None = None,
     ) -> dict[str, torch.Tensor]:
-        """Return logits: start and end (batch, subtokens), answer_type (batch, types); and the loss, where targets are
-        given."""
+        """Return the logits start and end, (batch, subtokens), and answer_type, (batch, types), where there is that head.
+
+        input_ids, attention_mask, token_type_ids: (batch, subtokens). With the targets start, end and answer_type, each
+        (batch,), also the loss.
+        """
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        found = self.model(
+        outputs = self.model(
             input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=self.has_answer_types, **segments
         )
         # No subtoken of padding is an answer.
         padding = attention_mask == 0
         logits = {
-            "start": found.start_logits.float().masked_fill(padding, -1e9),
-            "end": found.end_logits.float().masked_fill(padding, -1e9),
+            "start": outputs.start_logits.float().masked_fill(padding, -1e9),
+            "end": outputs.end_logits.float().masked_fill(padding, -1e9),
         }
         if self.has_answer_types:
-            logits["answer_type"] = self.model.answer_type(found.hidden_states[-1][:, 0]).float()
+            logits["answer_type"] = self.model.answer_type(outputs.hidden_states[-1][:, 0]).float()
         if start is None:
             return logits
         targets = {"start": start, "end": end, "answer_type": answer_type}
@@ -85,15 +88,16 @@ class JointModel(nn.Module):
         return {f"model.{key}": value for key, value in self.head_state().items()} if self.frozen else self.state_dict()
 
     def load_trained(self, state: dict[str, torch.Tensor]) -> None:
-        """Take over what ``trained_state`` gave."""
+        """Load what ``trained_state`` returned."""
         if state.keys() != self.trained_state().keys():
             raise RuntimeError(f"other weights than {type(self.model).__name__} was trained with")
         self.load_state_dict(state, strict=not self.frozen)
 
     def compute_frozen(self, precision: str, device: str) -> None:
-        """Let a frozen encoder compute as it does where questions are answered in this type, by the fast kernels.
+        """Let a frozen encoder compute as when questions are answered: in this precision, by the fast kernels.
 
-        The heads stay in float32. From then on, what ``state_dict`` has of the encoder is of the other type, or missing.
+        The heads stay in float32. ``state_dict`` is then no longer that of the checkpoint: the encoder's weights have the
+        other type, or are missing.
         """
         encoder, dtype = self.model.base_model.eval(), getattr(torch, precision)
         for parameter in encoder.parameters():
@@ -103,7 +107,7 @@ class JointModel(nn.Module):
         forward = encoder.forward
 
         def without_gradients(*args, **kwargs):
-            # No inference_mode: the heads keep what they are given. No autocast, which knows nothing of the kernels.
+            # Not inference_mode: the heads save their inputs for the gradient. Not autocast: it does not know the kernels.
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 return forward(*args, **kwargs)
 
@@ -111,10 +115,10 @@ class JointModel(nn.Module):
 
 
 def load(folder: str | Path, precision: str = "float32", heads: str | None = None) -> JointModel:
-    """Load a checkpoint with its heads; those of the file ``heads``, where one is given.
+    """Load a checkpoint with its own heads, or with those of the file ``heads``.
 
-    Raises InputError where transformers has no model for question answering of the checkpoint's architecture, weights of
-    the encoder are missing, the checkpoint has no head and no file is given, or the file does not fit it.
+    Raises InputError where transformers has no question-answering model for the checkpoint's architecture, where weights of
+    the encoder are missing, where the checkpoint has no head and no file is given, and where the file does not fit it.
     """
     model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, precision)
     state = load_file(heads) if heads else own_types(folder)
@@ -125,16 +129,16 @@ def load(folder: str | Path, precision: str = "float32", heads: str | None = Non
     if f"{_TYPE_HEAD}.weight" in state:
         _add_type_head(model)
     _load_state(model, state, heads or str(folder))
-    whole = JointModel(model)
-    if heads and (missing := sorted(whole.head_state().keys() - state.keys())):
+    joint = JointModel(model)
+    if heads and (missing := sorted(joint.head_state().keys() - state.keys())):
         raise InputError(f"{heads}: it lacks the weights {', '.join(missing[:3])}. Train the heads again.")
-    return whole
+    return joint
 
 
 def initial(folder: str | Path, seed: int, frozen: bool = False) -> tuple[JointModel, bool]:
-    """Load a checkpoint to be trained, with heads that it lacks drawn with the seed.
+    """Load a checkpoint to be trained; heads that it lacks are drawn with the seed.
 
-    Returns the model and whether the checkpoint came with a head for questions of its own.
+    Returns the model and whether the checkpoint has a question-answering head of its own.
     """
     set_seed(seed)
     model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, "float32")
@@ -151,7 +155,7 @@ def _add_type_head(model: nn.Module) -> None:
 
 
 def own_types(folder: str | Path) -> dict[str, torch.Tensor]:
-    """Return the answer types' head that a checkpoint of ours has beside what transformers knows."""
+    """Return the weights of the head for answer types, which only a checkpoint that was trained here has."""
     found = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
@@ -170,14 +174,14 @@ def _load_state(model: nn.Module, state: dict[str, torch.Tensor], name: str) -> 
 
 
 def save_heads(model: JointModel, path: str, head: str) -> None:
-    """Write a model's heads to one safetensors file, and what they are, for ``predictions.head_of``."""
+    """Write a model's heads to one safetensors file. head: how they are named, for ``answer_heads.head_of``."""
     with files.atomic_write(path) as temporary:
         state = {key: value.contiguous() for key, value in model.head_state().items()}
         save_file(state, temporary, metadata={"head": head})
 
 
 class Collator:
-    """Puts windows together in one batch, filled up to the longest: a dictionary of tensors (batch, subtokens)."""
+    """Makes a batch of windows, padded to the longest: a dictionary of tensors, (batch, subtokens) each."""
 
     def __init__(self, tokenizer):
         self.padding = tokenizer.pad_token_id

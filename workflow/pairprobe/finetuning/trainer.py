@@ -62,8 +62,9 @@ class Training:
     """One training: of what, on what, how and where.
 
     start: the checkpoint's folder. features: files of ``features.build``. work: a folder for what is saved on the way.
-    processes: GPUs that share each step. frozen: whether the heads alone are trained. cores: how many cores the job has;
-    where they are fewer than the threads, the threads share them. code: the digests of the code that computes.
+    processes: GPUs that share each step. frozen: whether the heads alone are trained, which ``finetune`` and
+    ``train_answer_heads`` set. cores: how many cores the job has; where they are fewer than the threads, the threads share
+    them. code: the digests of the code that computes.
     """
 
     start: str

@@ -50,7 +50,7 @@ def finetune(training: Training, path: str, history: str) -> None:
         trained.model.save_pretrained(temporary)
         loading.load_tokenizer(training.start).save_pretrained(temporary)
         fetching.verify(temporary)
-        checksums.seal(temporary)
+        checksums.write_checksums(temporary)
     _finish(training.work, history)
 
 

@@ -1,4 +1,4 @@
-"""Pages in overlapping windows of subtokens, and what each window is to be answered with.
+"""Pages in overlapping windows of subtokens, and the answer that each window holds.
 
 After the joint baseline for Natural Questions (Alberti et al., 2019, "A BERT Baseline for the Natural Questions"): only the
 top-level candidates are read, each behind a markup token that says what it is and its number on the page; a window is
@@ -16,11 +16,11 @@ from pairprobe.data import text
 from pairprobe.data.pages import Page
 from pairprobe.errors import InputError
 
-# What a window is answered with; NULL where it does not hold the answer whole.
+# The type of the answer in a window; NULL where the window does not hold the whole answer.
 ANSWER_TYPES = ("null", "yes", "no", "short", "long")
 NULL, YES, NO, SHORT, LONG = range(5)
 
-# What a passage is, by its tag; the others (headings, definitions) are told apart by their number alone, as paragraphs.
+# The kind of a passage, by its tag; all others count as paragraphs.
 _KINDS = {
     "Table": "Table",
     "Tr": "Table",
@@ -31,30 +31,30 @@ _KINDS = {
     "Dd": "List",
     "Dt": "List",
 }
-NUMBERED = 50  # further passages share the last number
+NUMBERED = 50  # passages of a kind that have a number of their own; further ones share the last number
 MARKUP = tuple(f"[{kind}={i}]" for kind in ("Paragraph", "Table", "List") for i in range(1, NUMBERED + 1))
-# Subtokens of so many words are remembered at most, and so many new ones are looked up together.
-_REMEMBERED, _TOGETHER = 1_000_000, 5_000
+# Words whose subtokens are cached, at most, and words that are tokenized at once.
+_CACHE_SIZE, CHUNK_SIZE = 1_000_000, 5_000
 
 
 class Subtokenizer:
-    """Turns words into subtokens, as ``encoding.encode`` does, and remembers them: a few words are most of a text."""
+    """Turns words into subtokens, as ``tokenization.encode`` does, with a cache: a few words are most of a text."""
 
     def __init__(self, tokenizer):
         self.tokenizer = tokenizer
-        self.remembered: dict[str, list[int]] = {}
+        self.cache: dict[str, list[int]] = {}
 
     def __call__(self, words: list[str]) -> list[list[int]]:
         """Return the ids of each word's subtokens; none for a word that the tokenizer turns into nothing."""
-        if len(self.remembered) > _REMEMBERED:
-            self.remembered.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self.remembered]
-        for first in range(0, len(new), _TOGETHER):
-            self._look_up(new[first : first + _TOGETHER])
-        return [self.remembered[word] for word in words]
+        if len(self.cache) > _CACHE_SIZE:
+            self.cache.clear()
+        new = [word for word in dict.fromkeys(words) if word not in self.cache]
+        for first in range(0, len(new), CHUNK_SIZE):
+            self._tokenize(new[first : first + CHUNK_SIZE])
+        return [self.cache[word] for word in words]
 
-    def _look_up(self, words: list[str]) -> None:
-        # Behind another word, since a tokenizer may treat the first of a text as one without a blank before it.
+    def _tokenize(self, words: list[str]) -> None:
+        # After another word: a tokenizer may treat the first word of a text differently, for lack of a blank before it.
         batch = self.tokenizer(
             ["a", *words], is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False
         )
@@ -62,7 +62,7 @@ class Subtokenizer:
         for word, number in zip(batch.word_ids(0), batch["input_ids"], strict=True):
             if word:
                 found[word - 1].append(number)
-        self.remembered.update(zip(words, found, strict=True))
+        self.cache.update(zip(words, found, strict=True))
 
     @cached_property
     def template(self) -> tuple[list[int], list[int], list[int]]:
@@ -78,8 +78,8 @@ class Subtokenizer:
     def markup(self) -> dict[str, list[int]]:
         """The subtokens of each of ``MARKUP``.
 
-        One each, where the vocabulary has entries that pretraining left unused, as the joint baseline does; else the
-        subtokens that the tokenizer gives such a text. So no checkpoint gets other embeddings than it had.
+        That is one each, as in the joint baseline, where the vocabulary has enough entries that pretraining left unused;
+        else the subtokens that the tokenizer makes of the text. So no checkpoint needs new embeddings.
         """
         vocabulary = self.tokenizer.get_vocab()
         unused = [vocabulary[name] for i in range(1000) if (name := f"[unused{i}]") in vocabulary]
@@ -92,9 +92,9 @@ class Subtokenizer:
 class Subtokens:
     """A page's subtokens, all arrays (subtokens,).
 
-    token: the page's token that a subtoken is a piece of; for markup the tag that it stands for. passage: the number of its
-    passage in ``Page.passages``. is_word: False for markup. first, last: whether it is the first or the last of its
-    passage's words, on a page with markup (elsewhere the passage is no answer).
+    token: the page's token that a subtoken belongs to; for markup the tag that it stands for. passage: the index of its
+    passage in ``Page.passages``. is_word: False for markup. first, last: whether it is the first or the last subtoken of
+    its passage's words, on a page with markup (on other pages a passage is no answer).
     """
 
     ids: np.ndarray
@@ -119,8 +119,8 @@ def subtokens_of(page: Page, subtokenizer: Subtokenizer, markup: bool = True) ->
     markup: False leaves markup tokens out, for a model that was not trained with them.
     """
     parts = [_passage(page, number, kind, subtokenizer, markup) for number, kind in enumerate(_kinds(page))]
-    whole = [np.concatenate(columns) for columns in zip(*parts, strict=True)] if parts else [np.zeros(0, np.int32)] * 4
-    ids, token, passage, is_word = whole
+    columns = [np.concatenate(some) for some in zip(*parts, strict=True)] if parts else [np.zeros(0, np.int32)] * 4
+    ids, token, passage, is_word = columns
     is_word = is_word.astype(bool)
     places = np.flatnonzero(is_word) if page.markup else np.zeros(0, np.int64)
     edges = np.flatnonzero(np.diff(passage[places])) + 1
@@ -158,8 +158,8 @@ def _passage(page: Page, number: int, kind: str, subtokenizer: Subtokenizer, mar
 class Window:
     """One window of a page.
 
-    input_ids: (subtokens,), special ones included; begin: where the page's part begins in them; part: that part; at:
-    which of the page's subtokens is the first of it.
+    input_ids: (subtokens,), special ones included. begin: the index in them at which the page's part begins. part: that
+    part. at: the index of its first subtoken among those of the page.
     """
 
     example_id: str
@@ -172,12 +172,12 @@ class Window:
 def windows(
     page: Page, subtokenizer: Subtokenizer, max_length: int, stride: int, subtokens: Subtokens | None = None
 ) -> Iterator[Window]:
-    """Cut a page into windows of at most ``max_length`` subtokens, each beginning ``stride`` subtokens behind the one
-    before.
+    """Cut a page into windows of at most ``max_length`` subtokens, each of which begins ``stride`` subtokens after the
+    last.
 
-    (``stride`` is the ``doc_stride`` of BERT and of the joint baseline; behind a question that leaves less than that of a
-    window they are as near as it takes to miss nothing.) subtokens: the page's, where they are known. A page without
-    words has no window. Raises InputError where the question fills a window.
+    ``stride`` is the ``doc_stride`` of BERT and of the joint baseline; after a long question, which leaves less room than
+    that, it is the room, so that no subtoken is missed. subtokens: the page's, where they are known. A page without words
+    has no window. Raises InputError where the question fills a window.
     """
     before, between, behind = subtokenizer.template
     question = list(chain(before, *subtokenizer(page.question), between))
@@ -200,10 +200,10 @@ def windows(
 
 
 def gold_of(page: Page) -> tuple[int, tuple[int, int] | None]:
-    """Return what a page is to be answered with: one of ``ANSWER_TYPES``, by number, and the span in tokens.
+    """Return the answer of a page: its type, an index into ``ANSWER_TYPES``, and its span in tokens.
 
-    Of several short answers the span is from the first to the last, and yes, no and a long answer alone are pointed at by
-    the whole long answer, as in the joint baseline.
+    As in the joint baseline, the span of several short answers goes from the first to the last, and the span of yes, no
+    and a long answer alone is the long answer.
     """
     found = page.selected
     if found is None:
@@ -214,9 +214,9 @@ def gold_of(page: Page) -> tuple[int, tuple[int, int] | None]:
 
 
 def target(window: Window, answer_type: int, places: tuple[int, int] | None) -> tuple[int, int, int]:
-    """Return answer type, start and end of a window; NULL, 0, 0 ([CLS]) where it does not hold the answer whole.
+    """Return answer type, start and end of a window; NULL, 0, 0 ([CLS]) where it does not hold the whole answer.
 
-    places: the first and the last of the page's subtokens that answer, both inclusive.
+    answer_type: of the page. places: the first and the last of the page's subtokens that are the answer, both inclusive.
     """
     if places is None or not window.at <= places[0] <= places[1] < window.at + len(window.part):
         return NULL, 0, 0
