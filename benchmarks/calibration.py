@@ -166,7 +166,9 @@ def figure(found: dict[str, list[float]], path: str) -> None:
         drawn, grid = plt.subplots(1, len(panels), figsize=(7.0, 3.0), layout="constrained")
         for axes, (title, (keys, wanted, limits)) in zip(grid, panels.items(), strict=True):
             for key in keys:
-                axes.plot(found["questions"], found[key], **style.appearance(key, keys, {}), label=key, clip_on=False)
+                axes.plot(
+                    found["questions"], found[key], **style.Appearance(among=keys).line(key), label=key, clip_on=False
+                )
             axes.axhline(wanted, color="#777777", linewidth=0.9, linestyle=":")
             axes.set(xscale="log", xlabel="Questions", ylim=limits)
             axes.set_xticks(found["questions"], [f"{number:.0f}" for number in found["questions"]])

@@ -1,13 +1,9 @@
-"""Draw how the difference of two checkpoints moves over all ways to measure."""
+"""Draw how the difference of two checkpoints depends on the way to measure."""
 
-from pairprobe.figures.controls import draw_variants
+from pairprobe.figures.controls import controls_figure
+from pairprobe.figures.style import save
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    draw_variants(
-        snakemake.input[0],
-        tuple(snakemake.params.pair),
-        snakemake.params.tasks,
-        snakemake.params.labels,
-        snakemake.output,
-    )
+    params = snakemake.params
+    save(controls_figure(snakemake.input[0], tuple(params.pair), params.tasks, params.labels), snakemake.output)

@@ -1,9 +1,10 @@
 """Draw the difference of each checkpoint to the first."""
 
-from pairprobe.figures.differences import draw_differences
+from pairprobe.figures.differences import differences_figure
 from pairprobe.figures.grid import Panel
+from pairprobe.figures.style import save
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
-    draw_differences(snakemake.input[0], columns, snakemake.params.margin, snakemake.output)
+    save(differences_figure(snakemake.input[0], columns, snakemake.params.margin), snakemake.output)

@@ -1,13 +1,10 @@
 """Draw the paper's Figure 1."""
 
-from pairprobe.figures.grid import Panel, draw_grid
+from pairprobe.figures.grid import Panel, grid_figure
+from pairprobe.figures.style import save
 from pairprobe.provenance.jobs import job
 
-with job(snakemake, kind="percentage_figure"):
-    draw_grid(
-        snakemake.input.percentages,
-        [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns],
-        snakemake.params.title,
-        snakemake.output,
-        snakemake.input.intervals,
-    )
+with job(snakemake):
+    columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
+    read = snakemake.input
+    save(grid_figure(read.percentages, columns, snakemake.params.title, read.intervals), snakemake.output)

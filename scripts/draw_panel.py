@@ -1,8 +1,9 @@
 """Draw one task and measure."""
 
-from pairprobe.figures.grid import Panel, draw_panel
+from pairprobe.figures.grid import Panel, panel_figure
+from pairprobe.figures.style import save
 from pairprobe.provenance.jobs import job
 
-with job(snakemake, kind="percentage_figure"):
+with job(snakemake):
     panel = Panel(**snakemake.params.panel)
-    draw_panel(snakemake.input.percentages, panel, snakemake.output, snakemake.input.intervals)
+    save(panel_figure(snakemake.input.percentages, panel, snakemake.input.intervals), snakemake.output)

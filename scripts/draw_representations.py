@@ -1,9 +1,9 @@
 """Draw how alike checkpoints represent the same words, by layer."""
 
-from pairprobe.figures.cka_rsa import draw_representations
+from pairprobe.figures.cka_rsa import representations_figure
+from pairprobe.figures.style import Appearance, save
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    draw_representations(
-        snakemake.input[0], snakemake.params.checkpoints, outputs=snakemake.output, **snakemake.params.appearance
-    )
+    appearance = Appearance(**snakemake.params.appearance)
+    save(representations_figure(snakemake.input[0], snakemake.params.checkpoints, appearance), snakemake.output)

@@ -75,7 +75,7 @@ def growth_figure(found: dict) -> Figure:
     with plt.rc_context(style.STYLE):
         figure, (time, memory) = plt.subplots(1, 2, figsize=(7.0, 2.6), layout="constrained")
         for step in steps:
-            look = {**style.appearance(step, steps, {}), "label": growth.LABELS[step]}
+            look = {**style.Appearance(among=steps).line(step), "label": growth.LABELS[step]}
             spreads = [growth.seconds(found, step, str(n)) for n in times]
             style.band(time, times, [(spread.least, spread.most) for spread in spreads], look["color"])
             time.plot(times, [spread.median for spread in spreads], **look)

@@ -7,8 +7,8 @@ from matplotlib.colors import to_hex
 
 from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
 from pairprobe.errors import InputError
-from pairprobe.figures.cka_rsa import draw_representations, representations_figure
-from pairprobe.figures.style import COLOURS, DASHES
+from pairprobe.figures.cka_rsa import representations_figure
+from pairprobe.figures.style import COLOURS, DASHES, Appearance, save
 from pairprobe.io.tsv import write_tsv
 
 NAMES = ["pretrained", "finetuned", "random"]
@@ -33,7 +33,7 @@ def table(tmp_path):
 
 
 def figure_of(table, checkpoints=NAMES, labels=None, colours=None):
-    figure = representations_figure(table, checkpoints, labels or {}, colours or {}, NAMES)
+    figure = representations_figure(table, checkpoints, Appearance(among=NAMES, labels=labels or {}, colours=colours or {}))
     yielded = [axes.get_lines() for axes in figure.axes]
     plt.close(figure)
     return figure, yielded
@@ -73,7 +73,7 @@ def test_every_format_is_written_the_same_twice(table, tmp_path):
     drawn = []
     for name in ("a", "b"):
         paths = [tmp_path / name / f"r.{kind}" for kind in ("svg", "pdf", "png")]
-        draw_representations(table, NAMES, {}, {}, NAMES, paths)
+        save(representations_figure(table, NAMES, Appearance(among=NAMES)), paths)
         drawn.append([path.read_bytes() for path in paths])
     assert drawn[0] == drawn[1]
 
@@ -81,4 +81,4 @@ def test_every_format_is_written_the_same_twice(table, tmp_path):
 def test_another_table_is_refused(tmp_path):
     write_tsv(tmp_path / "t.tsv", ("before", "after"), [])
     with pytest.raises(InputError, match=r"t\.tsv, line 1: found"):
-        representations_figure(tmp_path / "t.tsv", NAMES, {}, {}, NAMES)
+        representations_figure(tmp_path / "t.tsv", NAMES, Appearance(among=NAMES))

@@ -4,8 +4,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from pairprobe.evidence.weighing import VARIANT_FIELDS
-from pairprobe.figures import style
-from pairprobe.figures.controls import draw_variants
+from pairprobe.figures.controls import controls_figure
 from pairprobe.io.tsv import write_tsv
 
 VARIANTS = ("none", "without_mean", "last_subtoken")
@@ -25,12 +24,8 @@ def table(tmp_path):
     return str(tmp_path / "variants.tsv")
 
 
-def test_every_variant_has_a_point_with_its_interval_for_each_measure(monkeypatch, tmp_path, table):
-    kept = []
-    monkeypatch.setattr(style.plt, "close", kept.append)
-    draw_variants(table, ("a", "b"), ["synonyms", "boundary"], {"none": "As it is"}, [str(tmp_path / "v.svg")])
-    monkeypatch.undo()
-    axes = kept[0].axes[0]
+def test_every_variant_has_a_point_with_its_interval_for_each_measure(table):
+    axes = controls_figure(table, ("a", "b"), ["synonyms", "boundary"], {"none": "As it is"}).axes[0]
     points = {line.get_xdata()[0]: line.get_ydata()[0] for line in axes.get_lines() if len(line.get_xdata()) == 1}
     assert sorted(points) == [0, 1, 10, 11, 20, 21]
     assert [round(points[x]) for x in sorted(points)] == [0, 0, 1, 1, 2, 2]

@@ -6,12 +6,12 @@ import matplotlib.pyplot as plt
 import pytest
 
 from pairprobe.evidence.weighing import DIFFERENCE_FIELDS
-from pairprobe.figures import style
-from pairprobe.figures.differences import draw_differences
+from pairprobe.figures.differences import differences_figure
 from pairprobe.figures.grid import Panel
+from pairprobe.figures.style import save
 from pairprobe.io.tsv import write_tsv
 
-PANEL = Panel("synonyms", "cosine", ("a", "b", "c"))
+PANEL = Panel("synonyms", "cosine", ("a", "b", "c"), among=("a", "b", "c"))
 COLUMNS = [(PANEL, dataclasses.replace(PANEL, measure="euclidean"))]
 VALUES = [0.0, 1.5, -2.0, 8.0]
 
@@ -28,26 +28,21 @@ def table(tmp_path):
     return str(tmp_path / "differences.tsv")
 
 
-@pytest.fixture
-def drawn(monkeypatch, tmp_path):
-    """Draw, and return the axes."""
-    kept = []
-    monkeypatch.setattr(style.plt, "close", kept.append)
-
-    def draw(table, columns):
-        draw_differences(table, columns, 5, [str(tmp_path / f"d.{kind}") for kind in ("svg", "pdf", "png")])
-        return kept[-1].axes
-
-    yield draw
-    monkeypatch.undo()
+@pytest.fixture(autouse=True)
+def _close():
+    yield
     plt.close("all")
+
+
+def drawn(table, columns):
+    return differences_figure(table, columns, 5).axes
 
 
 def lines_of(axes):
     return {line.get_label(): line for line in axes.get_lines() if " − " in str(line.get_label())}
 
 
-def test_every_value_is_drawn_against_the_first_checkpoint(drawn, table):
+def test_every_value_is_drawn_against_the_first_checkpoint(table):
     upper, _ = drawn(table, COLUMNS)
     assert list(lines_of(upper)) == ["B − A", "C − A"]
     for line in lines_of(upper).values():
@@ -57,13 +52,13 @@ def test_every_value_is_drawn_against_the_first_checkpoint(drawn, table):
     assert len(bands) == 2
 
 
-def test_what_no_test_finds_is_hollow(drawn, table):
+def test_what_no_test_finds_is_hollow(table):
     upper, _ = drawn(table, COLUMNS)
     hollow = [line.get_xdata().tolist() for line in upper.get_lines() if line.get_markerfacecolor() == "white"]
     assert hollow == [[0, 1, 2], [0, 1, 2]]
 
 
-def test_a_pair_that_stands_the_other_way_round_is_turned(drawn, table):
+def test_a_pair_that_stands_the_other_way_round_is_turned(table):
     upper, _ = drawn(table, [tuple(dataclasses.replace(p, checkpoints=("b", "a")) for p in COLUMNS[0])])
     (line,) = lines_of(upper).values()
     assert line.get_ydata().tolist() == [-value for value in VALUES]
@@ -71,12 +66,12 @@ def test_a_pair_that_stands_the_other_way_round_is_turned(drawn, table):
     assert low == -10
 
 
-def test_one_checkpoint_alone_says_that_there_is_nothing_to_compare(drawn, table):
+def test_one_checkpoint_alone_says_that_there_is_nothing_to_compare(table):
     upper, _ = drawn(table, [tuple(dataclasses.replace(p, checkpoints=("a",)) for p in COLUMNS[0])])
     assert upper.texts[0].get_text() == "nothing to compare"
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path, table):
     for name in ("one", "two"):
-        draw_differences(table, COLUMNS, 5, [str(tmp_path / f"{name}.svg")])
+        save(differences_figure(table, COLUMNS, 5), [str(tmp_path / f"{name}.svg")])
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()

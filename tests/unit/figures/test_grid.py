@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,18 +12,18 @@ from matplotlib.colors import to_hex
 from pairprobe.errors import InputError
 from pairprobe.evidence.weighing import INTERVAL_FIELDS
 from pairprobe.figures import style
-from pairprobe.figures.grid import Panel, draw_grid, draw_panel, read_percentages
-from pairprobe.figures.style import COLOURS
+from pairprobe.figures.grid import Panel, grid_figure, panel_figure, read_percentages
+from pairprobe.figures.style import COLOURS, save
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
 
 CHECKPOINTS = ("pretrained", "fine_tuned")
-PANEL = Panel("synonyms", "cosine", CHECKPOINTS)
+PANEL = Panel("synonyms", "cosine", CHECKPOINTS, among=CHECKPOINTS)
 COLUMNS = [
     (PANEL, dataclasses.replace(PANEL, measure="euclidean")),
-    (Panel("boundary", "start", CHECKPOINTS), Panel("boundary", "end", CHECKPOINTS)),
+    tuple(dataclasses.replace(PANEL, task="boundary", measure=measure) for measure in ("start", "end")),
 ]
-EMPTY = Panel("coreference", "cosine", CHECKPOINTS)
+EMPTY = dataclasses.replace(PANEL, task="coreference")
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 
 
@@ -50,13 +51,9 @@ def percentages(tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def kept(monkeypatch):
-    """Keep the figures that are drawn, in a list."""
-    drawn = []
-    monkeypatch.setattr(plt, "close", drawn.append)
-    yield drawn
-    monkeypatch.undo()
+@pytest.fixture(autouse=True)
+def _close():
+    yield
     plt.close("all")
 
 
@@ -69,10 +66,12 @@ def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-@pytest.mark.parametrize("draw", [lambda t, p: draw_panel(t, PANEL, p), lambda t, p: draw_grid(t, COLUMNS[:1], "All", p)])
+@pytest.mark.parametrize(
+    "draw", [lambda table: panel_figure(table, PANEL), lambda table: grid_figure(table, COLUMNS[:1], "All")]
+)
 def test_panel_and_grid_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(tmp_path, percentages, draw):
     for folder in ("one", "two"):
-        draw(percentages, [str(tmp_path / folder / f"figure.{kind}") for kind in MAGIC])
+        save(draw(percentages), [str(tmp_path / folder / f"figure.{kind}") for kind in MAGIC])
     for kind, magic in MAGIC.items():
         one, two = ((tmp_path / folder / f"figure.{kind}").read_bytes() for folder in ("one", "two"))
         assert one.startswith(magic)
@@ -80,69 +79,65 @@ def test_panel_and_grid_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(
 
 
 @pytest.mark.parametrize(("value", "chance"), [("percentage", 45.0), ("auc", 50.0)])
-def test_no_data_point_is_lost_and_chance_is_half_of_the_unmatching_pairs(tmp_path, percentages, kept, value, chance):
-    draw_panel(percentages, dataclasses.replace(PANEL, value=value), [tmp_path / "p.svg"])
-    found = curves(kept[0].axes[0])
+def test_no_data_point_is_lost_and_chance_is_half_of_the_unmatching_pairs(percentages, value, chance):
+    (axes,) = panel_figure(percentages, dataclasses.replace(PANEL, value=value)).axes
+    found = curves(axes)
     assert list(found) == ["Pretrained", "Fine tuned"]
     for checkpoint, label in zip(CHECKPOINTS, found, strict=True):
         wanted = [both[value == "auc"] for both in values("synonyms", "cosine", checkpoint)]
         assert found[label].tolist() == [[layer, y] for layer, y in enumerate(wanted)]
-    line = next(line for line in kept[0].axes[0].get_lines() if line.get_label() == "Chance")
+    line = next(line for line in axes.get_lines() if line.get_label() == "Chance")
     assert set(line.get_ydata()) == {chance}
 
 
 @pytest.mark.parametrize("extreme", [0.0, 99.9, 100.0])
-def test_every_point_is_inside_the_axes_and_the_axes_inside_0_and_100(tmp_path, kept, extreme):
+def test_every_point_is_inside_the_axes_and_the_axes_inside_0_and_100(tmp_path, extreme):
     rows = rows_of([("synonyms", "cosine")], lambda *_: [(extreme, extreme), (45.0, 45.0)])
     write_tsv(tmp_path / "t.tsv", PERCENTAGE_FIELDS, rows)
-    draw_panel(tmp_path / "t.tsv", PANEL, [tmp_path / "p.svg"])
-    low, high = kept[0].axes[0].get_ylim()
+    low, high = panel_figure(tmp_path / "t.tsv", PANEL).axes[0].get_ylim()
     assert 0 <= low <= min(extreme, 45)
     assert max(extreme, 45) <= high <= 100
 
 
-def test_an_empty_set_says_so_in_words(tmp_path, percentages, kept):
-    draw_panel(percentages, EMPTY, [tmp_path / "p.svg"])
-    draw_grid(percentages, [COLUMNS[0], (EMPTY, EMPTY)], "", [tmp_path / "grid.svg"])
-    assert texts(kept[0]) == ["no pairs found"]
-    assert curves(kept[0].axes[0]) == {}
-    grid = texts(kept[1])
+def test_an_empty_set_says_so_in_words(percentages):
+    panel = panel_figure(percentages, EMPTY)
+    assert texts(panel) == ["no pairs found"]
+    assert curves(panel.axes[0]) == {}
+    grid = texts(grid_figure(percentages, [COLUMNS[0], (EMPTY, EMPTY)]))
     assert (grid.count("no pairs found"), grid.count("no pairs"), grid.count("30 pairs")) == (2, 1, 1)
 
 
-def test_a_table_without_any_row_makes_figures(tmp_path, kept):
+def test_a_table_without_any_row_makes_figures(tmp_path):
     write_tsv(tmp_path / "t.tsv", PERCENTAGE_FIELDS, [])
-    draw_panel(tmp_path / "t.tsv", PANEL, [tmp_path / "p.svg"])
-    draw_grid(tmp_path / "t.tsv", COLUMNS, "", [tmp_path / "grid.svg"])
-    assert texts(kept[0]) == ["no pairs found"]
-    assert texts(kept[1]).count("no pairs found") == 4
+    assert texts(panel_figure(tmp_path / "t.tsv", PANEL)) == ["no pairs found"]
+    assert texts(grid_figure(tmp_path / "t.tsv", COLUMNS)).count("no pairs found") == 4
 
 
-def test_a_checkpoint_without_rows_has_no_line(tmp_path, percentages, kept):
-    draw_panel(percentages, dataclasses.replace(PANEL, checkpoints=("other", "fine_tuned")), [tmp_path / "p.svg"])
-    assert set(curves(kept[0].axes[0])) == {"Fine tuned"}
+def test_a_checkpoint_without_rows_has_no_line(percentages):
+    figure = panel_figure(
+        percentages, dataclasses.replace(PANEL, checkpoints=("other", "fine_tuned"), among=("other", "fine_tuned"))
+    )
+    assert set(curves(figure.axes[0])) == {"Fine tuned"}
 
 
 @pytest.mark.parametrize("name", ["pretrained", "synonyms"])
 def test_a_changed_label_changes_the_svg(tmp_path, percentages, name):
     labelled = dataclasses.replace(PANEL, labels={name: "Zebra"})
-    draw_panel(percentages, PANEL, [tmp_path / "one.svg"])
-    draw_panel(percentages, labelled, [tmp_path / "two.svg"])
+    save(panel_figure(percentages, PANEL), [tmp_path / "one.svg"])
+    save(panel_figure(percentages, labelled), [tmp_path / "two.svg"])
     assert "Zebra" not in (tmp_path / "one.svg").read_text()
     assert "Zebra" in (tmp_path / "two.svg").read_text()
 
 
-def test_labels_stand_in_the_legend_and_the_title(tmp_path, percentages, kept):
+def test_labels_stand_in_the_legend_and_the_title(percentages):
     labels = {"pretrained": "BERT", "synonyms": "Words alike"}
-    draw_panel(percentages, dataclasses.replace(PANEL, labels=labels), [tmp_path / "p.svg"])
-    axes = kept[0].axes[0]
+    (axes,) = panel_figure(percentages, dataclasses.replace(PANEL, labels=labels)).axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["BERT", "Fine tuned", "Chance"]
     assert axes.get_title() == "Words alike: cosine similarity"
 
 
-def test_the_grid_has_every_point_one_legend_its_title_and_its_tasks_above(tmp_path, percentages, kept):
-    draw_grid(percentages, COLUMNS, "All tasks", [tmp_path / "grid.svg"])
-    figure = kept[0]
+def test_the_grid_has_every_point_one_legend_its_title_and_its_tasks_above(percentages):
+    figure = grid_figure(percentages, COLUMNS, "All tasks")
     # By rows: the upper panels of all columns, then the lower ones.
     panels = [column[row] for row in (0, 1) for column in COLUMNS]
     for panel, axes in zip(panels, figure.axes, strict=True):
@@ -161,48 +156,48 @@ def test_the_grid_has_every_point_one_legend_its_title_and_its_tasks_above(tmp_p
     ]
 
 
-def test_colours_are_those_configured_and_else_the_palette_s(tmp_path, percentages, kept):
-    draw_panel(percentages, dataclasses.replace(PANEL, colours={"fine_tuned": "#123456"}), [tmp_path / "p.svg"])
-    lines = {line.get_label(): line for line in kept[0].axes[0].get_lines()}
+def test_colours_are_those_configured_and_else_the_palette_s(tmp_path, percentages):
+    figure = panel_figure(percentages, dataclasses.replace(PANEL, colours={"fine_tuned": "#123456"}))
+    lines = {line.get_label(): line for line in figure.axes[0].get_lines()}
     assert to_hex(lines["Pretrained"].get_color()).upper() == COLOURS[0]
     assert to_hex(lines["Fine tuned"].get_color()) == "#123456"
+    save(figure, [tmp_path / "p.svg"])
     assert "#123456" in (tmp_path / "p.svg").read_text()
 
 
-def test_lines_differ_without_colour_too(tmp_path, percentages, kept):
-    draw_panel(percentages, PANEL, [tmp_path / "p.svg"])
-    one, two = (line for line in kept[0].axes[0].get_lines() if line.get_label() != "Chance")
+def test_lines_differ_without_colour_too(percentages):
+    (axes,) = panel_figure(percentages, PANEL).axes
+    one, two = (line for line in axes.get_lines() if line.get_label() != "Chance")
     assert one.get_marker() != two.get_marker()
     assert one.get_linestyle() != two.get_linestyle()
 
 
 def test_percentages_are_read_with_numbers_as_numbers(percentages):
-    row = read_percentages(percentages)[0]
+    row = read_percentages(percentages).iloc[0]
     value, auc = values("synonyms", "cosine", "pretrained")[6]
-    assert list(row.values()) == ["pretrained", "synonyms", "cosine", 6, 30, 200, 180, 90, value, auc]
+    assert row.tolist() == ["pretrained", "synonyms", "cosine", 6, 30, 200, 180, 90, value, auc]
 
 
-def test_a_table_with_other_columns_is_an_error_that_names_them_and_leaves_no_figure(tmp_path):
+def test_a_table_with_other_columns_is_an_error_that_names_them(tmp_path):
     write_tsv(tmp_path / "t.tsv", ("task", "layer"), [("synonyms", 1)])
     with pytest.raises(InputError, match=r"t\.tsv, line 1: found \['task', 'layer'\]"):
-        draw_panel(tmp_path / "t.tsv", PANEL, [tmp_path / "p.svg"])
-    assert not (tmp_path / "p.svg").exists()
+        panel_figure(tmp_path / "t.tsv", PANEL)
 
 
 def test_a_checkpoint_has_one_colour_in_every_figure():
     names = [f"seed {i}" for i in range(3)]
     of_all = Panel("synonyms", "cosine", names, among=names)
     of_two = Panel("synonyms", "cosine", names[1:], among=names)
-    assert [of_two.colour(name) for name in names[1:]] == [of_all.colour(name) for name in names[1:]]
+    assert [of_two.line(name) for name in names[1:]] == [of_all.line(name) for name in names[1:]]
 
 
 def test_more_checkpoints_than_colours_differ_all():
     names = [f"step {i}" for i in range(12)]
-    panel = Panel("synonyms", "cosine", names)
-    assert len({panel.colour(name) for name in names}) == 12
+    panel = Panel("synonyms", "cosine", names, among=names)
+    assert len({panel.line(name)["color"] for name in names}) == 12
 
 
-def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(kept, percentages, tmp_path):
+def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(percentages, tmp_path):
     intervals = tmp_path / "intervals.tsv"
     rows = [
         (checkpoint, "synonyms", "cosine", layer, 30, 20, value, value - 4, value + 3, auc, auc - 1, auc + 1)
@@ -210,9 +205,7 @@ def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(kept, percen
         for layer, (value, auc) in enumerate(values("synonyms", "cosine", checkpoint))
     ]
     write_tsv(str(intervals), INTERVAL_FIELDS, rows)
-    draw_panel(percentages, PANEL, [tmp_path / "without.svg"])
-    draw_panel(percentages, PANEL, [tmp_path / "with.svg"], str(intervals))
-    without, banded = (figure.axes[0] for figure in kept)
+    without, banded = (panel_figure(percentages, PANEL, table).axes[0] for table in (None, str(intervals)))
     assert not without.collections
     for checkpoint, band in zip(CHECKPOINTS, banded.collections, strict=True):
         corners = set(map(tuple, band.get_paths()[0].vertices))
@@ -221,7 +214,7 @@ def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(kept, percen
 
 
 def test_a_panel_is_a_column_wide_and_has_its_fonts_in_it(percentages, tmp_path):
-    draw_panel(percentages, PANEL, [tmp_path / "p.pdf"])
+    save(panel_figure(percentages, PANEL), [tmp_path / "p.pdf"])
     content = (tmp_path / "p.pdf").read_bytes()
     assert b"/FontFile2" in content
     assert b"/Type3" not in content
@@ -229,7 +222,13 @@ def test_a_panel_is_a_column_wide_and_has_its_fonts_in_it(percentages, tmp_path)
     assert float(width) / 72 == pytest.approx(3.33, abs=0.01)  # inches, of a column of the ACL's papers
 
 
+def test_fonts_sizes_and_colours_are_set_in_style_alone():
+    for path in Path(style.__file__).parent.glob("*.py"):
+        found = re.findall(r"fontsize=[\d.]+|\"fontsize\": [\d.]+|figsize=\(|#[0-9a-fA-F]{6}", path.read_text())
+        assert not found or path.name == "style.py", f"{path.name}: {found}"
+
+
 def test_two_checkpoints_can_be_told_apart_without_colour():
-    looks = [style.appearance(name, CHECKPOINTS, {}) for name in CHECKPOINTS]
+    looks = [PANEL.line(name) for name in CHECKPOINTS]
     assert looks[0]["marker"] != looks[1]["marker"]
     assert looks[0]["linestyle"] != looks[1]["linestyle"]

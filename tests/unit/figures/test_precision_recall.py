@@ -10,13 +10,14 @@ from matplotlib.colors import to_hex
 from pairprobe.errors import InputError
 from pairprobe.evaluation import nq_scores
 from pairprobe.figures.grid import Panel
-from pairprobe.figures.precision_recall import CURVE_FIELDS, SCORE_FIELDS, draw_precision_recall, precision_recall_figure
-from pairprobe.figures.style import COLOURS, MOST_POINTS, thinned
-from pairprobe.figures.training_loss import TRAINING_FIELDS, draw_training, smoothed, training_figure, window_of
+from pairprobe.figures.precision_recall import CURVE_FIELDS, SCORE_FIELDS, precision_recall_figure
+from pairprobe.figures.style import COLOURS, MOST_POINTS, Appearance, save, thinned
+from pairprobe.figures.training_loss import TRAINING_FIELDS, smoothed, training_figure, window_of
 from pairprobe.finetuning.training import HISTORY_FIELDS
 from pairprobe.io.tsv import write_tsv
 
 AMONG = ["pretrained", "fine_tuned", "other"]
+APPEARANCE = Appearance(among=AMONG)
 MAGIC = {"svg": b"<?xml", "pdf": b"%PDF", "png": b"\x89PNG"}
 
 # Thresholds from high to low: (precision, recall); the first prediction is wrong, and recall goes up with right ones alone.
@@ -73,7 +74,7 @@ def good(evaluation):
 def curve_figure(files, labels=None, colours=None, among=AMONG):
     curves = {checkpoint: curve for checkpoint, (curve, _) in files.items()}
     scores = {checkpoint: scores for checkpoint, (_, scores) in files.items()}
-    return precision_recall_figure(curves, scores, labels or {}, colours or {}, among)
+    return precision_recall_figure(curves, scores, Appearance(among=among, labels=labels or {}, colours=colours or {}))
 
 
 def handles(axes):
@@ -110,7 +111,7 @@ def test_the_columns_are_those_that_are_written():
 
 def test_the_thin_line_is_the_logged_loss_and_the_thick_one_its_average(training):
     found = losses(100)
-    figure = training_figure({"pretrained": training("a", found, every=50)}, {}, {}, AMONG)
+    figure = training_figure({"pretrained": training("a", found, every=50)}, APPEARANCE)
     (axes,) = figure.axes
     lines = drawn(axes, COLOURS[0])
     steps = 50.0 * np.arange(1, 101)
@@ -126,17 +127,17 @@ def test_the_thin_line_is_the_logged_loss_and_the_thick_one_its_average(training
 
 def test_a_run_of_few_points_is_drawn_as_logged(training):
     few, many = losses(19), losses(20)
-    figure = training_figure({"pretrained": training("a", few)}, {}, {}, AMONG)
+    figure = training_figure({"pretrained": training("a", few)}, APPEARANCE)
     (axes,) = figure.axes
     assert [line.get_ydata().tolist() for line in axes.get_lines()] == [few.tolist()]
     assert axes.get_title(loc="left") == ""
-    figure = training_figure({"pretrained": training("a", few), "other": training("b", many)}, {}, {}, AMONG)
+    figure = training_figure({"pretrained": training("a", few), "other": training("b", many)}, APPEARANCE)
     assert list(handles(figure.axes[0])) == ["Pretrained (as logged)", "Other"]
 
 
 def test_where_windows_differ_each_label_says_its_own(training):
     paths = {"pretrained": training("a", losses(20)), "fine_tuned": training("b", losses(100), every=2)}
-    figure = training_figure(paths, {"fine_tuned": "BERT"}, {}, AMONG)
+    figure = training_figure(paths, Appearance(among=AMONG, labels={"fine_tuned": "BERT"}))
     assert list(handles(figure.axes[0])) == ["Pretrained (EMA, 1 step)", "BERT (EMA, 10 steps)"]
     assert "moving average" in figure.axes[0].get_title(loc="left")
 
@@ -144,7 +145,7 @@ def test_where_windows_differ_each_label_says_its_own(training):
 @pytest.mark.parametrize(("lengths", "scale"), [((100, 1000), "linear"), ((100, 1001), "log"), ((5000,), "linear")])
 def test_the_steps_are_on_a_linear_axis_unless_one_run_would_be_a_sliver(training, lengths, scale):
     paths = {name: training(name, losses(length)) for name, length in zip(AMONG, lengths, strict=False)}
-    (axes,) = training_figure(paths, {}, {}, AMONG).axes
+    (axes,) = training_figure(paths, APPEARANCE).axes
     assert axes.get_xscale() == scale
     assert ("log scale" in axes.get_xlabel()) == (scale == "log")
     assert axes.get_xlim()[1] == max(lengths)
@@ -153,7 +154,7 @@ def test_the_steps_are_on_a_linear_axis_unless_one_run_would_be_a_sliver(trainin
 
 def test_a_checkpoint_that_was_not_trained_has_no_line(training):
     paths = {"pretrained": training("a", []), "fine_tuned": training("b", losses(30))}
-    (axes,) = training_figure(paths, {}, {}, AMONG).axes
+    (axes,) = training_figure(paths, APPEARANCE).axes
     assert list(handles(axes)) == ["Fine tuned"]
     assert not drawn(axes, COLOURS[0])
     assert words(axes) == []
@@ -162,11 +163,11 @@ def test_a_checkpoint_that_was_not_trained_has_no_line(training):
 @pytest.mark.parametrize("names", [["pretrained", "other"], []])
 def test_where_none_was_trained_the_figure_says_so_in_words(training, tmp_path, names):
     paths = {name: training(name, []) for name in names}
-    (axes,) = training_figure(paths, {}, {}, AMONG).axes
+    (axes,) = training_figure(paths, APPEARANCE).axes
     assert words(axes) == ["no training"]
     assert not axes.get_lines()
     assert axes.get_legend() is None
-    draw_training(paths, {}, {}, AMONG, [tmp_path / "t.svg"])
+    save(training_figure(paths, APPEARANCE), [tmp_path / "t.svg"])
     assert (tmp_path / "t.svg").stat().st_size
 
 
@@ -175,19 +176,19 @@ def test_a_loss_that_is_no_number_is_a_gap_and_moves_no_average(training, tmp_pa
     found = losses(60)
     found[30:33] = bad
     path = training("a", found)
-    lines = drawn(training_figure({"pretrained": path}, {}, {}, AMONG).axes[0], COLOURS[0])
+    lines = drawn(training_figure({"pretrained": path}, APPEARANCE).axes[0], COLOURS[0])
     for line in lines.values():
         assert np.flatnonzero(np.isnan(line.get_ydata())).tolist() == [30, 31, 32]
-    draw_training({"pretrained": training("b", np.full(60, bad))}, {}, {}, AMONG, [tmp_path / "t.svg"])
+    save(training_figure({"pretrained": training("b", np.full(60, bad))}, APPEARANCE), [tmp_path / "t.svg"])
 
 
 def test_thousands_of_points_are_thinned_to_a_small_svg_with_every_peak(training, tmp_path):
     found = losses(5000)
     found[3210] = 40.0
     paths = {"fine_tuned": training("a", found)}
-    draw_training(paths, {}, {}, AMONG, [tmp_path / "t.svg"])
+    save(training_figure(paths, APPEARANCE), [tmp_path / "t.svg"])
     assert (tmp_path / "t.svg").stat().st_size < 150_000
-    lines = drawn(training_figure(paths, {}, {}, AMONG).axes[0], COLOURS[1])
+    lines = drawn(training_figure(paths, APPEARANCE).axes[0], COLOURS[1])
     for line in lines.values():
         assert MOST_POINTS / 2 < len(line.get_xdata()) <= MOST_POINTS
     raw = lines["raw"].get_xydata()
@@ -290,7 +291,7 @@ def test_thousands_of_thresholds_are_thinned(evaluation, tmp_path):
         assert MOST_POINTS / 2 < len(line) <= MOST_POINTS
         assert line[-1].tolist() == [points[-1][1], points[-1][0]]
         assert {tuple(point) for point in line[1:].tolist()} <= {(recall, precision) for precision, recall in points}
-    draw_precision_recall({"other": curve}, {"other": scores}, {}, {}, AMONG, [tmp_path / "p.svg"])
+    save(precision_recall_figure({"other": curve}, {"other": scores}, APPEARANCE), [tmp_path / "p.svg"])
     assert (tmp_path / "p.svg").stat().st_size < 150_000
 
 
@@ -318,7 +319,7 @@ def test_an_empty_panel_says_in_words_why(evaluation, tmp_path):
     figure = curve_figure({"pretrained": (curve, scores)})
     assert [words(axes) for axes in figure.axes] == [["no gold answers"], ["no predictions"]]
     assert [axes.get_legend() for axes in figure.axes] == [None, None]
-    draw_precision_recall({"a": curve}, {"a": scores}, {}, {}, (), [tmp_path / "p.svg"])
+    save(precision_recall_figure({"other": curve}, {"other": scores}, APPEARANCE), [tmp_path / "p.svg"])
     assert (tmp_path / "p.svg").stat().st_size
 
 
@@ -336,8 +337,8 @@ def test_both_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(tmp_path, 
     path, (curve, scores) = training("a", losses(300)), good
     for folder in ("one", "two"):
         outputs = [[str(tmp_path / folder / f"{name}.{kind}") for kind in MAGIC] for name in ("t", "p")]
-        draw_training({"fine_tuned": path}, {}, {}, AMONG, outputs[0])
-        draw_precision_recall({"fine_tuned": curve}, {"fine_tuned": scores}, {}, {}, AMONG, outputs[1])
+        save(training_figure({"fine_tuned": path}, APPEARANCE), outputs[0])
+        save(precision_recall_figure({"fine_tuned": curve}, {"fine_tuned": scores}, APPEARANCE), outputs[1])
     for kind, magic in MAGIC.items():
         for name in ("t", "p"):
             one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
@@ -347,7 +348,7 @@ def test_both_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(tmp_path, 
 
 
 def test_the_fonts_are_in_the_pdf(tmp_path, training):
-    draw_training({"fine_tuned": training("a", losses(30))}, {}, {}, AMONG, [tmp_path / "t.pdf"])
+    save(training_figure({"fine_tuned": training("a", losses(30))}, APPEARANCE), [tmp_path / "t.pdf"])
     assert b"/FontFile2" in (tmp_path / "t.pdf").read_bytes()
 
 
@@ -356,13 +357,13 @@ def test_the_fonts_are_in_the_pdf(tmp_path, training):
 def test_a_checkpoint_looks_as_in_the_grid(training, good, among, colours):
     panel = Panel("synonyms", "cosine", AMONG, among=among, colours=colours)
     figures = [
-        training_figure({name: training(name, losses(30)) for name in AMONG[1:]}, {}, colours, among),
+        training_figure({name: training(name, losses(30)) for name in AMONG[1:]}, Appearance(among=among, colours=colours)),
         curve_figure(dict.fromkeys(AMONG[1:], good), colours=colours, among=among),
     ]
     for axes in (axes for figure in figures for axes in figure.axes):
         for name, handle in zip(AMONG[1:], axes.get_legend().get_lines(), strict=True):
-            look = panel.appearance(name)
-            assert to_hex(handle.get_color()) == to_hex(panel.colour(name)) == to_hex(look["color"])
+            look = panel.line(name)
+            assert to_hex(handle.get_color()) == to_hex(look["color"])
             assert handle.get_marker() == look["marker"]
 
 
@@ -371,7 +372,7 @@ def test_a_long_label_goes_on_in_a_second_line_and_all_is_within_the_page(good, 
     files = {"pretrained": good, "fine_tuned": good}
     for figure in (
         curve_figure(files, labels={"fine_tuned": label}),
-        training_figure({"fine_tuned": training("a", losses(30))}, {"fine_tuned": label}, {}, AMONG),
+        training_figure({"fine_tuned": training("a", losses(30))}, Appearance(among=AMONG, labels={"fine_tuned": label})),
     ):
         figure.draw_without_rendering()
         page = figure.bbox
@@ -389,7 +390,7 @@ def test_a_long_label_goes_on_in_a_second_line_and_all_is_within_the_page(good, 
 def test_figures_are_one_and_two_columns_wide_and_grow_only_with_their_legend(good, training):
     names = [f"seed {i}" for i in range(12)]
     for draw, size in (
-        (lambda of: training_figure({name: training(name, losses(30)) for name in of}, {}, {}, of), (3.4, 2.6)),
+        (lambda of: training_figure({name: training(name, losses(30)) for name in of}, Appearance(among=of)), (3.4, 2.6)),
         (lambda of: curve_figure(dict.fromkeys(of, good), among=of), (6.9, 2.8)),
     ):
         assert draw(AMONG[:2]).get_size_inches() == pytest.approx(size)
@@ -402,22 +403,20 @@ def test_figures_are_one_and_two_columns_wide_and_grow_only_with_their_legend(go
     ("table", "fields", "row", "message"),
     [
         ("training", ("step", "loss"), (1, 2.0), "line 1: found ['step', 'loss'], wanted ['step', 'epoch'"),
-        ("training", TRAINING_FIELDS, (1, 0.1, "much", 0.1), "line 2: found step '1', loss 'much', wanted numbers."),
-        ("training", TRAINING_FIELDS, (1, 0.1), "line 2: found step '1', loss None, wanted numbers."),
+        ("training", TRAINING_FIELDS, (1, 0.1, "much", 0.1), "line 2: found loss 'much', wanted a number."),
+        ("training", TRAINING_FIELDS, (1, 0.1), "line 2: found loss '', wanted a number."),
         ("curve", ("answer", "recall"), ("long", 1), "line 1: found ['answer', 'recall'], wanted ['answer', 'threshold'"),
         ("curve", CURVE_FIELDS, ("yes", 1, 2, 3), "line 2: found answer 'yes', wanted one of long, short."),
-        ("curve", CURVE_FIELDS, ("long", 1, 2, ""), "line 2: found recall '', precision '2', wanted numbers."),
+        ("curve", CURVE_FIELDS, ("long", 1, 2, ""), "line 2: found recall '', wanted a number."),
         ("scores", ("answer", "f1"), ("long", 1), "line 1: found ['answer', 'f1'], wanted ['answer', 'gold'"),
-        ("scores", SCORE_FIELDS, ("long", 1, 1, 1, 1, "x"), "line 2: found gold '1', predicted '1', recall '1'"),
+        ("scores", SCORE_FIELDS, ("long", 1, 1, 1, 1, "x"), "line 2: found f1 'x', wanted a number."),
     ],
 )
-def test_a_damaged_table_is_an_error_that_names_its_line_and_leaves_no_figure(tmp_path, good, table, fields, row, message):
+def test_a_damaged_table_is_an_error_that_names_its_line(tmp_path, good, table, fields, row, message):
     write_tsv(tmp_path / "bad.tsv", fields, [row])
-    output = tmp_path / "f.svg"
     files = dict(zip(("curve", "scores"), good, strict=True)) | {table: tmp_path / "bad.tsv"}
     files = {name: {"other": path} for name, path in files.items()}
-    draw = draw_training if table == "training" else draw_precision_recall
+    draw = training_figure if table == "training" else precision_recall_figure
     inputs = [files["training"]] if table == "training" else [files["curve"], files["scores"]]
     with pytest.raises(InputError, match=re.escape(f"bad.tsv, {message}")):
-        draw(*inputs, {}, {}, AMONG, [output])
-    assert not output.exists()
+        draw(*inputs, APPEARANCE)

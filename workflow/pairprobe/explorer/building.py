@@ -141,8 +141,9 @@ def _run(
 ) -> dict:
     """Return what ``#run`` holds."""
     names = [source.checkpoint.name for source in sources]
-    rows = [row for row in read_percentages(percentages) if row["checkpoint"] in names and row["task"] in pairs]
-    shown = ("checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc")
+    rows = read_percentages(percentages)
+    rows = rows[rows["checkpoint"].isin(names) & rows["task"].isin(list(pairs))]
+    shown = ["checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc"]
     return {
         "run": settings.run,
         "value": settings.value,
@@ -167,14 +168,14 @@ def _run(
             }
             for task, of_task in pairs.items()
         ],
-        "percentages": [{key: row[key] for key in shown} for row in rows],
+        "percentages": rows[shown].to_dict("records"),
         "claims": None if claims is None else list(_claims(claims, names)),
     }
 
 
 def _appearance(name: str, among: Sequence[str], colours: dict[str, str]) -> dict:
     """Return how a checkpoint's line looks, as in the figures, in the words of plotly.js."""
-    look = style.appearance(name, among, colours)
+    look = style.Appearance(among=among, colours=colours).line(name)
     return {
         "colour": to_hex(look["color"]),
         "symbol": SYMBOLS[look["marker"]],

@@ -1,11 +1,6 @@
-"""How training went and how well a checkpoint answers: loss by step, and precision by recall.
+"""How well checkpoints answer: precision by recall, drawn from ``curve.tsv`` and ``scores.tsv``."""
 
-Drawn from ``training/{checkpoint}.tsv``, ``curve.tsv`` and ``scores.tsv``. Only the smoothing of losses is computed
-here.
-"""
-
-from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,131 +11,106 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe.errors import InputError
 from pairprobe.figures import style
-from pairprobe.figures.style import ROUND, thinned
-from pairprobe.io.tsv import _numbers, read_tsv
-from pairprobe.tables.layout import label_of
+from pairprobe.figures.style import Appearance
+from pairprobe.io.tsv import read_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 CURVE_FIELDS = ("answer", "threshold", "precision", "recall")
 SCORE_FIELDS = ("answer", "gold", "predicted", "precision", "recall", "f1")  # others may stand among them
 ANSWERS = {"long": "Long answers", "short": "Short answers"}
-
-
 ISO_F1 = (20, 40, 60, 80)
-GREY = "#777777"
 
 
-class Best(NamedTuple):
-    """Recall, precision and F1 in percent at the threshold of the best F1; and why there is no curve, else ""."""
-
-    recall: float
-    precision: float
-    f1: float
-    nothing: str
-
-
-def draw_precision_recall(
-    paths: dict[str, str],
-    scores: dict[str, str],
-    labels: dict[str, str],
-    colours: dict[str, str],
-    among: Sequence[str],
-    outputs: Sequence[str],
-) -> None:
-    """Draw precision by recall to several files, the format of each by its suffix. See ``precision_recall_figure``."""
-    style.save(precision_recall_figure(paths, scores, labels, colours, among), outputs)
-
-
-def precision_recall_figure(
-    paths: dict[str, str],
-    scores: dict[str, str],
-    labels: dict[str, str],
-    colours: dict[str, str],
-    among: Sequence[str],
-) -> Figure:
+@style.styled
+def precision_recall_figure(curves: dict[str, str], scores: dict[str, str], appearance: Appearance) -> Figure:
     """Return the figure of precision by recall, long answers beside short ones; two columns of a paper wide.
 
-    paths: ``{checkpoint: curve.tsv}``, scores: ``{checkpoint: scores.tsv}``, whose precision and recall are marked and
+    curves: ``{checkpoint: curve.tsv}``, scores: ``{checkpoint: scores.tsv}``, whose precision and recall are marked and
     whose F1 is in the legend. Where there are no predictions or no gold answers the legend says so, and where that holds of
-    all checkpoints the panel does. labels, colours, among and errors: as ``training_figure``.
+    all checkpoints the panel does. Raises InputError for a table with other columns and for a cell that is no number.
     """
-    curves = {checkpoint: read_curves(path) for checkpoint, path in paths.items()}
-    best = {checkpoint: read_scores(scores[checkpoint]) for checkpoint in paths}
-    with plt.rc_context(style.STYLE):
-        figure, panels = plt.subplots(1, len(ANSWERS), figsize=(6.9, 2.8), layout="constrained")
-        legends = []
-        for axes, (answer, title) in zip(panels, ANSWERS.items(), strict=True):
-            axes.set_title(title)
-            axes.set_xlabel("Recall (%)")
-            handles = []
-            for checkpoint in paths:
-                look = style.appearance(checkpoint, list(among or paths), colours)
-                points, score = curves[checkpoint][answer], best[checkpoint][answer]
-                handles.append(_draw_curve(axes, *points, score, look, label_of(checkpoint, labels)))
-            if lines := axes.get_lines():
-                _percent_axes(axes, max(max(line.get_xdata()) for line in lines))
-                legends.append((axes, handles))
-            else:
-                reasons = dict.fromkeys(best[checkpoint][answer].nothing for checkpoint in paths)
-                style.say(axes, " or ".join(reasons) or "no checkpoints")
-        panels[0].set_ylabel("Precision (%)")
-        style.legends_below(figure, legends, 3.2)
+    points = {checkpoint: _read(path, CURVE_FIELDS, CURVE_FIELDS[1:], True) for checkpoint, path in curves.items()}
+    best = {checkpoint: _read(scores[checkpoint], SCORE_FIELDS, SCORE_FIELDS[1:], False) for checkpoint in curves}
+    figure, panels = plt.subplots(1, len(ANSWERS), figsize=style.TWO_COLUMNS, layout="constrained")
+    legends = []
+    for axes, (answer, title) in zip(panels, ANSWERS.items(), strict=True):
+        axes.set_title(title)
+        axes.set_xlabel("Recall (%)")
+        missing = {checkpoint: _nothing(best[checkpoint], answer) for checkpoint in curves}
+        handles = []
+        for checkpoint, why in missing.items():
+            look, label = appearance.line(checkpoint), appearance.label(checkpoint)
+            found = [rows[rows["answer"] == answer] for rows in (points[checkpoint], best[checkpoint])]
+            handles.append(_key(look, f"{label} ({why})") if why else _draw_curve(axes, *found, look, label))
+        if lines := axes.get_lines():
+            _percent_axes(axes, max(max(line.get_xdata()) for line in lines))
+            legends.append((axes, handles))
+        else:
+            style.explain_empty(axes, " or ".join(dict.fromkeys(missing.values())) or "no checkpoints")
+    panels[0].set_ylabel("Precision (%)")
+    style.legends_below(figure, legends, 3.2)
     return figure
 
 
-def read_curves(path: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Read ``curve.tsv``: ``{answer: (recall, precision)}``, each (thresholds,) in percent, the highest threshold first."""
-    found: dict[str, list] = {answer: [] for answer in ANSWERS}
-    for number, row in enumerate(read_tsv(path, CURVE_FIELDS), 2):
-        found[_answer(path, number, row)].append(_numbers(path, number, row, ("recall", "precision")))
-    return {answer: tuple(np.array(points, float).reshape(-1, 2).T) for answer, points in found.items()}
+def _read(path: str, fields: tuple[str, ...], numbers: tuple[str, ...], exactly: bool) -> "pd.DataFrame":
+    rows = read_frame(path, fields, numbers, exactly)
+    if (other := ~rows["answer"].isin(list(ANSWERS))).any():
+        i = other.to_numpy().argmax()
+        raise InputError(f"{path}, line {i + 2}: found answer {rows['answer'][i]!r}, wanted one of {', '.join(ANSWERS)}.")
+    return rows
 
 
-def read_scores(path: str) -> dict[str, Best]:
-    """Read ``scores.tsv``: ``{answer: Best}``. An answer that it lacks has nothing predicted."""
-    found = dict.fromkeys(ANSWERS, Best(np.nan, np.nan, np.nan, "no predictions"))
-    for number, row in enumerate(read_tsv(path), 2):
-        if not set(SCORE_FIELDS) <= set(row):
-            raise InputError(f"{path}, line 1: found {list(row)}, wanted {list(SCORE_FIELDS)} among them.")
-        gold, predicted, *numbers = _numbers(path, number, row, ("gold", "predicted", "recall", "precision", "f1"))
-        nothing = "" if gold and predicted else "no predictions" if gold else "no gold answers"
-        found[_answer(path, number, row)] = Best(*numbers, nothing)
-    return found
+def _nothing(scores: "pd.DataFrame", answer: str) -> str:
+    """Return why an answer has no curve, "" where it has one."""
+    of_answer = scores[scores["answer"] == answer]
+    if len(of_answer) and not of_answer["gold"].iloc[-1]:
+        return "no gold answers"
+    return "" if len(of_answer) and of_answer["predicted"].iloc[-1] else "no predictions"
 
 
-def _answer(path: str, number: int, row: dict) -> str:
-    if row["answer"] not in ANSWERS:
-        raise InputError(f"{path}, line {number}: found answer {row['answer']!r}, wanted one of {', '.join(ANSWERS)}.")
-    return row["answer"]
+def _key(look: dict, label: str) -> Line2D:
+    return Line2D([], [], **_line_of(look), **_mark_of(look), label=label)
 
 
-def _draw_curve(axes: Axes, recall: np.ndarray, precision: np.ndarray, best: Best, look: dict, label: str) -> Line2D:
-    """Draw one checkpoint's curve, recall and precision (thresholds,), and mark the best; returns the legend's handle."""
-    line = {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 1.2}
-    mark = {"marker": look["marker"], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5}
-    if best.nothing:
-        return Line2D([], [], **line, **mark, label=f"{label} ({best.nothing})")
+def _line_of(look: dict) -> dict:
+    return {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 1.2}
+
+
+def _mark_of(look: dict) -> dict:
+    return {"marker": look["marker"], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5}
+
+
+def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: dict, label: str) -> Line2D:
+    """Draw one checkpoint's curve, and mark the best; returns the legend's handle.
+
+    points: rows of ``curve.tsv``, the highest threshold first; best: the row of ``scores.tsv``.
+    """
     # The precision that stands for a recall is that at which it is reached: the level lies before the point, and the first
     # one reaches back to the axis. The points without a right answer (0 and 0) would draw over the axis and say nothing.
-    right = recall > 0
-    if right.any():
-        recall, precision = np.append(0, recall[right]), np.append(precision[right][0], precision[right])
-        kept = thinned(recall, precision)
-        axes.plot(recall[kept], precision[kept], **line, drawstyle="steps-pre", clip_on=False, zorder=3)
-    at_best = {**line, **mark, "linestyle": "", "markersize": 6}
-    axes.plot([best.recall], [best.precision], **at_best, clip_on=False, zorder=4)
-    return Line2D([], [], **line, **mark, label=f"{label} (F1 {best.f1:.1f})")
+    right = points[points["recall"] > 0]
+    if len(right):
+        recall, precision = right["recall"].to_numpy(), right["precision"].to_numpy()
+        recall, precision = np.append(0, recall), np.append(precision[0], precision)
+        shown = style.thinned(recall, precision)
+        axes.plot(recall[shown], precision[shown], **_line_of(look), drawstyle="steps-pre", clip_on=False, zorder=3)
+    at_best = {**_line_of(look), **_mark_of(look), "linestyle": "", "markersize": 6}
+    row = best.iloc[-1]
+    axes.plot([row["recall"]], [row["precision"]], **at_best, clip_on=False, zorder=4)
+    return _key(look, f"{label} (F1 {row['f1']:.1f})")
 
 
 def _percent_axes(axes: Axes, furthest: float) -> None:
     """Set the axes to percent, as far as the largest recall needs, with lines of equal F1 behind the data."""
     high = min(100, max(10, 10 * np.ceil(1.05 * furthest / 10)))
     axes.set(xlim=(0, high), ylim=(0, 100))
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=ROUND, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, steps=style.ROUND, integer=True))
     for f1 in ISO_F1:
         # F1 = 2PR / (P + R); below half of it no precision will do, and it needs 100 at the first recall here.
         recall = np.linspace(100 * f1 / (200 - f1), 100, 200)
         precision = f1 * recall / (2 * recall - f1)
-        axes.plot(recall, precision, color="#cccccc", linewidth=0.6, zorder=1)
+        axes.plot(recall, precision, color=style.CURVE, linewidth=0.6, zorder=1)
         if recall[0] < high:
-            end = f1 * high / (2 * high - f1)
-            axes.annotate(f"F1 {f1}", (high, end), (3, 0), textcoords="offset points", va="center", fontsize=6, color=GREY)
+            look = {"va": "center", "fontsize": style.CURVE_SIZE, "color": style.REFERENCE}
+            axes.annotate(f"F1 {f1}", (high, f1 * high / (2 * high - f1)), (3, 0), textcoords="offset points", **look)

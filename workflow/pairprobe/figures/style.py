@@ -1,7 +1,12 @@
-"""What all figures share: their style, how a checkpoint looks in each of them, and saving."""
+"""The look of all figures, and what they are drawn with.
+
+Fonts, sizes and colours stand here and nowhere else: to change them, edit the first half of this module.
+"""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import matplotlib
 import numpy as np
@@ -11,29 +16,63 @@ from matplotlib.figure import Figure
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from pairprobe.io import files
+from pairprobe.tables.layout import label_of
 
-# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes say it again.
-# More checkpoints than that are a ladder (seeds, steps, sizes): cividis, which is as safe, from dark to light.
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes repeat it. With
+# more checkpoints (seeds, steps, sizes) colours are those of cividis, which is as safe, from dark to light.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-", "-", "-")
+MANY_COLOURS = "cividis"
+
+# Greys: marks in a key; small text; reference lines (zero, chance); curves of equal F1; grid lines and margins; faint ones.
+MARK, TEXT, REFERENCE, CURVE, GRID, FAINT = "#444444", "#555555", "#777777", "#cccccc", "#dddddd", "#eeeeee"
+
+FONT = "DejaVu Sans"
+# In points.
+FONT_SIZE = 8
+FIGURE_TITLE_SIZE = 10
+TASK_SIZE = 9.5  # the task above a column of a grid
+TITLE_SIZE = 8.5
+PANEL_TITLE_SIZE = 7.5  # the measure above a panel of a grid
+TICK_SIZE = 7  # also the number of pairs
+LEGEND_SIZE = 7.5  # of legends below axes
+NOTE_SIZE = 6.5
+CURVE_SIZE = 6  # labels on curves of equal F1
+
+# In inches. COLUMN is a column of the ACL's and the ACM's papers.
+COLUMN = 3.33
+PANEL = (COLUMN, 2.6)
+ONE_COLUMN = (3.4, 2.6)
+TWO_COLUMNS = (6.9, 2.8)
+# A grid is so high, and so much wider than its columns.
+GRID_COLUMN, GRID_MARGIN, GRID_HEIGHT = 2.05, 0.5, 4.1
+# Likewise the figure of controls: of a column for each task and a row for each variant.
+CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 1.2
+# The height that a figure's size leaves for its legends below; for taller ones the figure grows.
+LEGEND_ROOM = 0.36
 
 STYLE = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 8.5,
-    "axes.labelsize": 8,
+    "font.family": FONT,
+    "font.size": FONT_SIZE,
+    "axes.titlesize": TITLE_SIZE,
+    "axes.labelsize": FONT_SIZE,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.7,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
+    "xtick.labelsize": TICK_SIZE,
+    "ytick.labelsize": TICK_SIZE,
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
-    "legend.fontsize": 8,
+    "legend.fontsize": FONT_SIZE,
     "legend.frameon": False,
     "lines.linewidth": 1.5,
     "lines.markersize": 3.6,
@@ -44,44 +83,80 @@ STYLE = {
     "svg.hashsalt": "pairprobe",
 }
 
-# The width of a column of the ACL's and the ACM's papers, in inches.
-COLUMN = 3.33
+# A decorator: what a function draws is drawn in this style.
+styled = plt.rc_context(STYLE)
 
-# The height in inches that a figure's size leaves for its legends below; for taller ones the figure grows.
-LEGEND_ROOM = 0.36
 # In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them.
 LONGEST_LABEL = 42
+# More points cannot be told apart in a column's width, and would make the SVG megabytes.
+MOST_POINTS = 1000
+ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
 
 
-def appearance(checkpoint: str, among: Sequence[str], colours: dict[str, str]) -> dict:
-    """Return how a checkpoint's line looks, as arguments of ``Axes.plot``: color, marker, linestyle.
+@dataclass(frozen=True, kw_only=True)
+class Appearance:
+    """How figures show the checkpoints of a run.
 
-    among: all checkpoints of the run, so that one looks the same in every figure; its place there decides. colours:
-    ``{checkpoint: colour}``, which goes before the palette. Raises ValueError for a checkpoint that is not among them.
+    among: all checkpoints of the run; the place among them decides colour, marker and dashes, so that a checkpoint looks
+    the same in every figure. labels: ``{checkpoint or task: what figures call it}``. colours: ``{checkpoint: colour}``,
+    which go before the palette.
     """
-    number, last = list(among).index(checkpoint), len(among) - 1
-    by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps["cividis"](0.92 * number / last)
-    return {
-        "color": colours.get(checkpoint) or by_place,
-        "marker": MARKERS[number % len(MARKERS)],
-        "linestyle": DASHES[number % len(DASHES)],
-    }
+
+    among: Sequence[str]
+    labels: dict[str, str] = field(default_factory=dict)
+    colours: dict[str, str] = field(default_factory=dict)
+
+    def label(self, name: str) -> str:
+        """Return what figures call a checkpoint or task."""
+        return label_of(name, self.labels)
+
+    def line(self, checkpoint: str) -> dict:
+        """Return a checkpoint's color, marker and linestyle, as arguments of ``Axes.plot``.
+
+        Raises ValueError for a checkpoint that is not among those of the run.
+        """
+        number, last = list(self.among).index(checkpoint), len(self.among) - 1
+        by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps[MANY_COLOURS](0.92 * number / last)
+        return {
+            "color": self.colours.get(checkpoint) or by_place,
+            "marker": MARKERS[number % len(MARKERS)],
+            "linestyle": DASHES[number % len(DASHES)],
+        }
 
 
-def band(axes: Axes, x: Sequence[float], bounds: Sequence[tuple[float, float]], colour: str | tuple) -> None:
-    """Shade the intervals of a line, behind it."""
+def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict) -> Line2D:
+    """Draw a value by layer, and behind it the band of its interval where every layer has one.
+
+    points: the columns layer, value, and {value}_low and {value}_high where there are intervals. look: arguments of
+    ``Axes.plot``. Returns the line, for a legend.
+    """
+    points = points.sort_values("layer")
+    layers, bounds = points["layer"].to_numpy(), [f"{value}_low", f"{value}_high"]
+    if {*bounds} <= {*points.columns} and points[bounds].notna().all(axis=None):
+        band(axes, layers, points[bounds].to_numpy(), look["color"])
+    return axes.plot(layers, points[value].to_numpy(), **look)[0]
+
+
+def band(axes: Axes, x: Sequence[float], bounds: Iterable[tuple[float, float]], colour: str | tuple) -> None:
+    """Shade the intervals of a line, behind it; bounds: (low, high) of each x."""
     axes.fill_between(x, *zip(*bounds, strict=True), color=colour, alpha=0.18, linewidth=0, zorder=2)
+
+
+def layer_axes(axes: Axes) -> None:
+    """Set whole layers as ticks of the x-axis, and draw faint horizontal lines behind the data."""
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
+    grid_lines(axes)
 
 
 def grid_lines(axes: Axes) -> None:
     """Draw faint horizontal lines behind the data."""
-    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="y", color=GRID, linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def say(axes: Axes, words: str) -> None:
-    """Say in words why axes are empty."""
-    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color="#555555")
+def explain_empty(axes: Axes, words: str) -> None:
+    """Write in axes why they are empty."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=TEXT)
     axes.set(xticks=[], yticks=[])
 
 
@@ -113,7 +188,7 @@ def _legend_below(figure: Figure, axes: Axes, handles: Sequence, columns: int):
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,
         ncols=columns,
-        fontsize=7.5,
+        fontsize=LEGEND_SIZE,
         handlelength=2.6,
         columnspacing=1.2,
         labelspacing=0.25,
@@ -122,7 +197,7 @@ def _legend_below(figure: Figure, axes: Axes, handles: Sequence, columns: int):
     )
 
 
-def save(figure: Figure, paths: Sequence[str]) -> None:
+def save(figure: Figure, paths: Iterable[str]) -> None:
     """Save a figure to several files, the format of each by its suffix, each whole or not at all, and close it."""
     with plt.rc_context(STYLE):
         for path in paths:
@@ -133,18 +208,12 @@ def save(figure: Figure, paths: Sequence[str]) -> None:
     plt.close(figure)
 
 
-# More points cannot be told apart in a column's width, and would make the SVG megabytes.
-MOST_POINTS = 1000
-
-
-ROUND = (1, 2, 5, 10)  # what ticks may be apart, times 10^n
-
-
 def thinned(places: np.ndarray, values: np.ndarray, at_most: int = MOST_POINTS) -> np.ndarray:
     """Return which points to draw, ascending indices: all, or at most ``at_most`` that look the same.
 
     places, values: (points,), the places ascending and as they are on the axis (the logarithm on a logarithmic one). The
-    first and the last are kept, and of each of equal parts of the axis the lowest and the highest, so that no peak is lost.
+    first and the last are retained, and the lowest and the highest in each of equal parts of the axis, so that no peak is
+    lost.
     """
     if len(places) <= at_most:
         return np.arange(len(places))

@@ -1,4 +1,4 @@
-"""The loss of each training, step by step."""
+"""The loss of each training, step by step, drawn from ``training/{checkpoint}.tsv``."""
 
 from collections.abc import Sequence
 
@@ -10,67 +10,50 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
 
 from pairprobe.figures import style
-from pairprobe.figures.style import ROUND, thinned
-from pairprobe.io.tsv import _numbers, read_tsv
-from pairprobe.tables.layout import label_of
+from pairprobe.figures.style import Appearance
+from pairprobe.io.tsv import read_frame
 
 TRAINING_FIELDS = ("step", "epoch", "loss", "learning_rate")
-
-
 # Shorter runs are shown as they are.
-FEWEST_SMOOTHED = 20
-
-
+MIN_SMOOTHED = 20
 # Where the longest run has more times the steps of the shortest, a linear axis would leave a sliver of the shortest.
-WIDEST_LINEAR = 10
+MAX_LINEAR_RATIO = 10
 
 
-def draw_training(
-    paths: dict[str, str], labels: dict[str, str], colours: dict[str, str], among: Sequence[str], outputs: Sequence[str]
-) -> None:
-    """Draw the loss of training by step to several files, the format of each by its suffix. See ``training_figure``."""
-    style.save(training_figure(paths, labels, colours, among), outputs)
-
-
-def training_figure(paths: dict[str, str], labels: dict[str, str], colours: dict[str, str], among: Sequence[str]) -> Figure:
+@style.styled
+def training_figure(paths: dict[str, str], appearance: Appearance) -> Figure:
     """Return the figure of the loss by step: a thin line as logged, a thick one smoothed; one column of a paper wide.
 
     paths: ``{checkpoint: training.tsv}``; a checkpoint whose file has only its header was not trained and has no line.
-    labels: ``{checkpoint: what the figure calls it}``; colours: ``{checkpoint: colour}``; among: all checkpoints of the
-    run, so that one looks the same in every figure (none: those of ``paths``). Raises InputError for a table with other
-    columns and for a cell that is no number.
+    Raises InputError for a table with other columns and for a cell that is no number.
     """
     losses = {checkpoint: read_losses(path) for checkpoint, path in paths.items()}
     losses = {checkpoint: points for checkpoint, points in losses.items() if len(points[0])}
-    with plt.rc_context(style.STYLE):
-        figure, axes = plt.subplots(figsize=(3.4, 2.6), layout="constrained")
-        style.grid_lines(axes)
-        axes.set_ylabel("Training loss")
-        axes.set_xlabel("Training step")
-        if not losses:
-            style.say(axes, "no training")
-            return figure
-        _step_axis(axes, [steps for steps, _ in losses.values()])
-        windows = {checkpoint: window_of(steps) for checkpoint, (steps, _) in losses.items()}
-        note, said = _smoothing_in_words(windows)
-        axes.set_title(note, loc="left", fontsize=6.5, color="#555555", pad=4)
-        handles = []
-        for checkpoint, points in losses.items():
-            look = style.appearance(checkpoint, list(among or paths), colours)
-            label = label_of(checkpoint, labels) + said[checkpoint]
-            handles += _draw_loss(axes, *points, windows[checkpoint], look, label)
-        axes.set_ylim(bottom=0)
-        style.legends_below(figure, [(axes, handles)], 3.0)
+    figure, axes = plt.subplots(figsize=style.ONE_COLUMN, layout="constrained")
+    style.grid_lines(axes)
+    axes.set_ylabel("Training loss")
+    axes.set_xlabel("Training step")
+    if not losses:
+        style.explain_empty(axes, "no training")
+        return figure
+    _step_axis(axes, [steps for steps, _ in losses.values()])
+    windows = {checkpoint: window_of(steps) for checkpoint, (steps, _) in losses.items()}
+    note, said = _smoothing_in_words(windows)
+    axes.set_title(note, loc="left", fontsize=style.NOTE_SIZE, color=style.TEXT, pad=4)
+    handles = []
+    for checkpoint, points in losses.items():
+        look = {**appearance.line(checkpoint), "label": appearance.label(checkpoint) + said[checkpoint]}
+        handles += _draw_loss(axes, *points, windows[checkpoint], look)
+    axes.set_ylim(bottom=0)
+    style.legends_below(figure, [(axes, handles)], 3.0)
     return figure
 
 
 def read_losses(path: str) -> tuple[np.ndarray, np.ndarray]:
     """Read ``training.tsv``: steps and losses, each (points,), in the order of the steps. A loss may be NaN."""
-    rows = [_numbers(path, i, row, ("step", "loss")) for i, row in enumerate(read_tsv(path, TRAINING_FIELDS), 2)]
-    steps, losses = np.array(rows, float).reshape(-1, 2).T
-    order = np.argsort(steps, kind="stable")
+    rows = read_frame(path, TRAINING_FIELDS, ("step", "loss")).sort_values("step", kind="stable")
     # A loss that overflowed is a gap in the line, as one that is NaN.
-    return steps[order], np.where(np.isfinite(losses), losses, np.nan)[order]
+    return rows["step"].to_numpy(float), rows["loss"].astype(float).where(np.isfinite(rows["loss"])).to_numpy()
 
 
 def smoothed(steps: np.ndarray, losses: np.ndarray, window: float) -> np.ndarray:
@@ -94,7 +77,7 @@ def window_of(steps: np.ndarray) -> int | None:
 
     steps: (points,), ascending. None for a run of too few points to be smoothed.
     """
-    if len(steps) < FEWEST_SMOOTHED:
+    if len(steps) < MIN_SMOOTHED:
         return None
     wanted = max(1.0, steps[-1] / 20)
     power = 10 ** int(np.log10(wanted))
@@ -122,28 +105,26 @@ def _in_steps(window: int) -> str:
 def _step_axis(axes: Axes, runs: Sequence[np.ndarray]) -> None:
     """Set the axis of the steps up: linear, or logarithmic where the runs' lengths are far apart."""
     lengths = [steps[-1] for steps in runs]
-    if max(lengths) > WIDEST_LINEAR * min(lengths):
+    if max(lengths) > MAX_LINEAR_RATIO * min(lengths):
         axes.set_xscale("log")
         axes.set_xlim(min(steps[0] for steps in runs), max(lengths))
         axes.set_xlabel("Training step (log scale)")
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(0, max(lengths))
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=ROUND, integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=5, steps=style.ROUND, integer=True))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _draw_loss(
-    axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict, label: str
-) -> list[Line2D]:
+def _draw_loss(axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict) -> list[Line2D]:
     """Draw one run, steps and losses (points,); returns the handle for the legend."""
     places = np.log(steps) if axes.get_xscale() == "log" else steps
     if window is None:
-        return axes.plot(steps, losses, **look, label=label, clip_on=False, zorder=3)
-    kept = thinned(places, losses)
-    axes.plot(steps[kept], losses[kept], color=look["color"], alpha=0.3, linewidth=0.5, zorder=2)
+        return axes.plot(steps, losses, **look, clip_on=False, zorder=3)
+    shown = style.thinned(places, losses)
+    axes.plot(steps[shown], losses[shown], color=look["color"], alpha=0.3, linewidth=0.5, zorder=2)
     means = smoothed(steps, losses, window)
-    kept = thinned(places, means)
+    shown = style.thinned(places, means)
     # Markers at even distances along the line, not at each of its points. (matplotlib fails at a line without any length.)
     apart = 0.12 if np.isfinite(means).any() else None
-    return axes.plot(steps[kept], means[kept], **look, label=label, markevery=apart, clip_on=False, zorder=3)
+    return axes.plot(steps[shown], means[shown], **look, markevery=apart, clip_on=False, zorder=3)

@@ -60,11 +60,3 @@ def read_frame(
             raise InputError(f"{path}, line {i + 2}: found {name} {frame[name][i]!r}, wanted a number.")
         frame[name] = found
     return frame
-
-
-def _numbers(path: str, number: int, row: dict, keys: Sequence[str]) -> list[float]:
-    try:
-        return [float(row[key]) for key in keys]
-    except (TypeError, ValueError):
-        found = ", ".join(f"{key} {row[key]!r}" for key in keys)
-        raise InputError(f"{path}, line {number}: found {found}, wanted numbers.") from None
