@@ -124,11 +124,7 @@ def features_of(checkpoint):
     """List the shards of a checkpoint's features: the pages to train on, where there are any, cut into windows."""
     count = RUN.shards["features",]
     # An initialised checkpoint has the tokenizer of the one that it starts from.
-    name = (
-        config["checkpoints"][checkpoint]["start"]
-        if checkpoint in RUN.initialised
-        else checkpoint
-    )
+    name = RUN.start_of(checkpoint) if checkpoint in RUN.initialised else checkpoint
     return [
         f"<results>/features/{name}/{i}of{count}.arrow"
         for i in range(1, count + 1)
@@ -152,32 +148,17 @@ def heads_of(wildcards):
     return {} if trained_here else {"heads": heads}
 
 
-def source_of(checkpoint):
-    """Return what a checkpoint is fetched from: its configuration without what only figures read."""
-    return {
-        key: value
-        for key, value in config["checkpoints"][checkpoint].items()
-        if key not in ("label", "colour")
-    }
-
-
 def files_of_checkpoint(wildcards):
     """List the files of a checkpoint's own folder (source path), so that other files in it are seen as a change."""
     folder = config["checkpoints"][wildcards.checkpoint].get("path")
-    return (
-        sorted(str(file) for file in Path(folder).glob("*") if file.is_file())
-        if folder
-        else []
-    )
+    files = Path(folder).glob("*") if folder else []
+    return sorted(str(file) for file in files if file.is_file())
 
 
 def wordnet_of(wildcards):
     """Return WordNet's folder for a task that reads it."""
-    return (
-        "<results>/wordnet"
-        if getattr(building.load(wildcards.task), "USES_WORDNET", False)
-        else []
-    )
+    reads_it = getattr(building.load(wildcards.task), "USES_WORDNET", False)
+    return "<results>/wordnet" if reads_it else []
 
 
 def panel_of(task, measure, checkpoints=RUN.compared):

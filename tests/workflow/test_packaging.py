@@ -60,6 +60,7 @@ def test_every_script_belongs_to_a_rule():
 def test_the_root_snakefile_is_a_front_door_and_the_workflow_s_fits_a_screen():
     assert len((ROOT / "Snakefile").read_text().splitlines()) <= 5
     assert len((ROOT / "workflow" / "Snakefile").read_text().splitlines()) <= 60
+    assert len((ROOT / "workflow" / "common.smk").read_text().splitlines()) <= 200
 
 
 def test_only_the_rooms_of_torch_import_it():

@@ -24,7 +24,7 @@ rule fetch_checkpoint:
         "../../envs/torch.yaml"
     params:
         code=code_of("fetch_checkpoint"),
-        source=lambda wildcards: source_of(wildcards.checkpoint),
+        source=lambda wildcards: RUN.source_of(wildcards.checkpoint),
     script:
         "../../scripts/fetch_checkpoint.py"
 
@@ -32,7 +32,7 @@ rule fetch_checkpoint:
 rule initialise_checkpoint:
     """Draw random weights for the architecture of a checkpoint; its config and tokenizer are copied."""
     input:
-        lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
+        lambda wildcards: f"<results>/checkpoints/{RUN.start_of(wildcards.checkpoint)}",
     output:
         directory("<results>/checkpoints/{checkpoint}"),
     log:
@@ -45,8 +45,6 @@ rule initialise_checkpoint:
         "../../envs/torch.yaml"
     params:
         code=code_of("initialise_checkpoint"),
-        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
-            "seed", config["seed"]
-        ),
+        seed=lambda wildcards: RUN.seed_of(wildcards.checkpoint),
     script:
         "../../scripts/initialise_checkpoint.py"

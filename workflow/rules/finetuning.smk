@@ -45,10 +45,8 @@ rule build_features:
 rule finetune_checkpoint:
     """Train a checkpoint and its heads to answer questions; a run that was killed goes on where it stopped."""
     input:
-        start=lambda wildcards: f"<results>/checkpoints/{config['checkpoints'][wildcards.checkpoint]['start']}",
-        features=lambda wildcards: features_of(
-            config["checkpoints"][wildcards.checkpoint]["start"]
-        ),
+        start=lambda wildcards: f"<results>/checkpoints/{RUN.start_of(wildcards.checkpoint)}",
+        features=lambda wildcards: features_of(RUN.start_of(wildcards.checkpoint)),
     output:
         checkpoint=directory("<results>/checkpoints/{checkpoint}"),
         history="<results>/training/{checkpoint}.tsv",
@@ -68,9 +66,7 @@ rule finetune_checkpoint:
         settings={
             key: config["finetuning"][key] for key in (*TRAINING_KEYS, "learning_rate")
         },
-        seed=lambda wildcards: config["checkpoints"][wildcards.checkpoint].get(
-            "seed", config["seed"]
-        ),
+        seed=lambda wildcards: RUN.seed_of(wildcards.checkpoint),
         work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
     script:
         "../../scripts/finetune_checkpoint.py"

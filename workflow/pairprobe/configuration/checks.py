@@ -133,6 +133,19 @@ class Run:
         """Return a task's two measures: those of the upper and of the lower panel in its column."""
         return PAIR_MEASURES if task in self.pair_tasks else BOUNDARY_MEASURES
 
+    def start_of(self, checkpoint: str) -> str:
+        """Return the checkpoint that a fine-tuned or initialised one starts from."""
+        return self.config["checkpoints"][checkpoint]["start"]
+
+    def seed_of(self, checkpoint: str) -> int:
+        """Return the seed of a checkpoint's training or random weights: its own, or the run's."""
+        return self.config["checkpoints"][checkpoint].get("seed", self.config["seed"])
+
+    def source_of(self, checkpoint: str) -> dict[str, Any]:
+        """Return what a checkpoint is fetched from: its configuration without what only figures and tables read."""
+        described = self.config["checkpoints"][checkpoint]
+        return {key: value for key, value in described.items() if key not in ("label", "colour")}
+
     def appearance(self, checkpoints: Iterable[str]) -> dict[str, dict[str, str]]:
         """Return the labels and colours that the configuration gives to checkpoints, and the labels of ``figures``."""
         labels, colours = (
