@@ -50,18 +50,18 @@ class Encoder:
 
 
 # Subtokens a second of two cores, and the length of the texts. (Heads on a frozen encoder have faster kernels since.)
-MEASURED = {"extraction": (4640, 150), "answering": (3470, 512), "training": (421, 512), "heads": (2910, 512)}
+MEASURED = {"extraction": (4640, 150), "answering": (3470, 512), "fine-tuning": (421, 512), "heads": (2910, 512)}
 # Operations a second of a core in its best matrix product, and the speed of a model in float32 as a share of that in
 # bfloat16, BERT-base from file to file: benchmarks/README.md.
 PRODUCT_FLOPS, FLOAT32_SHARE = {"bfloat16": 512e9, "float32": 257e9}, 2177 / 3897
 # An A100's peak by its data sheet, and the share of it that is assumed to be reached. Training takes three forward passes.
 GPU_FLOPS = {"bfloat16": 312e12, "float32": 19.5e12}
-GPU_SHARE = {"extraction": 0.45, "answering": 0.45, "training": 0.35 / 3, "heads": 0.35}
+GPU_SHARE = {"extraction": 0.45, "answering": 0.45, "fine-tuning": 0.35 / 3, "heads": 0.35}
 
 # Questions a second that are read and written to their partition.
 READ = {"natural_questions": 780, "squad": 590, "bundled": 245}
-# Bytes a second of activations that are written to HDF5, in float16; bytes a second from the hub, assumed.
-STORED, DOWNLOADED = 1.3e9, 50e6
+# Bytes a second from the hub, assumed.
+DOWNLOADED = 50e6
 # Examples of SQuAD a second that have their synonyms found, by far the slowest of the probing sets.
 SYNONYMS = 130
 # Hidden states' numbers a second that are compared: 2.2 million similarities of 384 numbers (benchmarks/README.md).

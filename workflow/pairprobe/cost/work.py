@@ -16,13 +16,8 @@ STAGES = (
     "evidence, figures, explorer",
 )  # fmt: skip
 READING, SETS, TUNING, HEADS, EXTRACTION, RANKING, ANSWERING, EVIDENCE = STAGES
-# The kind of work (see ``rates.MEASURED``) of each stage with a model, and the section of the configuration for it.
-MODEL = {
-    TUNING: ("training", "finetuning"),
-    HEADS: ("heads", "finetuning"),
-    EXTRACTION: ("extraction", "activations"),
-    ANSWERING: ("answering", "evaluation"),
-}
+# The section of the configuration for each stage with a model.
+SECTIONS = {TUNING: "finetuning", HEADS: "finetuning", EXTRACTION: "activations", ANSWERING: "evaluation"}
 # Subtokens of a paragraph that is a long answer, and of a short answer.
 LONG_ANSWER, SHORT_ANSWER = 150, 6
 
@@ -78,8 +73,8 @@ class Work:
         self._plan()
 
     def _plan(self) -> None:
-        data, rate = self._download(sum(size for _, size, _ in self.files.values())), rates.READ["squad"]
-        rate = rates.READ.get(self.run.config["data"]["source"], rate)
+        data = self._download(sum(size for _, size, _ in self.files.values()))
+        rate = rates.READ.get(self.run.config["data"]["source"], rates.READ["squad"])
         seconds = rates.START + sum(self.questions.values()) / rate / len(self.files)
         self._read = self._add(READING, rates.START, [self._add(READING, seconds, data) for _ in self.files])
         # The other sets are found so much faster than synonyms that only the start of their jobs counts.
@@ -97,12 +92,13 @@ class Work:
         self.jobs.append(Job(stage, seconds, tuple(needs), threads, gpu))
         return len(self.jobs) - 1
 
-    def _compute(self, stage: str, name: str, subtokens: float, length: int, needs: list[int], more=0.0, shards=1):
-        """Add the jobs of a model on so many subtokens, in texts of that length; more: seconds of other work."""
-        kind, section = MODEL[stage]
-        settings, flops = self.run.config[section], subtokens * self.shapes[name].flops(length)
-        seconds = flops / self.machine.flops(kind, settings["precision"], settings["threads"]) + more
-        job = stage, rates.START_MODEL + seconds / shards, needs, settings["threads"], True
+    def _compute(
+        self, stage: str, name: str, subtokens: float, length: int, needs: list[int], shards: int = 1
+    ) -> list[int]:
+        """Add the jobs of a model on so many subtokens, in texts of that length."""
+        settings, flops = self.run.config[SECTIONS[stage]], subtokens * self.shapes[name].flops(length)
+        seconds = flops / self.machine.flops(stage, settings["precision"], settings["threads"]) / shards
+        job = stage, rates.START_MODEL + seconds, needs, settings["threads"], True
         return [self._add(*job) for _ in range(shards)]
 
     def _download(self, size: float) -> list[int]:
@@ -130,9 +126,9 @@ class Work:
     def _probe(self, name: str, sets: list[int]) -> list[int]:
         """Extract the activations of a checkpoint, train its boundary heads, and rank the pairs of every task."""
         made, vector, needs = {}, self.shapes[name].vector, [self._read, self._weights[name]]
-        for key, (examples, length, words) in self.views.items():
-            job = EXTRACTION, name, examples * length, length, needs, 2 * words * vector / rates.STORED
-            made[key] = self._compute(*job, self.run.shards["activations", *key])
+        for key, (examples, length, _) in self.views.items():
+            shards = self.run.shards["activations", *key]
+            made[key] = self._compute(EXTRACTION, name, examples * length, length, needs, shards)
         # Each pair's match is compared with every word of its paragraph, by two measures.
         compared = 2 * self.pairs * self.source.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
         measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in made["paragraph", "probe"]]
@@ -148,10 +144,7 @@ class Work:
         needs, subtokens = [self._read, self._weights[name]], self.answered * self.answer_length
         if self.named[name]["source"] != "finetune" and self.run.trains:
             needs.append(self._train(HEADS, name))
-        cutting = self.asked * self.source.tokens / sharding.TOKENS_PER_SECOND
-        return self._compute(
-            ANSWERING, name, subtokens, self.answer_length, needs, cutting, self.run.shards["predictions",]
-        )
+        return self._compute(ANSWERING, name, subtokens, self.answer_length, needs, self.run.shards["predictions",])
 
     def memory(self) -> dict[str, float]:
         """Return the peak bytes of a job of each stage that the run has, on a CPU.
