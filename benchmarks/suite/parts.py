@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from suite import disk, extraction, growth, ranking, readers, startup, storage
+from suite import disk, extraction, growth, ranking, readers
 from suite.settings import Settings
 
 
@@ -22,8 +22,6 @@ PARTS = {
     "extraction-bert": Part("Extraction, BERT-base's shape", partial(extraction.measure, "bert"), extraction.tell),
     "ranking": Part("Ranking", ranking.measure, ranking.tell),
     "readers": Part("Reading Natural Questions", readers.measure, readers.tell),
-    "startup": Part("Start-up", startup.measure, startup.tell),
     "disk": Part("Disk", disk.measure, disk.tell),
-    "storage": Part("The smallest store", storage.measure, storage.tell),
     "growth": Part("How the cost grows", growth.measure, growth.tell),
 }

@@ -11,12 +11,11 @@ import torch
 import transformers
 from torch.utils.flop_counter import FlopCounterMode
 
-import bench
 from pairprobe.activations.store import Activations
 from pairprobe.data.examples import Example, read_examples
 from pairprobe.probing_sets import pairs
 from pairprobe.rankings import similarity
-from suite import corpus, encoders, extraction, figures, growth, peers, record, roofline, startup, tasks
+from suite import corpus, encoders, extraction, figures, growth, peers, record, roofline, tasks
 from suite import ranking as ranking_part
 from suite.parts import PARTS
 from suite.settings import Settings
@@ -199,19 +198,6 @@ def test_the_loop_over_words_counts_what_the_library_counts(examples, loaded, tm
         layers = activations.layers
     assert {layer for *_, layer in counts} == set(range(layers))
     assert {measure for _, _, measure, _ in counts} == set(similarity.MEASURES)
-
-
-# Start-up.
-
-
-def test_imports_are_those_at_the_top_of_a_script():
-    script = Path(bench.__file__).parents[1] / "scripts" / "extract_activations.py"
-    assert startup.imports_of(script).splitlines() == [
-        "from pairprobe.activations.extraction import extract",
-        "from pairprobe.provenance.jobs import job",
-    ]
-    assert "numpy" in startup.loaded_by("import numpy")
-    assert startup.loaded_by("") == []
 
 
 # What is kept.
