@@ -59,7 +59,7 @@ def _add_cost(commands) -> None:
     parser.add_argument("config", type=Path, help="a configuration, such as config/config.yaml")
     parser.add_argument("--reference", action="store_true", help="for the two cores that the rates were measured on")
     parser.add_argument("--workers", action="store_true", help="the time on 1 to 64 workers of two cores, or of one GPU")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the speed-up on these workers (.svg, .pdf, .png)")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="the same, and draw it (.svg, .pdf, .png)")
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.set_defaults(run=_cost, error=2)
 

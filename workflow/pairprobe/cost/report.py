@@ -74,38 +74,22 @@ def cost_table(works: Sequence[Work]) -> Table:
     return table
 
 
-def scaling_table(works: Sequence[Work]) -> Table:
-    """Return the table of a run's time and speed-up on 1 to 64 machines, and of the time that none can stay below."""
+def scaling_table(works: Sequence[Work], figure: Path | None) -> Table:
+    """Return the table of a run's time and speed-up on 1 to 64 machines, and draw it where a figure is asked for."""
+    times = {work.machine.name: [seconds_of(work, workers=number) for number in WORKERS] for work in works}
+    longest = {work.machine.name: max(remaining(work.jobs)) for work in works}
+    faster = {name: [found[0] / seconds for seconds in found] for name, found in times.items()}
     table = Table("workers")
-    for name in (name for work in works for name in (work.machine.name, "speed-up")):
+    for name in (column for work in works for column in (work.machine.name, "speed-up")):
         table.add_column(name, justify="right")
-    for number in WORKERS:
-        times = [(seconds_of(work, workers=number), seconds_of(work)) for work in works]
-        table.add_row(str(number), *(text for now, one in times for text in (duration(now), f"{one / now:.2f}")))
-    longest = [max(remaining(work.jobs)) for work in works]
-    table.add_row("critical path", *(text for seconds in longest for text in (duration(seconds), "")))
+    for i, number in enumerate(WORKERS):
+        table.add_row(str(number), *(cell for n in times for cell in (duration(times[n][i]), f"{faster[n][i]:.2f}")))
+    table.add_row("critical path", *(cell for seconds in longest.values() for cell in (duration(seconds), "")))
+    if figure:
+        from pairprobe.figures.scaling import draw_scaling
+
+        draw_scaling(WORKERS, faster, {name: times[name][0] / longest[name] for name in times}, str(figure))
     return table
-
-
-def draw_scaling(works: Sequence[Work], path: str) -> None:
-    """Draw how many times as fast a run is on 1 to 64 machines, and what its critical path allows at most."""
-    import matplotlib.pyplot as plt
-
-    from pairprobe.figures import style
-
-    with plt.rc_context(style.STYLE):
-        figure, axes = plt.subplots(figsize=(style.COLUMN, 2.4), layout="constrained")
-        for i, work in enumerate(works):
-            look, one = style.appearance(str(i), [str(j) for j in range(len(works))], {}), seconds_of(work)
-            faster = [one / seconds_of(work, workers=number) for number in WORKERS]
-            axes.plot(WORKERS, faster, **look, label=f"workers of {work.machine.name}")
-            axes.axhline(one / max(remaining(work.jobs)), color=look["color"], linewidth=0.7, linestyle=":")
-        axes.set(xscale="log", xlabel="Workers", ylabel="Speed-up (dotted: at most)", ylim=(0.9, None))
-        axes.set_xticks(WORKERS, map(str, WORKERS), minor=False)
-        axes.minorticks_off()
-        style.grid_lines(axes)
-        figure.legend(loc="outside upper center", ncols=len(works))
-        style.save(figure, [path])
 
 
 def text(path: Path, reference: bool, workers: bool, markdown: bool, figure: Path | None) -> str:
@@ -116,10 +100,8 @@ def text(path: Path, reference: bool, workers: bool, markdown: bool, figure: Pat
     run, console = read_config(path), Console(highlight=False, width=1000)
     machines = [rates.REFERENCE if reference or workers or figure else rates.this_machine(), rates.GPU, rates.GPUS]
     works = [Work(run, machine) for machine in machines]
-    if figure:
-        draw_scaling(works[:2], str(figure))
-    shown = works[:2] if workers else works
-    table = scaling_table(shown) if workers else cost_table(shown)
+    table = scaling_table(works[:2], figure) if workers or figure else cost_table(works)
+    shown = works[:2] if workers or figure else works
     table.box = box.MARKDOWN if markdown else box.ROUNDED
     with console.capture() as captured:
         console.print(*summary(works[0]), table, *(f"- {w.machine.name}: {w.machine.origin}" for w in shown), sep="\n")

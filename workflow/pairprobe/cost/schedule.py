@@ -44,7 +44,8 @@ def simulate(jobs: Sequence[Job], cores: int, gpus: int = 0) -> list[tuple[float
     for i, number in enumerate(missing):
         if not number:
             heapq.heappush(queues[takes[i]], (-behind[i], i))
-    times, running, now = [(0.0, 0.0)] * len(jobs), [], 0.0
+    running: list[tuple[float, int]] = []
+    times, now = [(0.0, 0.0)] * len(jobs), 0.0
     while running or any(queues.values()):
         while fitting := [queue for room, queue in queues.items() if queue and room[0] <= cores and room[1] <= gpus]:
             _, i = heapq.heappop(min(fitting))

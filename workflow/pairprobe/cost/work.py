@@ -69,7 +69,8 @@ class Work:
         sentences = views["sentence", "head"][0] * self.boundary
         self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.source.words[2]
         self.jobs: list[Job] = []
-        self._weights, self._windows = {}, {}
+        self._weights: dict[str, int] = {}
+        self._windows: dict[int, list[int]] = {}
         self._plan()
 
     def _plan(self) -> None:
