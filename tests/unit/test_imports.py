@@ -12,7 +12,6 @@ from pairprobe.provenance.code import LIBRARY, SCRIPTS
 # What takes a while to load, and the scripts that compute with it from their first line on; others load it where they
 # use it, if they do.
 TORCH = {"extract_activations", "finetune_checkpoint", "measure_similarities", "predict_answers", "train_answer_heads"}
-WEIGHED = {"draw_controls", "draw_differences", "weigh_controls", "weigh_evidence"}
 DRAWN = {"build_explorer", *(path.stem for path in SCRIPTS.glob("draw_*.py"))}
 HEAVY = {
     "torch": TORCH,
@@ -21,7 +20,7 @@ HEAVY = {
     "pysbd": set(),
     "matplotlib": DRAWN,
     "plotly": set(),
-    "pandas": {*WEIGHED, "tabulate_claims", "tabulate_nq_evaluation"},
+    "pandas": {"tabulate_claims", "tabulate_nq_evaluation", "weigh_controls", "weigh_evidence"},
     "sklearn": set(),
 }
 # Imports of each script in a process of its own, forked from one that has loaded nothing.

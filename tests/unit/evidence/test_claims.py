@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pairprobe.evidence import claims
-from pairprobe.evidence.claims import CONTRADICTED, SUPPORTED, UNDECIDED, Bounds, verdict
+from pairprobe.evidence.claims import Bounds, verdict
+from pairprobe.evidence.fields import CONTRADICTED, SUPPORTED, UNDECIDED
 from pairprobe.evidence.resampling import Bootstrap
 
 BOUNDS = Bounds(lower=2, margin=5.0, confidence=0.95, power=0.8)

@@ -5,6 +5,7 @@ import pytest
 
 from pairprobe.errors import InputError
 from pairprobe.evidence import weighing
+from pairprobe.evidence.fields import VARIANT_FIELDS
 from pairprobe.io.tsv import read_tsv, write_tsv
 from pairprobe.rankings import percentages
 
@@ -146,7 +147,7 @@ def test_variants_are_judged_each_by_itself_and_the_main_one_as_before(tmp_path,
     ]
     settings = weighing.Settings(resamples=400)
     weighing.weigh_variants(rankings, titles, settings, str(tmp_path / "variants.tsv"))
-    rows = read_tsv(str(tmp_path / "variants.tsv"), weighing.VARIANT_FIELDS)
+    rows = read_tsv(str(tmp_path / "variants.tsv"), VARIANT_FIELDS)
     main = weigh(tmp_path, [ranking[1:] for ranking in rankings if ranking[0] == "none"], titles)["claims"]
     assert [{k: v for k, v in row.items() if k != "variant"} for row in rows if row["variant"] == "none"] == main
     better = {row["variant"]: row["verdict"] for row in rows if row["claim"] == "upper_layers_better"}

@@ -3,7 +3,7 @@
 import matplotlib.pyplot as plt
 import pytest
 
-from pairprobe.evidence.weighing import VARIANT_FIELDS
+from pairprobe.evidence.fields import VARIANT_FIELDS
 from pairprobe.figures.controls import controls_figure
 from pairprobe.io.tsv import write_tsv
 

@@ -5,7 +5,7 @@ import dataclasses
 import matplotlib.pyplot as plt
 import pytest
 
-from pairprobe.evidence.weighing import DIFFERENCE_FIELDS
+from pairprobe.evidence.fields import DIFFERENCE_FIELDS
 from pairprobe.figures.differences import differences_figure
 from pairprobe.figures.grid import Panel
 from pairprobe.figures.style import save

@@ -10,7 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from pairprobe.errors import InputError
-from pairprobe.evidence.weighing import INTERVAL_FIELDS
+from pairprobe.evidence.fields import INTERVAL_FIELDS
 from pairprobe.figures import style
 from pairprobe.figures.grid import Panel, grid_figure, panel_figure, read_percentages
 from pairprobe.figures.style import COLOURS, save

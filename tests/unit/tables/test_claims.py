@@ -3,7 +3,7 @@
 import pytest
 
 from pairprobe.evidence.claims import CLAIMS
-from pairprobe.evidence.weighing import CLAIM_FIELDS
+from pairprobe.evidence.fields import CLAIM_FIELDS
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.claims import claims_markdown
 

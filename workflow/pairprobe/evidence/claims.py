@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairprobe.evidence.fields import CONTRADICTED, SUPPORTED, UNDECIDED
 from pairprobe.evidence.resampling import Bootstrap, clusters_needed
 
-SUPPORTED, CONTRADICTED, UNDECIDED = "supported", "contradicted", "undecided"
 # With fewer clusters the intervals are too narrow (benchmarks/calibration.py), and every verdict is undecided.
 MIN_CLUSTERS = 20
 # Five of the paper's twelve layers are lower layers.

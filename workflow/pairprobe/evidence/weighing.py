@@ -14,23 +14,11 @@ import pandas as pd
 
 from pairprobe.errors import InputError
 from pairprobe.evidence import claims, resampling
+from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS, VARIANT_FIELDS
 from pairprobe.evidence.resampling import Bootstrap, Sums
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.percentages import Ranking, read_ranking
-
-INTERVAL_FIELDS = (
-    "checkpoint", "task", "measure", "layer", "pairs", "pages", "percentage", "percentage_low", "percentage_high", "auc",
-    "auc_low", "auc_high",
-)  # fmt: skip
-DIFFERENCE_FIELDS = (
-    "before", "after", "task", "measure", "layer", "pairs", "pages", "difference", "low", "high", "p", "p_holm",
-)  # fmt: skip
-CLAIM_FIELDS = (
-    "before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high", "layer", "layers",
-    "pairs", "pages", "pairs_needed",
-)  # fmt: skip
-VARIANT_FIELDS = ("variant", *CLAIM_FIELDS)
 
 
 @dataclass(frozen=True)

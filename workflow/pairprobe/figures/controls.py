@@ -1,19 +1,21 @@
 """How the conclusion depends on the way to measure: the mean difference over the upper layers, for each control."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pairprobe.evidence.claims import CONTRADICTED, SUPPORTED, UNDECIDED
-from pairprobe.evidence.weighing import VARIANT_FIELDS
+from pairprobe.evidence.fields import CONTRADICTED, SUPPORTED, UNDECIDED, VARIANT_FIELDS
 from pairprobe.figures import style
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The claim whose value and interval are drawn: the mean difference over the upper layers.
 CLAIM = "upper_layers_better"
@@ -26,7 +28,7 @@ _VERDICTS = {SUPPORTED: "better", CONTRADICTED: "worse", UNDECIDED: "undecided"}
 def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], labels: dict[str, str]) -> Figure:
     """Return the figure of the mean difference over the upper layers by each variant, with its interval, for each task.
 
-    claims: a table of ``evidence.VARIANT_FIELDS``. pair: the two checkpoints, the second less the first. Colours are the
+    claims: a table of ``VARIANT_FIELDS``. pair: the two checkpoints, the second less the first. Colours are the
     verdicts on whether it is better, markers the measures. The first variant of the table is at the top.
     """
     rows = read_frame(claims, VARIANT_FIELDS, ("value", "low", "high"))
@@ -48,7 +50,7 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
     return figure
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, variants: list[str]) -> None:
+def _draw(axes: Axes, rows: "pd.DataFrame", variants: list[str]) -> None:
     axes.axvline(0, color=style.REFERENCE, linewidth=0.8, zorder=1)
     measures = list(rows["measure"].unique())
     for row in rows.itertuples():

@@ -1,8 +1,9 @@
 """Differences between checkpoints over the layers, with their intervals."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import pandas as pd
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,10 +11,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from pairprobe.evidence.weighing import DIFFERENCE_FIELDS
+from pairprobe.evidence.fields import DIFFERENCE_FIELDS
 from pairprobe.figures import style
 from pairprobe.figures.grid import Panel, task_grid
 from pairprobe.io.tsv import read_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # The level of the tests.
 LEVEL = 0.05
@@ -46,24 +50,25 @@ def _key(margin: float) -> list[Artist]:
     ]
 
 
-def _against_first(rows: pd.DataFrame, panel: Panel) -> pd.DataFrame:
+def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
     """Return the differences of a panel's other checkpoints to its first, for all measures of its task."""
     first, *others = panel.checkpoints
     rows = rows[rows["task"] == panel.task]
     # The table has each two checkpoints once, in the order of the configuration.
-    turned = rows[rows["after"] == first]
-    turned = turned.assign(
-        before=turned["after"],
-        after=turned["before"],
-        difference=-turned["difference"],
-        difference_low=-turned["difference_high"],
-        difference_high=-turned["difference_low"],
+    turned = rows["after"] == first
+    sign = np.where(turned, -1, 1)
+    low, high = sign * rows["difference_low"], sign * rows["difference_high"]
+    rows = rows.assign(
+        before=rows["before"].mask(turned, rows["after"]),
+        after=rows["after"].mask(turned, rows["before"]),
+        difference=sign * rows["difference"],
+        difference_low=low.mask(turned, high),
+        difference_high=high.mask(turned, low),
     )
-    rows = pd.concat([rows, turned])
     return rows[(rows["before"] == first) & rows["after"].isin(others)]
 
 
-def _draw(axes: Axes, rows: pd.DataFrame, panel: Panel, margin: float) -> list[Artist]:
+def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list[Artist]:
     rows = _against_first(rows, panel)
     rows = rows[rows["measure"] == panel.measure]
     if not len(rows):

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pairprobe.evidence.claims import CLAIMS, UNDECIDED
-from pairprobe.evidence.weighing import CLAIM_FIELDS
+from pairprobe.evidence.claims import CLAIMS
+from pairprobe.evidence.fields import CLAIM_FIELDS, UNDECIDED
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of, markdown
 
