@@ -1,4 +1,4 @@
-"""Read one file's questions and pages, and deal them to the three partitions by page title."""
+"""Read one file's questions and pages, and assign them to the three partitions by page title."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Examples cut out of documents, and read back with every line checked."""
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import pytest
@@ -123,7 +124,7 @@ def test_examples_come_back_as_they_were_written(tmp_path):
 def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
     row = {name: value for name, value in asdict(EXAMPLE).items() if name != key} | {"example_id2": "2"}
     error = error_of(tmp_path, asdict(replace(EXAMPLE, example_id="0")), row)
-    assert f"{tmp_path}/a.jsonl.gz, line 2: the field {key} is missing; found " in error
+    assert error == f"{tmp_path}/a.jsonl.gz, line 2: Object missing required field `{key}`."
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,18 @@ def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
         ("answer", [False, True]),
         ("answer", [0, True]),
         ("answer", [0, 1.0]),
+        ("answer", [1]),
+        ("answer", [1, 2, 3]),
+        ("answer", ["1", "2"]),
+        ("answer", 3),
     ],
 )
 def test_a_field_of_the_wrong_kind_is_named_with_its_file_and_line(tmp_path, key, value):
     error = error_of(tmp_path, asdict(EXAMPLE) | {key: value})
-    assert f"{tmp_path}/a.jsonl.gz, line 1, key {key}: found " in error
+    assert re.match(rf"{tmp_path}/a\.jsonl\.gz, line 1, key {key}[][0-9]*: (found|Expected) ", error)
 
 
-@pytest.mark.parametrize("answer", [[16, 18], [-1, 1], [3, 3], [4, 3], [1], [1, 2, 3], ["1", "2"], 3])
+@pytest.mark.parametrize("answer", [[16, 18], [-1, 1], [3, 3], [4, 3]])
 def test_an_answer_outside_its_paragraph_is_named_with_its_file_and_line(tmp_path, answer):
     error = error_of(tmp_path, asdict(EXAMPLE) | {"answer": answer})
     assert f"{tmp_path}/a.jsonl.gz, line 1, key answer: found {answer!r}, wanted [start, end)" in error
@@ -172,7 +177,7 @@ def test_sentences_that_do_not_cover_the_paragraph_are_named_with_their_file_and
 
 def test_an_example_id_that_occurs_twice_is_named_with_both_its_lines(tmp_path):
     error = error_of(tmp_path, asdict(EXAMPLE), asdict(replace(EXAMPLE, example_id="2")), asdict(EXAMPLE))
-    assert f"{tmp_path}/a.jsonl.gz, line 3: example_id '1' stands already on line 1" in error
+    assert f"{tmp_path}/a.jsonl.gz, line 3: example_id '1' is also in {tmp_path}/a.jsonl.gz, line 1;" in error
 
 
 def test_each_line_gives_its_example_or_its_error(tmp_path):

@@ -1,4 +1,4 @@
-"""Examples dealt to partitions, file by file, and put together."""
+"""Examples assigned to partitions, file by file, and put together."""
 
 import re
 from collections import Counter
@@ -42,7 +42,7 @@ def placed(documents, file="a"):
     return [(f"{file}, line {i}", document) for i, document in enumerate(documents, 1)]
 
 
-def deal(folder, documents, seed=13, shares=SHARES, **options):
+def partitioned(folder, documents, seed=13, shares=SHARES, **options):
     part = Part.of(folder)
     rows = write_partitions(placed(documents), part, seed, shares, **options)
     return rows, examples_in(part)
@@ -80,8 +80,8 @@ def test_another_seed_deals_the_pages_anew():
 
 def test_a_page_has_the_same_partition_in_every_process():
     # As written down once: Python's own hash of a string changes with each process.
-    dealt = [partition_of(title, 13, SHARES) for title in ("Ada Lovelace", "Oslo", "Nile", "Café", "Moon landing")]
-    assert dealt == ["finetune", "head", "finetune", "probe", "finetune"]
+    by_partition = [partition_of(title, 13, SHARES) for title in ("Ada Lovelace", "Oslo", "Nile", "Café", "Moon landing")]
+    assert by_partition == ["finetune", "head", "finetune", "probe", "finetune"]
 
 
 def test_a_sample_has_nearly_its_share_and_a_larger_one_holds_it():
@@ -98,26 +98,28 @@ def test_a_sample_goes_by_the_seed_and_not_by_the_partition():
 
 
 def test_partitions_are_disjoint_by_title(tmp_path):
-    _, dealt = deal(tmp_path, documents_of(TITLES[:100]))
-    titles = {name: {example.title for example in examples} for name, examples in dealt.items()}
+    _, by_partition = partitioned(tmp_path, documents_of(TITLES[:100]))
+    titles = {name: {example.title for example in examples} for name, examples in by_partition.items()}
     assert sum(map(len, titles.values())) == len(set().union(*titles.values())) == 100
-    assert sum(map(len, dealt.values())) == 200
+    assert sum(map(len, by_partition.values())) == 200
 
 
 def test_more_data_moves_no_page_to_another_partition(tmp_path):
-    _, few = deal(tmp_path / "few", documents_of(TITLES[50:100]))
-    _, many = deal(tmp_path / "many", documents_of(TITLES[:150]))
+    _, few = partitioned(tmp_path / "few", documents_of(TITLES[50:100]))
+    _, many = partitioned(tmp_path / "many", documents_of(TITLES[:150]))
     for name in PARTITIONS:
         assert [example for example in many[name] if example.title in TITLES[50:100]] == few[name]
 
 
 def test_every_question_has_its_page_in_its_partition_and_those_that_are_answered_their_example(tmp_path):
     documents = [asked for document in documents_of(TITLES[:20]) for asked in (document, unanswered(document))]
-    _, dealt = deal(tmp_path, documents)
+    _, by_partition = partitioned(tmp_path, documents)
     for name, found in pages_in(Part.of(tmp_path)).items():
         assert found == [page_of(document) for document in documents if partition_of(document.title, 13, SHARES) == name]
-        assert [page.example_id for page in found if page.selected] == [example.example_id for example in dealt[name]]
-        assert 2 * len(dealt[name]) == len(found) > 4
+        assert [page.example_id for page in found if page.selected] == [
+            example.example_id for example in by_partition[name]
+        ]
+        assert 2 * len(by_partition[name]) == len(found) > 4
 
 
 PAGE = Page("1", "Ada", ["who"], "<P> Ada </P>", True, ((0, 3, True),), (Marked((0, 3)),))
@@ -142,19 +144,19 @@ def as_a(kind, document=DOCUMENT):
 
 
 def test_a_page_is_written_with_its_markup_where_the_document_has_it(tmp_path):
-    deal(tmp_path, [as_a(Paged)], shares=ALL_PROBE)
+    partitioned(tmp_path, [as_a(Paged)], shares=ALL_PROBE)
     assert pages_in(Part.of(tmp_path))["probe"] == [PAGE]
 
 
 def test_a_page_that_cannot_be_made_is_bad_input(tmp_path):
     documents = [as_a(Damaged), replace(DOCUMENT, example_id="2")]
     with pytest.raises(InputError, match=r"^a, line 1, key candidates: outside the page\. \(data\.on_bad_input: skip "):
-        deal(tmp_path, documents, shares=ALL_PROBE)
+        partitioned(tmp_path, documents, shares=ALL_PROBE)
     assert files_in(tmp_path) == []
-    rows, dealt = deal(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
+    rows, by_partition = partitioned(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
     part = Part.of(tmp_path)
     assert ("left out", "bad input, skipped", 1) in rows
-    assert [e.example_id for e in dealt["probe"]] == [p.example_id for p in pages_in(part)["probe"]] == ["2"]
+    assert [e.example_id for e in by_partition["probe"]] == [p.example_id for p in pages_in(part)["probe"]] == ["2"]
     assert [row["example_id"] for row in index_of(part)] == ["2"]
 
 
@@ -162,7 +164,7 @@ def test_no_page_is_made_that_is_not_written(tmp_path):
     outside = as_a(Damaged)
     rows = write_partitions(placed([outside]), Part.of(tmp_path / "a", ["finetune", "head"]), 13, ALL_PROBE)
     assert ("probe", "examples", 1) in rows
-    rows, _ = deal(tmp_path / "b", [outside], shares=ALL_PROBE, sample=0)
+    rows, _ = partitioned(tmp_path / "b", [outside], shares=ALL_PROBE, sample=0)
     assert ("left out", "not in the sample", 1) in rows
 
 
@@ -181,7 +183,7 @@ def test_documents_are_kept_of_the_partitions_that_want_them(tmp_path):
 
 def test_the_index_has_every_question_with_its_place_and_partition_answered_or_not(tmp_path):
     documents = [DOCUMENT, replace(DOCUMENT, example_id="2", title="B", annotations=(Annotation(None),))]
-    deal(tmp_path, documents, shares=ALL_PROBE)
+    partitioned(tmp_path, documents, shares=ALL_PROBE)
     assert index_of(Part.of(tmp_path)) == [
         {"example_id": "1", "where": "a, line 1", "partition": "probe", "title": "Ada"},
         {"example_id": "2", "where": "a, line 2", "partition": "probe", "title": "B"},
@@ -203,7 +205,7 @@ def test_the_table_counts_examples_their_kinds_and_what_is_left_out(tmp_path):
         variant(9, long_answer_tag="Table"),
         variant(10, long_answer_tag="Table"),
     ]
-    rows, _ = deal(tmp_path, documents, shares=ALL_PROBE)
+    rows, _ = partitioned(tmp_path, documents, shares=ALL_PROBE)
     assert rows[-10:] == [
         ("probe", "questions", 10),
         ("probe", "examples", 6),
@@ -221,19 +223,19 @@ def test_the_table_counts_examples_their_kinds_and_what_is_left_out(tmp_path):
 
 def test_questions_outside_the_sample_are_counted_and_nowhere_else(tmp_path):
     documents = documents_of(TITLES[:50])
-    rows, dealt = deal(tmp_path, documents, sample=0.4)
+    rows, by_partition = partitioned(tmp_path, documents, sample=0.4)
     taken = [document.example_id for document in documents if in_sample(document.example_id, 13, 0.4)]
     assert 20 < len(taken) < 60
     assert ("left out", "not in the sample", 100 - len(taken)) in rows
-    assert sorted(e.example_id for examples in dealt.values() for e in examples) == sorted(taken)
+    assert sorted(e.example_id for examples in by_partition.values() for e in examples) == sorted(taken)
     assert sorted(p.example_id for pages in pages_in(Part.of(tmp_path)).values() for p in pages) == sorted(taken)
     assert sum(number for _, what, number in rows if what == "questions") == len(taken)
     assert [row["example_id"] for row in index_of(Part.of(tmp_path))] == taken
 
 
 def test_the_same_documents_give_the_same_bytes(tmp_path):
-    deal(tmp_path / "one", documents_of(TITLES[:20]))
-    deal(tmp_path / "two", documents_of(TITLES[:20]))
+    partitioned(tmp_path / "one", documents_of(TITLES[:20]))
+    partitioned(tmp_path / "two", documents_of(TITLES[:20]))
     for file in (tmp_path / "one").rglob("*.gz"):
         assert file.read_bytes() == (tmp_path / "two" / file.relative_to(tmp_path / "one")).read_bytes()
 
@@ -241,20 +243,20 @@ def test_the_same_documents_give_the_same_bytes(tmp_path):
 @pytest.mark.parametrize("probe", [0.2, 0.4])
 def test_shares_that_do_not_make_1_are_refused_and_nothing_is_written(tmp_path, probe):
     with pytest.raises(InputError, match=rf"partitions: .*together {0.7 + probe:g}; they must make 1"):
-        deal(tmp_path, documents_of(["a"]), shares={**SHARES, "probe": probe})
+        partitioned(tmp_path, documents_of(["a"]), shares={**SHARES, "probe": probe})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_shares_that_make_1_but_for_rounding_are_good(tmp_path):
     shares = {"finetune": 0.2, "head": 0.7, "probe": 0.1}
     assert sum(shares.values()) != 1
-    deal(tmp_path, documents_of(["a"]), shares=shares)
+    partitioned(tmp_path, documents_of(["a"]), shares=shares)
 
 
 def test_an_error_among_the_documents_stops_and_leaves_no_partition_behind(tmp_path):
     wanted = r"a, line 3: bad \(data\.on_bad_input: skip leaves such questions out and counts them\.\)"
     with pytest.raises(InputError, match=wanted):
-        deal(tmp_path, [*documents_of(["a"]), InputError("a, line 3: bad")])
+        partitioned(tmp_path, [*documents_of(["a"]), InputError("a, line 3: bad")])
     assert files_in(tmp_path) == []
 
 
@@ -271,20 +273,20 @@ def test_an_error_of_the_whole_file_stops_whatever_is_asked_and_leaves_nothing(t
 def test_errors_are_skipped_logged_and_counted_where_that_is_asked(tmp_path, caplog):
     documents = documents_of(TITLES[:20])
     errors = [InputError("line 7: bad"), InputError("line 9: worse")]
-    rows, dealt = deal(tmp_path, [errors[0], *documents, errors[1]], on_bad_input="skip")
+    rows, by_partition = partitioned(tmp_path, [errors[0], *documents, errors[1]], on_bad_input="skip")
     assert ("left out", "bad input, skipped", 2) in rows
     assert [record.getMessage() for record in caplog.records] == ["skipped: line 7: bad", "skipped: line 9: worse"]
-    assert (rows[:-1], dealt) == deal(tmp_path / "good", documents)
+    assert (rows[:-1], by_partition) == partitioned(tmp_path / "good", documents)
 
 
 def test_an_example_id_that_occurs_twice_is_bad_input(tmp_path):
     documents = [*documents_of(["a"]), replace(DOCUMENT, example_id="a, 1", title="b")]
-    with pytest.raises(InputError, match="a, line 3: example_id 'a, 1' stands already in a, line 1; each must occur once"):
-        deal(tmp_path, documents, shares=ALL_PROBE)
+    with pytest.raises(InputError, match="a, line 3: example_id 'a, 1' is also in a, line 1; each must occur once"):
+        partitioned(tmp_path, documents, shares=ALL_PROBE)
     assert files_in(tmp_path) == []
-    rows, dealt = deal(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
+    rows, by_partition = partitioned(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
     assert ("left out", "bad input, skipped", 1) in rows
-    assert [example.title for example in dealt["probe"]] == ["a", "a"]
+    assert [example.title for example in by_partition["probe"]] == ["a", "a"]
 
 
 def deal_parts(folder, groups, pages=PARTITIONS):
@@ -303,8 +305,8 @@ def test_parts_put_together_are_what_one_file_gives(tmp_path):
     parts = deal_parts(tmp_path, [documents[:31], [], documents[31:]])
     collected = Part.of(tmp_path / "all", ["probe"])
     rows = collect_partitions(parts, collected)
-    whole, dealt = deal(tmp_path / "whole", documents, on_bad_input="skip")
-    assert examples_in(collected) == dealt
+    whole, by_partition = partitioned(tmp_path / "whole", documents, on_bad_input="skip")
+    assert examples_in(collected) == by_partition
     whole_pages = pages_in(Part.of(tmp_path / "whole"))
     pages = [(name, "pages", len({page.title for page in whole_pages[name]})) for name in PARTITIONS]
     assert sorted(rows) == sorted([*whole, *pages])
@@ -351,7 +353,7 @@ def test_a_page_in_two_partitions_is_named_with_both_its_places_though_it_answer
 def test_an_example_id_in_two_files_is_named_with_both_its_places(tmp_path, annotations):
     again = replace(DOCUMENT, annotations=annotations)
     parts = deal_parts(tmp_path, [[DOCUMENT], [replace(DOCUMENT, example_id="2"), again]])
-    with pytest.raises(InputError, match=re.escape("file 1, line 2: example_id '1' stands already in file 0, line 1;")):
+    with pytest.raises(InputError, match=re.escape("file 1, line 2: example_id '1' is also in file 0, line 1;")):
         collect_partitions(parts, Part.of(tmp_path / "all"))
     assert not (tmp_path / "all").exists()
 

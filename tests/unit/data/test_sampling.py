@@ -55,9 +55,9 @@ def test_which_questions_are_sampled_and_which_partition_a_page_is_in():
 
 
 def test_which_words_rsa_compares():
-    taken = cka_rsa.sampled("42", 522, 13)
+    taken = cka_rsa.subsample("42", 522, 13)
     assert (len(taken), taken[:8].tolist()) == (512, [0, 1, 2, 3, 4, 5, 6, 8])
-    assert cka_rsa.sampled("42", 712, 13).sum() == 186770
+    assert cka_rsa.subsample("42", 712, 13).sum() == 186770
 
 
 def test_the_number_of_a_bundled_question(tmp_path):

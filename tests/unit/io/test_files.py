@@ -243,7 +243,7 @@ def test_damage_anywhere_in_a_gzip_file_is_noticed(tmp_path, seed):
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
 def test_lines_that_are_no_utf_8_or_too_long_give_an_error_in_their_place(tmp_path, name, monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 1 << 20)
     lines = [b"one", b"\xff\xfe", b"", b"x" * (1 << 20), b"y" * (3 << 20), "é".encode(), b"z" * ((1 << 20) - 1), b"end"]
     with gzip.open(tmp_path / name, "wb") if name.endswith("gz") else open(tmp_path / name, "wb") as file:
         file.write(b"\n".join(lines))
@@ -258,7 +258,7 @@ def test_lines_that_are_no_utf_8_or_too_long_give_an_error_in_their_place(tmp_pa
 
 
 def test_a_line_without_an_end_fills_no_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 1 << 20)
     with open(tmp_path / "a.jsonl", "wb") as file:
         file.truncate(200 << 20)
     tracemalloc.start()

@@ -105,7 +105,7 @@ def extract(
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
     attributes["stands_on"] = _stands_on(attributes, device, code)
-    with keep.former(files.former(path), attributes["stands_on"]) as kept:
+    with keep.former(files.previous_shards(path), attributes["stands_on"]) as kept:
         encoder = _Encoder(tokenizer)
         index = _measured(mine(), kept, encoder, limit)
         for example_id in index.left_out:

@@ -2,7 +2,7 @@
 
 A page has a ``title``, ``paragraphs`` and ``questions``; a question has its ``long_answer`` (the number of the paragraph
 that answers it, the first is 1; absent where the page does not answer it) and either a ``short_answer`` (a string of
-that paragraph, its ``occurrence`` where it stands there more than once) or ``yes_no``, or neither.
+that paragraph, its ``occurrence`` where it is there more than once) or ``yes_no``, or neither.
 """
 
 import re
@@ -101,8 +101,8 @@ def _locate(where: str, question: dict, paragraph: str, spans: list[tuple[int, i
     occurrence = question.get("occurrence", 1)
     if not found or (len(found) > 1 and "occurrence" not in question) or occurrence not in range(1, len(found) + 1):
         raise InputError(
-            f"{where}: the short answer {answer!r} stands {len(found)} times in the paragraph, and occurrence is "
-            f"{question.get('occurrence')!r}. Copy it as it stands there, and say which occurrence where there are several."
+            f"{where}: the short answer {answer!r} is {len(found)} times in the paragraph, and occurrence is "
+            f"{question.get('occurrence')!r}. Copy it from there, and say which occurrence where there are several."
         )
     start = found[occurrence - 1]
     end = start + len(answer)

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pairprobe.errors import InputError
+
 if TYPE_CHECKING:
     from pairprobe.data.pages import Page
 
@@ -33,7 +35,7 @@ class Document:
 
     ``text`` is the page's words, apart by one blank; ``annotations`` are all there are; ``sentences`` cover the words, and
     are None where the words alone decide. ``context`` and ``answers``: the running text that the words were split from and
-    the gold answers as they stand in it, where the data set has them (SQuAD).
+    the gold answers as they are written in it, where the data set has them (SQuAD).
     """
 
     example_id: str
@@ -59,6 +61,14 @@ class Document:
     def selected(self) -> Annotation | None:
         """The annotation that makes the example."""
         return select_annotation(self.annotations)
+
+
+def check_unique(example_id: str, where: str, seen: dict[str, str]) -> None:
+    """Raise InputError for an example_id that was seen elsewhere; seen: ``{example_id: where}``, to which it is added."""
+    if (place := seen.setdefault(example_id, where)) != where:
+        raise InputError(
+            f"{where}: example_id {example_id!r} is also in {place}; each must occur once. Remove one of the two."
+        )
 
 
 def select_annotation(annotations: Sequence[Any]) -> Any:

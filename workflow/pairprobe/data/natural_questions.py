@@ -122,7 +122,7 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError
                 found = _Row(row["id"], row["question"]["text"], _annotations(row["annotations"]))
                 found.document_title, found.document_url = title, url
                 candidates = msgspec.convert(_rows_of(row["long_answer_candidates"]), list[_TokenSpan])
-                # Checks the types of what stands in the row as it is.
+                # Checks the types of what was taken from the row as it is.
                 found, page = msgspec.convert((msgspec.structs.asdict(found), page), tuple[_Row, str], from_attributes=True)
             except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
                 yield where, InputError(f"{where}: not a row of Natural Questions as the hub has it ({error}).")
@@ -289,7 +289,7 @@ def _span(where: str, span: _TokenSpan, key: str, low: int, high: int) -> Span:
 class _TokenIndex:
     """Where the tokens of a page are in its bytes: it has thousands, and most are never looked at one by one.
 
-    ``before[i]``: how many words stand before token i.
+    ``before[i]``: the number of words before token i.
     """
 
     def __init__(self, page: str):

@@ -1,4 +1,4 @@
-"""A question with its whole page in the page's own tokens: markup, long answer candidates and all annotations.
+"""A question with its page in the page's own tokens: markup, long answer candidates and all annotations.
 
 A line of ``documents/{partition}.jsonl.gz``, which trains and asks the models that answer questions. Positions count
 tokens, markup among them, as Natural Questions does; those of ``examples`` count words.
@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from pairprobe.data import text
-from pairprobe.data.documents import Document, Span, select_annotation
+from pairprobe.data.documents import Document, Span, check_unique, select_annotation
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.typed_json import decoded
@@ -30,7 +30,7 @@ class Page(msgspec.Struct, frozen=True, dict=True):
 
     ``text``: the tokens, apart by one blank; with ``markup`` those that look like a tag are no words. ``candidates``: the
     long answers to choose from, ``(start, end, top level or not)``. ``context`` and ``answers``: the running text that
-    the tokens were split from and the gold answers as they stand in it, where the data set has them (SQuAD).
+    the tokens were split from and the gold answers as they are written in it, where the data set has them (SQuAD).
     """
 
     example_id: str
@@ -71,7 +71,7 @@ class Page(msgspec.Struct, frozen=True, dict=True):
         return [token for token in self.tokens[start:end] if token and not (self.markup and text.is_html(token))]
 
     def answer_text(self, start: int, end: int) -> str:
-        """Return a span as it stands in the running text, or its words apart by one blank where there is none."""
+        """Return a span as it is written in the running text, or its words apart by one blank where there is none."""
         if self.context is None:
             return " ".join(self.words(start, end))
         places = _word_spans(self.context)
@@ -101,7 +101,7 @@ def _marked_passages(tokens: list[str]) -> list[Span]:
     return found
 
 
-# A paragraph's questions stand together.
+# The questions of a paragraph follow each other.
 @functools.lru_cache(maxsize=16)
 def _word_spans(context: str) -> list[Span]:
     return text.word_spans(context)
@@ -157,8 +157,7 @@ def read_pages(path: str, shard: tuple[int, int] = (0, 1), wanted: Callable[[str
         if isinstance(page, InputError):
             raise page
         check(where, page)
-        if (place := seen.setdefault(page.example_id, where)) != where:
-            raise InputError(f"{where}: example_id {page.example_id!r} stands already in {place}. Remove one of the two.")
+        check_unique(page.example_id, where, seen)
         yield page
 
 

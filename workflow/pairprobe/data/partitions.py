@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pairprobe.data.documents import Document
+from pairprobe.data.documents import Document, check_unique
 from pairprobe.data.examples import example_of
 from pairprobe.data.pages import page_of, row_of
 from pairprobe.data.sampling import hash_unit
@@ -38,7 +38,7 @@ class Part:
     """The files that one file of data becomes.
 
     examples and documents: ``{partition: path}``, JSON lines with gzip; of a partition that ``documents`` lacks no
-    documents are kept. index: JSON lines, for each question its example_id, where it stands, its partition and its page's
+    documents are written. index: JSON lines, for each question its example_id, where it is, its partition and its page's
     title. counts: the table that ``write_partitions`` returns.
     """
 
@@ -49,7 +49,7 @@ class Part:
 
     @classmethod
     def of(cls, folder: str | Path, pages: Iterable[str] = PARTITIONS) -> "Part":
-        """Name the files in a folder; pages: the partitions whose documents are kept."""
+        """Name the files in a folder; pages: the partitions whose documents are written."""
         folder = Path(folder)
         return cls(
             {name: folder / "examples" / f"{name}.jsonl.gz" for name in PARTITIONS},
@@ -105,7 +105,10 @@ def write_partitions(
     with files.json_lines_writers({**paths, "index": part.index}) as write:
         for where, found in documents:
             try:
-                document = _checked(where, found, seen)
+                if isinstance(found, InputError):
+                    raise found
+                document = found
+                check_unique(document.example_id, where, seen)
                 taken = in_sample(document.example_id, seed, sample)
                 name = partition_of(document.title, seed, shares)
                 wanted = taken and name in part.documents and document.question
@@ -136,26 +139,10 @@ def write_partitions(
     return _rows(counts)
 
 
-def _checked(where: str, document: Document | InputError, seen: dict[str, str]) -> Document:
-    """Return the document; raise the error in its place, or an InputError for an example_id that was there before."""
-    if isinstance(document, InputError):
-        raise document
-    place = seen.setdefault(document.example_id, where)
-    if place != where:
-        raise _twice(where, document.example_id, place)
-    return document
-
-
-def _twice(where: str, example_id: str, place: str) -> InputError:
-    return InputError(
-        f"{where}: example_id {example_id!r} stands already in {place}; each must occur once. Remove one of the two."
-    )
-
-
 def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
     return InputError(
         f"{row['where']}: the page {row['title']!r} is in {row['partition']} here, and in {other} in {place}. What is "
-        "reported must not have been trained on: give data.files or data.splits as one list, to deal pages by title."
+        "reported must not have been trained on: give data.files or data.splits as one list, to assign pages by title."
     )
 
 
@@ -192,9 +179,7 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
     partition_with: dict[str, tuple[str, str]] = {}
     for part in parts:
         for _, row in files.read_json_lines(part.index):
-            place = seen.setdefault(row["example_id"], row["where"])
-            if place != row["where"]:
-                raise _twice(row["where"], row["example_id"], place)
+            check_unique(row["example_id"], row["where"], seen)
             name, first = partition_with.setdefault(row["title"], (row["partition"], row["where"]))
             if name != row["partition"]:
                 raise _in_two_partitions(row, name, first)

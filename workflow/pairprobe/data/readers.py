@@ -1,4 +1,4 @@
-"""One door to every kind of data: each file's questions as documents, whatever its format."""
+"""Every kind of data, read as documents: one for each question of a file."""
 
 from collections.abc import Iterator
 from pathlib import Path

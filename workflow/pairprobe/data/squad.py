@@ -2,7 +2,7 @@
 
 A document is a paragraph with one of its questions; each gold answer is an annotation of its own, and a question without
 one (2.0, ``is_impossible``) has a single annotation that found nothing. Words and sentences are ``text.split``'s. An
-answer that begins or ends within a word takes that word whole.
+answer that begins or ends within a word takes all of that word.
 """
 
 import gzip
@@ -64,10 +64,10 @@ def _read_json(path: Path) -> Iterator[tuple[str, Document | InputError]]:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
     except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a whole file ({error}). Fetch it again.") from None
-    whole = decoded(str(path), content, _File)
-    if isinstance(whole, InputError):
-        raise whole
-    for number, raw in enumerate(whole.data, 1):
+    found = decoded(str(path), content, _File)
+    if isinstance(found, InputError):
+        raise found
+    for number, raw in enumerate(found.data, 1):
         where = f"{path}, article {number}"
         article = decoded(where, raw, _Article)
         if isinstance(article, InputError):
@@ -94,7 +94,7 @@ def _questions(where: str, title: str, raw: msgspec.Raw) -> Iterator[tuple[str, 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Document | InputError]]:
     rows = parquet.read_rows(path, ("id", "title", "context", "question", "answers"))
-    # The questions on a paragraph stand together: its words are found once.
+    # The questions on a paragraph follow each other: its words are found once.
     for context, group in groupby(rows, key=lambda item: item[1]["context"]):
         splits = None
         for where, row in group:

@@ -25,7 +25,7 @@ STOP_WORDS = frozenset(
 
 _SENTENCE_END = frozenset({".", "?", "!", "..."})
 _CLOSING = frozenset({'"', "'", "''", "\u201d", "\u2019", ")", "]", "}"})
-# A full stop that stands as a word of its own still does not end a sentence after these.
+# A full stop that is a word of its own still does not end a sentence after these.
 _ABBREVIATED = frozenset("mr mrs ms dr st sr jr prof gen col lt sgt capt gov sen rep rev mt ft no vs v etc inc ltd".split())
 _TAG = re.compile(r"</?[A-Za-z][^ ]*>")
 _TAG_NAME = re.compile(r"</?([A-Za-z][A-Za-z0-9]*)")
@@ -49,7 +49,7 @@ def is_lexical(word: str) -> bool:
 
 
 def contains_words(words: list[str], phrase: list[str]) -> int:
-    """Return where ``phrase`` first stands in ``words``, both lists compared as they are; -1 where it does not."""
+    """Return where ``phrase`` first occurs in ``words``, as it is written; -1 where it does not."""
     size = len(phrase)
     return next((i for i in range(len(words) - size + 1) if words[i : i + size] == phrase), -1)
 

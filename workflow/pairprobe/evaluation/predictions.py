@@ -45,7 +45,7 @@ class PredictionCache:
 
     def __init__(self, path: str):
         self._rows: dict[str, dict] = {}
-        for previous in files.former(path):
+        for previous in files.previous_shards(path):
             try:
                 self._rows |= {row["cache_key"]: row for _, row in files.read_json_lines(previous) if "cache_key" in row}
             except InputError as error:

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and JSON lines whose errors name the line."""
+"""Atomic writes of files and folders, and JSON lines whose errors name the line."""
 
 import contextlib
 import functools
@@ -19,9 +19,9 @@ from isal import igzip
 from pairprobe.errors import InputError
 
 # No page of Natural Questions comes near this; a file without line ends must not fill the memory.
-LONGEST_LINE = 128 << 20
+MAX_LINE_BYTES = 128 << 20
 # Seconds after which a temporary file is thought to be left from a process of another host that was killed.
-_ABANDONED = 24 * 3600
+_ABANDONED_SECONDS = 24 * 3600
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -54,7 +54,7 @@ def _temporary(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / f".{os.getpid()}-{_host()}.{path.name}"
     _remove(temporary)
-    for left in _left_behind(path):
+    for left in _abandoned(path):
         _remove(left)
     try:
         yield temporary
@@ -66,25 +66,25 @@ def _host() -> str:
     return re.sub(r"\W", "_", platform.node())
 
 
-def _left_behind(path: Path) -> Iterator[Path]:
+def _abandoned(path: Path) -> Iterator[Path]:
     """Yield the temporary files of a target whose process has ended; another host's, when they are old."""
     form = re.compile(rf"\.(\d+)-(\w*)\.{re.escape(path.name)}")
     for other in path.parent.iterdir():
         if found := form.fullmatch(other.name):
             process, host = int(found[1]), found[2]
-            if not is_running(process) if host == _host() else time.time() - other.stat().st_mtime > _ABANDONED:
+            if not is_running(process) if host == _host() else time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
                 yield other
 
 
 def is_running(process: int) -> bool:
-    """Whether a process of this host has not ended, by its number."""
+    """Whether the process of this host with the number ``process`` has not ended."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
     except PermissionError:  # it is another user's
         return True
-    # One that has ended, and that nobody has asked for its status, is there still: in containers, for good.
+    # A zombie has ended, but has a number until its parent asks for its status; in some containers nobody ever does.
     try:
         return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except OSError:  # not Linux
@@ -98,11 +98,11 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def former(path: str | os.PathLike) -> list[str]:
-    """List the files that may hold a part of what a shard, such as ``probe-3of8.h5``, will hold.
+def previous_shards(path: str | os.PathLike) -> list[str]:
+    """List the files of earlier runs that may hold a part of what a shard, such as ``probe-3of8.h5``, will hold.
 
-    That is the one whose place it takes, and those of other divisions (``probe-1of4.h5``), wherever they are there. The
-    others of its own division are not listed: they are the business of jobs that may be at work.
+    They are the file at ``path`` itself, and the shards of other divisions beside it (``probe-1of4.h5``). The other shards
+    of its own division are not listed: other jobs may be writing them.
     """
     path = Path(path)
     own = re.fullmatch(r"(.*?)\d+(of\d+)", path.stem)
@@ -114,13 +114,13 @@ def former(path: str | os.PathLike) -> list[str]:
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:
-    """Write UTF-8 text, whole or not at all."""
+    """Write UTF-8 text, atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | os.PathLike, content: Any) -> None:
-    """Write one JSON value for reading, keys in order, whole or not at all; what JSON does not know, as a string."""
+    """Write one JSON value, indented, keys in order, atomically; what JSON does not know, as a string."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
     with atomic_write(path) as temporary:
         temporary.write_bytes(orjson.dumps(content, option=options, default=str))
@@ -172,7 +172,7 @@ def concatenate(targets: Mapping[Path, Sequence[str | os.PathLike]]) -> None:
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputError]]:
     """Yield ``("FILE, line N", line)`` for each line of a file, plain or gzip, one in memory at a time.
 
-    A line that is no UTF-8 or is longer than ``LONGEST_LINE`` gives an InputError in its place. Raises InputError for a
+    A line that is no UTF-8 or is longer than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises InputError for a
     file that is missing or cut off.
     """
     path = Path(path)
@@ -182,7 +182,7 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
             raise EOFError("it is empty")
         # Python's own line reader over a large buffer: a call of the decompressor for every few hundred lines.
         with io.BufferedReader(igzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb"), 1 << 20) as lines:
-            while line := lines.readline(LONGEST_LINE):
+            while line := lines.readline(MAX_LINE_BYTES):
                 number += 1
                 yield f"{path}, line {number}", _checked(path, number, line, lines)
     except FileNotFoundError:
@@ -195,11 +195,11 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
 
 
 def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | InputError:
-    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+    if len(line) == MAX_LINE_BYTES and not line.endswith(b"\n"):
         while (rest := lines.readline(1 << 20)) and not rest.endswith(b"\n"):
             pass
         return InputError(
-            f"{path}, line {number}: longer than {LONGEST_LINE >> 20} MiB. Wanted: JSON lines, one object a line."
+            f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. Wanted: JSON lines, one object a line."
         )
     try:
         if not line.isascii():
