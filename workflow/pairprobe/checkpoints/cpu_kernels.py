@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 from torch import nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 from transformers.activations import GELUActivation
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -42,14 +42,14 @@ class PackedLinear(nn.Module):
         # 1024 is a hint of the number of rows; any number can be computed.
         self.weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight.detach(), 1024)
         self.bias = linear.bias
-        self.then = ("gelu", [], "none") if gelu else ("none", [], "")
+        self.then: tuple[str, list[float], str] = ("gelu", [], "none") if gelu else ("none", [], "")
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """rows: (..., in features). Returns (..., out features)."""
         return torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, *self.then)
 
 
-def speed_up(model, device: str = "cpu") -> None:
+def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
     """Change an encoder in place so that it computes the same hidden states faster.
 
     Does nothing on a GPU, and where the processor or this build of PyTorch has no oneDNN. Where the hidden states of a
@@ -79,7 +79,7 @@ def speed_up(model, device: str = "cpu") -> None:
             log.info("%s is run without the fast kernels: they differ by %.2g", type(model).__name__, apart)
 
 
-def _faster(model) -> Iterator[tuple[nn.Module, str, nn.Module]]:
+def _faster(model: PreTrainedModel) -> Iterator[tuple[nn.Module, str, nn.Module]]:
     """Yield (module, name of a child, its replacement)."""
     for module in model.modules():
         # By exact class: a derived one may do more.
@@ -99,7 +99,7 @@ def _fuses_gelu(module: nn.Module) -> bool:
     return exact.act is nn.functional.gelu
 
 
-def _sample(model) -> list[torch.Tensor]:
+def _sample(model: PreTrainedModel) -> list[torch.Tensor]:
     """Return a model's hidden states of two texts of different length in one batch, and of one text alone."""
     pad = model.config.pad_token_id or 0
     ids = (torch.arange(2 * 24).reshape(2, 24) * 7919) % min(model.config.vocab_size, 20011)

@@ -3,23 +3,28 @@
 import inspect
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pairprobe.checkpoints.checksums import verify_checksums
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.errors import InputError
 from pairprobe.io.progress import log
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer as Backend
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
-def load_tokenizer(folder: str | Path):
+def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
     """Load a checkpoint's fast tokenizer, set up to read a list of words as the model reads running text.
 
     It gives segment ids exactly where the model has segments, pads and truncates on the right, and has a padding token.
     Raises InputError where there is no tokenizer, only a slow one, or one that splits words otherwise than in running text;
     and where the checkpoint was damaged.
     """
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     verify_checksums(folder)
     name = f"checkpoint {folder}"
@@ -29,7 +34,7 @@ def load_tokenizer(folder: str | Path):
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
         raise InputError(f"{name}: its tokenizer cannot be loaded: {error}") from error
-    if not tokenizer.is_fast:
+    if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
             "comes from. Wanted: a fast tokenizer (tokenizer.json)."
@@ -39,7 +44,7 @@ def load_tokenizer(folder: str | Path):
     return tokenizer
 
 
-def load_config(folder: str | Path):
+def load_config(folder: str | Path) -> "PreTrainedConfig":
     """Load a checkpoint's config.
 
     Raises InputError where ``transformers`` does not know its architecture, and where the checkpoint was damaged.
@@ -54,12 +59,12 @@ def load_config(folder: str | Path):
         raise InputError(f"checkpoint {folder}: config.json describes no model of transformers: {said}") from error
 
 
-def _suit_to_model(tokenizer, config) -> None:
+def _suit_to_model(tokenizer: "PreTrainedTokenizerFast", config: "PreTrainedConfig") -> None:
     """Let a tokenizer give the inputs that the model takes, whatever its own class and files say."""
     from transformers import MODEL_MAPPING
 
-    model = MODEL_MAPPING.get(type(config), None)
-    model = model[0] if isinstance(model, (list, tuple)) else model
+    found = MODEL_MAPPING.get(type(config), None)
+    model = found[0] if isinstance(found, (list, tuple)) else found
     # RoBERTa has one segment only, DeBERTa-v3 none, and DistilBERT takes no such input; ALBERT has two, and its tokenizer
     # does not give them by itself.
     segments = (
@@ -81,7 +86,7 @@ _EXAMPLE = (
 )
 
 
-def _suit_to_words(tokenizer, name: str) -> None:
+def _suit_to_words(tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
     """Let a tokenizer read a list of words as running text. Raises InputError where that cannot be done.
 
     Byte-level tokenizers (RoBERTa, ModernBERT) take a word without a blank before it for a part of the word before. Only
@@ -97,29 +102,32 @@ def _suit_to_words(tokenizer, name: str) -> None:
     check_alignment(tokenizer, [_EXAMPLE], name)
 
 
-def _blank_by_pre_tokenizer(backend) -> None:
+def _blank_by_pre_tokenizer(backend: "Backend") -> None:
+    for piece in [*_pieces(backend.pre_tokenizer), *_pieces(backend.post_processor)]:
+        if hasattr(piece, "add_prefix_space"):
+            piece.add_prefix_space = True
+
+
+def _pieces(part: Any) -> list[Any]:
+    """Return what a part of a tokenizer is composed of: itself alone, where it is no sequence."""
     from tokenizers import pre_tokenizers, processors
 
-    for part in (backend.pre_tokenizer, backend.post_processor):
-        composed = isinstance(part, (pre_tokenizers.Sequence, processors.Sequence))
-        for piece in part if composed else [part]:
-            if hasattr(piece, "add_prefix_space"):
-                piece.add_prefix_space = True
+    composed = isinstance(part, (pre_tokenizers.Sequence, processors.Sequence))
+    return list(part) if composed else [part]
 
 
-def _blank_by_normalizer(backend) -> None:
+def _blank_by_normalizer(backend: "Backend") -> None:
     """For tokenizers that split by rules before the bytes (Llama 3's), or treat blanks as letters (Gemma's)."""
-    from tokenizers import normalizers, pre_tokenizers
+    from tokenizers import normalizers
 
     before = [] if backend.normalizer is None else [backend.normalizer]
     backend.normalizer = normalizers.Sequence([normalizers.Prepend(" "), *before])
-    part = backend.pre_tokenizer
-    for piece in part if isinstance(part, pre_tokenizers.Sequence) else [part]:
+    for piece in _pieces(backend.pre_tokenizer):
         if hasattr(piece, "add_prefix_space"):
             piece.add_prefix_space = False
 
 
-def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu"):
+def load_encoder(folder: str | Path, precision: str = "float32", device: str = "cpu") -> "PreTrainedModel":
     """Load a checkpoint's encoder for inference: evaluation mode, no gradients, weights in ``precision``.
 
     Raises InputError where it is no encoder that transformers knows, and where weights of the encoder are missing. (A
@@ -138,7 +146,7 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
     return model.eval().requires_grad_(False).to(device)
 
 
-def load_model(auto, folder: str | Path, precision: str) -> tuple:
+def load_model(auto: Any, folder: str | Path, precision: str) -> tuple["PreTrainedModel", list[str]]:
     """Load a checkpoint by one of transformers' Auto classes.
 
     Returns the model and the names of its heads' weights that the checkpoint does not have. Raises InputError where the
@@ -170,7 +178,7 @@ def load_model(auto, folder: str | Path, precision: str) -> tuple:
     return model, sorted(set(loading["missing_keys"]) - set(lacking))
 
 
-def check_architecture(auto, config, folder: str | Path) -> None:
+def check_architecture(auto: Any, config: "PreTrainedConfig", folder: str | Path) -> None:
     """Raise InputError where one of transformers' Auto classes has no model for a checkpoint's architecture."""
     if type(config) not in auto._model_mapping:
         raise InputError(
@@ -179,7 +187,7 @@ def check_architecture(auto, config, folder: str | Path) -> None:
         )
 
 
-def longest(model) -> int:
+def longest(model: "PreTrainedModel") -> int:
     """Return how many subtokens, special ones included, a model has positions for; sys.maxsize where there is no limit."""
     import torch
 
@@ -194,7 +202,7 @@ def longest(model) -> int:
     return min(limits)
 
 
-def check_windows(model, length: int, folder: str | Path, section: str) -> None:
+def check_windows(model: "PreTrainedModel", length: int, folder: str | Path, section: str) -> None:
     """Raise InputError where a checkpoint has fewer positions than ``length``, the subtokens of a window.
 
     section: of the configuration, where the length of windows is set.

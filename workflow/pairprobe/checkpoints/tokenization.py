@@ -4,6 +4,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,6 +20,36 @@ _ADVICE = (
     "The hidden states would not be those that the model gives for running text. Take the tokenizer files that the "
     "checkpoint was published with, saved by save_pretrained, or another checkpoint."
 )
+
+
+class Batch(Protocol):
+    """What a tokenizer makes of a batch of texts; transformers' ``BatchEncoding`` fulfils it."""
+
+    def __getitem__(self, key: str) -> Any:
+        """Return a field of all texts, such as "input_ids"."""
+
+    def __contains__(self, key: object) -> bool:
+        """Whether there is such a field."""
+
+    def sequence_ids(self, batch_index: int = 0) -> list[int | None]:
+        """Return for each subtoken of a text the side that it is on, 0 or 1; None for a special one."""
+
+    def word_ids(self, batch_index: int = 0) -> list[int | None]:
+        """Return for each subtoken of a text the place of its word on its side; None for a special one."""
+
+
+class Tokenizer(Protocol):
+    """What this module asks of a tokenizer. The fast ones of transformers fulfil it."""
+
+    def __call__(self, text: Any, text_pair: Any = None, **options: Any) -> Batch:
+        """Encode a text, or two, or a list of either; a text is a string, or words with ``is_split_into_words``."""
+
+    def convert_ids_to_tokens(self, ids: list[int]) -> str | list[str]:
+        """Return the subtokens with these ids; of one id alone it would be a string."""
+
+    @property
+    def unk_token_id(self) -> int | None:
+        """The id of the unknown token, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +75,7 @@ class Encoding:
         return np.bincount(self.word_of[self.word_of >= 0], minlength=self.words)
 
 
-def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
+def encode(tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
     """Encode pairs of word lists with a fast tokenizer, without truncation."""
     encodings: list[Encoding] = []
     for start in range(0, len(firsts), CHUNK_SIZE):
@@ -52,12 +83,12 @@ def encode(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list
     return encodings
 
 
-def _encode_chunk(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
+def _encode_chunk(tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
     batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_AS_IT_IS)
     for i, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
         sides = batch.sequence_ids(i)
         word_of = [
-            NO_WORD if side is None else word + side * len(first)
+            NO_WORD if side is None or word is None else word + side * len(first)
             for side, word in zip(sides, batch.word_ids(i), strict=True)
         ]
         segments = batch["token_type_ids"][i] if "token_type_ids" in batch else None
@@ -70,7 +101,7 @@ def _encode_chunk(tokenizer, firsts: list[list[str]], seconds: list[list[str]]) 
         )
 
 
-def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequence[str]]], name: str) -> None:
+def check_alignment(tokenizer: Tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequence[str]]], name: str) -> None:
     """Check that a tokenizer maps subtokens to the right words, and gives those that it would give in running text.
 
     pairs: ``(example_id, question words, passage words)``; name: how errors call the checkpoint. Raises InputError at the
@@ -82,8 +113,8 @@ def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequenc
     - differ from those after a blank in running text, where the word consists of ASCII letters and digits. (The first word
       of a text is not compared: there is no blank before it.)
     """
-    for example_id, *sides in pairs:
-        sides = [list(words) for words in sides]
+    for example_id, *both in pairs:
+        sides = [list(words) for words in both]
         found = _first_misaligned(tokenizer, sides)
         if found is None:
             continue
@@ -97,36 +128,34 @@ def check_alignment(tokenizer, pairs: Iterable[tuple[str, Sequence[str], Sequenc
         )
 
 
-def _first_misaligned(tokenizer, sides: list[list[str]]) -> tuple[int, int, list[int], str] | None:
+def _first_misaligned(tokenizer: Tokenizer, sides: list[list[str]]) -> tuple[int, int, list[int], str] | None:
     """Return side and index of the first misaligned word, the ids of its subtokens, and what is wrong with them."""
     batch = tokenizer(*sides, is_split_into_words=True, return_offsets_mapping=True, **_AS_IT_IS)
     owners = list(zip(batch.sequence_ids(0), batch.word_ids(0), strict=True))
-    ids = [[[] for _ in words] for words in sides]
-    covered = [[set() for _ in words] for words in sides]
+    ids: list[list[list[int]]] = [[[] for _ in words] for words in sides]
+    covered: list[list[set[int]]] = [[set() for _ in words] for words in sides]
     last, place = (0, 0), -1
     for i, (side, word) in enumerate(owners):
-        if side is None:
+        if side is None or word is None:
             continue
         inside = word < len(sides[side])
         if not inside or (side, word) < last or ((side, word) == last and ids[side][word] and place != i - 1):
             own = [n for owner, n in zip(owners, batch["input_ids"], strict=True) if owner == (side, word)]
-            wrong = (
-                f"one is subtoken {i} of {len(owners)}, which stands neither beside its others nor after the word before"
-            )
-            return side, word, own, wrong
+            said = f"one is subtoken {i} of {len(owners)}, which stands neither beside its others nor after the word before"
+            return side, word, own, said
         last, place = (side, word), i
         ids[side][word].append(batch["input_ids"][i])
         covered[side][word].update(range(*batch["offset_mapping"][i]))
     for side, words in enumerate(sides):
         in_text = _in_running_text(tokenizer, words)
-        for k, word in enumerate(words):
-            wrong = _misread(tokenizer, word, ids[side][k], covered[side][k], in_text[k] if k else None)
+        for k, written in enumerate(words):
+            wrong = _misread(tokenizer, written, ids[side][k], covered[side][k], in_text[k] if k else None)
             if wrong:
                 return side, k, ids[side][k], wrong
     return None
 
 
-def _misread(tokenizer, word: str, ids: list[int], covered: set[int], in_text: list[int] | None) -> str | None:
+def _misread(tokenizer: Tokenizer, word: str, ids: list[int], covered: set[int], in_text: list[int] | None) -> str | None:
     """Say which letters of a word its subtokens do not cover, or which other subtokens it has in running text."""
     lost = "".join(character for at, character in enumerate(word) if character.isalnum() and at not in covered)
     if lost and (ids or lost.isascii()) and tokenizer.unk_token_id not in ids:
@@ -136,7 +165,7 @@ def _misread(tokenizer, word: str, ids: list[int], covered: set[int], in_text: l
     return None
 
 
-def _in_running_text(tokenizer, words: list[str]) -> list[list[int]]:
+def _in_running_text(tokenizer: Tokenizer, words: list[str]) -> list[list[int]]:
     """Return the ids of each word's subtokens where the words are one text, with a blank between two."""
     batch = tokenizer(" ".join(words), add_special_tokens=False, return_offsets_mapping=True, **_AS_IT_IS)
     ends = [end - 1 for end in accumulate(len(word) + 1 for word in words)]

@@ -110,9 +110,14 @@ def same_set(a: Sequence[Place], b: Sequence[Place]) -> bool:
 
 def _judged(ids: list[str], rows: list[tuple[bool, bool, bool, float]]) -> Judged:
     has_gold, has_prediction, correct, score = zip(*rows, strict=True)
-    flags = (np.array(flag, bool) for flag in (has_gold, has_prediction, correct))
-    # Adding 0 makes of -0.0, which is a tie with 0.0, the same number.
-    return Judged(np.array(ids), *flags, np.array(score, np.float64) + 0.0)
+    return Judged(
+        np.array(ids),
+        np.array(has_gold, bool),
+        np.array(has_prediction, bool),
+        np.array(correct, bool),
+        # Adding 0 makes of -0.0, which is a tie with 0.0, the same number.
+        np.array(score, np.float64) + 0.0,
+    )
 
 
 # --- Scores ---------------------------------------------------------------------------------------------------------

@@ -80,7 +80,8 @@ def _equivalence(differences: Bootstrap, bounds: Bounds) -> Verdict:
         needed(level / layers, bounds.power)[beyond].min() if beyond.any() else needed(level, (1 + bounds.power) / 2).max()
     )
     verdict = CONTRADICTED if apart.any() else SUPPORTED if equal.all() else UNDECIDED
-    return Verdict(verdict, estimate[widest], *inside[widest], widest, number)
+    low, high = inside[widest]
+    return Verdict(verdict, estimate[widest], low, high, widest, number)
 
 
 def upper_layers_better(differences: Bootstrap, bounds: Bounds) -> Verdict:

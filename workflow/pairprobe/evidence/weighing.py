@@ -68,8 +68,8 @@ def weigh_variants(
     Writes a table of ``VARIANT_FIELDS``: the columns of ``tables/claims.tsv`` for each variant. Raises as ``weigh`` does.
     """
     by_variant: dict[str, list[tuple[str, str, str]]] = {}
-    for variant, *ranking in rankings:
-        by_variant.setdefault(variant, []).append(tuple(ranking))
+    for variant, checkpoint, task, ranking in rankings:
+        by_variant.setdefault(variant, []).append((checkpoint, task, ranking))
     rows = [
         (variant, *row)
         for variant, some in track(by_variant.items(), len(by_variant), "weighing", "variants")
@@ -91,8 +91,8 @@ def _tasks(rankings: Iterable[tuple[str, str, str]], titles: Mapping[str, str], 
         by_task.setdefault(task, {})[checkpoint] = columns = _Columns.of(read_ranking(path))
         if missing := sorted(set(columns.example_ids.tolist()) - titles.keys()):
             raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
-    for task, columns in by_task.items():
-        yield _Task(task, columns, titles, settings)
+    for task, by_checkpoint in by_task.items():
+        yield _Task(task, by_checkpoint, titles, settings)
 
 
 @dataclass(frozen=True, eq=False)

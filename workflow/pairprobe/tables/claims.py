@@ -28,7 +28,7 @@ def claims_markdown(path: str, labels: dict[str, str]) -> str:
     for (before, after), rows in claims.groupby(["before", "after"], sort=False):
         lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
         parts += [
-            f"# {label_of(after, labels)} against {label_of(before, labels)}\n",
+            f"# {label_of(str(after), labels)} against {label_of(str(before), labels)}\n",
             _at_a_glance(rows, labels),
             markdown(_FIELDS, lines, _NUMBERS),
         ]

@@ -40,11 +40,11 @@ def paper_table(scores: pd.DataFrame, labels: dict[str, str]) -> str:
     scores = scores.assign(**scores[percents].astype(float).map("{:.2f}".format))
     scores["f1"] += " [" + scores["f1_low"] + ", " + scores["f1_high"] + "]"
     rows = scores.set_index(["checkpoint", "head", "answer"])
-    best = rows[list(_BEST.values())].unstack("answer", sort=False).swaplevel(axis=1)
+    best = {answer: rows.xs(answer, level="answer")[list(_BEST.values())] for answer in ("long", "short")}
     questions = rows["examples"].astype(int).map("{:,}".format).xs("long", level="answer")
     ours = [
-        (label_of(name, labels), head, questions[name, head], *best.loc[name, head]["long"], *best.loc[name, head]["short"])
-        for name, head in best.index
+        (label_of(name, labels), head, questions[name, head], *best["long"].loc[name, head], *best["short"].loc[name, head])
+        for name, head in best["long"].index
     ]
     theirs = [(model, "", "7,830", *numbers) for model, numbers in PAPER.items()]
     columns = [f"{answer} {name}" for answer in ("Long", "Short") for name in _BEST]
