@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from pairprobe.activations import store
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import read_examples
 from pairprobe.explorer.building import Checkpoint, Settings, build
 from pairprobe.io import files
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
-from pairprobe.rankings import pair_ranking
+from pairprobe.rankings import measuring, pair_ranking
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
+from pairprobe.rankings.similarity_store import Similarities
 
 CHECKPOINTS, TASKS, HIDDEN = ("before", "after"), ("synonyms", "abbreviation", "coreference", "answer_type"), 32
 
@@ -74,10 +74,13 @@ def _checkpoint(folder: Path, name: str, rows: list[dict], layers: int, examples
                 writer.write(layer, i, vectors.astype(np.float16))
                 vectors = 0.8 * vectors + 0.6 * dice.normal(size=vectors.shape) + 0.2
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
-    with Activations([path]) as activations:
+    measured = str(folder / f"{name}.similarities.h5")
+    measuring.measure_similarities(path, {task: read_probing_set(pairs) for task, pairs in sets.items()}, measured)
+    with Similarities([measured]) as similarities:
         for task, ranked in rankings.items():
-            pair_ranking.rank_pairs(read_probing_set(sets[task]), read_examples(examples), activations, ranked)
-    return Checkpoint(name, rankings, [path])
+            pairs = similarities.pairs(task)
+            pair_ranking.rank_pairs(read_probing_set(sets[task]), read_examples(examples), pairs, ranked)
+    return Checkpoint(name, rankings, [measured])
 
 
 def built(path: str, arguments: dict) -> tuple[float, float]:

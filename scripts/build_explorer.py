@@ -1,4 +1,4 @@
-"""Put percentages, pairs, ranks and the shades of words into one page."""
+"""Put percentages, pairs, ranks and word scores into one page."""
 
 from pairprobe.explorer.building import Checkpoint, Settings, build
 from pairprobe.provenance.jobs import job
@@ -7,14 +7,14 @@ with job(snakemake):
     read, params = snakemake.input, snakemake.params
     names, tasks = params.checkpoints, params.tasks
 
-    def of(paths):
-        """Deal paths that name one checkpoint after the other to these."""
+    def by_checkpoint(paths):
+        """Return each checkpoint's paths, of paths that name one checkpoint after the other."""
         return [list(paths[i :: len(names)]) for i in range(len(names))]
 
-    parts = zip(names, of(read.rankings), of(read.paragraph), of(read.sentence), of(read.heads), strict=True)
+    parts = zip(names, *map(by_checkpoint, (read.rankings, read.paragraph, read.sentence)), strict=True)
     checkpoints = [
-        Checkpoint(name, dict(zip(tasks, rankings, strict=True)), paragraph, sentence, *heads)
-        for name, rankings, paragraph, sentence, heads in parts
+        Checkpoint(name, dict(zip(tasks, rankings, strict=True)), paragraph, sentence)
+        for name, rankings, paragraph, sentence in parts
     ]
     sets = dict(zip(tasks, read.sets, strict=True))
     settings = Settings(**params.settings)

@@ -1,19 +1,19 @@
-"""Run one shard of the examples through a checkpoint and keep each layer's word vectors."""
+"""Run one shard of the examples through a checkpoint and store each layer's word vectors."""
 
-from pairprobe.activations.extraction import extract
+from pairprobe.activations.extraction import Settings, extract
+from pairprobe.activations.store import summary
+from pairprobe.io.files import write_json
 from pairprobe.provenance.jobs import job
 
 with job(snakemake, kind="activations"):
+    params, part = snakemake.params, snakemake.wildcards
     extract(
         snakemake.input.checkpoint,
         snakemake.input.examples,
-        snakemake.wildcards.view,
-        snakemake.output[0],
-        shard=(int(snakemake.wildcards.part) - 1, int(snakemake.wildcards.parts)),
-        batch_size=snakemake.params.batch_size,
-        precision=snakemake.params.precision,
-        storage=snakemake.params.storage,
-        max_length=snakemake.params.max_length,
-        threads=snakemake.threads,
-        code=snakemake.params.code,
+        part.view,
+        snakemake.output.activations,
+        Settings(params.batch_size, params.precision, params.storage, params.max_length, snakemake.threads),
+        shard=(int(part.part) - 1, int(part.parts)),
+        code=params.code,
     )
+    write_json(snakemake.output.summary, summary(snakemake.output.activations))

@@ -7,13 +7,12 @@ from pairprobe.provenance.jobs import job
 from pairprobe.rankings.boundary_heads import gold_logits
 from pairprobe.rankings.pair_ranking import rank_logits
 from pairprobe.rankings.percentages import RANKING_FIELDS
-from pairprobe.rankings.stored_similarities import opened
+from pairprobe.rankings.similarity_store import Similarities
 
-with job(snakemake, kind="ranking"), opened(snakemake.input.activations, "boundary") as (activations, _):
+with job(snakemake, kind="ranking"), Similarities(snakemake.input.logits) as similarities:
     logits = gold_logits(
         read_examples(snakemake.input.examples),
-        activations,
-        snakemake.input.heads,
+        similarities.logits("boundary"),
         read_probing_set(snakemake.input.boundaries),
         snakemake.params.seed,
         snakemake.params.at_most,

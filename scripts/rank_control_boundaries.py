@@ -6,16 +6,18 @@ from pairprobe.data.examples import read_examples
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance.jobs import job
-from pairprobe.rankings.boundary_heads import gold_logits
+from pairprobe.rankings import boundary_heads
 from pairprobe.rankings.pair_ranking import rank_logits
 from pairprobe.rankings.percentages import RANKING_FIELDS
 
 with job(snakemake), Activations(snakemake.input.activations) as activations:
-    logits = gold_logits(
+    boundaries = list(read_probing_set(snakemake.input.boundaries))
+    heads = boundary_heads.read(snakemake.input.heads)
+    names = [row["example_id"] for row in boundaries if row["example_id"] in activations]
+    logits = boundary_heads.gold_logits(
         read_examples(snakemake.input.examples),
-        activations,
-        snakemake.input.heads,
-        read_probing_set(snakemake.input.boundaries),
+        {name: heads.logits(activations[name][1]) for name in names},
+        boundaries,
         snakemake.params.seed,
         snakemake.params.at_most,
         labels=control_gold(snakemake.params.seed),

@@ -4,14 +4,13 @@ from pairprobe.data.examples import read_examples
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance.jobs import job
 from pairprobe.rankings.pair_ranking import rank_pairs
-from pairprobe.rankings.stored_similarities import opened
+from pairprobe.rankings.similarity_store import Similarities
 
-with job(snakemake, kind="ranking"), opened(snakemake.input.activations, snakemake.wildcards.task) as (activations, rank):
+with job(snakemake, kind="ranking"), Similarities(snakemake.input.similarities) as similarities:
     rank_pairs(
         read_probing_set(snakemake.input.pairs),
         read_examples(snakemake.input.examples),
-        activations,
+        similarities.pairs(snakemake.wildcards.task),
         snakemake.output[0],
         snakemake.params.punctuation,
-        rank,
     )

@@ -49,24 +49,34 @@ wildcard_constraints:
     parts=r"\d+",
 
 
-def shards(view, partition):
-    """List the shards of one checkpoint, view and partition: its activations, or what is kept of them."""
+def shards(view, partition, folder="activations", suffix="h5"):
+    """List the shards of one checkpoint, view and partition."""
     # Other vectors of the same words (paragraph_first) are cut as these are.
     count = RUN.shards["activations", view.split("_")[0], partition]
-    # Heads are trained on activations in any case.
-    kept = (
-        "activations"
-        if RUN.keeps_activations or partition != "probe"
-        else "similarities"
-    )
     return [
-        f"<results>/{kept}/{{checkpoint}}/{view}/{partition}-{i}of{count}.h5"
+        f"<results>/{folder}/{{checkpoint}}/{view}/{partition}-{i}of{count}.{suffix}"
         for i in range(1, count + 1)
     ]
 
 
-def kept_of(wildcards):
-    """Return what says what is kept of a view: the sets of pairs, or the set of boundaries and the trained heads."""
+def similarities(view):
+    """List the shards of similarities of one checkpoint: of the view paragraph, or the logits of the view sentence."""
+    return shards(view, "probe", "similarities")
+
+
+def heads_before(wildcards):
+    """Return what extraction waits for, besides its inputs.
+
+    Where activations are temporary, sentences are extracted when the heads are trained that measure them: else all shards
+    would be on disk until then.
+    """
+    waits = (wildcards.view, wildcards.partition) == ("sentence", "probe")
+    heads = "<results>/span_heads/{checkpoint}.npz"
+    return [] if RUN.keeps_activations or not waits else heads
+
+
+def measured_by(wildcards):
+    """Return what a view is measured by: the sets of pairs, or the set of boundaries and the trained heads."""
     if wildcards.view == "paragraph":
         return {
             "sets": [f"<results>/probing_sets/{task}.jsonl" for task in RUN.pair_tasks]
@@ -75,11 +85,10 @@ def kept_of(wildcards):
     return {"sets": ["<results>/probing_sets/boundary.jsonl"], "heads": heads}
 
 
-ALL_SHARDS = shards("paragraph", "probe")
+# The views and partitions of which a run has activations.
+EXTRACTED = [("paragraph", "probe")]
 if "boundary" in RUN.tasks:
-    ALL_SHARDS += shards("sentence", "probe")
-    # Those that are deleted once heads are trained must not be wanted again for a table.
-    ALL_SHARDS += shards("sentence", "head") if RUN.keeps_activations else []
+    EXTRACTED += [("sentence", "probe"), ("sentence", "head")]
 
 
 # The control, checkpoint and task of each ranking; first the measurement itself.

@@ -7,13 +7,12 @@ import numpy as np
 import yaml
 
 from pairprobe.activations.store import Activations, summary
-from pairprobe.probing_sets import pairs
 from pairprobe.tables.layout import markdown
 from suite import corpus, encoders, tasks
 from suite.settings import Settings, project
 
 EXAMPLES, QUICK = 64, 16
-STREAMED = "similarities of the pairs alone"
+MEASURED = "similarities of the pairs alone"
 
 
 def storages() -> list[str]:
@@ -32,25 +31,14 @@ def measure(settings: Settings) -> dict:
         paths = {storage: folder / f"{storage}.h5" for storage in storages()}
         for storage, path in paths.items():
             loaded.extract(file, path, storage=storage)
-        words = summary(str(paths["float32"]))[1]
-        streamed = _streamed(loaded, file, folder)
+        words = summary(str(paths["float32"]))["words"]
+        measured = tasks.measure_all(tasks.build_sets(file, folder), paths["float32"], folder)
         with Activations([str(paths["float32"])]) as exact:
             layers, hidden = exact.shape
             rounded = {storage: _rounded(exact, path) for storage, path in paths.items()}
         sizes = {storage: path.stat().st_size for storage, path in paths.items()}
-        sizes |= {STREAMED: streamed.stat().st_size} if streamed else {}
+        sizes[MEASURED] = measured.stat().st_size
         return {"words": words, "layers": layers, "hidden": hidden, "bytes": sizes, "rounded": rounded}
-
-
-def _streamed(loaded: encoders.Loaded, examples: Path, folder: Path) -> Path | None:
-    """Keep only what ranking needs of the pairs; None in versions that cannot."""
-    try:
-        from pairprobe.rankings import stored_similarities
-    except ImportError:
-        return None
-    sets = {task: list(pairs.read_probing_set(str(path))) for task, path in tasks.build_sets(examples, folder).items()}
-    loaded.extract(examples, folder / "streamed.h5", keep=stored_similarities.Pairs(sets, "float32"))
-    return folder / "streamed.h5"
 
 
 def _rounded(exact: Activations, path: Path) -> float:

@@ -58,12 +58,12 @@ class Loaded:
         if hasattr(extraction, "cpu_kernels"):
             extraction.cpu_kernels.speed_up(self.model)
 
-    def extract(self, examples: Path, path: Path, **options) -> None:
-        """Run ``pairprobe.activations.extraction.extract`` from a file of examples to a store, the view ``paragraph``."""
-        path.unlink(missing_ok=True)  # else it would be taken over
-        given = {"view": "paragraph", "precision": self.precision, **options}
+    def extract(self, examples: Path, path: Path, view: str = "paragraph", **options) -> None:
+        """Run ``pairprobe.activations.extraction.extract`` from a file of examples to a store."""
+        path.unlink(missing_ok=True)  # else it would be reused
+        settings = extraction.Settings(**{"precision": self.precision, **options})
         with self._in_place():
-            extraction.extract(str(self.folder), str(examples), path=str(path), **given)
+            extraction.extract(str(self.folder), str(examples), view, str(path), settings)
 
     @contextlib.contextmanager
     def _in_place(self) -> Iterator[None]:

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import read_examples
 from pairprobe.probing_sets import building, pairs, wordnet
-from pairprobe.rankings import pair_ranking
+from pairprobe.rankings import measuring, pair_ranking
+from pairprobe.rankings.similarity_store import Similarities
 
 
 def pair_tasks() -> list[str]:
@@ -24,12 +24,25 @@ def build_sets(examples: Path, folder: Path) -> dict[str, Path]:
     return found
 
 
+def measure_all(sets: dict[str, Path], store: Path, folder: Path) -> Path:
+    """Measure the pairs of all sets, as a job of the workflow does; returns the shard of similarities."""
+    path = folder / "similarities.h5"
+    path.unlink(missing_ok=True)  # else it would be reused
+    rows = {task: pairs.read_probing_set(str(pairs_file)) for task, pairs_file in sets.items()}
+    measuring.measure_similarities(str(store), rows, str(path))
+    return path
+
+
 def rank_all(examples: Path, sets: dict[str, Path], store: Path, folder: Path) -> dict[str, Path]:
-    """Rank all sets, as the workflow's jobs do one after the other; returns ``{task: path}`` of the rankings."""
+    """Measure and rank all sets, as the workflow's jobs do one after the other; returns ``{task: ranking}``."""
     found = {task: folder / f"{task}.tsv" for task in sets}
+    measured = measure_all(sets, store, folder)
     for task, path in sets.items():
-        with Activations([str(store)]) as activations:
+        with Similarities([str(measured)]) as similarities:
             pair_ranking.rank_pairs(
-                pairs.read_probing_set(str(path)), read_examples(str(examples)), activations, str(found[task])
+                pairs.read_probing_set(str(path)),
+                read_examples(str(examples)),
+                similarities.pairs(task),
+                str(found[task]),
             )
     return found

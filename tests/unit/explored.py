@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 from test_pair_ranking import write_store
 
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import read_examples
 from pairprobe.explorer.building import Checkpoint, Settings, build
 from pairprobe.io import files
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
-from pairprobe.rankings import boundary_heads, pair_ranking, percentages
+from pairprobe.rankings import boundary_heads, measuring, pair_ranking, percentages
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, RANKING_FIELDS
+from pairprobe.rankings.similarity_store import Similarities
 
 LAYERS = {"before": 3, "after": 4}
 HIDDEN, SEED = 5, 13
@@ -108,15 +108,20 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
     shape = (LAYERS[name], 2, HIDDEN)
     np.savez(heads, weights=dice.normal(size=shape), mean=np.full(shape[::2], 2.0), scale=np.ones(shape[::2]))
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
-    for task, path in rankings.items():
-        rows = read_probing_set(sets[task])
-        with Activations([stores["sentence" if task == "boundary" else "paragraph"]]) as activations:
+    shards = {view: str(folder / f"{name}.{view}.similarities.h5") for view in stores}
+    rows = {task: list(read_probing_set(path)) for task, path in sets.items()}
+    boundaries = {"boundary": rows.pop("boundary", [])}
+    measuring.measure_similarities(stores["paragraph"], rows, shards["paragraph"])
+    measuring.measure_logits(stores["sentence"], boundaries, heads, shards["sentence"])
+    with Similarities([shards["paragraph"]]) as pairs, Similarities([shards["sentence"]]) as sentences:
+        for task, path in rankings.items():
             if task == "boundary":
-                logits = boundary_heads.gold_logits(read_examples(examples), activations, heads, rows, SEED)
-                write_tsv(path, RANKING_FIELDS, pair_ranking.rank_logits(logits))
+                logits = sentences.logits(task)
+                found = boundary_heads.gold_logits(read_examples(examples), logits, boundaries[task], SEED)
+                write_tsv(path, RANKING_FIELDS, pair_ranking.rank_logits(found))
             else:
-                pair_ranking.rank_pairs(rows, read_examples(examples), activations, path)
-    return Checkpoint(name, rankings, [stores["paragraph"]], [stores["sentence"]], heads)
+                pair_ranking.rank_pairs(rows[task], read_examples(examples), pairs.pairs(task), path)
+    return Checkpoint(name, rankings, [shards["paragraph"]], [shards["sentence"]])
 
 
 def page(folder: Path, claims: bool = False, **some) -> Path:

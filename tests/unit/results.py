@@ -6,10 +6,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
+import measured
 import numpy as np
 from test_pair_ranking import write_store
 
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import read_examples
 from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
@@ -17,7 +17,7 @@ from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance import jobs, run_record
 from pairprobe.provenance.code import code_of
-from pairprobe.rankings import pair_ranking, percentages
+from pairprobe.rankings import percentages
 
 RUN = "results/small"
 CHECKPOINTS = ("before", "after")
@@ -164,11 +164,10 @@ def rank_pairs(checkpoint: str) -> None:
     pairs, examples = f"{RUN}/probing_sets/coreference.jsonl", f"{RUN}/examples/probe.jsonl.gz"
     named = {"wildcards": {"checkpoint": checkpoint, "task": "coreference"}, "punctuation": False}
     inputs = [pairs, examples, store_of(checkpoint)]
-    with (
-        job("rank_pairs", f"{checkpoint}.coreference", inputs, [ranking_of(checkpoint)], **named),
-        Activations([store_of(checkpoint)]) as activations,
-    ):
-        pair_ranking.rank_pairs(read_probing_set(pairs), read_examples(examples), activations, ranking_of(checkpoint))
+    with job("rank_pairs", f"{checkpoint}.coreference", inputs, [ranking_of(checkpoint)], **named):
+        measured.rank_pairs(
+            read_probing_set(pairs), read_examples(examples), [store_of(checkpoint)], ranking_of(checkpoint)
+        )
 
 
 def summarise_percentages() -> None:

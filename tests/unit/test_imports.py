@@ -11,7 +11,7 @@ from pairprobe.provenance.code import LIBRARY, SCRIPTS
 
 # What takes a while to load, and the scripts that compute with it from their first line on; others load it where they
 # use it, if they do.
-TORCH = {"extract_activations", "finetune_checkpoint", "measure_similarities", "predict_answers", "train_answer_heads"}
+TORCH = {"extract_activations", "finetune_checkpoint", "predict_answers", "train_answer_heads"}
 DRAWN = {"build_explorer", *(path.stem for path in SCRIPTS.glob("draw_*.py"))}
 HEAVY = {
     "torch": TORCH,

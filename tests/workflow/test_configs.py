@@ -32,8 +32,11 @@ ONE_OF_EACH = "config/one_of_each.yaml"
 # What they plan.
 
 
-def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
-    """Return the jobs of two checkpoints and five tasks. activations: how many files of them a checkpoint has."""
+def jobs(files: int, activations: int, measured: int, **more: int) -> dict[str, int]:
+    """Return the jobs of two checkpoints and five tasks.
+
+    activations: how many files of them a checkpoint has; measured: those of them of the partition probe.
+    """
     once = "partition_examples prepare_wordnet tabulate_probing_sets summarise_activations tabulate_percentages"
     return {
         "download_questions": files,
@@ -41,6 +44,7 @@ def jobs(files: int, activations: int, **more: int) -> dict[str, int]:
         "fetch_checkpoint": 2,
         "build_probing_set": 5,
         "extract_activations": 2 * activations,
+        "measure_similarities": 2 * measured,
         "train_span_heads": 2,
         "rank_pairs": 8,
         "rank_boundaries": 2,
@@ -77,13 +81,14 @@ def no_network(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("squad", jobs(1, 4)),
-        ("nq-dev", jobs(7, 4, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1)),
+        ("squad", jobs(1, 4, 3)),
+        ("nq-dev", jobs(7, 4, 3, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1)),
         (
             "paper",
             jobs(
                 287,
                 14,
+                10,
                 fetch_checkpoint=1,
                 build_features=8,
                 finetune_checkpoint=1,

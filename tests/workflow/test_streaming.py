@@ -32,6 +32,11 @@ def test_rankings_and_percentages_are_the_same_byte_for_byte(project):
         assert streamed.read_text().count("\n") > 10
 
 
+def test_the_same_examples_are_counted(project):
+    stored, streamed = (project / "results" / keep / "tables/activations.tsv" for keep in ("all", "similarities"))
+    assert streamed.read_bytes() == stored.read_bytes()
+
+
 def test_the_explorer_shows_the_same(project):
     pages = []
     for keep in ("all", "similarities"):
@@ -75,7 +80,16 @@ def test_punctuation_is_ranked_without_a_forward_pass(project):
     assert not jobs.keys() & {"measure_similarities", "extract_activations", "train_span_heads"}
 
 
-def test_a_changed_set_is_measured_again_and_trains_no_heads(project):
+def test_heads_are_trained_before_the_sentences_that_they_measure_are_extracted(project):
+    """So that no shard is on disk longer than one is extracted and measured."""
+    started = {}
+    for rule in ("train_span_heads", "extract_activations"):
+        for log in (project / "results/similarities/logs" / rule).glob("*.log"):
+            started[log.stem] = log.stat().st_mtime
+    assert started["pretrained"] < started["pretrained.sentence.probe-1of1"]
+
+
+def test_a_changed_set_needs_its_view_s_activations_again_and_trains_no_heads(project):
     module = project / "workflow/pairprobe/probing_sets/tasks/coreference.py"
     before = module.read_text()
     module.write_text(before + "\nEDITED = True\n")
@@ -83,5 +97,6 @@ def test_a_changed_set_is_measured_again_and_trains_no_heads(project):
         jobs = projects.planned(project, "config/similarities.yaml")
     finally:
         module.write_text(before)
-    assert (jobs["build_probing_set"], jobs["measure_similarities"], jobs["rank_pairs"]) == (1, 1, 2)
-    assert not jobs.keys() & {"extract_activations", "train_span_heads", "rank_boundaries"}
+    assert (jobs["build_probing_set"], jobs["extract_activations"], jobs["measure_similarities"]) == (1, 1, 1)
+    assert jobs["rank_pairs"] == 2
+    assert not jobs.keys() & {"train_span_heads", "rank_boundaries"}

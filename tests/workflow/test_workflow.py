@@ -87,6 +87,8 @@ PANELS = {"draw_grid": 1, "draw_panel": 10, "draw_differences": 1, "build_explor
 EVIDENCE = {"weigh_evidence": 1, "tabulate_claims": 1}
 AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
+# Of both views of two checkpoints.
+MEASURING = {"measure_similarities": 4, "rank_pairs": 8}
 EVALUATION_FIGURES = {"draw_training": 1, "draw_precision_recall": 1}
 AFTER_PREDICTING = {
     "score_predictions": 2, "tabulate_nq_evaluation": 1, "tabulate_question_answering": 1, "draw_precision_recall": 1,
@@ -94,7 +96,7 @@ AFTER_PREDICTING = {
 ANSWERING = {"predict_answers": 2, **AFTER_PREDICTING}
 AFTER_TRAINING = {**ANSWERING, **EVALUATION_FIGURES}
 AFTER_EXTRACTING = {
-    "extract_activations": 6, "summarise_activations": 1, "rank_pairs": 8, **BOUNDARY, **AFTER_RANKING,
+    "extract_activations": 6, "summarise_activations": 1, **MEASURING, **BOUNDARY, **AFTER_RANKING,
 }  # fmt: skip
 TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_answer_heads": 1}
 AFTER_FETCHING = {**TRAINING, **AFTER_EXTRACTING, **AFTER_TRAINING}
@@ -103,12 +105,13 @@ AFTER_READING = {
 }  # fmt: skip
 ANOTHER_SEED = {"label": "Again", "source": "finetune", "start": "pretrained", "seed": 14}
 ONE_MORE_CHECKPOINT = {
-    "finetune_checkpoint": 1, "extract_activations": 3, "summarise_activations": 1, "rank_pairs": 4,
-    "train_span_heads": 1, "rank_boundaries": 1, **AFTER_RANKING,
+    "finetune_checkpoint": 1, "extract_activations": 3, "summarise_activations": 1, "measure_similarities": 2,
+    "rank_pairs": 4, "train_span_heads": 1, "rank_boundaries": 1, **AFTER_RANKING,
     **AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1,
 }  # fmt: skip
 FINETUNED_ALONE = {
-    "extract_activations": 3, "summarise_activations": 1, "rank_pairs": 4, "train_span_heads": 1, "rank_boundaries": 1,
+    "extract_activations": 3, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
+    "train_span_heads": 1, "rank_boundaries": 1,
     **AFTER_RANKING,
 }  # fmt: skip
 ONE_READER = {**AFTER_TRAINING, "predict_answers": 1, "score_predictions": 1}
@@ -122,10 +125,7 @@ CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "summari
 REPRESENTATIONS = {"compare_representations": 1, "summarise_representations": 1, "draw_representations": 1}
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
 # What runs only where the configuration asks for it.
-STREAMING = {
-    "measure_similarities": 4, "summarise_activations": 1, "rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING,
-}  # fmt: skip
-ASKED_FOR = {"initialise_checkpoint", "measure_similarities", *CONTROL_TASK, *REPRESENTATIONS}
+ASKED_FOR = {"initialise_checkpoint", *CONTROL_TASK, *REPRESENTATIONS}
 CITED = {"collect_references": 1}
 
 
@@ -226,14 +226,21 @@ def test_a_deleted_figure_is_drawn_alone(project):
         (
             "workflow/pairprobe/rankings/similarity.py",
             with_code,
-            {"rank_pairs": 8, "rank_boundaries": 2, **AFTER_RANKING},
+            {**MEASURING, "rank_boundaries": 2, **AFTER_RANKING},
         ),
         (
             "workflow/pairprobe/probing_sets/tasks/synonyms.py",
             with_code,
-            {"build_probing_set": 1, "tabulate_probing_sets": 1, "rank_pairs": 2, **AFTER_RANKING},
+            {
+                "build_probing_set": 1, "tabulate_probing_sets": 1, "measure_similarities": 2, "rank_pairs": 8,
+                **AFTER_RANKING,
+            },
         ),
-        ("workflow/pairprobe/rankings/boundary_heads.py", with_code, {**BOUNDARY, **AFTER_RANKING}),
+        (
+            "workflow/pairprobe/rankings/boundary_heads.py",
+            with_code,
+            {**MEASURING, **BOUNDARY, **AFTER_RANKING},
+        ),
         ("workflow/pairprobe/data/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
         (
             "workflow/pairprobe/io/downloads.py",
@@ -256,7 +263,7 @@ def test_a_deleted_figure_is_drawn_alone(project):
             "config/tiny.yaml",
             config_with(checkpoints__again=SEVERAL_SEEDS),
             {
-                **ONE_MORE_CHECKPOINT, "finetune_checkpoint": 2, "extract_activations": 6, "rank_pairs": 8,
+                **ONE_MORE_CHECKPOINT, "finetune_checkpoint": 2, "extract_activations": 6, **MEASURING,
                 "train_span_heads": 2, "rank_boundaries": 2, "predict_answers": 2, "score_predictions": 2,
             },
         ),
@@ -271,8 +278,20 @@ def test_a_deleted_figure_is_drawn_alone(project):
         ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
         ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
         ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
-        ("config/tiny.yaml", config_with(boundary={"l2": 0.5}), {**BOUNDARY, **AFTER_RANKING}),
-        ("config/tiny.yaml", config_with(activations__keep="similarities"), STREAMING),
+        (
+            "config/tiny.yaml",
+            config_with(boundary={"l2": 0.5}),
+            {"measure_similarities": 2, **BOUNDARY, **AFTER_RANKING},
+        ),
+        # Sentences wait for the heads then, which is another set of inputs; what is on disk stays there.
+        (
+            "config/tiny.yaml",
+            config_with(activations__keep="similarities"),
+            {
+                "extract_activations": 2, "summarise_activations": 1, "measure_similarities": 2, "rank_boundaries": 2,
+                **AFTER_RANKING,
+            },
+        ),
         (
             "config/tiny.yaml",
             config_with(evaluation__max_answer_words=12),
@@ -282,7 +301,8 @@ def test_a_deleted_figure_is_drawn_alone(project):
             "config/tiny.yaml",
             config_with(tasks=["synonyms", "abbreviation"]),
             {
-                "tabulate_probing_sets": 1, "summarise_activations": 1, "summarise_percentages": 1, "collect_references": 1,
+                "tabulate_probing_sets": 1, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
+                "summarise_percentages": 1, "collect_references": 1,
                 "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
             },
         ),
@@ -452,7 +472,7 @@ def test_of_examples_that_are_added_only_the_new_ones_go_through_the_checkpoint(
     assert new
     assert before
     assert f"{len(new)} examples were computed" in log.read_text()
-    assert f"{len(before)} examples were taken over" in log.read_text()
+    assert f"{len(before)} examples were reused" in log.read_text()
     assert all(np.array_equal(after[name], before[name], equal_nan=True) for name in before)
     (project / store).unlink()
     afresh = extracted(rows)
@@ -495,7 +515,8 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
         tasks = yaml.safe_load((project / "config" / "tiny.yaml").read_text())["tasks"]
         edited("config/tiny.yaml", config_with(tasks=[*tasks, "nothing"]))
         assert planned(project) == {
-            "build_probing_set": 1, "tabulate_probing_sets": 1, "rank_pairs": 2, **AFTER_RANKING, "draw_panel": 12,
+            "build_probing_set": 1, "tabulate_probing_sets": 1, "measure_similarities": 2, "rank_pairs": 10,
+            **AFTER_RANKING, "draw_panel": 12,
             "collect_references": 1,
         }  # fmt: skip
         run = snakemake(project, "--", "results/tiny/figures/nothing_cosine.svg", "results/tiny/tables/probing_sets.md")

@@ -1,4 +1,4 @@
-# In:  the activations of the view sentence, of the partitions head and probe.
+# In:  the activations of the view sentence, of the partitions head and probe; the logits of the partition probe.
 # Out: <results>/span_heads/{checkpoint}.npz, <results>/rankings/{checkpoint}/boundary.tsv; for the control control_task
 #      <results>/controls/control_task/{checkpoint}/, tables/selectivity.tsv.
 
@@ -30,8 +30,7 @@ rule rank_boundaries:
     input:
         boundaries="<results>/probing_sets/boundary.jsonl",
         examples="<results>/examples/probe.jsonl.gz",
-        activations=shards("sentence", "probe"),
-        heads="<results>/span_heads/{checkpoint}.npz",
+        logits=similarities("sentence"),
     output:
         "<results>/rankings/{checkpoint}/boundary.tsv",
     log:
@@ -39,7 +38,7 @@ rule rank_boundaries:
     benchmark:
         "<benchmarks>/rank_boundaries/{checkpoint}.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/analysis.yaml"
     params:
         code=code_of("rank_boundaries"),
         seed=lookup(dpath="seed", within=config),
@@ -84,7 +83,7 @@ rule rank_control_boundaries:
     benchmark:
         "<benchmarks>/rank_control_boundaries/{checkpoint}.tsv"
     conda:
-        "../../envs/torch.yaml"
+        "../../envs/analysis.yaml"
     params:
         code=code_of("rank_control_boundaries"),
         seed=lookup(dpath="seed", within=config),

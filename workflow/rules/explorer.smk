@@ -1,4 +1,4 @@
-# In:  <results>/percentages.tsv, the probing sets, the rankings, the activations of the partition probe, the span heads,
+# In:  <results>/percentages.tsv, the probing sets, the rankings, the similarities and logits of the partition probe,
 #      <results>/tables/claims.tsv.
 # Out: <results>/report/explorer.html.
 
@@ -21,17 +21,12 @@ rule build_explorer:
             checkpoint=RUN.compared,
         ),
         paragraph=(
-            expand(shards("paragraph", "probe"), checkpoint=RUN.compared)
+            expand(similarities("paragraph"), checkpoint=RUN.compared)
             if RUN.pair_tasks
             else []
         ),
         sentence=(
-            expand(shards("sentence", "probe"), checkpoint=RUN.compared)
-            if "boundary" in RUN.tasks
-            else []
-        ),
-        heads=(
-            expand("<results>/span_heads/{checkpoint}.npz", checkpoint=RUN.compared)
+            expand(similarities("sentence"), checkpoint=RUN.compared)
             if "boundary" in RUN.tasks
             else []
         ),

@@ -1,5 +1,6 @@
-# In:  <results>/probing_sets/{task}.jsonl, the activations of the view paragraph.
-# Out: <results>/rankings/{checkpoint}/{task}.tsv, <results>/percentages.tsv.
+# In:  <results>/probing_sets/{task}.jsonl, the activations of the partition probe, <results>/span_heads/{checkpoint}.npz.
+# Out: <results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5, <results>/rankings/{checkpoint}/{task}.tsv,
+#      <results>/percentages.tsv.
 
 
 rule rankings:
@@ -8,12 +9,39 @@ rule rankings:
         "<results>/percentages.tsv",
 
 
+rule measure_similarities:
+    """Measure one shard of activations: how similar the words of all tasks' pairs are, or the logits of boundaries."""
+    input:
+        unpack(measured_by),
+        activations="<results>/activations/{checkpoint}/{view}/probe-{part}of{parts}.h5",
+    output:
+        # Pairs that have not changed, and whose vectors have not, are not measured again.
+        update("<results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5"),
+    log:
+        "<logs>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.log",
+    benchmark:
+        "<benchmarks>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.tsv"
+    wildcard_constraints:
+        view="paragraph|sentence",
+    # Before another shard is extracted: activations that are temporary are deleted when they are measured.
+    priority: 1
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("measure_similarities"),
+        tasks=lambda wildcards: (
+            RUN.pair_tasks if wildcards.view == "paragraph" else ["boundary"]
+        ),
+    script:
+        "../../scripts/measure_similarities.py"
+
+
 rule rank_pairs:
     """Count, layer by layer, the unmatching pairs that each matching pair outranks."""
     input:
         pairs="<results>/probing_sets/{task}.jsonl",
         examples="<results>/examples/probe.jsonl.gz",
-        activations=shards("paragraph", "probe"),
+        similarities=similarities("paragraph"),
     output:
         "<results>/rankings/{checkpoint}/{task}.tsv",
     log:

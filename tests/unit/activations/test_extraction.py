@@ -79,8 +79,9 @@ def tiny(tmp_path_factory):
     return str(folder)
 
 
-def extract(folder, path, out, view="paragraph", threads=1, **options):
-    extraction.extract(str(folder), path, view, str(out), threads=threads, **options)
+def extract(folder, path, out, view="paragraph", shard=(0, 1), code=None, threads=1, **options):
+    settings = extraction.Settings(threads=threads, **options)
+    extraction.extract(str(folder), path, view, str(out), settings, shard, code)
     return str(out)
 
 
@@ -195,7 +196,7 @@ def test_a_word_that_the_tokenizer_drops_has_no_vector_and_is_counted(tiny, exam
     missing = np.isnan(read(path)["kinds"])
     assert missing[:, 8].all()
     assert not np.delete(missing, 8, axis=1).any()
-    assert store.summary(path)[2] == 1
+    assert store.summary(path)["words_without_vector"] == 1
 
 
 @pytest.mark.parametrize("batch_size", [1, 32])
@@ -225,7 +226,7 @@ def test_shards_part_the_examples_and_hold_the_same_vectors(tiny, examples, tmp_
 def test_a_shard_may_have_no_example(tiny, examples, tmp_path):
     empty = next(i for i in range(41) if not any(in_shard(e.example_id, i, 41) for e in EXAMPLES))
     path = extract(tiny, examples, tmp_path / "a.h5", shard=(empty, 41))
-    assert store.summary(path) == (0, 0, 0, [])
+    assert list(store.summary(path).values()) == [0, 0, 0, []]
     assert read(path) == {}
 
 
@@ -273,7 +274,7 @@ def too_long(limit):
 def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_path, asked, limit, caplog):
     path = write_examples(tmp_path / "e.jsonl", too_long(limit))
     out = extract(tiny, path, tmp_path / "a.h5", max_length=asked)
-    assert store.summary(out) == (1, limit - 3, 0, ["over"])
+    assert list(store.summary(out).values()) == [1, limit - 3, 0, ["over"]]
     assert list(read(out)) == ["at"]
     assert (read(out)["at"] != 0).any(axis=2).all()
     warnings = [record.message for record in caplog.records if record.levelno == logging.WARNING]
@@ -283,11 +284,11 @@ def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_pat
 def test_the_limit_counts_what_the_view_holds(tiny, tmp_path):
     example = Example("a", "page", ["who"], "he left . it was late and dark and cold .".split(), (0, 1), [(0, 3), (3, 11)])
     path = write_examples(tmp_path / "e.jsonl", [example])
-    assert store.summary(extract(tiny, path, tmp_path / "p.h5", max_length=8))[3] == ["a"]
-    assert store.summary(extract(tiny, path, tmp_path / "s.h5", view="sentence", max_length=8))[0] == 1
+    assert store.summary(extract(tiny, path, tmp_path / "p.h5", max_length=8))["left_out"] == ["a"]
+    assert store.summary(extract(tiny, path, tmp_path / "s.h5", view="sentence", max_length=8))["examples"] == 1
 
 
-def test_the_store_says_what_it_stands_on(tiny, examples, tmp_path):
+def test_the_store_says_what_it_was_made_from(tiny, examples, tmp_path):
     path = extract(tiny, examples, tmp_path / "a.h5", view="sentence", max_length=100)
     with store.Activations([path]) as stored:
         assert stored.attributes == {
@@ -295,7 +296,7 @@ def test_the_store_says_what_it_stands_on(tiny, examples, tmp_path):
             "view": "sentence",
             "precision": "float32",
             "max_length": 100,
-            "version": store.VERSION,
+            "version": store.Shard.VERSION,
         }
 
 
@@ -349,11 +350,11 @@ def test_bad_examples_leave_nothing_behind(tiny, tmp_path):
 
 FULL_DISK = """
 import resource, signal, sys
-from pairprobe.activations.extraction import extract
+from pairprobe.activations.extraction import Settings, extract
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
 try:
-    extract(sys.argv[1], sys.argv[2], "paragraph", sys.argv[3], threads=1)
+    extract(sys.argv[1], sys.argv[2], "paragraph", sys.argv[3], Settings(threads=1))
 except Exception as error:
     print(type(error).__name__, flush=True)
 """
@@ -421,7 +422,7 @@ def test_only_new_examples_go_through_the_checkpoint(tiny, tmp_path, passes):
     assert_same(found, read(extract(tiny, write_examples(path, now), tmp_path / "afresh.h5")))
 
 
-def test_the_store_of_the_same_examples_is_the_same_whether_it_was_taken_over_or_not(tiny, examples, tmp_path, passes):
+def test_the_store_of_the_same_examples_is_the_same_whether_it_was_reused_or_not(tiny, examples, tmp_path, passes):
     out = tmp_path / "probe-1of1.h5"
     first = Path(extract(tiny, examples, out)).read_bytes()
     passes.clear()
@@ -441,13 +442,13 @@ def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, mon
     path, out = write_examples(tmp_path / "e.jsonl", too_long(16)), tmp_path / "probe-1of1.h5"
     extract(tiny, path, out, max_length=16)
     monkeypatch.setattr(extraction, "encode", None)
-    assert store.summary(extract(tiny, path, out, max_length=16))[3] == ["over"]
+    assert store.summary(extract(tiny, path, out, max_length=16))["left_out"] == ["over"]
 
 
 @pytest.mark.parametrize(
     "changed", [{"precision": "bfloat16"}, {"max_length": 30}, {"storage": "float16"}, {"code": {"activations": "2"}}]
 )
-def test_vectors_of_other_settings_or_code_are_not_taken_over(tiny, examples, tmp_path, passes, changed):
+def test_vectors_of_other_settings_or_code_are_not_reused(tiny, examples, tmp_path, passes, changed):
     out = tmp_path / "probe-1of1.h5"
     extract(tiny, examples, out, code={"activations": "1"})
     passes.clear()
@@ -455,7 +456,7 @@ def test_vectors_of_other_settings_or_code_are_not_taken_over(tiny, examples, tm
     assert sum(passes) == len(read(str(out)))
 
 
-def test_vectors_of_another_checkpoint_are_not_taken_over(tiny, examples, tmp_path, passes):
+def test_vectors_of_another_checkpoint_are_not_reused(tiny, examples, tmp_path, passes):
     out, other = tmp_path / "probe-1of1.h5", tmp_path / "other"
     shutil.copytree(tiny, other)
     model = BertModel.from_pretrained(other)
@@ -524,7 +525,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_pat
         yield from layers
 
     monkeypatch.setattr(extraction, "hidden_states", small)
-    monkeypatch.setattr(extraction, "ENOUGH", 100_000)
+    monkeypatch.setattr(extraction, "MAX_BATCH_TOKENS", 100_000)
     caplog.set_level(logging.WARNING, "pairprobe")
     assert_same(read(extract(tiny, examples, tmp_path / "b.h5")), wanted)
     assert [line.split(";")[1] for line in caplog.messages] == [" trying 8", " trying 4", " trying 2"]

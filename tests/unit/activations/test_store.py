@@ -2,7 +2,7 @@ import h5py
 import numpy as np
 import pytest
 
-from pairprobe.activations import store
+from pairprobe.activations import shards, store
 from pairprobe.errors import InputError
 
 ATTRIBUTES = {"checkpoint": "abc", "view": "paragraph", "precision": "float32", "max_length": 512}
@@ -77,12 +77,13 @@ def test_a_shard_without_examples_is_a_shard(tmp_path):
     write(tmp_path / "empty.h5", ids=(), sizes=(), questions=())
     with store.Activations([tmp_path / "empty.h5", tmp_path / "a.h5"]) as activations:
         assert "a" in activations
-    assert store.summary(tmp_path / "empty.h5") == (0, 0, 0, [])
+    assert list(store.summary(tmp_path / "empty.h5").values()) == [0, 0, 0, []]
 
 
 def test_the_summary_counts_what_a_shard_holds(tmp_path):
     write(tmp_path / "a.h5", left_out=["z", "y"])
-    assert store.summary(tmp_path / "a.h5") == (2, 7, 0, ["y", "z"])
+    counts = {"examples": 2, "words": 7, "words_without_vector": 0, "left_out": ["y", "z"]}
+    assert store.summary(tmp_path / "a.h5") == counts
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -107,7 +108,7 @@ def test_an_hdf5_file_of_something_else_is_no_store(tmp_path):
         store.Activations([tmp_path / "a.h5"])
 
 
-@pytest.mark.parametrize("version", [0, store.VERSION + 1, None])
+@pytest.mark.parametrize("version", [0, store.Shard.VERSION + 1, None])
 def test_a_store_of_another_version_is_refused(tmp_path, version):
     write(tmp_path / "a.h5")
     with h5py.File(tmp_path / "a.h5", "a") as file:
@@ -115,7 +116,7 @@ def test_a_store_of_another_version_is_refused(tmp_path, version):
             del file.attrs["version"]
         else:
             file.attrs["version"] = version
-    with pytest.raises(InputError, match=rf"version {version}, wanted {store.VERSION}"):
+    with pytest.raises(InputError, match=rf"version {version}, wanted {store.Shard.VERSION}"):
         store.Activations([tmp_path / "a.h5"])
 
 
@@ -203,35 +204,34 @@ def test_a_byte_that_is_damaged_anywhere_changes_nothing_or_is_found(tmp_path):
     assert found > 100
 
 
-# What is taken over.
+# What is reused.
 
 
 def test_vectors_are_found_by_the_digest_of_their_words(tmp_path):
-    vectors = write(tmp_path / "a.h5", stands_on="1", left_out=["words of x"])
-    with store.Kept([tmp_path / "none.h5", tmp_path / "a.h5"], "1", "float32") as kept:
-        assert [f"words of {name}" in kept for name in "abxy"] == [True, True, True, False]
-        np.testing.assert_array_equal(kept.read("words of b"), vectors[:, 3:7])
-        assert kept.read("words of x") is None
+    vectors = write(tmp_path / "a.h5", cache_key="1", left_out=["words of x"])
+    with shards.Cache([tmp_path / "none.h5", tmp_path / "a.h5"], "1", store.Shard) as cache:
+        assert [f"words of {name}" in cache for name in "abxy"] == [True, True, True, False]
+        np.testing.assert_array_equal(cache.read("words of b"), vectors[:, 3:7])
+        assert cache.read("words of x") is None
 
 
-@pytest.mark.parametrize(("stands_on", "dtype"), [("2", "float32"), ("1", "float16")])
-def test_nothing_is_taken_over_from_a_store_that_stands_on_something_else(tmp_path, stands_on, dtype):
-    write(tmp_path / "a.h5", stands_on="1")
-    with store.Kept([tmp_path / "a.h5"], stands_on, dtype) as kept:
-        assert "words of a" not in kept
+def test_nothing_is_reused_from_a_store_of_another_cache_key(tmp_path):
+    write(tmp_path / "a.h5", cache_key="1")
+    with shards.Cache([tmp_path / "a.h5"], "2", store.Shard) as cache:
+        assert "words of a" not in cache
 
 
-def test_what_was_damaged_is_not_taken_over(tmp_path):
-    vectors = write(tmp_path / "a.h5", stands_on="1")
+def test_what_was_damaged_is_not_reused(tmp_path):
+    vectors = write(tmp_path / "a.h5", cache_key="1")
     flipped(tmp_path / "a.h5", (tmp_path / "a.h5").read_bytes().index(vectors[1, 3:7].tobytes()))
-    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
-        assert kept.read("words of b") is None
-        assert kept.read("words of a") is not None
+    with shards.Cache([tmp_path / "a.h5"], "1", store.Shard) as cache:
+        assert cache.read("words of b") is None
+        assert cache.read("words of a") is not None
     (tmp_path / "a.h5").write_bytes(b"nothing")
-    with store.Kept([tmp_path / "a.h5"], "1", "float32") as kept:
-        assert "words of a" not in kept
+    with shards.Cache([tmp_path / "a.h5"], "1", store.Shard) as cache:
+        assert "words of a" not in cache
 
 
 def test_the_digest_of_words_tells_texts_apart():
     texts = [(["a"], ["b"]), (["a", "b"], []), (["ab"], []), ([], ["a", "b"]), (["a b"], []), (["b"], ["a"])]
-    assert len({store.content_of(text) for text in texts}) == len(texts)
+    assert len({shards.fingerprint(text) for text in texts}) == len(texts)

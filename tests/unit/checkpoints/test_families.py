@@ -67,7 +67,7 @@ def write_examples(path, examples=EXAMPLES):
 
 def extract(folder, out, examples=EXAMPLES, **options):
     path = write_examples(out.with_suffix(".jsonl"), examples)
-    extraction.extract(str(folder), path, "paragraph", str(out), threads=1, **options)
+    extraction.extract(str(folder), path, "paragraph", str(out), extraction.Settings(threads=1, **options))
     return str(out)
 
 
@@ -155,7 +155,7 @@ def test_a_word_that_vanishes_has_no_vector_and_is_counted(family, extracted):
     vanishes = family in ("bert", "distilbert", "electra", "mpnet")
     missing = np.isnan(read(extracted)["kinds"]).all(axis=(0, 2))
     assert missing.tolist() == [False] * 19 + [vanishes, False]
-    assert store.summary(extracted)[2] == vanishes
+    assert store.summary(extracted)["words_without_vector"] == vanishes
 
 
 def test_words_that_are_not_known_have_vectors_and_look_alike_inside_one_family(family, folder):
@@ -173,7 +173,7 @@ def test_an_example_at_the_model_s_limit_is_kept_and_one_over_it_is_left_out(fam
     lengths = {"over": room + 1, "at": room, "under": room - 1}
     examples = [Example(name, "page", ["the"], ["the"] * n, None, [(0, n)]) for name, n in lengths.items()]
     out = extract(folder, tmp_path / "a.h5", examples, max_length=asked)
-    assert store.summary(out) == (2, room + room - 1 + 2, 0, ["over"])
+    assert list(store.summary(out).values()) == [2, room + room - 1 + 2, 0, ["over"]]
     assert all(np.isfinite(vectors).all() for vectors in read(out).values())
 
 
@@ -274,7 +274,7 @@ def test_an_architecture_without_question_answering_has_vectors_and_a_clear_erro
     config = transformers.BertGenerationConfig(vocab_size=600, **{"hidden_size": 32, "num_hidden_layers": 2})
     config.num_attention_heads, config.intermediate_size, config.pad_token_id = 2, 64, 0
     folder = saved(transformers.BertGenerationEncoder(config), tmp_path / "c")
-    assert store.summary(extract(folder, tmp_path / "a.h5"))[0] == len(EXAMPLES)
+    assert store.summary(extract(folder, tmp_path / "a.h5"))["examples"] == len(EXAMPLES)
     with pytest.raises(InputError, match=r"checkpoint .*AutoModelForQuestionAnswering has no model .*\(bert-generation\)"):
         joint_model.initial(folder, 1)
 

@@ -71,15 +71,9 @@ def test_no_job_takes_more_than_the_budget_and_no_fewer_would_do(minutes, rate, 
         assert shards == 1 or loads[kind] > shards / 2
 
 
-def test_what_is_measured_and_not_kept_takes_files_of_time_alone():
-    kept, measured = (sharding.loads(configured(NQ, activations={"keep": keep})) for keep in ("all", "similarities"))
-    seconds = 600 * 1700
-    questions = sharding.questions_of(configured(NQ))
-    source = sharding.SOURCES["natural_questions"]
-    of_time = questions["probe"] * source.paragraph * source.subtokens[0] / seconds
-    assert measured["activations", "paragraph", "probe"] == pytest.approx(of_time)
-    assert kept["activations", "paragraph", "probe"] > measured["activations", "paragraph", "probe"]
-    assert kept["activations", "sentence", "head"] == measured["activations", "sentence", "head"]
+def test_activations_are_cut_alike_whether_they_stay_on_disk_or_not():
+    kept, temporary = (sharding.loads(configured(NQ, activations={"keep": keep})) for keep in ("all", "similarities"))
+    assert kept == temporary
 
 
 def test_time_and_size_are_those_of_the_arithmetic():

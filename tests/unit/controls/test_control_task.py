@@ -1,5 +1,6 @@
 """The control task of the boundary heads, and the selectivity that follows from it."""
 
+import measured
 import numpy as np
 import pytest
 from test_boundary_heads import opened
@@ -49,7 +50,7 @@ def ranked(folder, vectors_of, labels):
         train(head, activations, folder / "heads.npz", SEED, l2=0.001, labels=labels)
     rows = [{"example_id": e.example_id} for e in probe]
     with opened(folder / "probe.h5", {e.example_id: vectors_of(e) for e in probe}) as activations:
-        logits = gold_logits(probe, activations, folder / "heads.npz", rows, SEED, labels=labels)
+        logits = gold_logits(probe, measured.logits(activations, folder / "heads.npz"), rows, SEED, labels=labels)
         write_tsv(folder / "ranking.tsv", RANKING_FIELDS, rank_logits(logits))
     return read_ranking(folder / "ranking.tsv")
 
@@ -68,7 +69,7 @@ def test_where_vectors_hold_the_word_type_alone_the_control_is_learned_by_heart_
 
 def positions(paragraph, seed=SEED, name="1"):
     of_one = Example(name, "Page", ["what"], paragraph, (0, 1), [(0, len(paragraph))])
-    return control_gold(seed)(of_one, np.zeros((LAYERS, len(paragraph), 1)))[1]
+    return control_gold(seed)(of_one, np.ones(len(paragraph), bool))[1]
 
 
 def test_the_control_goes_by_word_types_alone():
@@ -91,16 +92,15 @@ def test_every_word_type_wins_as_often_and_start_and_end_apart():
 
 
 def test_the_words_are_those_of_the_real_task():
-    vectors = np.zeros((LAYERS, 6, 1))
-    vectors[:, [0, 4]] = np.nan
+    has_vector = np.array([False, True, True, True, False, True])
     paragraph = ["before", ".", *TYPES[:6], "."]
     of_one = Example("1", "Page", ["what"], paragraph, (3, 5), [(0, 2), (2, 8), (8, 9)])
-    words, span = control_gold(SEED)(of_one, vectors)
-    assert words.tolist() == gold(of_one, vectors)[0].tolist() == [1, 2, 3, 5]
+    words, span = control_gold(SEED)(of_one, has_vector)
+    assert words.tolist() == gold(of_one, has_vector)[0].tolist() == [1, 2, 3, 5]
     assert span == positions([paragraph[2 + word] for word in words])
     # An answer without a vector has no place in either.
     without = Example("1", "Page", ["what"], paragraph, (2, 3), [(0, 2), (2, 8), (8, 9)])
-    assert gold(without, vectors) is control_gold(SEED)(without, vectors) is None
+    assert gold(without, has_vector) is control_gold(SEED)(without, has_vector) is None
 
 
 def ranking(path, rows):

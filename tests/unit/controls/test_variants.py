@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from measured import rank_pairs
 from test_pair_ranking import PARAGRAPH, VECTORS, pair, write_store
 from test_pair_ranking import QUESTION as ANCHOR
 
@@ -19,6 +20,7 @@ from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import tsv
 from pairprobe.rankings import pair_ranking, percentages
+from pairprobe.rankings.similarity import measure_pair
 from pairprobe.tables.by_layer import controls_by_layer
 
 ROOT = Path(__file__).parents[3]
@@ -173,8 +175,7 @@ def test_with_matched_unmatching_words_the_counts_are_those_of_brute_force(path,
 @pytest.mark.parametrize("name", ["first_subtoken", "last_subtoken"])
 def test_another_vector_of_a_word_is_another_store_and_nothing_else(path, tmp_path, name):
     found = ranked(name, path, tmp_path)
-    with store.Activations([path]) as activations:
-        pair_ranking.rank_pairs(PAIRS, iter(EXAMPLES), activations, tmp_path / "main.tsv")
+    rank_pairs(PAIRS, iter(EXAMPLES), [path], tmp_path / "main.tsv")
     assert (tmp_path / "r.tsv").read_bytes() == (tmp_path / "main.tsv").read_bytes()
     assert len(found) == 4 * 2 * 3
 
@@ -216,8 +217,7 @@ def test_random_pairs_of_random_vectors_come_out_at_chance(tmp_path, name):
         assert len(found) == 400
         # One standard deviation of the mean is 1.5 points; one word of 29, the true match, is always closer.
         assert percentages.percentage(found)[1] == pytest.approx(50 - 50 / 29, abs=4.5)
-    with store.Activations([path]) as activations:
-        pair_ranking.rank_pairs(of_pairs, examples, activations, tmp_path / "main.tsv")
+    rank_pairs(of_pairs, examples, [path], tmp_path / "main.tsv")
     assert percentages.percentage(percentages.read_ranking(tmp_path / "main.tsv")["cosine", 0])[1] == 100
 
 
@@ -314,7 +314,8 @@ def test_a_pair_without_a_vector_has_no_ranking_and_lacks_no_candidate(tmp_path,
 def test_a_paragraph_is_cut_down_to_the_pair_and_the_words_that_count():
     # Of east, north, tie and west only north and west: cosine Gold .6, north 0, west -1; distance 4.47, 1.41, 2.
     among = np.array([word in ("north", "west") for word in PARAGRAPH])
-    rows = pair_ranking.rank_pair(pair([0], [0]), PARAGRAPH, ANCHOR, VECTORS, among=among)
+    measured = measure_pair(pair([0], [0]), ANCHOR, VECTORS)
+    rows = pair_ranking.rank_measured(pair([0], [0]), PARAGRAPH, measured, among=among)
     assert list(rows) == [("cosine", 0, 2, 0, 4, 2), ("euclidean", 0, 0, 0, 4, 2)]
 
 

@@ -17,10 +17,11 @@ from pairprobe.activations.store import Activations
 from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.explorer import building
-from pairprobe.explorer.building import CHUNK, build
+from pairprobe.explorer.building import CHUNK_SIZE, build
 from pairprobe.explorer.packing import chunks, codes_of
-from pairprobe.explorer.word_scores import Shades
+from pairprobe.explorer.word_scores import WordScores
 from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.rankings import similarity_store
 
 
 class Page(HTMLParser):
@@ -71,17 +72,17 @@ class Page(HTMLParser):
             for row in self.rows(f"pairs-{task}")
         ]
 
-    def shades(self, task: int):
+    def scores(self, task: int):
         """Yield (pair, checkpoint, flags (2, words), codes (2, layers, 1 + words), scales (2, layers, 2))."""
         rows, widths = self.rows(f"pairs-{task}"), self.widths(task)
         layers = [one["layers"] for one in self.run["checkpoints"]]
-        for first in range(0, len(rows), CHUNK):
-            data = self.block(f"shades-{task}-{first // CHUNK}")
+        for first in range(0, len(rows), CHUNK_SIZE):
+            data = self.block(f"scores-{task}-{first // CHUNK_SIZE}")
             scales, at = [], 0
             for count in layers:
                 scales.append(np.frombuffer(data, "<f4", 4 * count, at).reshape(2, count, 2))
                 at += 16 * count
-            for pair in range(first, min(first + CHUNK, len(rows))):
+            for pair in range(first, min(first + CHUNK_SIZE, len(rows))):
                 for checkpoint, known in enumerate(rows[pair][1]):
                     if known == "1":
                         shape = (2 + 2 * layers[checkpoint], widths[pair])
@@ -130,7 +131,7 @@ def test_the_page_holds_every_words_similarity_to_quantisation(folder, page, tas
     number, names = TASKS.index(task), list(LAYERS)
     questions, pairs = explored.questions(), explored.pairs(task)
     seen = set()
-    for pair, checkpoint, _, codes, scales in page.shades(number):
+    for pair, checkpoint, _, codes, scales in page.scores(number):
         seen.add((pair, checkpoint))
         row = pairs[pair]
         wanted = similarities(folder, names[checkpoint], row, questions[int(row["example_id"])])
@@ -144,13 +145,13 @@ def test_the_page_holds_every_words_similarity_to_quantisation(folder, page, tas
                 assert abs(found[measure, layer, word] - value) <= step[measure, layer]
     wanted = {(i, c) for i, row in enumerate(pairs) for c in (0, 1) if (row["example_id"], c) != (LONG, 1)}
     assert seen == wanted
-    assert len(pairs) > CHUNK or task == "synonyms"
+    assert len(pairs) > CHUNK_SIZE or task == "synonyms"
 
 
 def test_the_page_holds_the_logits_of_the_span_heads(folder, page):
     number, pairs = TASKS.index("boundary"), explored.pairs("boundary")
     heads = {name: np.load(folder / f"{name}.npz") for name in LAYERS}
-    for pair, checkpoint, _, codes, scales in page.shades(number):
+    for pair, checkpoint, _, codes, scales in page.scores(number):
         name = list(LAYERS)[checkpoint]
         with Activations([folder / f"{name}.sentence.h5"]) as activations:
             vectors = activations[pairs[pair]["example_id"]][1].astype(float)
@@ -170,7 +171,7 @@ def test_the_words_that_are_shaded_below_the_match_are_as_many_as_the_rank_says(
     measures = page.run["tasks"][number]["measures"]
     names = [pair["example_id"] for pair in explored.pairs(task)]
     found = {}
-    for pair, checkpoint, flags, codes, _ in page.shades(number):
+    for pair, checkpoint, flags, codes, _ in page.scores(number):
         for measure, layer in np.ndindex(codes.shape[:2]):
             own, words = codes[measure, layer, 0], codes[measure, layer, 1:]
             # A word without a vector has code 0 and no flag.
@@ -218,7 +219,7 @@ def test_the_ranks_are_the_rankings(folder, page, task):
     assert at == len(numbers)
 
 
-def test_a_pair_without_activations_is_listed_without_shades(page):
+def test_a_pair_without_activations_is_listed_without_scores(page):
     rows = page.rows(f"pairs-{TASKS.index('coreference')}")
     texts = page.rows("texts")
     assert {texts[row[0]][0]: row[1] for row in rows if row[1] != "11"} == {LONG: "10"}
@@ -235,8 +236,8 @@ def test_of_boundaries_those_are_shaded_that_were_ranked(tmp_path, page):
         names = [name for name in map(str, range(explored.NUMBER)) if (name, checkpoint) != (LONG, 1)]
         shaded = {texts[row[0]][0] for row in some.rows("pairs-0") if row[1][checkpoint] == "1"}
         assert shaded == subsample(names, 9, explored.SEED)
-    every = {(pair, c): values_of(codes, scales) for pair, c, _, codes, scales in page.shades(TASKS.index("boundary"))}
-    for pair, c, _, codes, scales in some.shades(0):
+    every = {(pair, c): values_of(codes, scales) for pair, c, _, codes, scales in page.scores(TASKS.index("boundary"))}
+    for pair, c, _, codes, scales in some.scores(0):
         np.testing.assert_allclose(values_of(codes, scales), every[pair, c], atol=0.1)
 
 
@@ -247,7 +248,7 @@ def test_words_of_data_come_through_as_they_are_and_open_no_element(page):
     assert page.run["checkpoints"][0]["label"] == "Before <i>&</i>"
     wanted = ["run"]
     for task, pairs in enumerate((26, 40, 0, 40)):
-        wanted += [f"shades-{task}-{chunk}" for chunk in range(math.ceil(pairs / CHUNK))]
+        wanted += [f"scores-{task}-{chunk}" for chunk in range(math.ceil(pairs / CHUNK_SIZE))]
         wanted += [f"ranks-{task}", f"pairs-{task}"]
     assert list(page.blocks) == [*wanted, "texts"]
 
@@ -303,7 +304,7 @@ def test_one_checkpoint_no_boundary_and_empty_sets_make_a_page(tmp_path, some):
     page = Page(explored.page(tmp_path, **some).read_text(encoding="utf-8"))
     assert [one["name"] for one in page.run["checkpoints"]] == list(some.get("checkpoints", LAYERS))
     assert [one["name"] for one in page.run["tasks"]] == list(some.get("tasks", TASKS))
-    assert sum(1 for _ in page.shades(0)) == {"synonyms": 26 + 25, "answer_type": 0}.get(some.get("tasks", [""])[0], 25)
+    assert sum(1 for _ in page.scores(0)) == {"synonyms": 26 + 25, "answer_type": 0}.get(some.get("tasks", [""])[0], 25)
 
 
 @pytest.mark.parametrize(
@@ -338,14 +339,14 @@ def test_a_set_of_other_examples_is_refused(tmp_path):
 
 def test_codes_keep_the_order_to_the_matching_value_where_they_would_round_to_it():
     words = np.array([[[0.5 - 1e-9, 0.5 + 1e-9, 0.5, np.nan, 0.0, 1.0]]])
-    shades = Shades(np.array([[0.5]]), words, np.ones((1, 6), bool))
-    own, *codes = codes_of(shades, np.array([[[0.0, 1.0]]]))[0, 0].tolist()
+    scores = WordScores(np.array([[0.5]]), words, np.ones((1, 6), bool))
+    own, *codes = codes_of(scores, np.array([[[0.0, 1.0]]]))[0, 0].tolist()
     assert (own, codes) == (128, [127, 129, 128, 0, 2, 254])
 
 
 def test_codes_of_a_layer_without_any_difference_keep_order_too():
-    shades = Shades(np.array([[1.0]]), np.array([[[1.0, 1.0]]]), np.ones((1, 2), bool))
-    assert codes_of(shades, np.array([[[1.0, 1.0]]]))[0, 0].tolist() == [2, 2, 2]
+    scores = WordScores(np.array([[1.0]]), np.array([[[1.0, 1.0]]]), np.ones((1, 2), bool))
+    assert codes_of(scores, np.array([[[1.0, 1.0]]]))[0, 0].tolist() == [2, 2, 2]
 
 
 def test_chunks_hold_everything_once():
@@ -356,13 +357,13 @@ def test_chunks_hold_everything_once():
 def test_one_example_is_in_memory_at_a_time(tmp_path, monkeypatch):
     """Each example of a set is read when its pair is packed: between two reads of a store lies no other pair's."""
     read = []
-    original = Activations.__getitem__
+    original = similarity_store.Shard.read
 
-    def spy(self, name):
-        read.append(name)
-        return original(self, name)
+    def spy(self, entry):
+        read.append(self.texts["example_id"][entry])
+        return original(self, entry)
 
-    monkeypatch.setattr(Activations, "__getitem__", spy)
+    monkeypatch.setattr(similarity_store.Shard, "read", spy)
     arguments = explored.make(tmp_path, tasks=("coreference",))
     read.clear()
     build(str(tmp_path / "other.html"), **arguments)

@@ -224,7 +224,7 @@ def test_words_are_shaded_by_their_similarity_and_the_switch_takes_the_other_mea
     assert style == ["dashed", "underline"]
 
 
-def test_a_pair_without_activations_is_listed_without_shades(shared, folder):
+def test_a_pair_without_activations_is_listed_without_scores(shared, folder):
     page = shared
     go(page, f"#/coreference/cosine/1/{LONG}")
     said = page.locator(".view .rank").all_inner_texts()

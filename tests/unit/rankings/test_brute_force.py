@@ -14,6 +14,7 @@ import math
 import unicodedata
 from pathlib import Path
 
+import measured
 import numpy as np
 import pytest
 import torch
@@ -21,6 +22,7 @@ import transformers
 import yaml
 
 from pairprobe.activations import extraction, store
+from pairprobe.activations.extraction import Settings
 from pairprobe.checkpoints import fetching
 from pairprobe.data import bundled_pages, examples, natural_questions, partitions
 from pairprobe.io import files, tsv
@@ -164,9 +166,9 @@ class Made:
     def set_of(self, task):
         return self.folder / "probing_sets" / f"{task}.jsonl"
 
-    def extract(self, name, view, partition, threads=1, **options):
-        path = self.folder / "activations" / f"{name}.{view}.{partition}.h5"
-        extraction.extract(self.folder / "checkpoint", self.examples(partition), view, path, threads=threads, **options)
+    def extract(self, name, view, partition, shard=(0, 1), threads=1, **options):
+        path, settings = self.folder / "activations" / f"{name}.{view}.{partition}.h5", Settings(threads=threads, **options)
+        extraction.extract(self.folder / "checkpoint", self.examples(partition), view, path, settings, shard)
         torch.set_num_threads(1)
         return path
 
@@ -174,10 +176,7 @@ class Made:
         """Return {(task, measure, layer): (pairs, para_len, unmatching, percentage, auc)}."""
         for task in tasks:
             pairs = [row for row in read_probing_set(self.set_of(task)) if ids is None or row["example_id"] in ids]
-            with store.Activations(stores) as opened:
-                pair_ranking.rank_pairs(
-                    pairs, examples.read_examples(self.examples(partition)), opened, self.ranking_of(task)
-                )
+            measured.rank_pairs(pairs, examples.read_examples(self.examples(partition)), stores, self.ranking_of(task))
         return self.percentages(tasks)
 
     def ranking_of(self, task):
@@ -232,7 +231,7 @@ def of_boundaries(made):
         boundary_heads.train(examples.read_examples(made.examples("head")), opened, heads, CONFIG["seed"], at_most=50)
     with store.Activations([made.extract("heads", "sentence", "probe")]) as opened:
         of_probe, boundaries = examples.read_examples(made.examples("probe")), read_probing_set(made.set_of("boundary"))
-        logits = boundary_heads.gold_logits(of_probe, opened, heads, boundaries, CONFIG["seed"])
+        logits = boundary_heads.gold_logits(of_probe, measured.logits(opened, heads), boundaries, CONFIG["seed"])
         tsv.write_tsv(made.ranking_of("boundary"), RANKING_FIELDS, pair_ranking.rank_logits(logits))
     return made.percentages(["boundary"])
 

@@ -3,6 +3,7 @@
 import itertools
 from pathlib import Path
 
+import measured
 import pytest
 from test_brute_force import (
     CONFIG,
@@ -83,7 +84,8 @@ def test_the_percentages_of_real_boundaries_are_those_of_brute_force(made, by_id
         boundary_heads.train(examples.read_examples(made.examples("head")), opened, heads, 13)
     with store.Activations([made.extract("heads", "sentence", "probe")]) as opened:
         boundaries = read_probing_set(made.set_of("boundary"))
-        logits = boundary_heads.gold_logits(examples.read_examples(made.examples("probe")), opened, heads, boundaries, 13)
+        of_probe = examples.read_examples(made.examples("probe"))
+        logits = boundary_heads.gold_logits(of_probe, measured.logits(opened, heads), boundaries, 13)
         tsv.write_tsv(made.ranking_of("boundary"), percentages.RANKING_FIELDS, pair_ranking.rank_logits(logits))
     with np.load(heads) as stored:
         brute_force = rank_boundaries_by_brute_force(rows_in(made.set_of("boundary")), by_id, encoder, dict(stored))

@@ -1,4 +1,4 @@
-"""The extractor: one forward pass an example, every layer's word vectors straight into the HDF5 store.
+"""Extraction: one forward pass for each example, every layer's word vectors straight into the HDF5 store.
 
 Examples go through in batches of like length, several batches side by side, each on a core of its own from forward pass
 to file. A word's vector is the mean of its subtokens' hidden states (for controls, that of its first or last one). Memory
@@ -19,7 +19,7 @@ import tokenizers
 import torch
 import transformers
 
-from pairprobe.activations import store
+from pairprobe.activations import shards, store
 from pairprobe.checkpoints import cpu_kernels, devices, loading
 from pairprobe.checkpoints.tokenization import Encoding, check_alignment, encode
 from pairprobe.data.examples import Example, answer_sentence, read_examples
@@ -37,14 +37,33 @@ POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
 WINDOW = 2048
 # A processor gains nothing from a batch of more than so many subtokens, which would take memory only; from half as many on,
 # a batch ends where longer or shorter examples would need padding.
-ENOUGH = 1024
+MAX_BATCH_TOKENS = 1024
 # How many are looked at, before anything is computed, for whether words and subtokens belong together.
 CHECKED = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Viewed:
-    """What the encoder reads of an example, and the digest of that and of what is kept of it."""
+class Settings:
+    """How activations are computed and stored.
+
+    batch_size: in examples; where memory runs out, batches are halved. precision, storage: the types of the computation and
+    of the store. max_length: in subtokens, special ones included; a longer example is left out and listed. threads: how
+    many batches are computed side by side (None: as many as PyTorch has threads).
+    """
+
+    batch_size: int = 16
+    precision: str = "float32"
+    storage: str = "float32"
+    max_length: int = 512
+    threads: int | None = None
+
+
+DEFAULTS = Settings()
+
+
+@dataclass(frozen=True, slots=True)
+class ViewedExample:
+    """What the encoder reads of an example, and the fingerprint of that."""
 
     example_id: str
     question: list[str]
@@ -68,68 +87,57 @@ def extract(
     examples: str,
     view: str,
     path: str,
+    settings: Settings = DEFAULTS,
     shard: tuple[int, int] = (0, 1),
-    batch_size: int = 16,
-    precision: str = "float32",
-    storage: str = "float32",
-    max_length: int = 512,
-    threads: int | None = None,
     code: dict | None = None,
-    keep=None,
 ) -> None:
     """Write the activations of one shard of the examples, those that are ``sampling.in_shard``.
 
-    checkpoint: a folder that ``checkpoints.fetch`` made. examples: a file of examples. max_length: in subtokens, special
-    ones included; a longer example is left out and listed. threads: how many batches are computed side by side (None: as
-    many as PyTorch has threads). code: the digests of the code that computes. keep: what is kept of the activations, a
-    ``store.Vectors`` (None: all of them, of the type ``storage``), ``similarities.Pairs`` or ``similarities.Boundaries``.
-    Uses a GPU where there is one. Where memory runs out, batches are halved.
+    checkpoint: a folder that ``checkpoints.fetching.fetch`` made. examples: a file of examples. code: the digests of the
+    code that computes. Uses a GPU where there is one.
 
     What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
-    taken over: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are
-    not finite or do not fit the storage type; then nothing is changed at ``path``.
+    reused: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are not
+    finite or do not fit the storage type; then nothing is changed at ``path``.
     """
-    keep = keep or store.Vectors(storage)
     device = devices.claim()
-    precision = devices.resolve_precision(precision, device)
+    precision = devices.resolve_precision(settings.precision, device)
     tokenizer = loading.load_tokenizer(checkpoint)
     model = loading.load_encoder(checkpoint, precision, device)
     cpu_kernels.speed_up(model, device)
-    limit = min(max_length, tokenizer.model_max_length, loading.longest(model))
+    limit = min(settings.max_length, tokenizer.model_max_length, loading.longest(model))
 
-    def mine() -> Iterator[Viewed]:
-        shard_examples = (example for example in read_examples(examples) if in_shard(example.example_id, *shard))
-        return viewed(shard_examples, view, keep)
+    def in_this_shard() -> Iterator[ViewedExample]:
+        return viewed((example for example in read_examples(examples) if in_shard(example.example_id, *shard)), view)
 
-    first = ((each.example_id, each.question, each.passage) for each in itertools.islice(mine(), CHECKED))
+    first = ((each.example_id, each.question, each.passage) for each in itertools.islice(in_this_shard(), CHECKED))
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
-    attributes["stands_on"] = _stands_on(attributes, device, code)
-    with keep.former(files.previous_shards(path), attributes["stands_on"]) as kept:
+    attributes["cache_key"] = _cache_key({**attributes, "storage": settings.storage, "device": device, "code": code})
+    with shards.Cache(files.previous_shards(path), attributes["cache_key"], store.Shard) as cache:
         encoder = _Encoder(tokenizer)
-        index = _measured(mine(), kept, encoder, limit)
+        index = _index_of(in_this_shard(), cache, encoder, limit)
         for example_id in index.left_out:
             log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
         layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
         with (
             files.atomic_write(path) as temporary,
-            keep.create(temporary, layers, hidden, index, attributes) as writer,
+            store.create(temporary, layers, hidden, settings.storage, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
-            devices.side_by_side(threads, device) as pool,
+            devices.side_by_side(settings.threads, device) as pool,
         ):
             pooling = POOLING.get(view, "mean")
-            run = _Extraction(model, encoder, batch_size, device, writer, index, progress, pooling, pool)
-            run(mine(), kept)
+            run = _Extraction(model, encoder, settings.batch_size, device, writer, index, progress, pooling, pool)
+            run(in_this_shard(), cache)
     log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
     log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
-    log.info("%d examples were taken over", len(run.place) - run.computed)
+    log.info("%d examples were reused", len(run.place) - run.computed)
 
 
-def _stands_on(attributes: dict, device: str, code: dict | None) -> str:
-    """Return the digest of all that vectors stand on but the words. (Threads and batches shift their last bits alone.)"""
+def _cache_key(settings: dict) -> str:
+    """Return the digest of all that vectors depend on but the words. (Threads and batches change their last bits alone.)"""
     versions = {each.__name__: each.__version__ for each in (np, tokenizers, torch, transformers)}
-    everything = {**attributes, **versions, "device": device, "code": code}
-    return hashlib.sha256(json.dumps(everything, sort_keys=True).encode()).hexdigest()[:32]
+    return hashlib.sha256(json.dumps({**settings, **versions}, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class _Encoder:
@@ -139,7 +147,7 @@ class _Encoder:
         self.tokenizer = tokenizer
         self._done: dict[str, Encoding] | None = {}
 
-    def __call__(self, rows: list[Viewed]) -> list[Encoding]:
+    def __call__(self, rows: list[ViewedExample]) -> list[Encoding]:
         if self._done is not None and all(each.content in self._done for each in rows):
             return [self._done[each.content] for each in rows]
         found = encode(self.tokenizer, [each.question for each in rows], [each.passage for each in rows])
@@ -149,14 +157,14 @@ class _Encoder:
         return found
 
 
-def _measured(rows: Iterable[Viewed], kept, encoder: _Encoder, limit: int) -> store.Index:
-    """Say what the store will hold; only what was not kept is encoded for that."""
+def _index_of(rows: Iterable[ViewedExample], cache: shards.Cache, encoder: _Encoder, limit: int) -> store.Index:
+    """Return what the store will hold; only what is not in the cache is encoded for that."""
     index = store.Index()
     for window in _windows(rows):
-        new = [each for each in window if each.content not in kept]
+        new = [each for each in window if each.content not in cache]
         lengths = {each.content: len(encoding) for each, encoding in zip(new, encoder(new), strict=True)}
         for each in window:
-            if each.content in kept.left_out or lengths.get(each.content, 0) > limit:
+            if each.content in cache.left_out or lengths.get(each.content, 0) > limit:
                 index.left_out.append(each.example_id)
                 index.left_out_content.append(each.content)
             else:
@@ -164,7 +172,7 @@ def _measured(rows: Iterable[Viewed], kept, encoder: _Encoder, limit: int) -> st
     return index
 
 
-def _windows(rows: Iterable[Viewed]) -> Iterator[list[Viewed]]:
+def _windows(rows: Iterable[ViewedExample]) -> Iterator[list[ViewedExample]]:
     """Cut rows into windows, none of which is held on to here."""
     rows = iter(rows)
     return iter(lambda: list(itertools.islice(rows, WINDOW)), [])
@@ -180,7 +188,7 @@ class _Item:
 
 
 class _Extraction:
-    """Fills a store: with what was kept, and with what the model gives for the rest."""
+    """Fills a store: with what is in the cache, and with what the model gives for the rest."""
 
     def __init__(
         self,
@@ -198,35 +206,35 @@ class _Extraction:
         self.pooling, self.pool = pooling, pool
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batches = devices.Batches(batch_size, "examples")
-        self.batch_size, self.alike = batch_size, padding_shows(model, device)
-        self.enough = ENOUGH if device == "cpu" else math.inf
+        self.batch_size, self.one_length = batch_size, padding_shows(model, device)
+        self.max_tokens = MAX_BATCH_TOKENS if device == "cpu" else math.inf
         self.computed = self.subtokens = self.passes = 0
-        if self.alike:
+        if self.one_length:
             log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
-    def __call__(self, rows: Iterable[Viewed], kept) -> None:
+    def __call__(self, rows: Iterable[ViewedExample], cache: shards.Cache) -> None:
         running: list[Future] = []
         # While a window is encoded, the one before is computed; of both, no more than the encodings is held.
-        for items in map(partial(self._encoded, kept), _windows(rows)):
+        for items in map(partial(self._encoded, cache), _windows(rows)):
             self._finish(running)
-            batches = _batched(items, self.batch_size, self.alike, self.enough)
+            batches = _batched(items, self.batch_size, self.one_length, self.max_tokens)
             running = [self.pool.submit(self.batches, self._run, batch) for batch in batches]
         self._finish(running)
 
-    def _encoded(self, kept, window: list[Viewed]) -> list[_Item]:
+    def _encoded(self, cache: shards.Cache, window: list[ViewedExample]) -> list[_Item]:
         """Encode what of a window is to be computed."""
-        new = [each for each in window if each.example_id in self.place and not self._take_over(each, kept)]
+        new = [each for each in window if each.example_id in self.place and not self._reuse(each, cache)]
         items = [
             _Item(self.place[each.example_id], each.example_id, e) for each, e in zip(new, self.encoder(new), strict=True)
         ]
         # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
         return sorted(items, key=lambda item: len(item.encoding), reverse=True)
 
-    def _take_over(self, each: Viewed, kept) -> bool:
-        vectors = kept.read(each.content)
+    def _reuse(self, each: ViewedExample, cache: shards.Cache) -> bool:
+        vectors = cache.read(each.content)
         if vectors is None:
             return False
-        self.writer.take_over(self.place[each.example_id], vectors)
+        self.writer.reuse(self.place[each.example_id], vectors)
         self.progress.update()
         return True
 
@@ -247,18 +255,18 @@ class _Extraction:
             self.progress.update(len(done))
 
 
-def _batched(items: list[_Item], size: int, alike: bool, enough: float) -> Iterator[list[_Item]]:
-    """Cut a list that is sorted by length into batches of at most so many items and, but for the last one of them, so many
-    subtokens; alike: none of them has items of different lengths.
+def _batched(items: list[_Item], size: int, one_length: bool, max_tokens: float) -> Iterator[list[_Item]]:
+    """Cut a list that is sorted by length into batches of at most ``size`` items; one_length: all of a batch equally long.
 
-    Without padding there is nothing to mask, so that a batch of half as many subtokens ends where another length begins.
+    A batch that has reached ``max_tokens`` subtokens ends; one that has half of them ends where another length begins,
+    since without padding there is nothing to mask.
     """
     batch: list[_Item] = []
     subtokens = 0
     for item in items:
         length = len(item.encoding)
         other = bool(batch) and length != len(batch[-1].encoding)
-        if len(batch) == size or subtokens >= enough or (other and (alike or subtokens >= enough / 2)):
+        if len(batch) == size or subtokens >= max_tokens or (other and (one_length or subtokens >= max_tokens / 2)):
             yield batch
             batch, subtokens = [], 0
         batch.append(item)
@@ -280,13 +288,12 @@ def padding_shows(model, device: str) -> bool:
     return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
 
 
-def viewed(examples: Iterable[Example], view: str, keep) -> Iterator[Viewed]:
-    """Yield what the encoder reads of the examples that have a view, and of which anything is kept."""
+def viewed(examples: Iterable[Example], view: str) -> Iterator[ViewedExample]:
+    """Yield what the encoder reads of the examples that have a view."""
     for example in examples:
         words = view_words(example, view)
-        content = None if words is None else keep.content(example.example_id, words)
-        if content is not None:
-            yield Viewed(example.example_id, *words, content)
+        if words is not None:
+            yield ViewedExample(example.example_id, *words, shards.fingerprint(words))
 
 
 def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
@@ -335,13 +342,13 @@ class Pieces:
     def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "Pieces":
         """rows: (subtokens,), where the subtokens are, word after word. pooling: "mean", "first" or "last"."""
         ends = np.cumsum(counts)
-        chosen = ends - 1 if pooling == "last" else ends - counts
+        selected = ends - 1 if pooling == "last" else ends - counts
         more = []
         for k in range(1, counts.max(initial=0) if pooling == "mean" else 0):
             words = np.flatnonzero(counts > k)
-            more.append((torch.from_numpy(words), torch.from_numpy(rows[chosen[words] + k])))
+            more.append((torch.from_numpy(words), torch.from_numpy(rows[selected[words] + k])))
         # One row more for words at the end that have none.
-        return Pieces(counts, torch.from_numpy(np.append(rows, 0)[chosen]), more)
+        return Pieces(counts, torch.from_numpy(np.append(rows, 0)[selected]), more)
 
 
 def pooled(layer: torch.Tensor, pieces: Pieces) -> torch.Tensor:

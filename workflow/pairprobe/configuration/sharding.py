@@ -144,12 +144,10 @@ def loads(config: dict) -> dict[tuple[str, ...], float]:
         ("predictions",): windows * length / budget["subtokens_per_second"] / seconds,
     }
     word_bytes = NUMBER_BYTES[activations["storage"]] * (LAYERS + 1) * HIDDEN
-    # Where similarities are kept, two numbers of four bytes for each layer, of a pair or so an example (a logit has eight).
-    probe_bytes = word_bytes if activations["keep"] == "all" else 8 * (LAYERS + 1)
     for (view, partition), (examples, subtokens, words) in views_of(config).items():
         time = examples * subtokens / budget["subtokens_per_second"] / seconds
-        size = words * (probe_bytes if partition == "probe" else word_bytes)
-        found["activations", view, partition] = max(time, size / budget["gigabytes"] / 1e9)
+        # Also where activations are temporary: a shard is on disk until it has been measured.
+        found["activations", view, partition] = max(time, words * word_bytes / budget["gigabytes"] / 1e9)
     return found
 
 

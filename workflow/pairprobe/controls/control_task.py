@@ -35,8 +35,8 @@ def control_gold(seed: int) -> Labels:
     """
     score = functools.cache(functools.partial(hash_bytes, seed, size=16))
 
-    def of_control(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
-        found = gold(example, vectors)
+    def of_control(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
+        found = gold(example, has_vector)
         if found is None:
             return None
         words, _ = found

@@ -15,9 +15,9 @@ from pairprobe.controls.matched_words import Context
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import hash_bytes
 from pairprobe.io.progress import log
-from pairprobe.rankings.pair_ranking import paragraph_words, rank_pair, rank_pairs, unmatching_words
+from pairprobe.rankings.pair_ranking import counted_words, rank_measured, rank_pairs, unmatching_words
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
-from pairprobe.rankings.similarity import words_of_pair
+from pairprobe.rankings.similarity import has_vector, measure_pair, words_of_pair
 
 # What tables call the measurement itself, beside its variants.
 NONE = "none"
@@ -73,19 +73,20 @@ def rank_control(
     counts = matched_words.word_counts(by_id.values())
     without = []
 
-    def rank(pair: dict, paragraph: list[str], question_vectors, vectors, punctuation: bool) -> Iterator[tuple] | None:
+    def rank(pair: dict, paragraph: list[str], vectors: tuple, punctuation: bool) -> Iterator[tuple] | None:
         if variant.space:
-            question_vectors, vectors = variant.space(space, question_vectors), variant.space(space, vectors)
-        anchor, match, paired = words_of_pair(pair, question_vectors, vectors)
+            vectors = tuple(variant.space(space, side) for side in vectors)
+        in_question, in_paragraph = map(has_vector, vectors)
+        anchor, match, paired = words_of_pair(pair, in_question, in_paragraph)
         if not anchor or not match:
             return None
         context = Context(by_id[pair["example_id"]], counts, wordnet)
-        pool = unmatching_words(paragraph, paragraph_words(paragraph, vectors, punctuation), paired)
+        pool = unmatching_words(paragraph, counted_words(paragraph, in_paragraph, punctuation), paired)
         changed = varied(variant, context, pair, match, pool, (seed, name, task, pair["example_id"]))
         if changed is None:
             without.append(pair["example_id"])
             return None
-        return rank_pair(changed[0], paragraph, question_vectors, vectors, punctuation, changed[1])
+        return rank_measured(changed[0], paragraph, measure_pair(changed[0], *vectors), punctuation, changed[1])
 
     rank_pairs(pairs, by_id.values(), activations, path, punctuation, rank)
     log.info("%d of these for want of a word that %s could take", len(without), name)

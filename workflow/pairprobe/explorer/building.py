@@ -6,7 +6,7 @@ It needs no network, and nothing but a browser: style, script, plotly.js and all
     #run       JSON: checkpoints, tasks, percentages, claims
     #pairs-T   for the task number T: the pairs, JSON
     #ranks-T   uint32: for each checkpoint para_len and unmatching (pairs), then count and ties (measures, layers, pairs)
-    #shades-T-C  the shades of a chunk of pairs, see ``packing``
+    #scores-T-C  the word scores of a chunk of pairs, see ``packing``
     #texts     the examples, JSON: each [example_id, title, question, paragraph]
 
 all but the first as blocks of ``packing.block_of``, which the page unpacks when they are asked for.
@@ -26,7 +26,6 @@ import numpy as np
 import orjson
 from matplotlib.colors import to_hex
 
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import Example, read_examples
 from pairprobe.errors import InputError
 from pairprobe.explorer import word_scores
@@ -38,11 +37,11 @@ from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
 from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
 from pairprobe.rankings.percentages import read_ranking
-from pairprobe.rankings.stored_similarities import Similarities, either
+from pairprobe.rankings.similarity_store import Similarities
 from pairprobe.tables.layout import label_of
 
 # Pairs that are unpacked together: a click waits for one chunk.
-CHUNK = 32
+CHUNK_SIZE = 32
 CLAIM_FIELDS = ("before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high")
 # What the figures' markers are called in plotly.js, and their dashes by place.
 SYMBOLS = dict(zip(style.MARKERS, "circle square triangle-up diamond triangle-down cross x".split(), strict=True))
@@ -53,15 +52,14 @@ DASHES = ("solid", "dash", "dot", "dashdot", "solid", "solid", "solid")
 class Checkpoint:
     """What the page reads of a checkpoint.
 
-    rankings: ``{task: rankings/{checkpoint}/{task}.tsv}``; paragraph, sentence: the shards of these views; heads:
-    ``span_heads/{checkpoint}.npz``. Without the task boundary the last two are not needed.
+    rankings: ``{task: rankings/{checkpoint}/{task}.tsv}``; paragraph, sentence: the shards of similarities of these views.
+    Without the task boundary the last is not needed.
     """
 
     name: str
     rankings: dict[str, str]
     paragraph: Sequence[str]
     sentence: Sequence[str] = ()
-    heads: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,11 +83,11 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Source:
-    """A checkpoint with its stores open."""
+    """A checkpoint with its shards open."""
 
     checkpoint: Checkpoint
-    paragraph: Activations | Similarities
-    sentence: Activations | Similarities
+    paragraph: Similarities
+    sentence: Similarities
 
 
 def build(
@@ -104,8 +102,8 @@ def build(
     """Write the page, whole or not at all.
 
     percentages: ``percentages.tsv``; examples: ``examples/probe.jsonl.gz``; sets: ``{task: probing_sets/{task}.jsonl}``, in
-    the order of the page; claims: ``tables/claims.tsv``, or None where there is none. Of the activations one example is in
-    memory at a time. Raises InputError where files do not fit together.
+    the order of the page; claims: ``tables/claims.tsv``, or None where there is none. One chunk of pairs is in memory at a
+    time. Raises InputError where files do not fit together.
     """
     pairs = {task: list(read_probing_set(file)) for task, file in sets.items()}
     wanted = {pair["example_id"] for of_task in pairs.values() for pair in of_task}
@@ -118,7 +116,7 @@ def build(
                 )
     with contextlib.ExitStack() as stack:
         sources = [
-            _Source(one, *(stack.enter_context(either(paths)) for paths in (one.paragraph, one.sentence)))
+            _Source(one, *(stack.enter_context(Similarities(paths)) for paths in (one.paragraph, one.sentence)))
             for one in checkpoints
         ]
         run = _run(percentages, pairs, sources, settings, claims)
@@ -149,7 +147,7 @@ def _run(
         "value": settings.value,
         "values": VALUE_LABELS,
         "measures": MEASURE_LABELS,
-        "chunk": CHUNK,
+        "chunk": CHUNK_SIZE,
         "checkpoints": [
             {
                 "name": source.checkpoint.name,
@@ -207,12 +205,11 @@ def _write_task(
     settings: Settings,
 ) -> None:
     layers = [checkpoint["layers"] for checkpoint in run["checkpoints"]]
-    streams = [_shades(task, pairs, examples, source, settings) for source in sources]
-    shaded = zip(*streams, strict=True)
+    scored = zip(*(_scores(task, pairs, examples, source, settings) for source in sources), strict=True)
     known: list[str] = []
-    for i, chunk in enumerate(chunks(track(shaded, len(pairs), f"shading {task}", "pairs"), CHUNK)):
-        known += ["".join("01"[one is not None] for one in pair) for pair in chunk]
-        _write_block(page, f"shades-{number}-{i}", chunk_of(chunk, layers))
+    for i, chunk in enumerate(chunks(track(scored, len(pairs), f"word scores of {task}", "pairs"), CHUNK_SIZE)):
+        known += ["".join("01"[scores is not None] for scores in pair) for pair in chunk]
+        _write_block(page, f"scores-{number}-{i}", chunk_of(chunk, layers))
     ranks = [
         _ranks(source.checkpoint.rankings[task], pairs, run["tasks"][number]["measures"], count)
         for source, count in zip(sources, layers, strict=True)
@@ -223,17 +220,17 @@ def _write_task(
     _write_block(page, f"pairs-{number}", orjson.dumps(rows))
 
 
-def _shades(
+def _scores(
     task: str, pairs: list[dict], examples: dict[str, Example], source: _Source, settings: Settings
-) -> Iterator[word_scores.Shades | None]:
+) -> Iterator[word_scores.WordScores | None]:
     if task == "boundary":
-        heads = source.checkpoint.heads
-        return word_scores.of_boundaries(pairs, examples, source.sentence, heads, settings.seed, settings.at_most)
-    return word_scores.of_pairs(task, pairs, examples, source.paragraph, settings.punctuation)
+        logits = source.sentence.logits(task)
+        return word_scores.of_boundaries(pairs, examples, logits, settings.seed, settings.at_most)
+    return word_scores.of_pairs(pairs, examples, source.paragraph.pairs(task), settings.punctuation)
 
 
 def _row(pair: dict, place: int, known: str) -> list:
-    """Return a pair: its example's place, which checkpoints have shades of it, and its words."""
+    """Return a pair: its example's place, which checkpoints have scores of it, and its words."""
     if "sentence" in pair:
         return [place, known, pair["sentence"], pair["answer"]]
     return [place, known, pair["anchor"]["side"], pair["anchor"]["words"], pair["match"]["words"]]

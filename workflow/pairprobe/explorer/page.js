@@ -95,12 +95,12 @@
   const widthOf = (pair, [, , question, paragraph]) =>
     1 + (pair.sentence ? pair.sentence[1] - pair.sentence[0] : question.length + paragraph.length);
 
-  // The shades of a pair, for each checkpoint: null, or {words, value(measure, layer, word), code(...), unmatching(...)}.
+  // The word scores of a pair, for each checkpoint: null, or {words, value(measure, layer, word), code(...), unmatching(...)}.
   // Word -1 is the matching phrase, or the gold position.
-  async function shadesOf(pair) {
+  async function scoresOf(pair) {
     const first = Math.floor(pair.place / run.chunk) * run.chunk;
     const [buffer, pairs, examples] = await Promise.all([
-      block(`shades-${pair.task}-${first / run.chunk}`, (bytes) => bytes), pairsOf(pair.task), texts(),
+      block(`scores-${pair.task}-${first / run.chunk}`, (bytes) => bytes), pairsOf(pair.task), texts(),
     ]);
     const layers = run.checkpoints.map((checkpoint) => checkpoint.layers);
     let from = layers.reduce((sum, count) => sum + 16 * count, 0);
@@ -496,12 +496,12 @@
 
   // The pair.
 
-  const open = { shades: null, course: null, table: null };
+  const open = { scores: null, course: null, table: null };
 
   async function openPair(pair, focus) {
     state.pair = pair;
     Object.assign(state, { at: state.layer, shadeBy: state.measure });
-    open.shades = await (pair.known.some(Boolean) ? shadesOf(pair) : pair.known.map(() => null));
+    open.scores = await (pair.known.some(Boolean) ? scoresOf(pair) : pair.known.map(() => null));
     if (state.pair !== pair) return; // another was chosen meanwhile
     at("open").hidden = false;
     at("no-pair").hidden = true;
@@ -592,9 +592,9 @@
     at("at").textContent = layer ? `${layer}` : "0 (embeddings)";
     at("slider").setAttribute("aria-valuetext", layer ? `layer ${layer}` : "layer 0, the embeddings");
     at("views").querySelectorAll(".view").forEach((view, c) => {
-      const shades = open.shades[c];
+      const scores = open.scores[c];
       view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair));
-      const own = shades && layer < shades.layers ? shades : null;
+      const own = scores && layer < scores.layers ? scores : null;
       const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
         const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
         return { span, role: roleOf(pair, kind, i), word: wordAt(pair, kind, i) };
@@ -627,7 +627,7 @@
     `${view.getAttribute("aria-label")}: ${view.querySelector(".rank").textContent}`).join(" ");
   function wordTable(view, c) {
     const { at: layer, shadeBy: measure, pair } = state;
-    const own = open.shades[c] && layer < open.shades[c].layers ? open.shades[c] : null;
+    const own = open.scores[c] && layer < open.scores[c].layers ? open.scores[c] : null;
     const rows = [...view.querySelectorAll("[data-kind]")].map((span) => {
       const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
       const word = wordAt(pair, kind, i);

@@ -8,7 +8,7 @@ float64 in the cache. More threads than one make it slower. So does one solver f
 steps.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,14 +30,14 @@ BLOCK = 1 << 20
 Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
 
 
-def gold(example: Example, vectors: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
+def gold(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
     """Return the words of an example's sentence that have a vector, and the gold start and end among them.
 
-    vectors: (layers, words, hidden) of the sentence. Returns positions (n,) and (start, end), both inclusive; None where
-    the answer has no word with a vector, or the sentence has one word only.
+    has_vector: (words,), bool, of the sentence. Returns positions (n,) and (start, end), both inclusive; None where the
+    answer has no word with a vector, or the sentence has one word only.
     """
     sentence = answer_sentence(example)
-    words = np.flatnonzero(~np.isnan(vectors[0, :, 0]))
+    words = np.flatnonzero(has_vector)
     inside = np.flatnonzero((words >= example.answer[0] - sentence[0]) & (words < example.answer[1] - sentence[0]))
     if len(inside) == 0 or len(words) < 2:
         return None
@@ -63,7 +63,7 @@ def train(
     targets = []
     for example in candidates:
         if example.example_id in taken:
-            found = labels(example, activations.layer(example.example_id, 0)[1][None])
+            found = labels(example, ~np.isnan(activations.layer(example.example_id, 0)[1][:, 0]))
             if found is not None:
                 targets.append((example.example_id, *found))
     if not targets:
@@ -75,7 +75,7 @@ def train(
     log.info("training on %d sentences, %d words", len(targets), sum(sentences))
     positions = np.array([span for _, _, span in targets])
     weights, means, scales = [], [], []
-    for layer in track(range(activations.layers), activations.layers, "span heads", "layers"):
+    for layer in track(range(activations.layers), activations.layers, "boundary heads", "layers"):
         features = _features(activations, targets, layer)
         mean, deviation = _standard(features)
         scale = deviation.clip(LEAST_SCALE)
@@ -191,9 +191,15 @@ class Heads:
     mean: np.ndarray
     scale: np.ndarray
 
-    def logits(self, layer: int, vectors: np.ndarray) -> np.ndarray:
-        """Return the start and end logits of words, (2, words), in float64. vectors: (words, hidden), of the layer."""
-        features = (vectors.astype(np.float64) - self.mean[layer]) / self.scale[layer]
+    def logits(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the start and end logits of words in every layer: (2, layers, words), in float64; NaN without a vector.
+
+        vectors: (layers, words, hidden).
+        """
+        return np.stack([self._of_layer(layer, words) for layer, words in enumerate(vectors)], axis=1)
+
+    def _of_layer(self, layer: int, words: np.ndarray) -> np.ndarray:
+        features = (words.astype(np.float64) - self.mean[layer]) / self.scale[layer]
         return np.einsum("wh,sh->sw", features, self.weights[layer])
 
 
@@ -203,17 +209,9 @@ def read(path: str) -> Heads:
         return Heads(stored["weights"], stored["mean"], stored["scale"])
 
 
-def has_vector(activations, example_id: str) -> np.ndarray:
-    """Return which words of a sentence have a vector: (words,), bool. activations: as ``gold_logits`` takes them."""
-    if isinstance(activations, Activations):
-        return ~np.isnan(activations.layer(example_id, 0)[1][:, 0])
-    return ~np.isnan(activations.logits(example_id)[0, 0])
-
-
 def gold_logits(
     examples: Iterable[Example],
-    activations,
-    heads: str,
+    logits: Mapping[str, np.ndarray],
     boundaries: Iterable[dict],
     seed: int,
     at_most: int | None = None,
@@ -221,26 +219,20 @@ def gold_logits(
 ) -> Iterator[tuple[str, str, np.ndarray, int]]:
     """Yield (example_id, measure, logits, gold): the logits (layers, words) of a probe sentence, and the gold position.
 
-    measure: "start" or "end". activations: a ``store.Activations`` of the view ``sentence``, or the logits that were kept
-    in its place (``similarities.OfTask``). boundaries: the rows of the probing set, of which at most so many are taken. A
-    sentence's words are those that have a vector; an answer without any is left out, with a warning.
+    measure: "start" or "end". logits: by example, those of all words of its sentence, (2, layers, words), as
+    ``Heads.logits`` gives them. boundaries: the rows of the probing set, of which at most so many are taken. A sentence's
+    words are those that have a vector; an answer without any is left out, with a warning.
     """
-    trained = read(heads) if isinstance(activations, Activations) else None
     boundaries = list(boundaries)
-    taken = subsample((row["example_id"] for row in boundaries if row["example_id"] in activations), at_most, seed)
+    taken = subsample((row["example_id"] for row in boundaries if row["example_id"] in logits), at_most, seed)
     by_id = {example.example_id: example for example in examples if example.example_id in taken}
     for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
         name = row["example_id"]
-        # Of kept logits, labels see which words have any, as of vectors.
-        vectors = activations[name][1] if trained else activations.logits(name)[0][..., None]
-        found = labels(by_id[name], vectors)
+        of_sentence = logits[name]
+        found = labels(by_id[name], ~np.isnan(of_sentence[0, 0]))
         if found is None:
             log.warning("example %s: its answer has no word with a vector; left out", name)
             continue
         words, span = found
-        if trained:
-            logits = np.stack([trained.logits(layer, of_layer[words]) for layer, of_layer in enumerate(vectors)], axis=1)
-        else:
-            logits = activations.logits(name)[..., words]
-        for measure, of_measure, position in zip(MEASURES, logits, span, strict=True):
+        for measure, of_measure, position in zip(MEASURES, of_sentence[..., words], span, strict=True):
             yield name, measure, of_measure, position

@@ -17,10 +17,7 @@ def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Negative Euclidean distance, so that larger is closer. Shapes and types as ``cosine``.
-
-    Or of each anchor with one vector of its own: both (n, hidden), returns (n,).
-    """
+    """Negative Euclidean distance, so that larger is closer. Shapes and types as ``cosine``."""
     if others.ndim > 2:  # layer by layer, so that the differences stay in the cache
         return np.stack([euclidean(*of_layer) for of_layer in zip(anchor, others, strict=True)])
     # Not by way of the dot product, which is faster but blind to the distance of vectors that are nearly the same.
@@ -28,7 +25,6 @@ def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     return -np.sqrt(np.vecdot(apart, apart))
 
 
-# ``outranked_vectors`` counts by these, in this order.
 MEASURES = {"cosine": cosine, "euclidean": euclidean}
 
 
@@ -40,16 +36,20 @@ def similarities(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.stack([similarity(anchor, others) for similarity in MEASURES.values()])
 
 
-def words_of_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> tuple[list[int], list[int], list[int]]:
-    """Return the positions of a pair's words that have a vector: the anchor's, the match's, and those in the paragraph."""
-    in_question = pair["anchor"]["side"] == "question"
-    anchor = _with_vector(question_vectors if in_question else vectors, pair["anchor"]["words"])
-    match = _with_vector(vectors, pair["match"]["words"])
-    return anchor, match, match if in_question else match + anchor
+def has_vector(vectors: np.ndarray) -> np.ndarray:
+    """Return which words have a vector: (words,), bool. vectors: (layers, words, hidden), NaN where a word has none."""
+    return ~np.isnan(vectors[0, :, 0])
 
 
-def _with_vector(vectors: np.ndarray, words: list[int]) -> list[int]:
-    return [i for i in words if not np.isnan(vectors[0, i, 0])]
+def words_of_pair(pair: dict, in_question: np.ndarray, in_paragraph: np.ndarray) -> tuple[list[int], list[int], list[int]]:
+    """Return the positions of a pair's words that have a vector: the anchor's, the match's, and those in the paragraph.
+
+    in_question, in_paragraph: which words of question and paragraph have a vector, as ``has_vector`` says.
+    """
+    on_question = pair["anchor"]["side"] == "question"
+    anchor = [i for i in pair["anchor"]["words"] if (in_question if on_question else in_paragraph)[i]]
+    match = [i for i in pair["match"]["words"] if in_paragraph[i]]
+    return anchor, match, match if on_question else match + anchor
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,34 +64,40 @@ class Measured:
     question: np.ndarray
     paragraph: np.ndarray
 
+    # A cosine is NaN for a vector of length 0 too, a distance only where there is no vector.
 
-def measure_pair(pair: dict, question_vectors: np.ndarray, vectors: np.ndarray) -> Measured | None:
-    """Measure a pair, or return None where its anchor or match has no vector.
+    @property
+    def has_match(self) -> bool:
+        """Whether anchor and match have a vector."""
+        return not np.isnan(self.matching[-1, 0])
 
-    question_vectors, vectors: (layers, words, hidden) of the question and the paragraph. A phrase's vector is the mean of
-    its words'; a word without a vector is no part of it.
+    @property
+    def in_question(self) -> np.ndarray:
+        """Which words of the question have a vector: (words,), bool."""
+        return ~np.isnan(self.question[-1, 0])
+
+    @property
+    def in_paragraph(self) -> np.ndarray:
+        """Which words of the paragraph have a vector: (words,), bool."""
+        return ~np.isnan(self.paragraph[-1, 0])
+
+
+def measure_pair(pair: dict, question: np.ndarray, paragraph: np.ndarray) -> Measured:
+    """Measure a pair.
+
+    question, paragraph: the vectors of their words, (layers, words, hidden). A phrase's vector is the mean of its words'; a
+    word without a vector is no part of it.
     """
-    found = vectors_of_pair(pair, question_vectors, vectors)
-    if found is None:
-        return None
-    anchor, match, _ = found
+    anchor_words, match_words, _ = words_of_pair(pair, has_vector(question), has_vector(paragraph))
+    if not anchor_words or not match_words:
+        shape = len(MEASURES), len(question)
+        return Measured(*(np.full((*shape, *words), np.nan) for words in ((), question.shape[1:2], paragraph.shape[1:2])))
+    anchor = _mean(question if pair["anchor"]["side"] == "question" else paragraph, anchor_words)
     # Of all words, since to leave some out of the vectors would be to copy the others.
-    matching, *words = (similarities(anchor, each) for each in (match[:, None], question_vectors, vectors))
+    matching, *words = (
+        similarities(anchor, each) for each in (_mean(paragraph, match_words)[:, None], question, paragraph)
+    )
     return Measured(matching[..., 0], *words)
-
-
-def vectors_of_pair(
-    pair: dict, question_vectors: np.ndarray, vectors: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, list[int]] | None:
-    """Return the vectors of a pair's anchor and match, each (layers, hidden), and the positions of its paragraph words.
-
-    Of those words that have a vector; None where anchor or match has no such word.
-    """
-    anchor, match, paired = words_of_pair(pair, question_vectors, vectors)
-    if not anchor or not match:
-        return None
-    side = question_vectors if pair["anchor"]["side"] == "question" else vectors
-    return _mean(side, anchor), _mean(vectors, match), paired
 
 
 def _mean(vectors: np.ndarray, words: list[int]) -> np.ndarray:

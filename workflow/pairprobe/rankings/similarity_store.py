@@ -1,160 +1,165 @@
-"""The files of what streaming keeps in place of activations (see ``similarities``): one a shard, read by entry.
+"""The HDF5 store of similarities: one file a shard, as the shards of activations, read by task and example.
 
-    values           (rows, layers, 2), by the two measures: float32 similarities or float64 logits; NaN where a word has
-                     no vector
-    offsets          (entries+1,): entry i is rows [offsets[i], offsets[i+1]); a pair's first row is that of the match, the
+    similarities     (rows, layers+1, 2), float32: of a shard of the view paragraph, by the two measures; or
+    logits           (rows, layers+1, 2), float64: of a shard of the view sentence, the start and end logits.
+                     Both are NaN where a word has no vector
+    offsets          (entries+1,): entry i is rows [offsets[i], offsets[i+1]). A pair's first row is that of its match, the
                      others are words, the question's before the paragraph's; a boundary's are the words of its sentence
     task, example_id (entries,): whose entry it is
     question_words   (entries,): how many of the words are the question's; of a boundary none
-    content          (entries,): a digest of the words that were encoded and of all that is kept of the example
+    content          (entries,): a fingerprint of the vectors and the pair that were measured
     crc32            (entries,): the checksum of the rows
-    without_vector   (entries,): how many words of the example have no vector
-    left_out, left_out_content: as in ``store``
+    left_out         (n,): examples that have no activations, since they are too long
 
-Attributes: those of ``store``, and examples, words, without_vector: how many were encoded.
+Attributes: checkpoint, view, precision and max_length, as the activations have them, and those of every shard (see
+``shards``).
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
 import h5py
 import numpy as np
 
-from pairprobe.activations import store
+from pairprobe.activations import shards
 from pairprobe.errors import InputError
+from pairprobe.rankings.similarity import Measured
 
-VERSION = 1
-_TEXTS = ("task", "example_id", "content", "left_out", "left_out_content")
-_NUMBERS = ("offsets", "question_words", "crc32", "without_vector")
-
-
-class Writer:
-    """Takes the vectors of a layer and an example, as ``store.Writer`` does, and writes what is kept of them."""
-
-    def __init__(self, dataset: h5py.Dataset, keep, index: store.Index, offsets: np.ndarray):
-        self._dataset, self._keep, self._index, self._offsets = dataset, keep, index, offsets
-        self.dtype, self.layers = np.dtype(keep.storage), dataset.shape[1]
-        self.crc32 = np.zeros(len(offsets) - 1, np.uint32)
-        self.without_vector = np.zeros(len(offsets) - 1, np.int64)
-        numbers = [len(keep.entries[name]) for name in index.example_id]
-        self._first = np.concatenate([[0], np.cumsum(numbers)]).astype(int)
-        # Of the examples whose last layer has not come yet.
-        self._begun: dict[int, list[list[np.ndarray]]] = {}
-
-    def write(self, layer: int, example: int, vectors: np.ndarray) -> None:
-        """Take one layer of an example, by its place in the index: (words, hidden). Layers come from 0 up."""
-        vectors, asked = store.in_float32(vectors), self._index.question_words[example]
-        begun = self._begun.setdefault(example, [])
-        del begun[layer:]  # a batch that did not fit into memory begins again
-        entries = self._keep.entries[self._index.example_id[example]]
-        begun.append([self._keep.values(layer, pair, vectors[:asked], vectors[asked:]) for _, pair in entries])
-        if layer == self.layers - 1:
-            blocks = [np.stack(layers, axis=1) for layers in zip(*self._begun.pop(example), strict=True)]
-            self.take_over(example, (blocks, int(np.isnan(vectors[:, 0]).sum())))
-
-    def take_over(self, example: int, kept: tuple[list[np.ndarray], int]) -> None:
-        """Write all entries of an example, each (rows, layers, 2), and how many of its words have no vector."""
-        blocks, without_vector = kept
-        for entry, block in enumerate(blocks, self._first[example]):
-            block = np.ascontiguousarray(block, self._dataset.dtype)
-            self._dataset[self._offsets[entry] : self._offsets[entry + 1]] = block
-            self.crc32[entry], self.without_vector[entry] = store.checksum(block), without_vector
-
-    def count_without_vector(self) -> int:
-        """Count the words without a vector of all examples, each example once."""
-        return int(self.without_vector[self._first[:-1]].sum())
+V = TypeVar("V")
+TYPES = {"similarities": np.dtype("float32"), "logits": np.dtype("float64")}
 
 
-@contextlib.contextmanager
-def create(path, layers: int, keep, index: store.Index, attributes: dict) -> Iterator[Writer]:
-    """Create a file of known size; yields what writes it. Raises OSError where the disk has no room.
+class Shard(shards.ShardFile):
+    """One file, read by the place of an entry."""
 
-    keep: what is kept, such as ``similarities.Pairs``.
-    """
-    entries = [(i, task) for i, name in enumerate(index.example_id) for task, _ in keep.entries[name]]
-    sizes = [keep.rows(index.question_words[i], index.words[i]) for i, _ in entries]
-    offsets = np.concatenate([[0], np.cumsum([rows for rows, _ in sizes])]).astype(np.int64)
-    texts = {
-        "task": [task for _, task in entries],
-        "example_id": [index.example_id[i] for i, _ in entries],
-        "content": [index.content[i] for i, _ in entries],
-        "left_out": index.left_out,
-        "left_out_content": index.left_out_content,
-    }
-    store.check_room(path, int(offsets[-1]) * layers * 2 * np.dtype(keep.dtype).itemsize)
-    with store.disk_full_as_os_error(path), h5py.File(path, "w", libver="latest") as file:
-        dataset = file.create_dataset("values", (int(offsets[-1]), layers, 2), dtype=keep.dtype)
-        file["offsets"], file["question_words"] = offsets, np.array([asked for _, asked in sizes], np.int64)
-        for name in _TEXTS:
-            file.create_dataset(name, data=np.array(texts[name], dtype=object), dtype=h5py.string_dtype())
-        yield (writer := Writer(dataset, keep, index, offsets))
-        file["crc32"], file["without_vector"] = writer.crc32, writer.without_vector
-        counts = {"examples": len(index.example_id), "words": sum(index.words)}
-        file.attrs.update({**attributes, **counts, "without_vector": writer.count_without_vector()})
-        file.attrs.update({"version": VERSION, "index": store.digest_of_index(file, _NUMBERS, _TEXTS)})
-
-
-class Shard:
-    """One file, read by the place of an entry. Raises InputError for one that is missing, damaged or of another kind."""
-
-    def __init__(self, path: str):
-        self.path, self._file = path, None
-        try:
-            with store.whole_or_input_error(path):
-                self._file = file = h5py.File(path, "r")
-                self.attributes = dict(file.attrs.items())
-                self.values = file["values"]
-                self.offsets, self.question_words, self.crc32, self.without_vector = (file[name][:] for name in _NUMBERS)
-                self.task, self.example_id, self.content, self.left_out, self.left_out_content = (
-                    file[name].asstr()[:].tolist() for name in _TEXTS
-                )
-                index = store.digest_of_index(file, _NUMBERS, _TEXTS)
-            if (self.attributes.get("version"), self.attributes.get("index")) != (VERSION, index):
-                raise InputError(
-                    f"{path}: of another version, or its index was damaged on disk. Delete it, and it is made again."
-                )
-        except InputError:
-            self.close()
-            raise
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The type of the values."""
-        return self.values.dtype
-
-    def of_example(self, entries: list[int]) -> tuple[list[np.ndarray], int]:
-        """Return what ``Writer.take_over`` takes of an example's entries; raises as ``read`` does."""
-        return [self.read(entry) for entry in entries], int(self.without_vector[entries[0]])
+    KIND, VERSION, DATA = "similarities", 2, tuple(TYPES)
+    NUMBERS = ("offsets", "question_words", "crc32")
+    TEXTS = ("task", "example_id", "content", "left_out")
 
     def read(self, entry: int) -> np.ndarray:
         """Return an entry's rows, (rows, layers, 2). Raises InputError where they are not those that were written."""
-        block = self.values[self.offsets[entry] : self.offsets[entry + 1]]
-        if store.checksum(block) != self.crc32[entry]:
+        offsets = self.numbers["offsets"]
+        rows = self.data[offsets[entry] : offsets[entry + 1]]
+        if shards.checksum(rows) != self.numbers["crc32"][entry]:
             raise InputError(
-                f"{self.path}, example {self.example_id[entry]}, {self.task[entry]}: damaged on disk: the checksum is not "
-                "that of what was written. Delete the file, and it is made again."
+                f"{self.path}, example {self.texts['example_id'][entry]}, {self.texts['task'][entry]}: damaged on disk: the"
+                " checksum is not that of what was written. Delete the file, and it is made again."
             )
-        return block
-
-    def close(self) -> None:
-        """Close the file."""
-        if self._file is not None:
-            self._file.close()
+        return rows
 
 
-def is_kept(path: str) -> bool:
-    """Whether a file holds similarities or logits, not activations."""
-    try:
-        with h5py.File(path, "r") as file:
-            return "values" in file
-    except OSError:
-        return False  # what is wrong with it, whoever reads it says
+@dataclass(slots=True)
+class Index:
+    """What a shard will hold but for the numbers: of each entry its task, example and fingerprint, and how many words.
+
+    words: all of its words, question_words: those of the question; left_out: the examples that are too long.
+    """
+
+    task: list[str] = field(default_factory=list)
+    example_id: list[str] = field(default_factory=list)
+    content: list[str] = field(default_factory=list)
+    words: list[int] = field(default_factory=list)
+    question_words: list[int] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
-def summary(path: str) -> tuple[int, int, int, list[str]]:
-    """Return what a shard holds: as ``store.summary`` does, of either kind."""
-    if not is_kept(path):
-        return store.summary(path)
-    with contextlib.closing(Shard(path)) as shard:
-        counts = (int(shard.attributes[name]) for name in ("examples", "words", "without_vector"))
-        return (*counts, sorted(shard.left_out))
+class Writer:
+    """Writes the entries of a shard one after the other."""
+
+    def __init__(self, dataset: h5py.Dataset):
+        self._dataset, self._row = dataset, 0
+        self.crc32: list[int] = []
+
+    def write(self, rows: np.ndarray) -> None:
+        """Write the next entry: (rows, layers, 2)."""
+        rows = np.ascontiguousarray(rows, self._dataset.dtype)
+        self._dataset[self._row : self._row + len(rows)] = rows
+        self._row += len(rows)
+        self.crc32.append(shards.checksum(rows))
+
+
+@contextlib.contextmanager
+def create(path: str | Path, data: str, layers: int, index: Index, attributes: dict) -> Iterator[Writer]:
+    """Create a shard of known size; yields what writes its entries. Raises OSError where the disk has no room.
+
+    data: "similarities", or "logits".
+    """
+    words = np.array(index.words, np.int64)
+    offsets = np.concatenate([[0], np.cumsum(words + (data == "similarities"))]).astype(np.int64)
+    shape = (int(offsets[-1]), layers, 2)
+    with shards.new_file(path, int(np.prod(shape)) * TYPES[data].itemsize) as file:
+        writer = Writer(file.create_dataset(data, shape, dtype=TYPES[data]))
+        yield writer
+        numbers = {
+            "offsets": offsets,
+            "question_words": np.array(index.question_words, np.int64),
+            "crc32": np.array(writer.crc32, np.uint32),
+        }
+        shards.write_index(file, Shard, numbers, {name: getattr(index, name) for name in Shard.TEXTS}, attributes)
+
+
+class Similarities(shards.Shards[Shard]):
+    """The shards of one checkpoint and view; a context manager. ``pairs`` and ``logits`` give the entries of a task."""
+
+    SHARD = Shard
+
+    @staticmethod
+    def sizes_of(shard: Shard) -> dict[str, int]:
+        """Layers are the same in all shards."""
+        return {"layers": shard.data.shape[1]}
+
+    @staticmethod
+    def keys(shard: Shard) -> Iterable[tuple[str, str]]:
+        """Entries are found by task and example."""
+        return zip(shard.texts["task"], shard.texts["example_id"], strict=True)
+
+    def pairs(self, task: str) -> "PairSimilarities":
+        """Return the similarities of a task's pairs, by example."""
+        return PairSimilarities(self, task)
+
+    def logits(self, task: str) -> "Logits":
+        """Return the logits of a task's sentences, by example."""
+        return Logits(self, task)
+
+
+class _ByExample(Mapping[str, V]):
+    """The entries of one task, by example. Raises InputError for one that was damaged on disk."""
+
+    def __init__(self, similarities: Similarities, task: str):
+        self.left_out = similarities.left_out
+        self._places = {name: place for (of_task, name), place in similarities.places.items() if of_task == task}
+
+    def __contains__(self, example_id: object) -> bool:
+        """Whether an example has an entry."""
+        return example_id in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the examples."""
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        """Count the examples."""
+        return len(self._places)
+
+
+class PairSimilarities(_ByExample[Measured]):
+    """The similarities of one task's pairs."""
+
+    def __getitem__(self, example_id: str) -> Measured:
+        """Return those of an example's pair."""
+        shard, entry = self._places[example_id]
+        rows = shard.read(entry).transpose(2, 1, 0)
+        first = 1 + shard.numbers["question_words"][entry]
+        return Measured(rows[..., 0], rows[..., 1:first], rows[..., first:])
+
+
+class Logits(_ByExample[np.ndarray]):
+    """The logits of one task's sentences: (2, layers, words)."""
+
+    def __getitem__(self, example_id: str) -> np.ndarray:
+        """Return those of an example's sentence."""
+        shard, entry = self._places[example_id]
+        return shard.read(entry).transpose(2, 1, 0)
