@@ -27,12 +27,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="less data, fewer rounds")
     parser.add_argument("--nq", type=Path, metavar="FILE", help="Natural Questions in place of the bundled pages")
     parser.add_argument("--neurox", type=Path, metavar="FOLDER", help="where NeuroX is installed, if not beside the others")
-    parser.add_argument("--write", action="store_true", help="keep what is measured in bench.json, README and figures")
-    parser.add_argument("--out", type=Path, metavar="JSON", help="keep what is measured in this file alone")
+    parser.add_argument("--write", action="store_true", help="write what is measured to bench.json, README and figures")
+    parser.add_argument("--out", type=Path, metavar="JSON", help="write what is measured to this file alone")
     given = parser.parse_args()
     settings = Settings(given.rounds or (2 if given.quick else 5), given.quick, given.nq, given.neurox)
     if given.quick and given.write:
-        parser.error("what --quick measures is not to be kept: leave out --quick or --write")
+        parser.error("what --quick measures is not to be written: leave out --quick or --write")
     unknown = [name for name in given.parts if not any(part.startswith(name) for part in PARTS)]
     if unknown:
         sys.exit(f"error: {unknown[0]}: no such part. There are {', '.join(PARTS)}.")
@@ -50,9 +50,9 @@ def main() -> None:
             continue
         print(*part.tell(found["found"]), f"\n({time.perf_counter() - started:.0f} s)\n", sep="\n", flush=True)
         if given.out:
-            record.keep(given.out, name, found)
+            record.save(given.out, name, found)
         if given.write:
-            record.keep(record.KEPT, name, found)
+            record.save(record.MEASURED, name, found)
             record.write()
     sys.exit(failed)
 

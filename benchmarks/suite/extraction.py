@@ -159,7 +159,7 @@ def _threads(number: int):
 
 LABELS = {
     OURS: "**pairprobe**, from file to file",
-    BARE: "its forward passes alone, nothing kept",
+    BARE: "its forward passes alone, hidden states thrown away",
     SORTED: f"transformers, sorted batches of {BATCH}, not written",
     LOOP: "transformers, one by one, not written",
     NEUROX: f"NeuroX {peers.VERSION}, float32, from file to file",

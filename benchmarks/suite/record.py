@@ -1,4 +1,4 @@
-"""What is kept of a run: raw numbers in JSON, and from them the tables and figures of README.md."""
+"""What the benchmarks measured: raw numbers in JSON, and from them the tables and figures of README.md."""
 
 import itertools
 import json
@@ -12,7 +12,7 @@ from suite.children import BENCHMARKS
 from suite.parts import PARTS
 from suite.settings import Settings, here, library
 
-KEPT, README = BENCHMARKS / "bench.json", BENCHMARKS / "README.md"
+MEASURED, README = BENCHMARKS / "bench.json", BENCHMARKS / "README.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
 EXTRACTION, GROWTH = BENCHMARKS / "extraction.svg", BENCHMARKS / "growth.svg"
 WIDTH = 132  # of a line of text
@@ -34,44 +34,44 @@ def of(found: dict, settings: Settings) -> dict:
     }
 
 
-def keep(path: Path, name: str, found: dict) -> None:
+def save(path: Path, name: str, found: dict) -> None:
     """Put a part into a file of results, in place of what stands there of it."""
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    kept[name] = found
+    measured = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    measured[name] = found
     with files.atomic_write(path) as temporary:
-        ordered = {part: kept[part] for part in PARTS if part in kept}
+        ordered = {part: measured[part] for part in PARTS if part in measured}
         temporary.write_text(json.dumps(ordered, indent=1) + "\n", encoding="utf-8")
 
 
 def write() -> None:
-    """Write README's tables, and the figures, from what is kept."""
-    kept = json.loads(KEPT.read_text(encoding="utf-8"))
-    draw(kept)
+    """Write README's tables, and the figures, from what was measured."""
+    measured = json.loads(MEASURED.read_text(encoding="utf-8"))
+    draw(measured)
     with files.atomic_write(README) as temporary:
-        temporary.write_text(written(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
+        temporary.write_text(written(README.read_text(encoding="utf-8"), measured), encoding="utf-8")
 
 
-def draw(kept: dict) -> None:
-    """Draw the figures of what is kept."""
-    if extractions := [part["found"] for name, part in kept.items() if name.startswith("extraction")]:
+def draw(measured: dict) -> None:
+    """Draw the figures of what was measured."""
+    if extractions := [part["found"] for name, part in measured.items() if name.startswith("extraction")]:
         figures.draw_extraction(extractions, [str(EXTRACTION)])
-    if "growth" in kept:
-        figures.draw_growth(kept["growth"]["found"], [str(GROWTH)])
+    if "growth" in measured:
+        figures.draw_growth(measured["growth"]["found"], [str(GROWTH)])
 
 
-def written(text: str, kept: dict) -> str:
-    """Return README's text with what is kept between its marks."""
+def written(text: str, measured: dict) -> str:
+    """Return README's text with what was measured between its marks."""
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    return f"{before}{BEGIN}\n{results(kept)}\n{END}{after}"
+    return f"{before}{BEGIN}\n{results(measured)}\n{END}{after}"
 
 
-def results(kept: dict) -> str:
+def results(measured: dict) -> str:
     """Return the results in Markdown: the machine, and a section for each part."""
-    machines = [*dict.fromkeys(_machine(part["machine"]) for part in kept.values())]
+    machines = [*dict.fromkeys(_machine(part["machine"]) for part in measured.values())]
     lines, several = [each for machine in machines for each in (machine, "")][:-1], len(machines) > 1
     last = {"extraction-bert": EXTRACTION, "growth": GROWTH}
-    for name, part in kept.items():
+    for name, part in measured.items():
         lines += ["", f"## {PARTS[name].title}", "", *PARTS[name].tell(part["found"]), "", _origin(name, part, several)]
         if name in last:
             lines += ["", f"![{CAPTIONS[last[name]]}]({last[name].name})"]

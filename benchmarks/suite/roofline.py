@@ -18,7 +18,7 @@ from torch import nn
 
 ROWS = (512, 2048)
 SURVEY, ROUND = 0.05, 0.3  # seconds of each candidate
-KEPT = 3
+FASTEST = 3
 
 
 def linears(model) -> list[tuple[int, int]]:
@@ -108,7 +108,7 @@ def best(found: list[Product]) -> list[Product]:
         except RuntimeError:  # oneDNN has not every type on every processor
             continue
     rates.sort(key=lambda item: -item[0])
-    return [product for _, product in rates[:KEPT]]
+    return [product for _, product in rates[:FASTEST]]
 
 
 def rate(products: list[Product]) -> float:

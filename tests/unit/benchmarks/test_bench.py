@@ -79,7 +79,7 @@ def test_the_rate_is_of_the_fastest_candidates_on_all_cores(monkeypatch):
     products = roofline.candidates(_tiny(), "float32")
     rates = {product: float(i) for i, product in enumerate(products)}
     monkeypatch.setattr(roofline.Product, "rate", lambda product, _: rates[product])
-    assert roofline.best(products) == products[: -1 - roofline.KEPT : -1]
+    assert roofline.best(products) == products[: -1 - roofline.FASTEST : -1]
     assert roofline.rate(products[:2]) == 1
 
 
@@ -200,7 +200,7 @@ def test_the_loop_over_words_counts_what_the_library_counts(examples, loaded, tm
     assert {measure for _, _, measure, _ in counts} == set(similarity.MEASURES)
 
 
-# What is kept.
+# What is written.
 
 
 def _extraction(neurox=True):
@@ -247,33 +247,33 @@ def test_growth_is_told_by_the_power_of_the_data():
 
 def test_results_are_written_between_the_marks_and_can_be_written_again():
     settings = Settings(rounds=ROUNDS)
-    kept = {"extraction-minilm": record.of(_extraction(), settings), "growth": record.of(_growth(), settings)}
-    kept = json.loads(json.dumps(kept))  # as it is read back
+    measured = {"extraction-minilm": record.of(_extraction(), settings), "growth": record.of(_growth(), settings)}
+    measured = json.loads(json.dumps(measured))  # as it is read back
     text = f"before\n{record.BEGIN}\nold\n{record.END}\nafter\n"
-    once = record.written(text, kept)
-    assert record.written(once, kept) == once
+    once = record.written(text, measured)
+    assert record.written(once, measured) == once
     assert once.startswith("before\n")
     assert once.endswith("\nafter\n")
     assert "old" not in once
-    assert set(re.findall(r"^## (.*)$", once, re.MULTILINE)) == {PARTS[name].title for name in kept}
+    assert set(re.findall(r"^## (.*)$", once, re.MULTILINE)) == {PARTS[name].title for name in measured}
     assert "growth.svg" in once
 
 
-def test_a_part_takes_the_place_of_what_was_kept_of_it(tmp_path):
+def test_a_part_takes_the_place_of_what_was_measured_of_it_before(tmp_path):
     path = tmp_path / "bench.json"
     for name, found in (("growth", 1), ("extraction-minilm", 2), ("growth", 3)):
-        record.keep(path, name, {"found": found})
-    kept = json.loads(path.read_text())
-    assert list(kept) == ["extraction-minilm", "growth"]  # in the order of the suite
-    assert kept["growth"] == {"found": 3}
+        record.save(path, name, {"found": found})
+    measured = json.loads(path.read_text())
+    assert list(measured) == ["extraction-minilm", "growth"]  # in the order of the suite
+    assert measured["growth"] == {"found": 3}
 
 
-@pytest.mark.skipif(not record.KEPT.is_file(), reason="nothing was measured yet")
-def test_the_page_is_what_the_kept_numbers_give():
+@pytest.mark.skipif(not record.MEASURED.is_file(), reason="nothing was measured yet")
+def test_the_page_is_what_the_measured_numbers_give():
     """It is written by `make bench WRITE=1`."""
-    kept, text = json.loads(record.KEPT.read_text(encoding="utf-8")), record.README.read_text(encoding="utf-8")
-    assert record.written(text, kept) == text
-    for part in kept.values():
+    measured, text = json.loads(record.MEASURED.read_text(encoding="utf-8")), record.README.read_text(encoding="utf-8")
+    assert record.written(text, measured) == text
+    for part in measured.values():
         assert not part["quick"]
         assert re.fullmatch("[0-9a-f]{40}", part["library"]["commit"])
-    assert all(math.isfinite(n) for n in kept["extraction-minilm"]["found"]["checked"].values())
+    assert all(math.isfinite(n) for n in measured["extraction-minilm"]["found"]["checked"].values())
