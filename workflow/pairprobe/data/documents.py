@@ -3,7 +3,7 @@
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from pairprobe.errors import InputError
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pairprobe.data.pages import Page
 
 Span = tuple[int, int]
+YesNo = Literal["yes", "no"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class Annotation:
     long_answer: Span | None
     long_answer_tag: str | None = None
     short_answers: tuple[Span, ...] = ()
-    yes_no: str | None = None
+    yes_no: YesNo | None = None
     nested: bool = False
 
 
@@ -71,13 +72,27 @@ def check_unique(example_id: str, where: str, seen: dict[str, str]) -> None:
         )
 
 
-def select_annotation(annotations: Sequence[Any]) -> Any:
+class _Answer(Protocol):
+    """What an annotator found, whether its spans count words or tokens."""
+
+    @property
+    def long_answer(self) -> Span | None: ...
+
+    @property
+    def short_answers(self) -> tuple[Span, ...]: ...
+
+
+Answer = TypeVar("Answer", bound=_Answer)
+
+
+def select_annotation(annotations: Sequence[Answer]) -> Answer | None:
     """Return the annotation that counts: in the page's order the first with a short answer, else the first.
 
     As in the joint baseline for Natural Questions (Alberti et al., 2019). None where the page does not answer: where there
     are several annotators, fewer than two found an answer (the dataset's official evaluation).
     """
-    answered = sorted((a for a in annotations if a.long_answer), key=lambda a: (a.long_answer[0], -a.long_answer[1]))
-    if len(answered) < min(2, len(annotations)):
+    found = [((a.long_answer[0], -a.long_answer[1]), a) for a in annotations if a.long_answer]
+    if len(found) < min(2, len(annotations)):
         return None
+    answered = [a for _, a in sorted(found, key=lambda place: place[0])]
     return next((a for a in answered if a.short_answers), answered[0] if answered else None)

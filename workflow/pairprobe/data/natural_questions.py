@@ -22,13 +22,14 @@ import msgspec
 import numpy as np
 
 from pairprobe.data import pages, text
-from pairprobe.data.documents import Annotation, Document, Span
+from pairprobe.data.documents import Annotation, Document, Span, YesNo
 from pairprobe.data.pages import Marked, Page
 from pairprobe.errors import InputError
 from pairprobe.io import files, parquet
-from pairprobe.io.typed_json import decoded
+from pairprobe.io.typed_json import Value, decoded
 
-_YES_NO = ("NO", "YES")  # the hub's class labels 0 and 1
+_LABELS = ("NO", "YES")  # the hub's classes 0 and 1
+_YES_NO: dict[str, YesNo | None] = {"YES": "yes", "NO": "no", "NONE": None}
 
 
 class _TokenSpan(msgspec.Struct):
@@ -105,7 +106,7 @@ def _begins(raw: msgspec.Raw, first: bytes) -> bool:
     return bytes(memoryview(raw)[:1]) == first
 
 
-def _decoded(where: str, raw: msgspec.Raw, kind: type, key: str):
+def _decoded(where: str, raw: msgspec.Raw, kind: type[Value], key: str) -> Value:
     found = decoded(where, raw, kind, key)
     if isinstance(found, InputError):
         raise found
@@ -119,11 +120,16 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError
         for i, (row, (title, url, page)) in enumerate(zip(rows, documents, strict=True)):
             where = f"{path}, row {first + i}"
             try:
-                found = _Row(row["id"], row["question"]["text"], _annotations(row["annotations"]))
-                found.document_title, found.document_url = title, url
+                fields = {
+                    "example_id": row["id"],
+                    "question_text": row["question"]["text"],
+                    "annotations": _annotations(row["annotations"]),
+                    "document_title": title,
+                    "document_url": url,
+                }
                 candidates = msgspec.convert(_rows_of(row["long_answer_candidates"]), list[_TokenSpan])
                 # Checks the types of what was taken from the row as it is.
-                found, page = msgspec.convert((msgspec.structs.asdict(found), page), tuple[_Row, str], from_attributes=True)
+                found, page = msgspec.convert((fields, page), tuple[_Row, str])
             except (AttributeError, TypeError, KeyError, IndexError, ValueError) as error:
                 yield where, InputError(f"{where}: not a row of Natural Questions as the hub has it ({error}).")
                 continue
@@ -158,7 +164,7 @@ def _annotations(columns: dict[str, list]) -> list[dict]:
         {
             "long_answer": row["long_answer"],
             "short_answers": _rows_of({key: row["short_answers"][key] for key in ("start_token", "end_token")}),
-            "yes_no_answer": "NONE" if row["yes_no_answer"] < 0 else _YES_NO[row["yes_no_answer"]],
+            "yes_no_answer": "NONE" if row["yes_no_answer"] < 0 else _LABELS[row["yes_no_answer"]],
         }
         for row in _rows_of(columns)
     ]
@@ -193,7 +199,7 @@ class _MarkedDocument(Document):
             raise InputError(f"{where}, key example_id: it is empty.")
 
     @functools.cached_property
-    def text(self) -> str:
+    def text(self) -> str:  # type: ignore[override]  # mypy takes it for read-only, but a cached_property can be assigned
         return self._tokens.words()
 
     @functools.cached_property
@@ -235,7 +241,7 @@ class _MarkedDocument(Document):
     def _annotation(self, found: _Annotation) -> Annotation:
         """Return an annotation with its positions in words."""
         where, answer = self._where, found.long_answer
-        yes_no = {"YES": "yes", "NO": "no", "NONE": None}[found.yes_no_answer]
+        yes_no = _YES_NO[found.yes_no_answer]
         if (answer.start_token, answer.end_token) == (-1, -1):
             if found.short_answers:
                 raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
@@ -244,8 +250,8 @@ class _MarkedDocument(Document):
         start, end = _span(where, answer, "long_answer", 0, len(tokens))
         nested = self._is_nested(answer)
         spans = [_span(where, short, "short_answers", start, end) for short in found.short_answers]
-        words = sorted({tokens.word_span(*span) for span in spans})
-        words = tuple((first, last) for first, last in words if first < last)
+        spans_of_words = sorted({tokens.word_span(*span) for span in spans})
+        words = tuple((first, last) for first, last in spans_of_words if first < last)
         return Annotation(tokens.word_span(start, end), tokens.tag(start), words, yes_no, nested)
 
     def _is_nested(self, answer: _TokenSpan) -> bool:
@@ -272,7 +278,7 @@ def _marked(found: _Annotation) -> Marked:
     return Marked(
         None if long_answer == (-1, -1) else long_answer,
         tuple((short.start_token, short.end_token) for short in found.short_answers),
-        None if found.yes_no_answer == "NONE" else found.yes_no_answer.lower(),
+        _YES_NO[found.yes_no_answer],
     )
 
 

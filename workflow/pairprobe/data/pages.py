@@ -6,12 +6,11 @@ tokens, markup among them, as Natural Questions does; those of ``examples`` coun
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Literal
 
 import msgspec
 
 from pairprobe.data import text
-from pairprobe.data.documents import Document, Span, check_unique, select_annotation
+from pairprobe.data.documents import Document, Span, YesNo, check_unique, select_annotation
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.typed_json import decoded
@@ -22,7 +21,7 @@ class Marked(msgspec.Struct, frozen=True):
 
     long_answer: Span | None
     short_answers: tuple[Span, ...] = ()
-    yes_no: Literal["yes", "no"] | None = None
+    yes_no: YesNo | None = None
 
 
 class Page(msgspec.Struct, frozen=True, dict=True):
@@ -150,8 +149,7 @@ def read_pages(path: str, shard: tuple[int, int] = (0, 1), wanted: Callable[[str
             continue
         if isinstance(line, InputError):
             raise line
-        named = decoded(where, line, _Named) if wanted else None
-        if isinstance(named, _Named) and not wanted(named.example_id):
+        if wanted and isinstance(named := decoded(where, line, _Named), _Named) and not wanted(named.example_id):
             continue
         page = decoded(where, line, Page)
         if isinstance(page, InputError):
