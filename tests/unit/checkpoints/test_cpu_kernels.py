@@ -178,6 +178,7 @@ print(resident() - before)
 """
 
 
+@pytest.mark.slow
 @has_bfloat16
 def test_memory_does_not_grow_with_the_number_of_lengths():
     def grown(**environment):

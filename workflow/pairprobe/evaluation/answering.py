@@ -1,8 +1,8 @@
-"""Answers to questions from whole pages: every window, the best span of each page, and the passage around it.
+"""Answers to questions from whole pages: the best span over all windows of a page, and the passage around it.
 
-A span's score in a window is that of Alberti et al. (2019): its start and end logits, less those of [CLS], which stands
-for no answer. A span is at most so many words of one passage, or, on a page with markup, a whole passage: the answer that
-is long alone.
+The score of a span in a window is that of Alberti et al. (2019): its start and end logits minus those of [CLS], which
+stands for no answer. A span has at most ``max_answer_words`` words and lies in one passage; on a page with markup it may
+also be a whole passage, which is a long answer without a short one.
 """
 
 import hashlib
@@ -162,7 +162,7 @@ class _Answering:
         for number, page in enumerate(pages):
             if number < _CHECKED_PAGES:
                 self._check(page)
-            # Markup tokens mean something to a model that was trained with them, and noise to another.
+            # Markup tokens are noise to a model that was not trained with them.
             subtokens = subtokens_of(page, self.subtokenizer, markup=self.model.has_answer_types)
             open_pages[number] = (page, subtokens.token)
             for window in windows(page, self.subtokenizer, self.settings.max_length, self.settings.stride, subtokens):
@@ -199,8 +199,8 @@ class _Answering:
             found = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
         if any(np.isnan(score) for score, _, _ in found):
             raise InputError(
-                f"example {batch[0].example_id}, or one beside it: the logits are NaN. Train the heads again, or set "
-                "evaluation.precision to float32."
+                f"example {batch[0].example_id}, or another one of its batch: the logits are NaN. Train the heads again, or "
+                "set evaluation.precision to float32."
             )
         return [
             None
@@ -215,7 +215,7 @@ class _Answering:
         """Yield the predictions of the pages before number ``end``, of which no window waits."""
         for number in [number for number in open_pages if number < end]:
             page, token = open_pages.pop(number)
-            # Of equal ones the first on the page, in whatever order windows came.
+            # Of several that are equally good the first on the page, whatever the order of the windows.
             first = min(best.pop(number, []), key=lambda one: one.at, default=None)
             yield _prediction(page, token, first, self.settings.max_answer_words)
 
@@ -230,8 +230,7 @@ def _highest(found: list[_BestSpan]) -> list[_BestSpan]:
 
 
 def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[tuple[float, int, int]]:
-    """Return the best span of each window: its score, and its first and last subtoken, counted in the window's part of
-    the page.
+    """Return the best span of each window: its score, and the indices of its first and last subtoken in ``Window.part``.
 
     start, end: (batch, subtokens) logits. A span lies in one passage, begins and ends in words, and has at most max_words
     words or is the passage from its first word to its last. The score is -inf where a window has no word.
@@ -241,35 +240,42 @@ def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_
         half = len(batch) // 2
         parts = (slice(None, half), slice(half, None))
         return [found for part in parts for found in best_spans(start[part], end[part], batch[part], max_words)]
-    columns = np.full((len(batch), 4, size), -1, np.int64)
     first_logits, last_logits = start.new_zeros(2, len(batch), size)
     for i, window in enumerate(batch):
-        part, n = window.part, len(window.part)
-        # Words count up from the window's first; markup stands between passages, where no span goes.
-        words = np.cumsum(np.diff(part.token, prepend=part.token[:1]) != 0)
-        columns[i, :, :n] = np.where(part.is_word, part.passage, -1), words, part.first, part.last
+        n = len(window.part)
         first_logits[i, :n] = start[i, window.begin : window.begin + n]
         last_logits[i, :n] = end[i, window.begin : window.begin + n]
-    passage, word, opens, closes = torch.from_numpy(columns).to(start.device).unbind(1)
-    apart = word[:, None, :] - word[:, :, None]
-    allowed = (apart < max_words) | ((opens[:, :, None] == 1) & (closes[:, None, :] == 1))
-    allowed &= (passage[:, :, None] == passage[:, None, :]) & (passage[:, :, None] >= 0)
-    # By subtoken too: the end must not stand before the start within one word.
-    scores = (first_logits[:, :, None] + last_logits[:, None, :]).masked_fill(~allowed.triu(), -torch.inf).flatten(1)
-    best, place = scores.max(1)
+    allowed = _allowed_spans(batch, size, max_words, start.device)
+    scores = (first_logits[:, :, None] + last_logits[:, None, :]).masked_fill(~allowed, -torch.inf).flatten(1)
+    best, index = scores.max(1)
     best = best - start[:, 0] - end[:, 0]
-    places = zip(best.tolist(), (place // size).tolist(), (place % size).tolist(), strict=True)
-    return list(places)
+    return list(zip(best.tolist(), (index // size).tolist(), (index % size).tolist(), strict=True))
+
+
+def _allowed_spans(batch: list[Window], size: int, max_words: int, device: torch.device) -> torch.Tensor:
+    """Return which pairs of a first and a last subtoken are spans, see ``best_spans``: (batch, size, size), bool."""
+    columns = np.full((len(batch), 4, size), -1, np.int64)
+    for i, window in enumerate(batch):
+        part = window.part
+        # Words are counted from the first of the window. Markup is between passages, and no span contains any.
+        words = np.cumsum(np.diff(part.token, prepend=part.token[:1]) != 0)
+        columns[i, :, : len(part)] = np.where(part.is_word, part.passage, -1), words, part.first, part.last
+    passage, word, is_first, is_last = torch.from_numpy(columns).to(device).unbind(1)
+    distance = word[:, None, :] - word[:, :, None]
+    allowed = (distance < max_words) | ((is_first[:, :, None] == 1) & (is_last[:, None, :] == 1))
+    allowed &= (passage[:, :, None] == passage[:, None, :]) & (passage[:, :, None] >= 0)
+    # Above the diagonal: within one word, too, the last subtoken is not before the first.
+    return allowed.triu()
 
 
 def _prediction(page: Page, token: np.ndarray, best: _BestSpan | None, max_words: int) -> Prediction:
     if best is None:
         return Prediction(page.example_id, None, None, EMPTY_SCORE, NULL, "")
     span = int(token[best.first]), int(token[best.last]) + 1
-    # Counted as best_spans does: words that the tokenizer turns into nothing do not count.
+    # Counted as in best_spans: words without a subtoken do not count.
     words = np.count_nonzero(np.diff(token[best.first : best.last + 1])) + 1
     too_long = best.answer_type in (NULL, SHORT) and words > max_words
     answer_type = LONG if too_long else best.answer_type
-    # To what the last bits of a sum rarely reach.
+    # Rounded, since the last bits of a sum depend on the batch.
     score = round(best.score, 4)
     return Prediction(page.example_id, span, page.passages[best.passage], score, answer_type, page.answer_text(*span))

@@ -1,4 +1,4 @@
-"""What models answer, and the gold, in the forms that official scripts read: Natural Questions' and SQuAD's."""
+"""Predictions and gold, in the formats that the official scripts of Natural Questions and SQuAD read."""
 
 from collections.abc import Iterable
 
@@ -15,12 +15,12 @@ from pairprobe.io.progress import log
 
 
 class Prediction(msgspec.Struct, frozen=True):
-    """What a page is answered with: a line of ``evaluation/{checkpoint}/predictions``.
+    """A model's answer from a page: a line of ``evaluation/{checkpoint}/predictions``.
 
-    span: the best, in tokens, None where the page has no words. score: how sure it is, see ``answering``. passage: the
-    long answer around it. answer_type: one of ``windows.ANSWER_TYPES``, by number, as the window says in which the span
-    lies (a model that tells no types says SHORT), or LONG where the span is too long for a short answer. text: the span
-    as it stands on the page.
+    span: the best span, in tokens; None where the page has no words. score: of the span, see ``answering``. passage: the
+    long answer around the span. answer_type: an index into ``windows.ANSWER_TYPES``: the type that the model gives the
+    span's window (SHORT where it has no head for types), or LONG where the span is too long for a short answer. text: of
+    the span, as on the page.
     """
 
     example_id: str
@@ -57,20 +57,20 @@ class PredictionCache:
 
 
 def write_predictions(predictions: Iterable[Prediction], official: str, texts: str, refuses: bool = False) -> None:
-    """Write predictions as Natural Questions' ``nq_eval.py`` reads them, and as SQuAD's script does: ``{id: text}``.
+    """Write predictions for Natural Questions' ``nq_eval.py``, and as ``{id: text}`` for SQuAD's script.
 
-    refuses: whether a question has no answer ("") where no span outscores [CLS], as in SQuAD 2.0.
+    refuses: whether the text is "", no answer, where no span outscores [CLS], as in SQuAD 2.0.
     """
     predictions = list(predictions)
     rows = {"predictions": [_official(found) for found in predictions]}
-    spoken = {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
-    for path, content in ((official, rows), (texts, spoken)):
+    answers = {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
+    for path, content in ((official, rows), (texts, answers)):
         with files.atomic_write(path) as temporary:
             temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
 
 
 def _official(found: Prediction) -> dict:
-    # A window that says null is outscored by others where the page answers; what it holds best is a short answer.
+    # Where the best window has the type NULL, its span counts as a short answer.
     short = found.answer_type in (SHORT, NULL) and found.span is not None
     return {
         "example_id": _official_id(found.example_id),
@@ -83,18 +83,18 @@ def _official(found: Prediction) -> dict:
 
 
 def gold_rows(documents: str, at_most: int | None, seed: int) -> list[dict]:
-    """Return the gold of the questions that are asked, at most so many: Natural Questions' own form, for ``nq_eval.py``.
+    """Return the gold of the questions that are asked, at most so many, in the format of ``nq_eval.py``.
 
-    ``answers``, which that script does not read, are the short answers as texts, for exact match and F1. Raises InputError
-    where there is no question.
+    The key ``answers``, which that script ignores, has the short answers as texts, for exact match and F1. Raises
+    InputError where there is no question.
     """
     rows = {page.example_id: _gold(page) for page in read_pages(documents)}
     if not rows:
         raise InputError(
             f"{documents}: there is no question to ask. Give the partition probe a larger share, or more data."
         )
-    taken = subsample(rows, at_most, seed)
-    return [row for example_id, row in rows.items() if example_id in taken]
+    drawn = subsample(rows, at_most, seed)
+    return [row for example_id, row in rows.items() if example_id in drawn]
 
 
 def _gold(page: Page) -> dict:
@@ -127,5 +127,5 @@ def _official_id(example_id: str) -> int | str:
         number = int(example_id)
     except ValueError:
         return example_id
-    # As JSON has it: 64 bits, and nothing lost on the way back.
+    # Where the number fits 64 bits, as in JSON, and gives the same name again.
     return number if str(number) == example_id and abs(number) < 2**63 else example_id

@@ -1,7 +1,7 @@
-"""Exact match and F1 of answers as texts.
+"""Exact match and F1 of answers as texts, as in the evaluation scripts of SQuAD.
 
-Those of SQuAD 1.1 (Rajpurkar et al., 2016) and 2.0 (2018), their evaluation scripts: the best over the gold answers,
-without case, punctuation and articles.
+SQuAD 1.1 is Rajpurkar et al. (2016), 2.0 is Rajpurkar et al. (2018). Case, punctuation and articles are ignored; of several
+gold answers the best counts.
 """
 
 import re
@@ -38,7 +38,7 @@ def _scored(gold: str, predictions: dict, texts: str, unanswerable: bool) -> Ite
         if name not in predictions:
             raise InputError(f"{texts}: no answer to question {name} ({where}). Answer the questions of this gold file.")
         if unanswerable:
-            # An answer of which nothing is left is as none at all.
+            # An answer without words counts as no answer.
             golds = [answer for answer in row["answers"] if normalized(answer)] or [""]
             yield exact_match(predictions[name], golds), f1(predictions[name], golds, nothing=True)
         elif row["answers"]:
