@@ -199,7 +199,7 @@ class _Answering:
             found = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
         if any(np.isnan(score) for score, _, _ in found):
             raise InputError(
-                f"example {batch[0].example_id}, or another of its batch: the logits are NaN. Train the heads again, or set "
+                f"example {batch[0].example_id}, or another of its batch: the logits are NaN. Train the heads again or set "
                 "evaluation.precision to float32."
             )
         return [
