@@ -1,12 +1,35 @@
-# In:  <results>/probing_sets/{task}.jsonl, the activations of the partition probe, <results>/span_heads/{checkpoint}.npz.
-# Out: <results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5, <results>/rankings/{checkpoint}/{task}.tsv,
-#      <results>/percentages.tsv.
+# In:  <results>/probing_sets/{task}.jsonl; the activations: of the partition probe, and of the view sentence and the partition
+#      head, which train the span heads of the task boundary.
+# Out: <results>/span_heads/{checkpoint}.npz; <results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5, of pairs,
+#      or logits of boundaries; <results>/rankings/{checkpoint}/{task}.tsv; <results>/percentages.tsv.
 
 
 rule rankings:
     """All rankings and the percentages."""
     input:
         "<results>/percentages.tsv",
+
+
+rule train_span_heads:
+    """Train a linear start/end head for each layer on frozen activations of the partition head."""
+    input:
+        examples="<results>/examples/head.jsonl.gz",
+        activations=shards("sentence", "head"),
+    output:
+        "<results>/span_heads/{checkpoint}.npz",
+    log:
+        "<logs>/train_span_heads/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/train_span_heads/{checkpoint}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("train_span_heads"),
+        seed=lookup(dpath="seed", within=config),
+        l2=lookup(dpath="boundary/l2", within=config),
+        at_most=lookup(dpath="boundary/train_examples", within=config),
+    script:
+        "../../scripts/train_span_heads.py"
 
 
 rule measure_similarities:
@@ -57,6 +80,28 @@ rule rank_pairs:
         punctuation=lookup(dpath="words/punctuation", within=config),
     script:
         "../../scripts/rank_pairs.py"
+
+
+rule rank_boundaries:
+    """Count, layer by layer, the words of each sentence whose logit is below the gold position's."""
+    input:
+        boundaries="<results>/probing_sets/boundary.jsonl",
+        examples="<results>/examples/probe.jsonl.gz",
+        logits=similarities("sentence"),
+    output:
+        "<results>/rankings/{checkpoint}/boundary.tsv",
+    log:
+        "<logs>/rank_boundaries/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/rank_boundaries/{checkpoint}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("rank_boundaries"),
+        seed=lookup(dpath="seed", within=config),
+        at_most=lookup(dpath="boundary/test_examples", within=config),
+    script:
+        "../../scripts/rank_boundaries.py"
 
 
 rule summarise_percentages:
