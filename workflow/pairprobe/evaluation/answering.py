@@ -97,7 +97,7 @@ def predict(
     settings = replace(settings, precision=devices.resolve_precision(settings.precision, device))
     tokenizer = loading.load_tokenizer(checkpoint)
     model = joint_model.load(checkpoint, settings.precision, heads).eval().requires_grad_(False).to(device)
-    cpu_kernels.speed_up(model.model.base_model, device)
+    cpu_kernels.speed_up(model.encoder, device)
     loading.check_windows(model.model, settings.max_length, checkpoint, "evaluation")
     fingerprint, cache = _fingerprint(checkpoint, heads, settings, device, code), PredictionCache(path)
     rows: dict[str, dict | None] = {}  # in the order of the pages; None where a page is still to be answered

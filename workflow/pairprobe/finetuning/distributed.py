@@ -48,10 +48,10 @@ def _run_torchrun(number: int, file: Path) -> int:
     command += [*module, "train", str(file)]
     path = os.pathsep.join(filter(None, map(str, sys.path)))
     environment = {**os.environ, "PYTHONPATH": path, processes.PARENT: str(os.getpid())}
-    pipe = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, env=environment, **pipe) as running:
+    pipe, stdout = subprocess.PIPE, subprocess.STDOUT
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=stdout, text=True) as running:
         try:
-            for line in running.stdout:
+            for line in running.stdout or ():
                 log.info("%s", line.rstrip())
         except BaseException:
             # This process was told to stop. Without it the end of the block would wait for the end of the training.

@@ -59,7 +59,8 @@ def build(
     shard: ``(i, n)``. name: how errors call the checkpoint. Returns counts of pages, of their answers by type, of windows
     by type, and of answers that are in no window as a whole.
     """
-    subtokenizer, counts = Subtokenizer(tokenizer), Counter()
+    subtokenizer = Subtokenizer(tokenizer)
+    counts: Counter[str] = Counter()
     first = ((page.example_id, page.question, page.words(0, _CHECKED_WORDS)) for page in read_pages(documents, shard))
     check_alignment(tokenizer, (pair for pair in itertools.islice(first, _CHECKED_PAGES) if pair[2]), name)
     with (
@@ -104,7 +105,7 @@ def _rows(number: int, page: Page, subtokenizer: Subtokenizer, settings: Setting
         counts["answers that no window holds whole"] += 1
 
 
-class Features(Sequence):
+class Features:
     """The windows of some files, mapped, in the order of their pages.
 
     ``features[i]`` is a dictionary: example_id, input_ids (subtokens,) int32, begin (where the page's part begins), start

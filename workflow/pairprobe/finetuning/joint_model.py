@@ -6,12 +6,13 @@ subtoken's last hidden state. The loss is the mean of the three cross entropies.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, cast
 
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModelForQuestionAnswering, set_seed
+from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
 from pairprobe.checkpoints import cpu_kernels, loading
 from pairprobe.errors import InputError
@@ -28,11 +29,17 @@ class JointModel(nn.Module):
     encoder is not trained, and stays in evaluation mode.
     """
 
-    def __init__(self, model: nn.Module, frozen: bool = False):
+    def __init__(self, model: PreTrainedModel, frozen: bool = False):
         super().__init__()
-        self.model, self.frozen = model, frozen
+        self.model: PreTrainedModel = model
+        self.frozen = frozen
         if frozen:
             model.base_model.requires_grad_(False)
+
+    @property
+    def encoder(self) -> PreTrainedModel:
+        """The model without its heads. (transformers declares it as any module.)"""
+        return cast(PreTrainedModel, self.model.base_model)
 
     @property
     def has_answer_types(self) -> bool:
@@ -43,7 +50,7 @@ class JointModel(nn.Module):
         """Set training mode; a frozen encoder stays in evaluation mode, without dropout."""
         super().train(mode)
         if self.frozen:
-            self.model.base_model.eval()
+            self.encoder.eval()
         return self
 
     def forward(
@@ -71,10 +78,11 @@ class JointModel(nn.Module):
             "end": outputs.end_logits.float().masked_fill(padding, -1e9),
         }
         if self.has_answer_types:
-            logits["answer_type"] = self.model.answer_type(outputs.hidden_states[-1][:, 0]).float()
-        if start is None:
+            logits["answer_type"] = self.model.get_submodule(_TYPE_HEAD)(outputs.hidden_states[-1][:, 0]).float()
+        given = {"start": start, "end": end, "answer_type": answer_type}
+        targets = {name: target for name, target in given.items() if target is not None}
+        if not targets:
             return logits
-        targets = {"start": start, "end": end, "answer_type": answer_type}
         losses = [nn.functional.cross_entropy(logits[name], targets[name]) for name in logits]
         return {"loss": torch.stack(losses).mean(), **logits}
 
@@ -99,14 +107,14 @@ class JointModel(nn.Module):
         The heads stay in float32. ``state_dict`` is then no longer that of the checkpoint: the encoder's weights have the
         other type, or are missing.
         """
-        encoder, dtype = self.model.base_model.eval(), getattr(torch, precision)
+        encoder, dtype = self.encoder.eval(), getattr(torch, precision)
         for parameter in encoder.parameters():
             if parameter.is_floating_point():
                 parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32
         cpu_kernels.speed_up(encoder, device)
         forward = encoder.forward
 
-        def without_gradients(*args, **kwargs):
+        def without_gradients(*args: Any, **kwargs: Any) -> Any:
             # Not inference_mode: the heads save their inputs for the gradient. Not autocast: it does not know the kernels.
             with torch.no_grad(), torch.autocast(device, enabled=False):
                 return forward(*args, **kwargs)
@@ -147,7 +155,7 @@ def initial(folder: str | Path, seed: int, frozen: bool = False) -> tuple[JointM
     return JointModel(model, frozen), not lacks
 
 
-def _add_type_head(model: nn.Module) -> None:
+def _add_type_head(model: PreTrainedModel) -> None:
     layer = nn.Linear(model.config.hidden_size, len(ANSWER_TYPES))
     nn.init.normal_(layer.weight, std=0.02)
     nn.init.zeros_(layer.bias)
@@ -156,7 +164,7 @@ def _add_type_head(model: nn.Module) -> None:
 
 def own_types(folder: str | Path) -> dict[str, torch.Tensor]:
     """Return the weights of the head for answer types, which only a checkpoint that was trained here has."""
-    found = {}
+    found: dict[str, torch.Tensor] = {}
     for file in sorted(Path(folder).glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
             found |= {key: tensors.get_tensor(key) for key in tensors.keys() if key.startswith(f"{_TYPE_HEAD}.")}  # noqa: SIM118
@@ -183,7 +191,7 @@ def save_heads(model: JointModel, path: str, head: str) -> None:
 class Collator:
     """Makes a batch of windows, padded to the longest: a dictionary of tensors, (batch, subtokens) each."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.padding = tokenizer.pad_token_id
         self.has_segments = "token_type_ids" in tokenizer.model_input_names
 

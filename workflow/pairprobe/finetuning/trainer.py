@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch.utils.data import Dataset, Sampler
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import PreTrainedTokenizerFast, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
@@ -179,7 +179,7 @@ class _Windows(Dataset):
 class _Collator:
     """Batches windows with their targets and their ``index``, each (batch,)."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.inputs_of = joint_model.Collator(tokenizer)
 
     def __call__(self, items: list[tuple[int, dict]]) -> dict[str, torch.Tensor]:
@@ -217,6 +217,9 @@ class _LengthGroupedSampler(Sampler):
 
 
 class _Trainer(Trainer):
+    model: joint_model.JointModel
+    train_dataset: _Windows
+
     def _get_train_sampler(self, train_dataset=None) -> _LengthGroupedSampler:
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         sampler = _LengthGroupedSampler(self.train_dataset.features.lengths, batch_size, self.args.seed)

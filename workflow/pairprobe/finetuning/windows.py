@@ -134,7 +134,8 @@ def _kinds(page: Page) -> list[str]:
     """Name each passage after its kind and its number among those of its kind: one of ``MARKUP``, or "" without markup."""
     if not page.markup:
         return [""] * len(page.passages)
-    names, counts = [], {}
+    names = []
+    counts: dict[str, int] = {}
     for start, _ in page.passages:
         kind = _KINDS.get(text.tag_of(page.tokens[start]), "Paragraph")
         counts[kind] = counts.get(kind, 0) + 1
