@@ -99,7 +99,8 @@ def gap_grows(differences: Bootstrap, bounds: Bounds) -> Verdict:
 
 def _mean_weights(differences: Bootstrap, bounds: Bounds) -> np.ndarray:
     upper = np.arange(len(differences.estimate)) > bounds.lower
-    return (upper / upper.sum())[:, None]
+    weights: np.ndarray = upper / upper.sum()
+    return weights[:, None]
 
 
 def _above_zero(statistic: Bootstrap, bounds: Bounds) -> Verdict:
@@ -137,7 +138,8 @@ def gap_opens_late(differences: Bootstrap, bounds: Bounds) -> Verdict:
 def _onset(differences: np.ndarray, margin: float) -> np.ndarray:
     """Return the first layer from which on all differences are above the margin: (rows,) for (rows, layers)."""
     stays = np.logical_and.accumulate((differences > margin)[:, ::-1], axis=1)
-    return differences.shape[1] - stays.sum(1)
+    first: np.ndarray = differences.shape[1] - stays.sum(1)
+    return first
 
 
 @dataclass(frozen=True)

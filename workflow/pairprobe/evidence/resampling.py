@@ -45,7 +45,8 @@ class Sums:
 
 def _ratio(count: np.ndarray, length: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return 100 * count / length
+        ratio: np.ndarray = 100 * count / length
+    return ratio
 
 
 def _weights(clusters: int, number: int, seed: Seed) -> Iterator[np.ndarray]:
@@ -76,7 +77,7 @@ class Bootstrap:
         """Return weighted sums of the columns, such as means or slopes over layers; weights: (columns, statistics)."""
         return Bootstrap(self.estimate @ weights, self.replicates @ weights, self.left_out @ weights)
 
-    def __getitem__(self, columns) -> "Bootstrap":
+    def __getitem__(self, columns: slice | list[int]) -> "Bootstrap":
         """Return some of the columns."""
         return Bootstrap(self.estimate[columns], self.replicates[:, columns], self.left_out[:, columns])
 
@@ -84,7 +85,8 @@ class Bootstrap:
     def error(self) -> np.ndarray:
         """The standard error, (columns,): of the replicates, widened for few clusters as ``interval`` is."""
         clusters = len(self.left_out)
-        return self.replicates.std(0) * np.sqrt(clusters / max(1, clusters - 1))
+        error: np.ndarray = self.replicates.std(0) * np.sqrt(clusters / max(1, clusters - 1))
+        return error
 
     def interval(self, confidence: float | np.ndarray = 0.95) -> np.ndarray:
         """Return the bias-corrected and accelerated interval of each column: (columns, 2).
@@ -109,7 +111,8 @@ class Bootstrap:
         ties = (np.abs(self.replicates - self.estimate) <= TIE_TOLERANCE).mean(0)
         # Where all replicates are on one side the correction would be infinite.
         margin = 0.5 / len(self.replicates)
-        return ndtri(np.clip(below + ties / 2, margin, 1 - margin))
+        bias: np.ndarray = ndtri(np.clip(below + ties / 2, margin, 1 - margin))
+        return bias
 
     def _acceleration(self) -> np.ndarray:
         from_mean = self.left_out.mean(0) - self.left_out

@@ -8,17 +8,21 @@ import itertools
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pairprobe.errors import InputError
 from pairprobe.evidence import claims, resampling
-from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS, VARIANT_FIELDS
+from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS, UNDECIDED, VARIANT_FIELDS
 from pairprobe.evidence.resampling import Bootstrap, Sums
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.percentages import Ranking, read_ranking
+
+# Of one of the tables, as its fields are.
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ class _Task:
         self.columns = {checkpoint: each for checkpoint, each in columns.items() if len(each.example_ids)}
         self._cache: dict[tuple[str, ...], dict[str, _Resampled]] = {}
 
-    def intervals(self) -> Iterator[tuple]:
+    def intervals(self) -> Iterator[Row]:
         """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint, measure and layer."""
         for checkpoint, columns in self.columns.items():
             resampled = self._resample(columns.example_ids)[checkpoint]
@@ -158,7 +162,7 @@ class _Task:
             for (measure, layer), *row in zip(columns.names, *numbers, strict=True):
                 yield checkpoint, self.task, measure, layer, *counts, *row
 
-    def comparisons(self) -> Iterator[tuple[list[tuple], list[tuple]]]:
+    def comparisons(self) -> Iterator[tuple[list[Row], list[Row]]]:
         """Yield, for each two checkpoints, the rows of differences (without p_holm) and of claims.
 
         The pairs that both checkpoints have are compared.
@@ -171,7 +175,7 @@ class _Task:
             elif len(example_ids):
                 yield self._compare(before, after, example_ids)
 
-    def _compare(self, before: str, after: str, example_ids: np.ndarray) -> tuple[list[tuple], list[tuple]]:
+    def _compare(self, before: str, after: str, example_ids: np.ndarray) -> tuple[list[Row], list[Row]]:
         resampled, names = self._resample(example_ids), self.columns[before].names
         one, other = resampled[before], resampled[after]
         difference = other.percentage - one.percentage
@@ -184,7 +188,7 @@ class _Task:
         ]
         return differences, [(before, after, *row) for row in self._verdicts(names, difference, counts)]
 
-    def _verdicts(self, names: list[tuple[str, int]], difference: Bootstrap, counts: tuple[int, int]) -> Iterator[tuple]:
+    def _verdicts(self, names: list[tuple[str, int]], difference: Bootstrap, counts: tuple[int, int]) -> Iterator[Row]:
         for measure in dict.fromkeys(measure for measure, _ in names):
             of_layers = difference[[i for i, name in enumerate(names) if name[0] == measure]]
             layers = len(of_layers.estimate)
@@ -226,7 +230,7 @@ class _Task:
 
 def _pairs_needed(found: claims.Verdict, counts: tuple[int, int]) -> str:
     """Return how many pairs would decide, rounded up, "inf" where no number would; "" where a verdict is decided."""
-    if found.verdict != claims.UNDECIDED:
+    if found.verdict != UNDECIDED:
         return ""
     pairs, pages = counts
     needed = found.needed * pairs / pages

@@ -1,6 +1,7 @@
 """How alike checkpoints represent the same words: CKA and RSA by layer, drawn from ``tables/representations.tsv``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
@@ -40,7 +41,7 @@ def representations_figure(table: str, checkpoints: Sequence[str], appearance: A
     return figure
 
 
-def _look(pair: tuple[str, str], appearance: Appearance) -> dict:
+def _look(pair: tuple[Any, ...], appearance: Appearance) -> dict[str, Any]:
     before, after = (appearance.line(name) for name in pair)
     label = " and ".join(appearance.label(name) for name in pair)
     return {**after, "linestyle": before["linestyle"], "label": label, "clip_on": False, "zorder": 3}

@@ -53,11 +53,11 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
 def _draw(axes: Axes, rows: "pd.DataFrame", variants: list[str]) -> None:
     axes.axvline(0, color=style.REFERENCE, linewidth=0.8, zorder=1)
     measures = list(rows["measure"].unique())
-    for row in rows.itertuples():
-        place = variants.index(row.variant) + 0.22 * (2 * measures.index(row.measure) - len(measures) + 1) / 2
-        colour = _COLOURS[row.verdict]
-        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=1.2, zorder=2)
-        axes.plot([row.value], [place], color=colour, marker=_MARKERS[row.measure], linestyle="", zorder=3)
+    for row in rows.to_dict("records"):
+        place = variants.index(row["variant"]) + 0.22 * (2 * measures.index(row["measure"]) - len(measures) + 1) / 2
+        colour = _COLOURS[row["verdict"]]
+        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.2, zorder=2)
+        axes.plot([row["value"]], [place], color=colour, marker=_MARKERS[row["measure"]], linestyle="", zorder=3)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
     axes.grid(axis="y", color=style.FAINT, linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,7 +1,7 @@
 """Differences between checkpoints over the layers, with their intervals."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -42,7 +42,7 @@ def differences_figure(differences: str, columns: Sequence[tuple[Panel, Panel]],
 
 
 def _key(margin: float) -> list[Artist]:
-    found = {"marker": "o", "linestyle": "", "color": style.MARK}
+    found: Any = {"marker": "o", "linestyle": "", "color": style.MARK}
     return [
         Line2D([], [], **found, label=f"p ≤ {LEVEL} (Holm)"),
         Line2D([], [], **found, markerfacecolor="white", label=f"p > {LEVEL}"),

@@ -6,7 +6,7 @@ The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking per
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 from matplotlib.artist import Artist
@@ -109,11 +109,12 @@ def task_grid(
 
 def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
     """Write the task above a column of axes, and below it in small how many pairs there are."""
-    for words, height, look in (
+    looks: Any = (
         (panel.label(panel.task), 29, {"fontweight": "bold", "fontsize": style.TASK_SIZE}),
         (f"{pairs:,} pairs" if pairs else "no pairs", 19, {"fontsize": style.TICK_SIZE, "color": style.TEXT}),
-    ):
-        place = {"xy": (0.5, 1), "xytext": (0, height), "xycoords": "axes fraction", "textcoords": "offset points"}
+    )
+    for words, height, look in looks:
+        place: Any = {"xy": (0.5, 1), "xytext": (0, height), "xycoords": "axes fraction", "textcoords": "offset points"}
         axes.annotate(words, **place, ha="center", annotation_clip=False, **look)
 
 

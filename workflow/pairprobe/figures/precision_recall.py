@@ -1,6 +1,6 @@
 """How well checkpoints answer: precision by recall, drawn from ``curve.tsv`` and ``scores.tsv``."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,8 +42,8 @@ def precision_recall_figure(curves: dict[str, str], scores: dict[str, str], appe
         handles = []
         for checkpoint, why in missing.items():
             look, label = appearance.line(checkpoint), appearance.label(checkpoint)
-            found = [rows[rows["answer"] == answer] for rows in (points[checkpoint], best[checkpoint])]
-            handles.append(_key(look, f"{label} ({why})") if why else _draw_curve(axes, *found, look, label))
+            line, at_best = (rows[rows["answer"] == answer] for rows in (points[checkpoint], best[checkpoint]))
+            handles.append(_key(look, f"{label} ({why})") if why else _draw_curve(axes, line, at_best, look, label))
         if lines := axes.get_lines():
             _percent_axes(axes, max(max(line.get_xdata()) for line in lines))
             legends.append((axes, handles))
@@ -70,19 +70,19 @@ def _nothing(scores: "pd.DataFrame", answer: str) -> str:
     return "" if len(of_answer) and of_answer["predicted"].iloc[-1] else "no predictions"
 
 
-def _key(look: dict, label: str) -> Line2D:
+def _key(look: dict[str, Any], label: str) -> Line2D:
     return Line2D([], [], **_line_of(look), **_mark_of(look), label=label)
 
 
-def _line_of(look: dict) -> dict:
+def _line_of(look: dict[str, Any]) -> dict[str, Any]:
     return {"color": look["color"], "linestyle": look["linestyle"], "linewidth": 1.2}
 
 
-def _mark_of(look: dict) -> dict:
+def _mark_of(look: dict[str, Any]) -> dict[str, Any]:
     return {"marker": look["marker"], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5}
 
 
-def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: dict, label: str) -> Line2D:
+def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: dict[str, Any], label: str) -> Line2D:
     """Draw one checkpoint's curve, and mark the best; returns the legend's handle.
 
     points: rows of ``curve.tsv``, the highest threshold first; best: the row of ``scores.tsv``.
@@ -112,5 +112,5 @@ def _percent_axes(axes: Axes, furthest: float) -> None:
         precision = f1 * recall / (2 * recall - f1)
         axes.plot(recall, precision, color=style.CURVE, linewidth=0.6, zorder=1)
         if recall[0] < high:
-            look = {"va": "center", "fontsize": style.CURVE_SIZE, "color": style.REFERENCE}
+            look: Any = {"va": "center", "fontsize": style.CURVE_SIZE, "color": style.REFERENCE}
             axes.annotate(f"F1 {f1}", (high, f1 * high / (2 * high - f1)), (3, 0), textcoords="offset points", **look)

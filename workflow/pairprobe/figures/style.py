@@ -3,10 +3,11 @@
 Fonts, sizes and colours stand here and nowhere else: to change them, edit the first half of this module.
 """
 
+import functools
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import matplotlib
 import numpy as np
@@ -16,6 +17,7 @@ from matplotlib.figure import Figure
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
@@ -25,6 +27,7 @@ from pairprobe.tables.layout import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import ArrayLike
 
 # Okabe and Ito's palette (2008), which people with any colour vision can tell apart; markers and dashes repeat it. With
 # more checkpoints (seeds, steps, sizes) colours are those of cividis, which is as safe, from dark to light.
@@ -60,7 +63,7 @@ CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 
 # The height that a figure's size leaves for its legends below; for taller ones the figure grows.
 LEGEND_ROOM = 0.36
 
-STYLE = {
+STYLE: Any = {  # matplotlib's type lists every setting
     "font.family": FONT,
     "font.size": FONT_SIZE,
     "axes.titlesize": TITLE_SIZE,
@@ -83,14 +86,27 @@ STYLE = {
     "svg.hashsalt": "pairprobe",
 }
 
-# A decorator: what a function draws is drawn in this style.
-styled = plt.rc_context(STYLE)
 
 # In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them.
 LONGEST_LABEL = 42
 # More points cannot be told apart in a column's width, and would make the SVG megabytes.
 MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
+
+
+_Arguments = ParamSpec("_Arguments")
+_Drawn = TypeVar("_Drawn")
+
+
+def styled(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
+    """Decorate a function so that what it draws is drawn in ``STYLE``."""
+
+    @functools.wraps(draw)
+    def draw_in_style(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Drawn:
+        with plt.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return draw_in_style
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +126,7 @@ class Appearance:
         """Return what figures call a checkpoint or task."""
         return label_of(name, self.labels)
 
-    def line(self, checkpoint: str) -> dict:
+    def line(self, checkpoint: str) -> dict[str, Any]:
         """Return a checkpoint's color, marker and linestyle, as arguments of ``Axes.plot``.
 
         Raises ValueError for a checkpoint that is not among those of the run.
@@ -124,7 +140,7 @@ class Appearance:
         }
 
 
-def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict) -> Line2D:
+def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) -> Line2D:
     """Draw a value by layer, and behind it the band of its interval where every layer has one.
 
     points: the columns layer, value, and {value}_low and {value}_high where there are intervals. look: arguments of
@@ -137,9 +153,10 @@ def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict) -> Line2D:
     return axes.plot(layers, points[value].to_numpy(), **look)[0]
 
 
-def band(axes: Axes, x: Sequence[float], bounds: Iterable[tuple[float, float]], colour: str | tuple) -> None:
+def band(axes: Axes, x: "ArrayLike", bounds: Iterable[tuple[float, float]], colour: Any) -> None:
     """Shade the intervals of a line, behind it; bounds: (low, high) of each x."""
-    axes.fill_between(x, *zip(*bounds, strict=True), color=colour, alpha=0.18, linewidth=0, zorder=2)
+    low, high = zip(*bounds, strict=True)
+    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
 
 
 def layer_axes(axes: Axes) -> None:
@@ -160,7 +177,7 @@ def explain_empty(axes: Axes, words: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence]], width: float) -> None:
+def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence[Line2D]]], width: float) -> None:
     """Put a legend below the x-axis of each axes, where it hides no data; the figure grows by what does not fit.
 
     legends: (axes, handles); width: how wide one may be, in inches. All get the same number of columns, as many as fit.
@@ -170,7 +187,7 @@ def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence]], widt
         return
     for columns in range(max(len(handles) for _, handles in legends), 0, -1):
         drawn = [_legend_below(figure, axes, handles, columns) for axes, handles in legends]
-        extents = [legend.get_window_extent(figure.canvas.get_renderer()) for legend in drawn]
+        extents = [legend.get_window_extent() for legend in drawn]
         if max(extent.width for extent in extents) <= width * figure.dpi:
             break
     tallest = max(extent.height for extent in extents) / figure.dpi
@@ -178,12 +195,12 @@ def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence]], widt
     figure.set_size_inches(across, high + max(0, tallest - LEGEND_ROOM))
 
 
-def _legend_below(figure: Figure, axes: Axes, handles: Sequence, columns: int):
+def _legend_below(figure: Figure, axes: Axes, handles: Sequence[Line2D], columns: int) -> Legend:
     # In points from the axes' lower edge, past tick labels and axis label, whatever the axes' height comes to be.
     below = axes.transAxes + ScaledTranslation(0, -31 / 72, figure.dpi_scale_trans)
     return axes.legend(
         handles=handles,
-        labels=[textwrap.fill(handle.get_label(), LONGEST_LABEL) for handle in handles],
+        labels=[textwrap.fill(str(handle.get_label()), LONGEST_LABEL) for handle in handles],
         loc="upper center",
         bbox_to_anchor=(0.5, 0),
         bbox_transform=below,

@@ -1,6 +1,7 @@
 """The loss of each training, step by step, drawn from ``training/{checkpoint}.tsv``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -116,7 +117,7 @@ def _step_axis(axes: Axes, runs: Sequence[np.ndarray]) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _draw_loss(axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict) -> list[Line2D]:
+def _draw_loss(axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict[str, Any]) -> list[Line2D]:
     """Draw one run, steps and losses (points,); returns the handle for the legend."""
     places = np.log(steps) if axes.get_xscale() == "log" else steps
     if window is None:

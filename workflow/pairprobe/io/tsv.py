@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def write_tsv(path: str | Path, fields: Iterable[str], rows: Iterable[Iterable]) -> None:
+def write_tsv(path: str | Path, fields: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
     """Write a table with a header, tab-separated, whole or not at all."""
     with files.atomic_write(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         table = csv.writer(file, delimiter="\t", lineterminator="\n")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,8 @@ class Ranking:
     def __getitem__(self, key: tuple[str, int]) -> np.ndarray:
         """Return the counts of one measure and layer: (pairs, 4)."""
         measure, layer = key
-        return self.counts[self.measures.index(measure), self.layers.index(layer)]
+        counts: np.ndarray = self.counts[self.measures.index(measure), self.layers.index(layer)]
+        return counts
 
     def items(self) -> Iterator[tuple[tuple[str, int], np.ndarray]]:
         """Yield each measure and layer with its counts, (pairs, 4)."""
@@ -65,7 +67,7 @@ def read_ranking(path: str | Path) -> Ranking:
     return Ranking(np.array(example_ids), tuple(measures), tuple(layers.tolist()), counts.transpose(1, 2, 0, 3))
 
 
-def _read_columns(path: str | Path) -> dict:
+def _read_columns(path: str | Path) -> dict[str, Any]:
     """Read the columns: names as (distinct names, their places (lines,)), numbers as (lines,) int64."""
     import pyarrow
     from pyarrow import csv
@@ -107,7 +109,7 @@ def percentage(counts: np.ndarray) -> tuple[float, float]:
     return 100 * count / para_len, 100 * (count + ties / 2) / unmatching if unmatching else float("nan")
 
 
-def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple]:
+def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of ``percentages.tsv`` for rankings given as (checkpoint, task, path); none for an empty set."""
     for checkpoint, task, path in rankings:
         for (measure, layer), counts in read_ranking(path).items():

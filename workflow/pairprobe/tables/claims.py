@@ -25,7 +25,8 @@ def claims_markdown(path: str, labels: dict[str, str]) -> str:
     claims = read_frame(path, CLAIM_FIELDS, ("value", "low", "high", "layers"))
     claims["claim"] = pd.Categorical(claims["claim"], list(CLAIMS))
     parts = []
-    for (before, after), rows in claims.groupby(["before", "after"], sort=False):
+    for pair, rows in claims.groupby(["before", "after"], sort=False):
+        before, after = map(str, pair)
         lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
         parts += [
             f"# {label_of(str(after), labels)} against {label_of(str(before), labels)}\n",
