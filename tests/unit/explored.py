@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from test_pair_ranking import write_store
+from samples import write_store
 
 from pairprobe.data.examples import read_examples
 from pairprobe.explorer.building import Checkpoint, Settings, build

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import h5py
 import measured
 import numpy as np
-from test_pair_ranking import write_store
+from samples import write_store
 
 from pairprobe.data.examples import read_examples
 from pairprobe.io import files

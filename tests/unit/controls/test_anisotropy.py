@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from test_pair_ranking import NO_VECTOR, write_store
+from samples import write_store
 
 from pairprobe.activations import store
 from pairprobe.controls import anisotropy
@@ -13,6 +13,7 @@ from pairprobe.controls.anisotropy import LayerStatistics, without_dominant, wit
 from pairprobe.errors import InputError
 from pairprobe.rankings.similarity import cosine, euclidean
 
+NO_VECTOR = [np.nan, np.nan]
 # Two words of a question and two of a paragraph, one layer: their mean is (0, 1), their variances 4.5 and 0.5.
 QUESTION = np.array([[[-3, 1], [3, 1]]], np.float32)
 PARAGRAPH = np.array([[[0, 2], NO_VECTOR, [0, 0]]], np.float32)

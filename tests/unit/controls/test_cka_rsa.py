@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from samples import write_store
 from scipy import stats
-from test_pair_ranking import write_store
 
 from pairprobe.activations.store import Activations
 from pairprobe.controls import cka_rsa

@@ -3,7 +3,7 @@
 import measured
 import numpy as np
 import pytest
-from test_boundary_heads import opened
+from samples import open_sentences
 
 from pairprobe.controls.control_task import SELECTIVITY_FIELDS, control_gold, selectivity
 from pairprobe.data.examples import Example
@@ -46,10 +46,10 @@ def identities(example):
 def ranked(folder, vectors_of, labels):
     """Train on 120 sentences, rank 60 others; returns {(measure, layer): ranking}."""
     head, probe = sentences(120, 1), sentences(60, 2)
-    with opened(folder / "head.h5", {e.example_id: vectors_of(e) for e in head}) as activations:
+    with open_sentences(folder / "head.h5", {e.example_id: vectors_of(e) for e in head}) as activations:
         train(head, activations, folder / "heads.npz", SEED, l2=0.001, labels=labels)
     rows = [{"example_id": e.example_id} for e in probe]
-    with opened(folder / "probe.h5", {e.example_id: vectors_of(e) for e in probe}) as activations:
+    with open_sentences(folder / "probe.h5", {e.example_id: vectors_of(e) for e in probe}) as activations:
         logits = gold_logits(probe, measured.logits(activations, folder / "heads.npz"), rows, SEED, labels=labels)
         write_tsv(folder / "ranking.tsv", RANKING_FIELDS, rank_logits(logits))
     return read_ranking(folder / "ranking.tsv")

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 import yaml
 from measured import rank_pairs
-from test_pair_ranking import PARAGRAPH, VECTORS, pair, write_store
-from test_pair_ranking import QUESTION as ANCHOR
+from samples import pair, write_store
 
 from pairprobe.activations import store
 from pairprobe.configuration.schema import check, read_schema
@@ -19,8 +18,7 @@ from pairprobe.controls import anisotropy, matched_words, variants
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import tsv
-from pairprobe.rankings import pair_ranking, percentages
-from pairprobe.rankings.similarity import measure_pair
+from pairprobe.rankings import percentages
 from pairprobe.tables.by_layer import controls_by_layer
 
 ROOT = Path(__file__).parents[3]
@@ -309,14 +307,6 @@ def test_a_pair_without_a_vector_has_no_ranking_and_lacks_no_candidate(tmp_path,
     caplog.set_level(logging.INFO, "pairprobe")
     assert {key[0] for key in ranked(name, path, tmp_path)} == {"1", "2", "3"}
     assert f"0 of these for want of a word that {name} could take" in caplog.messages
-
-
-def test_a_paragraph_is_cut_down_to_the_pair_and_the_words_that_count():
-    # Of east, north, tie and west only north and west: cosine Gold .6, north 0, west -1; distance 4.47, 1.41, 2.
-    among = np.array([word in ("north", "west") for word in PARAGRAPH])
-    measured = measure_pair(pair([0], [0]), ANCHOR, VECTORS)
-    rows = pair_ranking.rank_measured(pair([0], [0]), PARAGRAPH, measured, among=among)
-    assert list(rows) == [("cosine", 0, 2, 0, 4, 2), ("euclidean", 0, 0, 0, 4, 2)]
 
 
 def test_the_table_has_the_percentages_with_the_variant_in_front(tmp_path):

@@ -5,8 +5,8 @@ import tracemalloc
 import measured
 import numpy as np
 import pytest
+from samples import open_sentences
 
-from pairprobe.activations import store
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
@@ -40,19 +40,6 @@ def random_examples(number, seed, hidden=HIDDEN):
         examples.append(of_one)
         vectors[of_one.example_id] = rng.standard_normal((LAYERS, words, hidden))
     return examples, vectors
-
-
-def opened(path, vectors):
-    """Write vectors of sentences to a store of the view sentence, one word for a question, and open it."""
-    hidden, index = next(iter(vectors.values())).shape[2], store.Index()
-    for name, words in vectors.items():
-        index.add(name, name, 1, words.shape[1])
-    with store.create(path, LAYERS, hidden, "float32", index, {"view": "sentence"}) as writer:
-        for i, words in enumerate(vectors.values()):
-            rows = np.concatenate([np.zeros((LAYERS, 1, hidden)), words], axis=1).astype(np.float32)
-            for layer, of_layer in enumerate(rows):
-                writer.write(layer, i, of_layer)
-    return store.Activations([path])
 
 
 def toy(seed, number=12, hidden=HIDDEN):
@@ -154,10 +141,10 @@ def separable(number, seed):
 
 def test_where_a_feature_marks_the_answer_every_other_word_is_outranked(tmp_path):
     train_examples, train_vectors = separable(40, 8)
-    with opened(tmp_path / "head.h5", train_vectors) as activations:
+    with open_sentences(tmp_path / "head.h5", train_vectors) as activations:
         train(train_examples, activations, tmp_path / "heads.npz", seed=13, l2=0.01)
     examples, vectors = separable(20, 9)
-    with opened(tmp_path / "probe.h5", vectors) as activations:
+    with open_sentences(tmp_path / "probe.h5", vectors) as activations:
         logits = gold_logits(
             examples, measured.logits(activations, tmp_path / "heads.npz"), [boundary(e) for e in examples], seed=13
         )
@@ -168,7 +155,7 @@ def test_where_a_feature_marks_the_answer_every_other_word_is_outranked(tmp_path
 
 def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
     examples, vectors = random_examples(10, 10)
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "heads.npz", seed=13, l2=L2)
     with np.load(tmp_path / "heads.npz") as heads:
         assert {key: heads[key].shape for key in heads} == {
@@ -191,7 +178,7 @@ def test_training_holds_one_layer_in_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(boundary_heads, "BLOCK", 1 << 16)
     examples, vectors = random_examples(600, 16, hidden=96)
     one_layer = sum(4 * of_one[0].size for of_one in vectors.values())
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         train(examples[:10], activations, tmp_path / "heads.npz", seed=13)  # what a first training imports
         tracemalloc.start()
         try:
@@ -207,7 +194,7 @@ def test_a_feature_that_never_changes_has_no_weight(tmp_path, value):
     examples, vectors = random_examples(6, 11)
     for words in vectors.values():
         words[:, :, 0] = value
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "heads.npz", seed=13)
     with np.load(tmp_path / "heads.npz") as heads:
         assert all(np.isfinite(heads[key]).all() for key in heads)
@@ -219,7 +206,7 @@ def test_a_feature_that_hardly_varies_keeps_its_weight(tmp_path):
     examples, vectors = random_examples(30, 17)
     for words in vectors.values():
         words[:, :, 0] *= 3e-7  # as one of the demo's encoder does, below the least scale
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "heads.npz", seed=13)
     sizes = [words.shape[1] for words in vectors.values()]
     golds = np.array([(e.answer[0] - e.sentences[-1][0], e.answer[1] - 1 - e.sentences[-1][0]) for e in examples])
@@ -235,7 +222,7 @@ def test_a_feature_that_hardly_varies_keeps_its_weight(tmp_path):
 def test_without_an_answer_and_activations_no_head_can_be_trained(tmp_path, answers):
     examples = [example(f"x{i}", 4, answer) for i, answer in enumerate(answers)]
     none = pytest.raises(InputError, match="boundary: the partition head has no example")
-    with opened(tmp_path / "a.h5", {"other": np.ones((LAYERS, 4, HIDDEN))}) as activations, none:
+    with open_sentences(tmp_path / "a.h5", {"other": np.ones((LAYERS, 4, HIDDEN))}) as activations, none:
         train(examples, activations, tmp_path / "heads.npz", seed=13)
     assert not (tmp_path / "heads.npz").exists()
 
@@ -272,7 +259,7 @@ def probed(tmp_path):
         "scale": rng.uniform(0.5, 2, (LAYERS, HIDDEN)),
     }
     np.savez(tmp_path / "heads.npz", **heads)
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         yield examples, vectors, heads, activations, tmp_path / "heads.npz"
 
 
@@ -316,7 +303,7 @@ def test_at_most_so_many_are_ranked_the_same_whatever_their_order(probed):
 def test_training_takes_the_same_examples_whatever_their_order(tmp_path):
     examples, vectors = random_examples(20, 14)
     taken = subsample(vectors, 8, 13)
-    with opened(tmp_path / "a.h5", vectors) as activations:
+    with open_sentences(tmp_path / "a.h5", vectors) as activations:
         train(examples, activations, tmp_path / "1.npz", seed=13, at_most=8)
         train(examples[::-1], activations, tmp_path / "2.npz", seed=13, at_most=8)
         train([e for e in examples if e.example_id in taken], activations, tmp_path / "3.npz", seed=1)

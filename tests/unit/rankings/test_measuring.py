@@ -7,7 +7,7 @@ import h5py
 import measured
 import numpy as np
 import pytest
-from test_pair_ranking import write_store
+from samples import write_store
 
 from pairprobe.activations import store
 from pairprobe.data.examples import Example

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from measured import rank_pairs
+from samples import pair, write_store
 
-from pairprobe.activations import store
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.rankings.pair_ranking import (
@@ -36,28 +36,11 @@ VECTORS = np.array([[[3, 4], [0, 9], [1, 0], [-5, 0], [0, 1], [6, 8], [-1, 0]]],
 PAIR = {"example_id": "1", "anchor": {"side": "question", "words": [0]}, "match": {"words": [0]}}
 
 
-def pair(anchor, match, side="question", example_id="1"):
-    return {"example_id": example_id, "anchor": {"side": side, "words": anchor}, "match": {"words": match}}
-
-
 def ranked(of_pair, paragraph, question_vectors, vectors, punctuation=False):
     """Return {(measure, layer): (count, ties, para_len, unmatching)}."""
     measured = measure_pair(of_pair, np.asarray(question_vectors), np.asarray(vectors))
     rows = rank_measured(of_pair, paragraph, measured, punctuation)
     return {(measure, layer): tuple(numbers) for measure, layer, *numbers in rows}
-
-
-def write_store(path, vectors, left_out=()):
-    """Write a store of {example_id: (question vectors, paragraph vectors)}; each (layers, words, hidden)."""
-    index, both = store.Index(left_out=[*left_out], left_out_content=[*left_out]), []
-    for name, (question, paragraph) in vectors.items():
-        index.add(name, name, question.shape[1], paragraph.shape[1])
-        both.append(np.concatenate([question, paragraph], axis=1).astype(np.float32))
-    with store.create(path, len(both[0]), both[0].shape[2], "float32", index, {"view": "paragraph"}) as writer:
-        for i, layers in enumerate(both):
-            for layer, rows in enumerate(layers):
-                writer.write(layer, i, rows)
-    return path
 
 
 def example(example_id, paragraph=PARAGRAPH):
@@ -79,6 +62,13 @@ def test_a_pair_has_the_counts_worked_by_hand():
     # cosine: Gold .6; east 1, north 0, tie .6, west -1. "gold" is the match's own word, the comma is no word.
     # distance: Gold 4.47; east 0, north 1.41, tie 9.43, west 2.
     assert ranked(PAIR, PARAGRAPH, QUESTION, VECTORS) == {("cosine", 0): (2, 1, 6, 4), ("euclidean", 0): (1, 0, 6, 4)}
+
+
+def test_a_paragraph_is_cut_down_to_the_pair_and_the_words_that_count():
+    # Of east, north, tie and west only north and west: cosine Gold .6, north 0, west -1; distance 4.47, 1.41, 2.
+    among = np.array([word in ("north", "west") for word in PARAGRAPH])
+    rows = rank_measured(PAIR, PARAGRAPH, measure_pair(PAIR, QUESTION, VECTORS), among=among)
+    assert list(rows) == [("cosine", 0, 2, 0, 4, 2), ("euclidean", 0, 0, 0, 4, 2)]
 
 
 def test_punctuation_counts_where_it_is_asked_for():
