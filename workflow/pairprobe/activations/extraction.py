@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 import tokenizers
@@ -21,7 +22,7 @@ import transformers
 
 from pairprobe.activations import shards, store
 from pairprobe.checkpoints import cpu_kernels, devices, loading
-from pairprobe.checkpoints.tokenization import Encoding, check_alignment, encode
+from pairprobe.checkpoints.tokenization import Encoding, Tokenizer, check_alignment, encode
 from pairprobe.data.examples import Example, answer_sentence, read_examples
 from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
@@ -89,7 +90,7 @@ def extract(
     path: str,
     settings: Settings = DEFAULTS,
     shard: tuple[int, int] = (0, 1),
-    code: dict | None = None,
+    code: dict[str, str] | None = None,
 ) -> None:
     """Write the activations of one shard of the examples, those that are ``sampling.in_shard``.
 
@@ -113,8 +114,9 @@ def extract(
     first = ((each.example_id, each.question, each.passage) for each in itertools.islice(in_this_shard(), CHECKED))
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
-    attributes["cache_key"] = _cache_key({**attributes, "storage": settings.storage, "device": device, "code": code})
-    with shards.Cache(files.previous_shards(path), attributes["cache_key"], store.Shard) as cache:
+    cache_key = _cache_key({**attributes, "storage": settings.storage, "device": device, "code": code})
+    attributes["cache_key"] = cache_key
+    with shards.Cache(files.previous_shards(path), cache_key, store.Shard) as cache:
         encoder = _Encoder(tokenizer)
         index = _index_of(in_this_shard(), cache, encoder, limit)
         for example_id in index.left_out:
@@ -134,7 +136,7 @@ def extract(
     log.info("%d examples were reused", len(run.place) - run.computed)
 
 
-def _cache_key(settings: dict) -> str:
+def _cache_key(settings: dict[str, Any]) -> str:
     """Return the digest of all that vectors depend on but the words. (Threads and batches change their last bits alone.)"""
     versions = {each.__name__: each.__version__ for each in (np, tokenizers, torch, transformers)}
     return hashlib.sha256(json.dumps({**settings, **versions}, sort_keys=True).encode()).hexdigest()[:32]
@@ -143,7 +145,7 @@ def _cache_key(settings: dict) -> str:
 class _Encoder:
     """A tokenizer that need not encode anything twice, as long as all fits into a window."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: Tokenizer):
         self.tokenizer = tokenizer
         self._done: dict[str, Encoding] | None = {}
 
@@ -192,7 +194,7 @@ class _Extraction:
 
     def __init__(
         self,
-        model,
+        model: transformers.PreTrainedModel,
         encoder: _Encoder,
         batch_size: int,
         device: str,
@@ -213,7 +215,7 @@ class _Extraction:
             log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
     def __call__(self, rows: Iterable[ViewedExample], cache: shards.Cache) -> None:
-        running: list[Future] = []
+        running: list[Future[list[tuple[int, int]]]] = []
         # While a window is encoded, the one before is computed; of both, no more than the encodings is held.
         for items in map(partial(self._encoded, cache), _windows(rows)):
             self._finish(running)
@@ -245,7 +247,7 @@ class _Extraction:
         write_batch(self.writer, batch[0].example_id, places, encodings, layers, self.pooling)
         return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
 
-    def _finish(self, running: list[Future]) -> None:
+    def _finish(self, running: list[Future[list[tuple[int, int]]]]) -> None:
         """Wait for batches, and count them; raises what one of them raised."""
         for future in running:
             done = future.result()
@@ -275,7 +277,7 @@ def _batched(items: list[_Item], size: int, one_length: bool, max_tokens: float)
         yield batch
 
 
-def padding_shows(model, device: str) -> bool:
+def padding_shows(model: transformers.PreTrainedModel, device: str) -> bool:
     """Whether padding changes a model's numbers, mask or not: ConvBERT's convolutions reach into it, for one."""
     ids = torch.arange(1, 9, device=device)[None]
     padded = torch.nn.functional.pad(ids, (0, 24), value=model.config.pad_token_id or 0)
@@ -296,7 +298,7 @@ def viewed(examples: Iterable[Example], view: str) -> Iterator[ViewedExample]:
             yield ViewedExample(example.example_id, *words, shards.fingerprint(words))
 
 
-def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
+def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding], device: str) -> Iterator[torch.Tensor]:
     """Run one batch; yields, layer by layer from the embeddings up, (examples, subtokens, hidden) in the model's type.
 
     Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
@@ -309,10 +311,10 @@ def hidden_states(model, encodings: list[Encoding], device: str) -> Iterator[tor
         mask[i, : len(encoding)] = 1
         if encoding.token_type_ids is not None:
             segments[i, : len(encoding)] = encoding.token_type_ids
-    inputs = {"input_ids": ids, "attention_mask": mask}
+    arrays = {"input_ids": ids, "attention_mask": mask}
     if encodings[0].token_type_ids is not None:
-        inputs["token_type_ids"] = segments
-    inputs = {name: torch.from_numpy(values).to(device) for name, values in inputs.items()}
+        arrays["token_type_ids"] = segments
+    inputs = {name: torch.from_numpy(values).to(device) for name, values in arrays.items()}
     with torch.inference_mode():
         layers = model(**inputs, output_hidden_states=True).hidden_states
     found = [tuple(layer.shape) for layer in layers]
@@ -387,13 +389,13 @@ def write_batch(
     nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
     edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
     for number, layer in enumerate(layers):
-        vectors = pooled(layer, pieces)
-        if not _fits(vectors if not len(nothing) else vectors[known.to(vectors.device)], dtype):
+        words = pooled(layer, pieces)
+        if not _fits(words if not len(nothing) else words[known.to(words.device)], dtype):
             raise InputError(
                 f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "
                 f"{writer.dtype}. Set activations.precision and activations.storage to float32."
             )
-        vectors = vectors.to(dtype).cpu().numpy()
+        vectors: np.ndarray = words.to(dtype).cpu().numpy()
         vectors[nothing] = np.nan
         for i, place in enumerate(places):
             writer.write(number, place, vectors[edges[i] : edges[i + 1]])

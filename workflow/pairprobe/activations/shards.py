@@ -9,7 +9,7 @@ import contextlib
 import errno
 import hashlib
 import shutil
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -91,21 +91,25 @@ def index_checksum(numbers: dict[str, np.ndarray], texts: dict[str, list[str]]) 
     digest = hashlib.blake2b(digest_size=16)
     for values in numbers.values():
         digest.update(np.asarray(values).tobytes())
-    for values in texts.values():
-        digest.update("\0".join(values).encode())
+    for text in texts.values():
+        digest.update("\0".join(text).encode())
     return digest.hexdigest()
 
 
 def write_index(
-    file: h5py.File, kind: type[ShardFile], numbers: dict[str, np.ndarray], texts: dict[str, list[str]], attributes: dict
+    file: h5py.File,
+    kind: type[ShardFile],
+    numbers: dict[str, np.ndarray],
+    texts: dict[str, list[str]],
+    attributes: Mapping[str, Any],
 ) -> None:
     """Write the index and the attributes of a shard of some kind, whose data is in the file already."""
     numbers = {name: np.asarray(numbers[name]) for name in kind.NUMBERS}
     texts = {name: texts[name] for name in kind.TEXTS}
     for name, values in numbers.items():
         file[name] = values
-    for name, values in texts.items():
-        file.create_dataset(name, data=np.array(values, dtype=object), dtype=h5py.string_dtype())
+    for name, text in texts.items():
+        file.create_dataset(name, data=np.array(text, dtype=object), dtype=h5py.string_dtype())
     file.attrs.update({**attributes, "version": kind.VERSION, "index": index_checksum(numbers, texts)})
 
 

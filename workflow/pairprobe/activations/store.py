@@ -15,9 +15,10 @@ Attributes: checkpoint (digest of the folder), view, precision, max_length, and 
 
 import contextlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Protocol
 
 import h5py
 import numpy as np
@@ -64,7 +65,7 @@ class Shard(shards.ShardFile):
         Raises InputError where they are not those that were written.
         """
         offsets, crc32 = self.numbers["offsets"], self.numbers["crc32"]
-        vectors = self.data[layer, offsets[entry] : offsets[entry + 1]]
+        vectors: np.ndarray = self.data[layer, offsets[entry] : offsets[entry + 1]]
         layers = range(len(crc32))[layer]
         rows = zip(layers, vectors, strict=True) if isinstance(layers, range) else [(layers, vectors)]
         for number, row in rows:
@@ -114,7 +115,9 @@ class Writer:
 
 
 @contextlib.contextmanager
-def create(path: str | Path, layers: int, hidden: int, dtype: str, index: Index, attributes: dict) -> Iterator[Writer]:
+def create(
+    path: str | Path, layers: int, hidden: int, dtype: str, index: Index, attributes: Mapping[str, Any]
+) -> Iterator[Writer]:
     """Create a store of known size; yields what writes its activations. layers: the embeddings (layer 0) included.
 
     The layout is contiguous, so that every example is written once, straight to its place, in any order. Raises OSError
@@ -136,6 +139,32 @@ def create(path: str | Path, layers: int, hidden: int, dtype: str, index: Index,
         }
         texts = {name: getattr(index, name) for name in Shard.TEXTS}
         shards.write_index(file, Shard, numbers, texts, attributes)
+
+
+class WordVectors(Protocol):
+    """The vectors of words under one checkpoint, by example, as ``Activations`` has them."""
+
+    left_out: set[str]
+
+    @property
+    def layers(self) -> int:
+        """How many layers there are, the embeddings included."""
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many layers there are, and how wide they are."""
+
+    def names(self) -> list[str]:
+        """List the examples that have vectors."""
+
+    def __contains__(self, example_id: str) -> bool:
+        """Whether an example has vectors."""
+
+    def __getitem__(self, example_id: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the vectors of an example's question, (layers, words, hidden), and of its passage, likewise; float32."""
+
+    def layer(self, example_id: str, layer: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return those of one layer: question (words, hidden), passage likewise."""
 
 
 class Activations(shards.Shards[Shard]):

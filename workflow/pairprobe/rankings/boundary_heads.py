@@ -10,10 +10,11 @@ steps.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from pairprobe.activations.store import Activations
+from pairprobe.activations.store import WordVectors
 from pairprobe.data.examples import Example, answer_sentence
 from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
@@ -28,6 +29,8 @@ LEAST_SCALE = 1e-6
 BLOCK = 1 << 20
 # What gives a sentence's words and its gold positions, as ``gold`` does; other positions are a control.
 Labels = Callable[[Example, np.ndarray], tuple[np.ndarray, tuple[int, int]] | None]
+# A sentence to train on: its example, its words and their gold positions.
+Target = tuple[str, np.ndarray, tuple[int, int]]
 
 
 def gold(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
@@ -37,6 +40,8 @@ def gold(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[in
     answer has no word with a vector, or the sentence has one word only.
     """
     sentence = answer_sentence(example)
+    if sentence is None or example.answer is None:
+        return None
     words = np.flatnonzero(has_vector)
     inside = np.flatnonzero((words >= example.answer[0] - sentence[0]) & (words < example.answer[1] - sentence[0]))
     if len(inside) == 0 or len(words) < 2:
@@ -46,7 +51,7 @@ def gold(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[in
 
 def train(
     examples: Iterable[Example],
-    activations: Activations,
+    activations: WordVectors,
     path: str,
     seed: int,
     at_most: int | None = None,
@@ -60,7 +65,7 @@ def train(
     """
     candidates = [e for e in examples if e.answer is not None and e.example_id in activations]
     taken = subsample((e.example_id for e in candidates), at_most, seed)
-    targets = []
+    targets: list[Target] = []
     for example in candidates:
         if example.example_id in taken:
             found = labels(example, ~np.isnan(activations.layer(example.example_id, 0)[1][:, 0]))
@@ -88,7 +93,7 @@ def train(
         np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
-def _features(activations: Activations, targets: list, layer: int) -> np.ndarray:
+def _features(activations: WordVectors, targets: list[Target], layer: int) -> np.ndarray:
     """Return one layer's vectors of all sentences' words, one sentence after the other: (words, hidden), float32."""
     features = np.empty((sum(len(words) for _, words, _ in targets), activations.shape[1]), np.float32)
     first = 0
@@ -136,7 +141,8 @@ def fit(
     found = minimize(loss, np.zeros(2 * features.shape[1]), jac=True, method="L-BFGS-B", options=options)
     if found.status == 1:
         log.warning("a head was not at its optimum after %d iterations: set boundary.l2 higher", found.nit)
-    return found.x.reshape(2, -1)
+    head: np.ndarray = found.x.reshape(2, -1)
+    return head
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -175,7 +181,7 @@ def _blocks(features: np.ndarray, sizes: np.ndarray, gold_positions: np.ndarray)
 
 
 def _rows_at_once(features: np.ndarray) -> int:
-    return max(1, BLOCK // (8 * features.shape[1]))
+    return max(1, BLOCK // (8 * int(features.shape[1])))
 
 
 def _cut(features: np.ndarray) -> Iterator[np.ndarray]:
@@ -200,7 +206,8 @@ class Heads:
 
     def _of_layer(self, layer: int, words: np.ndarray) -> np.ndarray:
         features = (words.astype(np.float64) - self.mean[layer]) / self.scale[layer]
-        return np.einsum("wh,sh->sw", features, self.weights[layer])
+        logits: np.ndarray = np.einsum("wh,sh->sw", features, self.weights[layer])
+        return logits
 
 
 def read(path: str) -> Heads:
@@ -212,7 +219,7 @@ def read(path: str) -> Heads:
 def gold_logits(
     examples: Iterable[Example],
     logits: Mapping[str, np.ndarray],
-    boundaries: Iterable[dict],
+    boundaries: Iterable[Mapping[str, Any]],
     seed: int,
     at_most: int | None = None,
     labels: Labels = gold,

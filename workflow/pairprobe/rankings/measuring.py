@@ -8,9 +8,10 @@ activations, and it takes half a percent of their size.
 import contextlib
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -18,21 +19,24 @@ from pairprobe.activations import shards, store
 from pairprobe.io import files
 from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import log, track
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow
 from pairprobe.rankings import boundary_heads, similarity, similarity_store
 
-Sets = dict[str, Iterable[dict]]
+R = TypeVar("R", PairRow, BoundaryRow)
+# By task, the rows of its probing set.
+Sets = Mapping[str, Iterable[R]]
 
 
 @dataclass(frozen=True, slots=True)
-class _Measurement:
+class _Measurement(Generic[R]):
     """What is measured: the name of the data, what gives an entry's rows, and a digest of what these depend on besides."""
 
     data: str
-    rows: Callable[[dict, np.ndarray, np.ndarray], np.ndarray]
+    rows: Callable[[R, np.ndarray, np.ndarray], np.ndarray]
     depends_on: str = ""
 
 
-def measure_similarities(activations: str, sets: Sets, path: str, code: dict | None = None) -> None:
+def measure_similarities(activations: str, sets: Sets[PairRow], path: str, code: dict[str, str] | None = None) -> None:
     """Measure the pairs of one shard, and write the shard of similarities.
 
     activations: a shard of the view ``paragraph``. sets: ``{task: the rows of its probing set}``, of which those of other
@@ -44,7 +48,9 @@ def measure_similarities(activations: str, sets: Sets, path: str, code: dict | N
     _measure(activations, sets, path, _Measurement("similarities", _similarities), code)
 
 
-def measure_logits(activations: str, sets: Sets, heads: str, path: str, code: dict | None = None) -> None:
+def measure_logits(
+    activations: str, sets: Sets[BoundaryRow], heads: str, path: str, code: dict[str, str] | None = None
+) -> None:
     """Compute the logits of one shard's sentences. activations: of the view ``sentence``. heads: the file of trained heads.
 
     The rest as ``measure_similarities``.
@@ -53,22 +59,22 @@ def measure_logits(activations: str, sets: Sets, heads: str, path: str, code: di
     _measure(activations, sets, path, _Measurement("logits", rows, file_digest(heads)), code)
 
 
-def _similarities(pair: dict, question: np.ndarray, paragraph: np.ndarray) -> np.ndarray:
+def _similarities(pair: PairRow, question: np.ndarray, paragraph: np.ndarray) -> np.ndarray:
     """Return the rows of a pair, (1 + words, layers, 2)."""
     measured = similarity.measure_pair(pair, question, paragraph)
     return np.concatenate([measured.matching[..., None], measured.question, measured.paragraph], axis=-1).transpose(2, 1, 0)
 
 
-def _logits(heads: boundary_heads.Heads, _boundary: dict, _question: np.ndarray, sentence: np.ndarray) -> np.ndarray:
+def _logits(heads: boundary_heads.Heads, _boundary: BoundaryRow, _question: np.ndarray, sentence: np.ndarray) -> np.ndarray:
     """Return the rows of a boundary, (words, layers, 2)."""
     return heads.logits(sentence).transpose(2, 1, 0)
 
 
-def _measure(activations: str, sets: Sets, path: str, measurement: _Measurement, code: dict | None) -> None:
-    by_example: dict[str, list[tuple[str, dict]]] = {}
+def _measure(activations: str, sets: Sets[R], path: str, measurement: _Measurement[R], code: dict[str, str] | None) -> None:
+    by_example: dict[str, list[tuple[str, R]]] = {}
     # In an order of their own, so that another order in the configuration changes nothing.
-    for task, rows in sorted(sets.items()):
-        for row in rows:
+    for task, of_task in sorted(sets.items()):
+        for row in of_task:
             by_example.setdefault(row["example_id"], []).append((task, row))
     cache_key = _digest({"numpy": np.__version__, "code": code, "data": measurement.data, "also": measurement.depends_on})
     reused = 0
@@ -86,15 +92,19 @@ def _measure(activations: str, sets: Sets, path: str, measurement: _Measurement,
             names = [(i, name) for i, name in enumerate(shard.texts["example_id"]) if name in by_example]
             for i, name in track(names, len(names), f"measuring {measurement.data}"):
                 of_example = [(row, cache.read(next(entries))) for _, row in by_example[name]]
-                vectors = shard.vectors(i) if any(rows is None for _, rows in of_example) else None
+                vectors = None
                 for row, rows in of_example:
-                    reused += rows is not None
-                    writer.write(measurement.rows(row, *vectors) if rows is None else rows)
+                    if rows is not None:
+                        reused += 1
+                        writer.write(rows)
+                        continue
+                    vectors = vectors or shard.vectors(i)
+                    writer.write(measurement.rows(row, *vectors))
     log.info("%s: %d entries, %d of them reused", path, len(index.content), reused)
 
 
 def _index_of(
-    shard: store.Shard, by_example: dict[str, list[tuple[str, dict]]], measurement: _Measurement
+    shard: store.Shard, by_example: dict[str, list[tuple[str, R]]], measurement: _Measurement[R]
 ) -> similarity_store.Index:
     """Return the index of the shard of similarities. An entry's fingerprint covers its vectors' checksums and the pair."""
     index = similarity_store.Index(left_out=shard.left_out)

@@ -12,8 +12,12 @@ from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
+from pairprobe.probing_sets.pairs import PairRow
 from pairprobe.rankings.percentages import RANKING_FIELDS
 from pairprobe.rankings.similarity import MEASURES, Measured, words_of_pair
+
+# measure, layer, count, ties, para_len, unmatching
+Row = tuple[str, int, int, int, int, int]
 
 
 def outranked(match: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -39,10 +43,13 @@ def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable
     A word is left out when its case-folded form equals that of a paragraph word of the pair.
     """
     forms = {paragraph[i].casefold() for i in paired}
-    return counted & np.array([form not in forms for form in map(str.casefold, paragraph)], bool)
+    others: np.ndarray = counted & np.array([form not in forms for form in map(str.casefold, paragraph)], bool)
+    return others
 
 
-def ranked_words(pair: dict, paragraph: list[str], measured: Measured, punctuation: bool) -> tuple[np.ndarray, np.ndarray]:
+def ranked_words(
+    pair: PairRow, paragraph: list[str], measured: Measured, punctuation: bool
+) -> tuple[np.ndarray, np.ndarray]:
     """Return which of a paragraph's words count, and which of them do not appear in the matching pair: (words,), bool."""
     counted = counted_words(paragraph, measured.in_paragraph, punctuation)
     _, _, paired = words_of_pair(pair, measured.in_question, measured.in_paragraph)
@@ -50,8 +57,8 @@ def ranked_words(pair: dict, paragraph: list[str], measured: Measured, punctuati
 
 
 def rank_measured(
-    pair: dict, paragraph: list[str], measured: Measured, punctuation: bool = False, among: np.ndarray | None = None
-) -> Iterator[tuple] | None:
+    pair: PairRow, paragraph: list[str], measured: Measured, punctuation: bool = False, among: np.ndarray | None = None
+) -> Iterator[Row] | None:
     """Rank one pair: yields (measure, layer, count, ties, para_len, unmatching), or returns None where it has no vector.
 
     among: (words,), bool: the paragraph is cut down to these words and those of the pair.
@@ -65,7 +72,7 @@ def rank_measured(
     return _rows(below, ties, int(counted.sum()), int(others.sum()))
 
 
-def _rows(below: np.ndarray, ties: np.ndarray, para_len: int, unmatching: int) -> Iterator[tuple]:
+def _rows(below: np.ndarray, ties: np.ndarray, para_len: int, unmatching: int) -> Iterator[Row]:
     """Yield the rows of ``rank_measured``. below, ties: (measures, layers)."""
     for measure, of_layers, tied in zip(MEASURES, below.tolist(), ties.tolist(), strict=True):
         for layer, (count, tie) in enumerate(zip(of_layers, tied, strict=True)):
@@ -85,12 +92,12 @@ class ByExample(Protocol):
 
 
 def rank_pairs(
-    pairs: Iterable[dict],
+    pairs: Iterable[PairRow],
     examples: Iterable[Example],
     measured: ByExample,
     path: str,
     punctuation: bool = False,
-    rank: Callable[..., Iterator[tuple] | None] = rank_measured,
+    rank: Callable[..., Iterator[Row] | None] = rank_measured,
 ) -> None:
     """Rank a probing set and write ``rankings/{checkpoint}/{task}.tsv``, in the order of the set.
 
@@ -122,7 +129,9 @@ def rank_pairs(
     log.info("%s: %d pairs, %d of them without a ranking", path, len(pairs), skipped)
 
 
-def rank_logits(logits: Iterable[tuple[str, str, np.ndarray, int]]) -> Iterator[tuple]:
+def rank_logits(
+    logits: Iterable[tuple[str, str, np.ndarray, int]],
+) -> Iterator[tuple[str, str, int, int, int, int, int]]:
     """Yield rows of a ranking for logits given as (example_id, measure, (layers, words), gold position).
 
     The words whose logit is below the gold position's are counted: ``para_len`` is the number of words, ``unmatching`` all

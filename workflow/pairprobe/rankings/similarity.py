@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pairprobe.probing_sets.pairs import PairRow
+
 
 def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Cosine similarity of an anchor with each of several vectors, in each layer.
@@ -13,7 +15,8 @@ def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     """
     dots = np.vecdot(others, anchor[..., None, :])
     with np.errstate(invalid="ignore"):  # what has no length has no direction: NaN, which is below and above nothing
-        return dots / (np.sqrt(np.vecdot(anchor, anchor))[..., None] * np.sqrt(np.vecdot(others, others)))
+        found: np.ndarray = dots / (np.sqrt(np.vecdot(anchor, anchor))[..., None] * np.sqrt(np.vecdot(others, others)))
+    return found
 
 
 def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -22,7 +25,8 @@ def euclidean(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
         return np.stack([euclidean(*of_layer) for of_layer in zip(anchor, others, strict=True)])
     # Not by way of the dot product, which is faster but blind to the distance of vectors that are nearly the same.
     apart = others - anchor
-    return -np.sqrt(np.vecdot(apart, apart))
+    distance: np.ndarray = np.sqrt(np.vecdot(apart, apart))
+    return -distance
 
 
 MEASURES = {"cosine": cosine, "euclidean": euclidean}
@@ -38,10 +42,13 @@ def similarities(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def has_vector(vectors: np.ndarray) -> np.ndarray:
     """Return which words have a vector: (words,), bool. vectors: (layers, words, hidden), NaN where a word has none."""
-    return ~np.isnan(vectors[0, :, 0])
+    found: np.ndarray = ~np.isnan(vectors[0, :, 0])
+    return found
 
 
-def words_of_pair(pair: dict, in_question: np.ndarray, in_paragraph: np.ndarray) -> tuple[list[int], list[int], list[int]]:
+def words_of_pair(
+    pair: PairRow, in_question: np.ndarray, in_paragraph: np.ndarray
+) -> tuple[list[int], list[int], list[int]]:
     """Return the positions of a pair's words that have a vector: the anchor's, the match's, and those in the paragraph.
 
     in_question, in_paragraph: which words of question and paragraph have a vector, as ``has_vector`` says.
@@ -74,15 +81,17 @@ class Measured:
     @property
     def in_question(self) -> np.ndarray:
         """Which words of the question have a vector: (words,), bool."""
-        return ~np.isnan(self.question[-1, 0])
+        found: np.ndarray = ~np.isnan(self.question[-1, 0])
+        return found
 
     @property
     def in_paragraph(self) -> np.ndarray:
         """Which words of the paragraph have a vector: (words,), bool."""
-        return ~np.isnan(self.paragraph[-1, 0])
+        found: np.ndarray = ~np.isnan(self.paragraph[-1, 0])
+        return found
 
 
-def measure_pair(pair: dict, question: np.ndarray, paragraph: np.ndarray) -> Measured:
+def measure_pair(pair: PairRow, question: np.ndarray, paragraph: np.ndarray) -> Measured:
     """Measure a pair.
 
     question, paragraph: the vectors of their words, (layers, words, hidden). A phrase's vector is the mean of its words'; a

@@ -19,7 +19,7 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -29,7 +29,7 @@ from pairprobe.errors import InputError
 from pairprobe.rankings.similarity import Measured
 
 V = TypeVar("V")
-TYPES = {"similarities": np.dtype("float32"), "logits": np.dtype("float64")}
+TYPES: dict[str, np.dtype[Any]] = {"similarities": np.dtype("float32"), "logits": np.dtype("float64")}
 
 
 class Shard(shards.ShardFile):
@@ -42,7 +42,7 @@ class Shard(shards.ShardFile):
     def read(self, entry: int) -> np.ndarray:
         """Return an entry's rows, (rows, layers, 2). Raises InputError where they are not those that were written."""
         offsets = self.numbers["offsets"]
-        rows = self.data[offsets[entry] : offsets[entry + 1]]
+        rows: np.ndarray = self.data[offsets[entry] : offsets[entry + 1]]
         if shards.checksum(rows) != self.numbers["crc32"][entry]:
             raise InputError(
                 f"{self.path}, example {self.texts['example_id'][entry]}, {self.texts['task'][entry]}: damaged on disk: the"
@@ -82,7 +82,7 @@ class Writer:
 
 
 @contextlib.contextmanager
-def create(path: str | Path, data: str, layers: int, index: Index, attributes: dict) -> Iterator[Writer]:
+def create(path: str | Path, data: str, layers: int, index: Index, attributes: Mapping[str, Any]) -> Iterator[Writer]:
     """Create a shard of known size; yields what writes its entries. Raises OSError where the disk has no room.
 
     data: "similarities", or "logits".
@@ -93,7 +93,7 @@ def create(path: str | Path, data: str, layers: int, index: Index, attributes: d
     with shards.new_file(path, int(np.prod(shape)) * TYPES[data].itemsize) as file:
         writer = Writer(file.create_dataset(data, shape, dtype=TYPES[data]))
         yield writer
-        numbers = {
+        numbers: dict[str, np.ndarray] = {
             "offsets": offsets,
             "question_words": np.array(index.question_words, np.int64),
             "crc32": np.array(writer.crc32, np.uint32),
