@@ -115,6 +115,11 @@ def test_an_import_is_followed_in_whatever_form_and_place(digests, script):
     assert list(digests(script=script)) == ["far", "scripts/run"]
 
 
+def test_an_import_for_the_type_checker_alone_is_not_followed(digests):
+    code = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from pairprobe.aside import h\n"
+    assert list(digests(far=code)) == ["far", "near", "scripts/run"]
+
+
 @pytest.mark.parametrize(
     "script", ["import json", "from pathlib import far", "import notpairprobe.far", "pairprobe = 'far'"]
 )

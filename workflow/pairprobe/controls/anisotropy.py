@@ -7,13 +7,16 @@ a large variance, which makes it a dominant direction.
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pairprobe.activations.store import Activations
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
+
+if TYPE_CHECKING:
+    from pairprobe.activations.store import Activations
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ def without_dominant(statistics: LayerStatistics, vectors: np.ndarray) -> np.nda
     return centred - centred @ statistics.directions.transpose(0, 2, 1) @ statistics.directions
 
 
-def layer_statistics(activations: Activations, directions: int | None = None) -> LayerStatistics:
+def layer_statistics(activations: "Activations", directions: int | None = None) -> LayerStatistics:
     """Return mean and dominant directions of each layer, over all words with a vector, of questions and paragraphs alike.
 
     activations: read once, with one example in memory. directions: how many; None: ``number_of_dominant``. Sums are taken

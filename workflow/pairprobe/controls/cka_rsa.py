@@ -13,14 +13,17 @@ words are compared in the context that they share.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pairprobe.activations.store import Activations
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import hash_integer
 from pairprobe.evidence.resampling import Bootstrap, Sums, bootstrap
 from pairprobe.io.progress import log, track
+
+if TYPE_CHECKING:
+    from pairprobe.activations.store import Activations
 
 REPRESENTATION_FIELDS = (
     "before", "after", "layer", "examples", "pages", "words", "cka", "cka_low", "cka_high", "cka_debiased", "rsa",
@@ -198,8 +201,8 @@ def subsample(example_id: str, words: int, seed: int) -> np.ndarray:
 
 def compare(
     examples: Iterable[Example],
-    before: Activations,
-    after: Activations,
+    before: "Activations",
+    after: "Activations",
     resampling: Resampling,
 ) -> list[tuple]:
     """Compare two checkpoints on the words, of question and paragraph, that have a vector under both.
@@ -231,7 +234,7 @@ def compare(
     return [(layer, *counts, *(f"{value:.4f}" for value in row)) for layer, row in enumerate(numbers)]
 
 
-def _first_reading(pages: dict[str, int], before: Activations, after: Activations, seed: int) -> tuple[Moments, Sums]:
+def _first_reading(pages: dict[str, int], before: "Activations", after: "Activations", seed: int) -> tuple[Moments, Sums]:
     """Return the moments of all words, and the sums of RSA over the texts of each page."""
     moments = None
     total = np.zeros((1 + max(pages.values()), before.layers))
@@ -248,7 +251,7 @@ def _first_reading(pages: dict[str, int], before: Activations, after: Activation
     return moments, Sums(total, number)
 
 
-def _second_reading(moments: Moments, pages: dict[str, int], before: Activations, after: Activations) -> dict:
+def _second_reading(moments: Moments, pages: dict[str, int], before: "Activations", after: "Activations") -> dict:
     """Return what each page adds to ``Moments.dependence``: (pages, layers) for each of ``_PAIRS``."""
     shares = {pair: np.zeros((1 + max(pages.values()), before.layers)) for pair in _PAIRS}
     for names, of_text, x, y in _batches(pages, before, after, "intervals"):
@@ -258,7 +261,7 @@ def _second_reading(moments: Moments, pages: dict[str, int], before: Activations
     return shares
 
 
-def _batches(pages: dict[str, int], before: Activations, after: Activations, what: str) -> Iterator[tuple]:
+def _batches(pages: dict[str, int], before: "Activations", after: "Activations", what: str) -> Iterator[tuple]:
     """Yield some texts at a time: their names, which of them each word is in, and x and y, (layers, words, hidden)."""
     names, texts, words = [], [], 0
     for name in track(pages, len(pages), what):

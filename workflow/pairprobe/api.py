@@ -1,0 +1,78 @@
+"""What ``import pairprobe`` offers in a notebook: the results of a run as DataFrames and arrays.
+
+run = pairprobe.open_run("results/demo")
+run.percentages().query("task == 'coreference' and layer == 4")
+with run.activations("finetuned") as activations:
+    question, paragraph = activations[run.pairs("coreference")[0]["example_id"]]
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pairprobe.activations.store import Activations
+from pairprobe.errors import InputError
+from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS
+from pairprobe.io.tsv import read_frame
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, Ranking, read_ranking
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Run:
+    """The results of one run. Every method raises InputError where its file is missing or damaged."""
+
+    folder: Path
+
+    def percentages(self) -> "pd.DataFrame":
+        """Return ``percentages.tsv``: a row for each checkpoint, task, measure and layer; values in percent."""
+        return self._frame("percentages.tsv", PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:])
+
+    def intervals(self) -> "pd.DataFrame":
+        """Return ``tables/intervals.tsv``: the bootstrap intervals of percentages and aucs, in percent."""
+        return self._frame("tables/intervals.tsv", INTERVAL_FIELDS, INTERVAL_FIELDS[3:])
+
+    def differences(self) -> "pd.DataFrame":
+        """Return ``tables/differences.tsv``: each difference between two checkpoints, its interval and p values."""
+        return self._frame("tables/differences.tsv", DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[4:])
+
+    def claims(self) -> "pd.DataFrame":
+        """Return ``tables/claims.tsv``: the verdict on each claim, task and measure. All columns are text."""
+        return self._frame("tables/claims.tsv", CLAIM_FIELDS)
+
+    def ranking(self, checkpoint: str, task: str) -> Ranking:
+        """Return the ranking of a task's pairs by a checkpoint, as arrays."""
+        return read_ranking(self._existing(f"rankings/{checkpoint}/{task}.tsv"))
+
+    def pairs(self, task: str) -> list[PairRow | BoundaryRow]:
+        """Return the probing set of a task: one dictionary for each pair or boundary."""
+        return list(read_probing_set(self._existing(f"probing_sets/{task}.jsonl")))
+
+    def activations(self, checkpoint: str, view: str = "paragraph", partition: str = "probe") -> Activations:
+        """Open the hidden states of a checkpoint, a context manager: ``[example_id]`` gives those of question and passage.
+
+        view: "paragraph" or "sentence". They are kept with ``activations.keep: all`` only.
+        """
+        shards = sorted(self._existing(f"activations/{checkpoint}/{view}").glob(f"{partition}-*.h5"))
+        return Activations(list(map(str, shards)))
+
+    def _frame(self, name: str, fields: Sequence[str], numbers: Sequence[str] = ()) -> "pd.DataFrame":
+        return read_frame(self._existing(name), fields, numbers)
+
+    def _existing(self, name: str) -> Path:
+        path = self.folder / name
+        if not path.exists():
+            there = ", ".join(sorted(one.stem if one.is_file() else one.name for one in path.parent.glob("[!.]*")))
+            raise InputError(f"{path}: there is no such file or folder. Found there: {there or 'nothing'}.")
+        return path
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open the results of a run, such as ``results/demo``. Raises InputError where the folder is none."""
+    if not (Path(folder) / "percentages.tsv").is_file():
+        raise InputError(f"{folder}: no results of a run, since percentages.tsv is not in it. Name a folder results/RUN.")
+    return Run(Path(folder))
