@@ -35,7 +35,7 @@ from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS, read_percentage
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, read_probing_set
+from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, BoundaryRow, PairRow, read_probing_set
 from pairprobe.rankings.percentages import read_ranking
 from pairprobe.rankings.similarity_store import Similarities
 from pairprobe.tables.layout import label_of
@@ -198,7 +198,7 @@ def _write_task(
     page: IO[str],
     number: int,
     task: str,
-    pairs: list[dict],
+    pairs: list[PairRow | BoundaryRow],
     examples: dict[str, Example],
     sources: Sequence[_Source],
     run: dict,
@@ -221,22 +221,24 @@ def _write_task(
 
 
 def _scores(
-    task: str, pairs: list[dict], examples: dict[str, Example], source: _Source, settings: Settings
+    task: str, pairs: list[PairRow | BoundaryRow], examples: dict[str, Example], source: _Source, settings: Settings
 ) -> Iterator[word_scores.WordScores | None]:
     if task == "boundary":
         logits = source.sentence.logits(task)
-        return word_scores.of_boundaries(pairs, examples, logits, settings.seed, settings.at_most)
-    return word_scores.of_pairs(pairs, examples, source.paragraph.pairs(task), settings.punctuation)
+        boundaries = [row for row in pairs if "sentence" in row]
+        return word_scores.of_boundaries(boundaries, examples, logits, settings.seed, settings.at_most)
+    of_task = [row for row in pairs if "anchor" in row]
+    return word_scores.of_pairs(of_task, examples, source.paragraph.pairs(task), settings.punctuation)
 
 
-def _row(pair: dict, place: int, known: str) -> list:
+def _row(pair: PairRow | BoundaryRow, place: int, known: str) -> list:
     """Return a pair: its example's place, which checkpoints have scores of it, and its words."""
     if "sentence" in pair:
         return [place, known, pair["sentence"], pair["answer"]]
     return [place, known, pair["anchor"]["side"], pair["anchor"]["words"], pair["match"]["words"]]
 
 
-def _ranks(path: str, pairs: list[dict], measures: Sequence[str], layers: int) -> np.ndarray:
+def _ranks(path: str, pairs: list[PairRow | BoundaryRow], measures: Sequence[str], layers: int) -> np.ndarray:
     """Read a ranking: (2 + 2 * measures * layers, pairs): para_len, unmatching, count by measure and layer, ties likewise.
 
     A pair that has no line has a para_len of 0.

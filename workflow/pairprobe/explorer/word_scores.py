@@ -7,6 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from pairprobe.data.examples import Example
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow
 from pairprobe.rankings import boundary_heads, pair_ranking
 from pairprobe.rankings.similarity import Measured
 
@@ -25,7 +26,7 @@ class WordScores:
     unmatching: np.ndarray
 
 
-def of_pair(pair: dict, paragraph: list[str], measured: Measured, punctuation: bool = False) -> WordScores | None:
+def of_pair(pair: PairRow, paragraph: list[str], measured: Measured, punctuation: bool = False) -> WordScores | None:
     """Return the scores of a pair, or None where anchor or match has no vector. Arguments as ``rank_measured``."""
     if not measured.has_match:
         return None
@@ -36,7 +37,7 @@ def of_pair(pair: dict, paragraph: list[str], measured: Measured, punctuation: b
 
 
 def of_pairs(
-    pairs: Iterable[dict], examples: Mapping[str, Example], similarities: Mapping[str, Measured], punctuation: bool
+    pairs: Iterable[PairRow], examples: Mapping[str, Example], similarities: Mapping[str, Measured], punctuation: bool
 ) -> Iterator[WordScores | None]:
     """Yield the scores of each pair; None where there are none."""
     for pair in pairs:
@@ -46,7 +47,7 @@ def of_pairs(
 
 
 def of_boundaries(
-    boundaries: list[dict],
+    boundaries: list[BoundaryRow],
     examples: Mapping[str, Example],
     logits: Mapping[str, np.ndarray],
     seed: int,
@@ -69,7 +70,7 @@ def of_boundaries(
 def _of_sentence(logits: np.ndarray, gold: tuple[int, int]) -> WordScores:
     """logits: (2, layers, words); gold: for each measure a position among the words that have a vector."""
     has_vector = ~np.isnan(logits[0, 0])
-    gold = np.flatnonzero(has_vector)[list(gold)]
+    words = np.flatnonzero(has_vector)[list(gold)]
     unmatching = np.stack([has_vector, has_vector])
-    unmatching[[0, 1], gold] = False
-    return WordScores(np.stack([of_measure[:, i] for of_measure, i in zip(logits, gold, strict=True)]), logits, unmatching)
+    unmatching[[0, 1], words] = False
+    return WordScores(np.stack([of_measure[:, i] for of_measure, i in zip(logits, words, strict=True)]), logits, unmatching)

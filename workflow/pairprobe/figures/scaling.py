@@ -1,6 +1,6 @@
 """How many times as fast a run is on more and more workers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 
@@ -9,7 +9,7 @@ from pairprobe.figures import style
 
 @style.styled
 def draw_scaling(
-    workers: Sequence[int], speed_ups: dict[str, Sequence[float]], limits: dict[str, float], path: str
+    workers: Sequence[int], speed_ups: Mapping[str, Sequence[float]], limits: Mapping[str, float], path: str
 ) -> None:
     """Draw a line for each kind of worker, by its name, and the limit that no number of workers exceeds, dotted."""
     figure, axes = plt.subplots(figsize=style.ONE_COLUMN, layout="constrained")
