@@ -74,7 +74,7 @@ def extract(folder, out, examples=EXAMPLES, **options):
 def read(path):
     """``{example_id: (layers+1, words, hidden)}``, the question's words first."""
     with store.Activations([path]) as stored:
-        return {name: np.concatenate(stored[name], axis=1) for name in stored._places}
+        return {name: np.concatenate(stored[name], axis=1) for name in stored.names()}
 
 
 def by_hand(family, folder):
