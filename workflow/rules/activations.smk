@@ -16,7 +16,7 @@ rule extract_activations:
         checkpoint="<results>/checkpoints/{checkpoint}",
         examples="<results>/examples/{partition}.jsonl.gz",
     output:
-        # Activations that are kept: those of examples that have not changed are reused.
+        # Activations that stay on disk: vectors of examples that have not changed are reused.
         activations=(update if RUN.keeps_activations else temp)(
             "<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5"
         ),

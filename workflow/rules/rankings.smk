@@ -1,5 +1,5 @@
 # In:  <results>/probing_sets/{task}.jsonl; the activations: of the partition probe, and of the view sentence and the partition
-#      head, which train the span heads of the task boundary.
+#      head, which train the boundary heads.
 # Out: <results>/span_heads/{checkpoint}.npz; <results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5, of pairs,
 #      or logits of boundaries; <results>/rankings/{checkpoint}/{task}.tsv; <results>/percentages.tsv.
 

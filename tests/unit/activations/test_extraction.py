@@ -149,7 +149,7 @@ def test_a_word_s_vector_is_that_of_its_first_or_last_subtoken(examples, referen
 
 
 def pooled(pieces, counts, pooling):
-    return extraction.pooled(pieces[None], extraction.Pieces.of(counts, np.arange(len(pieces)), pooling))
+    return extraction.pooled(pieces[None], extraction.SubtokenRows.of(counts, np.arange(len(pieces)), pooling))
 
 
 def test_the_mean_is_that_of_each_word_s_subtokens():

@@ -328,12 +328,12 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pieces:
+class SubtokenRows:
     """Where the subtokens of a batch's words are in its hidden states, taken as (examples * subtokens, hidden).
 
-    first: (words,), the row of each word's first subtoken, or of its last; of no meaning where it has none. more: of the
-    words that have a second subtoken, a third, ..., which words these are, and the rows; empty where one alone is wanted.
-    counts: (words,), how many subtokens a word has.
+    counts: (words,), how many subtokens a word has. first: (words,), the row of each word's first subtoken, or of its last;
+    without meaning where it has none. more: for the second subtoken, the third, ..., the words that have one, and its rows;
+    empty where a word's vector is that of a single subtoken.
     """
 
     counts: np.ndarray
@@ -341,7 +341,7 @@ class Pieces:
     more: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
 
     @staticmethod
-    def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "Pieces":
+    def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "SubtokenRows":
         """rows: (subtokens,), where the subtokens are, word after word. pooling: "mean", "first" or "last"."""
         ends = np.cumsum(counts)
         selected = ends - 1 if pooling == "last" else ends - counts
@@ -350,21 +350,21 @@ class Pieces:
             words = np.flatnonzero(counts > k)
             more.append((torch.from_numpy(words), torch.from_numpy(rows[selected[words] + k])))
         # One row more for words at the end that have none.
-        return Pieces(counts, torch.from_numpy(np.append(rows, 0)[selected]), more)
+        return SubtokenRows(counts, torch.from_numpy(np.append(rows, 0)[selected]), more)
 
 
-def pooled(layer: torch.Tensor, pieces: Pieces) -> torch.Tensor:
+def pooled(layer: torch.Tensor, rows_of_words: SubtokenRows) -> torch.Tensor:
     """Return a vector for each word, (words, hidden), in float32: the mean of its subtokens, or one of them.
 
     layer: (examples, subtokens, hidden). What a word without subtokens gets is of no meaning.
     """
     rows = layer.reshape(-1, layer.shape[-1])
-    words = rows.index_select(0, pieces.first.to(rows.device)).float()
-    for which, where in pieces.more:
+    words = rows.index_select(0, rows_of_words.first.to(rows.device)).float()
+    for which, where in rows_of_words.more:
         words.index_add_(0, which.to(rows.device), rows.index_select(0, where.to(rows.device)).float())
-    if pieces.more:
-        several = pieces.more[0][0]
-        counts = torch.from_numpy(pieces.counts)[several].to(words)
+    if rows_of_words.more:
+        several = rows_of_words.more[0][0]
+        counts = torch.from_numpy(rows_of_words.counts)[several].to(words)
         several = several.to(rows.device)
         words[several] = words[several] / counts[:, None]
     return words
@@ -385,11 +385,11 @@ def write_batch(
     counts = np.concatenate([encoding.subtokens() for encoding in encodings])
     longest = max(len(encoding) for encoding in encodings)
     rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
-    pieces = Pieces.of(counts, rows, pooling)
+    rows_of_words = SubtokenRows.of(counts, rows, pooling)
     nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
     edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
     for number, layer in enumerate(layers):
-        words = pooled(layer, pieces)
+        words = pooled(layer, rows_of_words)
         if not _fits(words if not len(nothing) else words[known.to(words.device)], dtype):
             raise InputError(
                 f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "

@@ -1,11 +1,13 @@
 """Boundary: a linear start/end head for each layer, trained on frozen activations, and how it ranks the gold position.
 
 A head gives each word of a sentence a start and an end logit, w . z, z being the word's activations standardised over the
-training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. That is
-convex, so training goes to the optimum (L-BFGS from zero, in float64): no learning rate, no order of examples. A product
-with two columns waits for memory, not for the processor: so activations are in float32, a layer at a time, and become
-float64 in the cache. More threads than one make it slower. So does one solver for all layers, which takes twice as many
-steps.
+training words; the loss is the cross-entropy of the gold position among the sentence's words, plus l2/2 * |w|^2. The
+loss is convex, so training goes to its optimum (L-BFGS from zero, in float64), without a learning rate or an order of
+examples.
+
+Reading the activations from memory takes most of the time. They are held in float32, one layer at a time, and converted to
+float64 in blocks that fit into a core's cache. Several threads are slower than one, and one solver for all layers takes
+twice as many steps as one for each.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
