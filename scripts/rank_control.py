@@ -2,22 +2,20 @@
 
 from pairprobe.activations.store import Activations
 from pairprobe.controls import anisotropy
-from pairprobe.controls.variants import rank_control
+from pairprobe.controls.variants import Control, rank_control
 from pairprobe.data.examples import read_examples
 from pairprobe.probing_sets import wordnet
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance.jobs import job
 
 with job(snakemake), Activations(snakemake.input.activations) as activations:
-    rank_control(
+    control = Control(
         snakemake.wildcards.variant,
         snakemake.wildcards.task,
-        read_probing_set(snakemake.input.pairs),
-        read_examples(snakemake.input.examples),
-        activations,
-        snakemake.output[0],
         snakemake.params.seed,
         snakemake.params.punctuation,
-        space=anisotropy.read(snakemake.input.space[0]) if snakemake.input.space else None,
+        statistics=anisotropy.read(snakemake.input.space[0]) if snakemake.input.space else None,
         wordnet=wordnet.load(snakemake.input.wordnet[0]) if snakemake.input.wordnet else None,
     )
+    pairs, examples = read_probing_set(snakemake.input.pairs), read_examples(snakemake.input.examples)
+    rank_control(control, pairs, examples, activations, snakemake.output[0])

@@ -124,7 +124,7 @@ def inputs_of_control(wildcards):
             path.format(checkpoint=wildcards.checkpoint)
             for path in shards(variant.view, "probe")
         ],
-        "space": [space] if variant.space else [],
+        "space": [space] if variant.transform else [],
         "wordnet": ["<results>/wordnet"] if variant.uses_wordnet else [],
     }
 

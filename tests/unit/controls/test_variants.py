@@ -73,9 +73,10 @@ def path(tmp_path_factory, vectors):
 def ranked(name, path, folder, pairs=PAIRS, examples=EXAMPLES, task="synonyms", seed=13, **given):
     """Rank by a control; returns {(example_id, measure, layer): (count, ties, para_len, unmatching)} as it is written."""
     with store.Activations([path]) as activations:
-        if variants.VARIANTS[name].space:
-            given["space"] = anisotropy.layer_statistics(activations)
-        variants.rank_control(name, task, pairs, iter(examples), activations, folder / "r.tsv", seed, **given)
+        if variants.VARIANTS[name].transform:
+            given["statistics"] = anisotropy.layer_statistics(activations)
+        control = variants.Control(name, task, seed, **given)
+        variants.rank_control(control, pairs, iter(examples), activations, folder / "r.tsv")
     lines = (folder / "r.tsv").read_text().splitlines()
     assert tuple(lines[0].split("\t")) == percentages.RANKING_FIELDS
     rows = (line.split("\t") for line in lines[1:])
@@ -221,12 +222,12 @@ def test_random_pairs_of_random_vectors_come_out_at_chance(tmp_path, name):
 
 def drawn_words(name, of_pair=PAIRS[1], key=(13, "synonyms"), examples=EXAMPLES):
     example = examples[int(of_pair["example_id"])]
-    counts = matched_words.word_counts(examples)
+    counts = matched_words.word_frequencies(examples)
     forms = in_pair(of_pair, example.paragraph)
     pool = np.array([word.isalnum() and word.casefold() not in forms for word in example.paragraph])
     like = variants.VARIANTS[name].match
-    context = matched_words.Context(example, counts)
-    return variants.draw(like, context, of_pair, of_pair["match"]["words"], pool, (*key, name)), pool
+    properties = matched_words.WordProperties(example, counts)
+    return variants.draw(like, properties, of_pair, of_pair["match"]["words"], pool, (*key, name)), pool
 
 
 @pytest.mark.parametrize("name", RANDOM)
