@@ -11,6 +11,7 @@ correlation of Merchant et al. (2020). Here the pairs are words of one text, and
 words are compared in the context that they share.
 """
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,7 +34,7 @@ REPRESENTATION_FIELDS = (
 MOST_WORDS = 512
 # Texts are read together until they have this many words. A product over them is as large as one of a single text.
 CHUNK_SIZE = 512
-_PAIRS = ("xy", "xx", "yy")
+_PAIRS = {"xy": ("x", "y"), "xx": ("x", "x"), "yy": ("y", "y")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,10 @@ class Moments:
         width = {name: vectors.shape[2] for name, vectors in both.items()}
         self.words = 0
         self.sums = {name: np.zeros((layers, width[name])) for name in both}
-        self.products = {a + b: np.zeros((layers, width[a], width[b])) for a, b in _PAIRS}
+        self.products = {a + b: np.zeros((layers, width[a], width[b])) for a, b in _PAIRS.values()}
         self.squares = {name: np.zeros(layers) for name in both}
         self.square_products = {pair: np.zeros(layers) for pair in _PAIRS}
-        self.by_square = {a + b: np.zeros((layers, width[a])) for a in both for b in both}
+        self.by_square = {a + b: np.zeros((layers, width[a])) for a, b in itertools.product(both, both)}
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
         """Add words: x and y, (layers, words, hidden), float64."""
@@ -74,16 +75,16 @@ class Moments:
         for name, vectors in both.items():
             self.sums[name] += vectors.sum(1)
             self.squares[name] += norms[name].sum(1)
-        for a, b in _PAIRS:
+        for a, b in _PAIRS.values():
             for layer, (one, other) in enumerate(zip(both[a], both[b], strict=True)):
                 self.products[a + b][layer] += one.T @ other
             self.square_products[a + b] += (norms[a] * norms[b]).sum(1)
-        for a, b in self.by_square:
+        for a, b in itertools.product(both, both):
             self.by_square[a + b] += np.einsum("lnh,ln->lh", both[a], norms[b])
 
     def covariance(self, pair: str, layer: int) -> np.ndarray:
         """Return the sum of x y', less their means, in one layer: (hidden of x, hidden of y)."""
-        a, b = pair
+        a, b = _PAIRS[pair]
         return self.products[pair][layer] - np.outer(self.sums[a][layer], self.sums[b][layer] / self.words)
 
     def dependence(self) -> dict[str, np.ndarray]:
@@ -111,10 +112,10 @@ class Moments:
         With K and L, the kernels x x' and y y' of all words with 0 on their diagonals, it is
         tr(K L) + 1'K1 1'L1 / ((n - 1) (n - 2)) - 2 1'K L1 / (n - 2).
         """
-        a, b = pair
+        a, b = _PAIRS[pair]
         n, one, other = self.words, self.sums[a], self.sums[b]
         trace = np.square(self.products[pair]).sum((1, 2)) - self.square_products[pair]
-        sums = [np.square(self.sums[name]).sum(1) - self.squares[name] for name in pair]
+        sums = [np.square(self.sums[name]).sum(1) - self.squares[name] for name in (a, b)]
         rows = (
             np.einsum("li,lij,lj->l", one, self.products[pair], other, optimize=True)
             - (one * self.by_square[a + b]).sum(1)
@@ -136,11 +137,11 @@ class Moments:
             pair: np.stack(
                 [
                     np.einsum("nh,nh->n", one @ self.covariance(pair, layer), other)
-                    for layer, (one, other) in enumerate(zip(*(both[name] for name in pair), strict=True))
+                    for layer, (one, other) in enumerate(zip(*(both[name] for name in names), strict=True))
                 ],
                 axis=1,
             )
-            for pair in _PAIRS
+            for pair, names in _PAIRS.items()
         }
 
 
@@ -236,7 +237,7 @@ def compare(
 
 def _first_reading(pages: dict[str, int], before: "Activations", after: "Activations", seed: int) -> tuple[Moments, Sums]:
     """Return the moments of all words, and the sums of RSA over the texts of each page."""
-    moments = None
+    moments: Moments | None = None
     total = np.zeros((1 + max(pages.values()), before.layers))
     number = np.zeros_like(total)
     for names, of_text, x, y in _batches(pages, before, after, "similarities"):
@@ -248,6 +249,7 @@ def _first_reading(pages: dict[str, int], before: "Activations", after: "Activat
             value = rsa(x[:, text], y[:, text])
             total[pages[name]] += np.nan_to_num(value)
             number[pages[name]] += np.isfinite(value)
+    assert moments is not None, "there is at least one text"
     return moments, Sums(total, number)
 
 

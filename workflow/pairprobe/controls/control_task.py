@@ -36,11 +36,10 @@ def control_gold(seed: int) -> Labels:
     score = functools.cache(functools.partial(hash_bytes, seed, size=16))
 
     def of_control(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[int, int]] | None:
-        found = gold(example, has_vector)
-        if found is None:
+        found, sentence = gold(example, has_vector), answer_sentence(example)
+        if found is None or sentence is None:
             return None
-        words, _ = found
-        first, _ = answer_sentence(example)
+        words, (first, _) = found[0], sentence
         types = [example.paragraph[first + word].casefold() for word in words]
         # max takes the first of equals.
         start, end = (max(range(len(types)), key=lambda i: score(measure, types[i])) for measure in MEASURES)

@@ -5,7 +5,7 @@ pool of the paragraph's words ((words,), bool). It returns which words of the po
 bool: at least one where the pool has a word at all that can be.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -80,7 +80,7 @@ def part_of_speech(properties: WordProperties, i: int) -> str:
     opens = any(i == start for start, _ in properties.example.sentences)
     if not word.islower() and not (opens and is_ordinary_word(properties.wordnet, lower)):
         return "name"
-    shares: Counter = Counter()
+    shares: defaultdict[str, float] = defaultdict(float)
     for synset, share in sense_shares(properties.wordnet, lower).items():
         shares[synset.pos().replace("s", "a")] += share
     return max(shares, key=shares.__getitem__, default="n")

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pairprobe.activations.store import Activations
 from pairprobe.controls import anisotropy, matched_words
 from pairprobe.controls.anisotropy import LayerStatistics
 from pairprobe.controls.matched_words import WordProperties
@@ -18,7 +17,7 @@ from pairprobe.data.sampling import hash_bytes
 from pairprobe.io.progress import log
 from pairprobe.probing_sets.pairs import PairRow
 from pairprobe.probing_sets.wordnet import WordNet
-from pairprobe.rankings.pair_ranking import counted_words, rank_measured, rank_pairs, unmatching_words
+from pairprobe.rankings.pair_ranking import ByExample, counted_words, rank_measured, rank_pairs, unmatching_words
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
 from pairprobe.rankings.similarity import has_vector, measure_pair, words_of_pair
 
@@ -68,7 +67,7 @@ class Control:
 
 
 def rank_control(
-    control: Control, pairs: Iterable[PairRow], examples: Iterable[Example], activations: Activations, path: str
+    control: Control, pairs: Iterable[PairRow], examples: Iterable[Example], activations: ByExample, path: str
 ) -> None:
     """Rank a probing set as ``pair_ranking.rank_pairs`` does, with the variant's change, and write it in the same form.
 
@@ -81,6 +80,7 @@ def rank_control(
 
     def rank(pair: PairRow, paragraph: list[str], vectors: tuple, punctuation: bool) -> Iterator[tuple] | None:
         if variant.transform:
+            assert control.statistics is not None, f"{control.variant}: it needs the layers' statistics"
             vectors = tuple(variant.transform(control.statistics, side) for side in vectors)
         in_question, in_paragraph = map(has_vector, vectors)
         anchor, match, paired = words_of_pair(pair, in_question, in_paragraph)
@@ -137,6 +137,6 @@ def draw(
 
 def summarise(rankings: Iterable[tuple[str, str, str, str]]) -> Iterator[tuple]:
     """Yield the rows of ``tables/controls.tsv`` for rankings given as (variant, checkpoint, task, path)."""
-    for variant, *ranking in rankings:
-        for row in percentages([tuple(ranking)]):
+    for variant, checkpoint, task, path in rankings:
+        for row in percentages([(checkpoint, task, path)]):
             yield variant, *row
