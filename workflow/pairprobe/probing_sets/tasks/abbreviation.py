@@ -103,7 +103,7 @@ def given_form(letters: str, paragraph: list[str]) -> tuple[int, ...]:
         for behind, gap in enumerate((_gap_behind(letters, paragraph, form), _gap_before(letters, paragraph, form)))
         if gap
     ]
-    return _whole(min(found)[-1]) if found else ()
+    return _from_first_to_last(min(found)[-1]) if found else ()
 
 
 def _gap_behind(letters: str, paragraph: list[str], form: tuple[int, ...]) -> int:
@@ -151,12 +151,12 @@ def full_form(letters: str, paragraph: list[str], wordnet: WordNet) -> tuple[int
         if _is_of_one_kind([paragraph[i] for i in used], letters)
         and _treats_small_words_alike(used, paragraph)
         and not _ends_longer_name(letters, paragraph, used)
-        and not _means_another(letters, [paragraph[i] for i in _whole(used)], wordnet)
+        and not _means_another(letters, [paragraph[i] for i in _from_first_to_last(used)], wordnet)
     ]
-    return _whole(min(found, key=lambda used: _looseness(used, paragraph))) if found else ()
+    return _from_first_to_last(min(found, key=lambda used: _looseness(used, paragraph))) if found else ()
 
 
-def _whole(form: tuple[int, ...]) -> tuple[int, ...]:
+def _from_first_to_last(form: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(range(form[0], form[-1] + 1))
 
 
@@ -216,7 +216,7 @@ def _is_of_one_kind(words: list[str], letters: str) -> bool:
 
 def _treats_small_words_alike(form: tuple[int, ...], paragraph: list[str]) -> bool:
     """Whether the small words between lend a letter, all of them ("Lord of the Rings"), or none does; "the" never must."""
-    small = {i for i in _whole(form) if paragraph[i].lower() in _SILENT}
+    small = {i for i in _from_first_to_last(form) if paragraph[i].lower() in _SILENT}
     return not small & set(form) or all(i in form or paragraph[i].lower() == "the" for i in small)
 
 

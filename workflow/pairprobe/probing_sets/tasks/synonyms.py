@@ -1,8 +1,8 @@
 """Synonyms: a question word and a paragraph word that share a WordNet synset, but not a lemma.
 
 "A word in query and another word in paragraph (the paragraph that answer is located) are a synonymous pair in WordNet"
-(section 2.2 of the paper). WordNet's rare senses make synonyms of almost everything, so a pair counts only in a sense
-that is the usual one of both words and that the words beside them do not rule out.
+(section 2.2 of the paper). By their rare senses almost all words are synonyms, so a pair counts only in a sense that is the
+usual one of both words, and that the words around them do not rule out.
 """
 
 from difflib import SequenceMatcher
@@ -20,8 +20,8 @@ USES_WORDNET = True
 LEAST_SHARE = {"n": 0.5, "v": 0.43, "a": 0.5, "r": 0.5}
 # What all senses of their part of speech must make up, at least.
 LEAST_SHARE_OF_POS = 0.5
-# The part of a word's uses from which another part of speech is to be reckoned with ("plane", the adjective, is too rare).
-# Many verbs have a noun of the same form, often a rare one ("build"): a verb is more easily doubted.
+# The share of a word's uses from which another part of speech is considered ("plane", the adjective, is too rare). Many
+# verbs have a noun of the same form, often a rare one ("build"): for a verb a smaller share of nouns is considered.
 LEAST_SHARE_OF_OTHER_POS = 0.05
 LEAST_SHARE_OF_NOUN = 0.005
 # "blonde" and "blond", "percent" and "percentage": one word in two spellings or forms, not two words.
@@ -47,15 +47,15 @@ _NO_CONTENT = text.STOP_WORDS | frozenset(
 def find(example: Example, wordnet: WordNet) -> Pair | str:
     """Return the pair whose shared sense is the most frequent one of both words; the first such; or say why not."""
     names = _names(example)
-    question = [(i, w.lower()) for i, w in enumerate(example.question) if _content(w) and w.lower() not in names]
+    question = [(i, w.lower()) for i, w in enumerate(example.question) if _is_content(w) and w.lower() not in names]
     if not question:
         return "the question has only stop words and names"
-    paragraph = [(i, w.lower()) for i, w in enumerate(example.paragraph) if _content(w) and not _is_name(example, i)]
+    paragraph = [(i, w.lower()) for i, w in enumerate(example.paragraph) if _is_content(w) and not _is_name(example, i)]
     best, best_share = None, 0.0
     for i, asked in question:
         for j, read in paragraph:
             share, pos = shared_sense(wordnet, asked, read)
-            if share > best_share and not _alike(asked, read) and _mean(wordnet, example, i, j, pos):
+            if share > best_share and not _alike(asked, read) and _context_allows(wordnet, example, i, j, pos):
                 best, best_share = Pair("question", (i,), (j,)), share
     return best or "no two words share a frequent sense"
 
@@ -70,15 +70,15 @@ def shared_sense(wordnet: WordNet, one: str, other: str) -> tuple[float, str]:
     first, second = sense_shares(wordnet, one), sense_shares(wordnet, other)
     best = (0.0, "")
     for synset in first:
-        if synset in second and _counts(synset, wordnet, one) and _counts(synset, wordnet, other):
+        if synset in second and _is_usual_sense(synset, wordnet, one) and _is_usual_sense(synset, wordnet, other):
             share, pos = min(first[synset], second[synset]), _pos(synset)
             if share > LEAST_SHARE[pos]:
                 best = max(best, (share, pos))
     return best
 
 
-def _counts(synset: Synset, wordnet: WordNet, word: str) -> bool:
-    """Whether a sense of the word can make it a synonym: see the constants.
+def _is_usual_sense(synset: Synset, wordnet: WordNet, word: str) -> bool:
+    """Whether a sense of the word is usual enough to make it a synonym: see the constants.
 
     An adjective that only relates to a noun ("fiscal", of finance) has its meaning with the noun behind it: a fiscal year
     is no financial year.
@@ -110,14 +110,14 @@ def _share_of_pos(shares: dict[Synset, float], pos: str) -> float:
     return sum(share for synset, share in shares.items() if _pos(synset) == pos)
 
 
-def _mean(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
-    """Whether nothing beside the question's word and the paragraph's speaks against the sense."""
+def _context_allows(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
+    """Whether the words around the question's word and the paragraph's allow the sense."""
     return (
         _fits(wordnet, example.question, i, pos, asks=True)
         and _fits(wordnet, example.paragraph, j, pos, asks=False)
         and not _in_phrase(wordnet, example.question, i, pos)
         and not _in_phrase(wordnet, example.paragraph, j, pos)
-        and _go_together(wordnet, example, i, j, pos)
+        and _constructions_agree(wordnet, example, i, j, pos)
     )
 
 
@@ -133,17 +133,17 @@ def _fits(wordnet: WordNet, words: list[str], i: int, pos: str, asks: bool) -> b
     verb = (last in _BEFORE_VERB or after in _DETERMINERS) and after != "of"
     if pos == "n":
         is_verb = verb and _share(wordnet, word, "v") >= LEAST_SHARE_OF_OTHER_POS
-        is_adjective = _content(after) and _share(wordnet, word, "a") >= LEAST_SHARE_OF_OTHER_POS
+        is_adjective = _is_content(after) and _share(wordnet, word, "a") >= LEAST_SHARE_OF_OTHER_POS
         return last not in _BEFORE_VERB and not is_verb and not is_adjective
     if pos == "v":
         shown = verb or (asks and after != "of" and bool(_INVERTED & set(before)))
         return last not in _BEFORE_NOUN and (shown or not _could_be_noun(wordnet, word))
     is_noun = pos == "a" and _share(wordnet, word, "n") >= LEAST_SHARE_OF_OTHER_POS
-    return not is_noun or _content(after) or last in _BEFORE_ADJECTIVE
+    return not is_noun or _is_content(after) or last in _BEFORE_ADJECTIVE
 
 
 def _is_adverb(wordnet: WordNet, word: str) -> bool:
-    """Whether a word can stand before any other without a say in its part of speech ("to quickly build")."""
+    """Whether a word is an adverb that says nothing of the next word's part of speech ("to quickly build")."""
     return word.endswith("ly") and _share(wordnet, word, "r") >= LEAST_SHARE_OF_POS
 
 
@@ -159,7 +159,7 @@ def _share(wordnet: WordNet, word: str, pos: str) -> float:
     return _share_of_pos({synset: share for synset, share in shares.items() if _is_lower(synset, wordnet, word)}, pos)
 
 
-def _go_together(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
+def _constructions_agree(wordnet: WordNet, example: Example, i: int, j: int, pos: str) -> bool:
     """Whether the two words stand in constructions in which they can mean the same.
 
     "Large" is not the largest; and who "is required to" do a thing must, while what is required is needed.
@@ -192,7 +192,7 @@ def _alike(one: str, other: str) -> bool:
     return one[:2] == other[:2] and SequenceMatcher(None, one, other).ratio() >= MOST_ALIKE
 
 
-def _content(word: str) -> bool:
+def _is_content(word: str) -> bool:
     return len(word) > 2 and word.isalpha() and word.lower() not in _NO_CONTENT
 
 
