@@ -1,4 +1,5 @@
 import pytest
+import results
 
 from pairprobe.probing_sets import wordnet
 
@@ -15,3 +16,16 @@ def wordnet_folder(tmp_path_factory):
 def reader(wordnet_folder):
     """WordNet, opened once a process: nltk takes seconds to read it."""
     return wordnet.load(str(wordnet_folder))
+
+
+@pytest.fixture(scope="module")
+def small_run(tmp_path_factory):
+    """A project with a small run and its records; tests that change it take a copy.
+
+    One for each module: records name the packages that are loaded, and other tests load more.
+    """
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        results.make()
+    return folder

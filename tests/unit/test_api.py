@@ -5,7 +5,6 @@ import sys
 
 import numpy as np
 import pytest
-import results
 from results import RUN
 
 import pairprobe
@@ -13,12 +12,8 @@ from pairprobe.errors import InputError
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("project")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        results.make()
-    return pairprobe.open_run(folder / RUN)
+def run(small_run):
+    return pairprobe.open_run(small_run / RUN)
 
 
 def test_percentages_are_those_of_the_rankings(run):

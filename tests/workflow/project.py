@@ -47,6 +47,17 @@ def tiny_encoder(folder: Path) -> Path:
     return folder
 
 
+def with_changes(config: dict, **changes) -> dict:
+    """Change a configuration: ``section__key=value``, or ``key=value``; returns it."""
+    for key, value in changes.items():
+        section, _, name = key.partition("__")
+        if name:
+            config.setdefault(section, {})[name] = value
+        else:
+            config[section] = value
+    return config
+
+
 def tiny_config(encoder: Path) -> dict:
     """Return the demo's configuration for such an encoder, with little training."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())

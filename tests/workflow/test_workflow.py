@@ -71,14 +71,7 @@ def with_code(text: str) -> str:
 
 def config_with(**changes):
     def change(text: str) -> str:
-        config = yaml.safe_load(text)
-        for key, value in changes.items():
-            section, _, name = key.partition("__")
-            if name:
-                config.setdefault(section, {})[name] = value
-            else:
-                config[section] = value
-        return yaml.safe_dump(config, sort_keys=False)
+        return yaml.safe_dump(projects.with_changes(yaml.safe_load(text), **changes), sort_keys=False)
 
     return change
 

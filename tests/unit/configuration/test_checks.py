@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from project import with_changes
 
 from pairprobe.configuration.checks import Run, expand_seeds, resolve
 from pairprobe.configuration.schema import read_schema
@@ -23,13 +24,7 @@ WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "c
 def demo(**changes) -> dict:
     """Return the demo's configuration with changes: ``section__key=value``, or ``key=value``."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
-    for key, value in changes.items():
-        section, _, name = key.partition("__")
-        if name:
-            config.setdefault(section, {})[name] = value
-        else:
-            config[section] = value
-    return config
+    return with_changes(config, **changes)
 
 
 def resolved(**changes) -> Run:

@@ -75,8 +75,8 @@ def test_files_that_no_rule_has_made_are_inputs_with_their_digests(content):
     assert {name: entry["sha256"] for name, entry in content["inputs"].items()} == {"data/questions.jsonl": digest}
 
 
-def test_nothing_in_it_says_where_the_project_lies(made, content):
-    assert str(made) not in json.dumps(content)
+def test_nothing_in_it_says_where_the_project_lies(small_run, content):
+    assert str(small_run) not in json.dumps(content)
 
 
 def test_two_runs_differ_in_times_only(content, tmp_path_factory, monkeypatch):
