@@ -56,9 +56,10 @@ $(VENV)/neurox: $(VENV)/installed
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ neurox==1.0.9 || \
 		echo "NeuroX cannot be installed; its rows are left out"
 
-bench: $(VENV)/neurox ## Measure how fast all is, beside peers (QUICK=1, WRITE=1, PARTS="...", NQ=FILE)
-	@$(VENV)/bin/python benchmarks/bench.py $(PARTS) --neurox $(VENV)/neurox \
-		$(if $(QUICK),--quick) $(if $(WRITE),--write) $(if $(NQ),--nq $(NQ))
+bench: $(VENV)/neurox ## Measure how fast extraction, ranking and reading are, beside peers
+	@PYTHONPATH=$(VENV)/neurox $(VENV)/bin/python benchmarks/extraction.py
+	@$(VENV)/bin/python benchmarks/ranking.py
+	@$(VENV)/bin/python benchmarks/reading.py
 
 chaos: $(VENV)/installed ## Kill the demo 30 times and compare (KILLS=..., SEED=...)
 	@$(VENV)/bin/python tests/workflow/chaos.py --config $(CONFIG) --kills $(KILLS) --seed $(SEED)
