@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypedDict, cast, final
 
 from pairprobe.data.documents import Span
@@ -59,7 +60,7 @@ class BoundaryRow(TypedDict):
     answer: Sequence[int]
 
 
-def read_probing_set(path: str) -> Iterator[PairRow | BoundaryRow]:
+def read_probing_set(path: str | Path) -> Iterator[PairRow | BoundaryRow]:
     """Read ``probing_sets/{task}.jsonl``, checking that each line has the fields of a pair or of a boundary."""
     for where, row in files.read_json_lines(path):
         try:
