@@ -42,9 +42,10 @@ test-slow: $(VENV)/installed ## Run the tests that need a run of their own: faul
 test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here (root, Debian; else skipped; FAULTS=1 for faults, too)
 	@$(VENV)/bin/python tests/slurm/run.py --config config/config.yaml $(if $(FAULTS),--faults)
 
-lint: $(VENV)/installed ## Check style: ruff, snakefmt, snakemake --lint
+lint: $(VENV)/installed ## Check style and types: ruff, mypy, snakefmt, snakemake --lint
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 	$(VENV)/bin/snakefmt --check --compact-diff Snakefile workflow
 	$(VENV)/bin/snakemake --lint
 

@@ -16,7 +16,7 @@ from pairprobe.io import files
 from pairprobe.io.progress import log, track
 
 if TYPE_CHECKING:
-    from pairprobe.activations.store import Activations
+    from pairprobe.activations.store import WordVectors
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ def without_dominant(statistics: LayerStatistics, vectors: np.ndarray) -> np.nda
     return centred - centred @ statistics.directions.transpose(0, 2, 1) @ statistics.directions
 
 
-def layer_statistics(activations: "Activations", directions: int | None = None) -> LayerStatistics:
+def layer_statistics(activations: "WordVectors", directions: int | None = None) -> LayerStatistics:
     """Return mean and dominant directions of each layer, over all words with a vector, of questions and paragraphs alike.
 
     activations: read once, with one example in memory. directions: how many; None: ``number_of_dominant``. Sums are taken

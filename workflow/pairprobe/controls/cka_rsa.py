@@ -24,7 +24,7 @@ from pairprobe.evidence.resampling import Bootstrap, Sums, bootstrap
 from pairprobe.io.progress import log, track
 
 if TYPE_CHECKING:
-    from pairprobe.activations.store import Activations
+    from pairprobe.activations.store import WordVectors
 
 REPRESENTATION_FIELDS = (
     "before", "after", "layer", "examples", "pages", "words", "cka", "cka_low", "cka_high", "cka_debiased", "rsa",
@@ -202,8 +202,8 @@ def subsample(example_id: str, words: int, seed: int) -> np.ndarray:
 
 def compare(
     examples: Iterable[Example],
-    before: "Activations",
-    after: "Activations",
+    before: "WordVectors",
+    after: "WordVectors",
     resampling: Resampling,
 ) -> list[tuple]:
     """Compare two checkpoints on the words, of question and paragraph, that have a vector under both.
@@ -235,7 +235,7 @@ def compare(
     return [(layer, *counts, *(f"{value:.4f}" for value in row)) for layer, row in enumerate(numbers)]
 
 
-def _first_reading(pages: dict[str, int], before: "Activations", after: "Activations", seed: int) -> tuple[Moments, Sums]:
+def _first_reading(pages: dict[str, int], before: "WordVectors", after: "WordVectors", seed: int) -> tuple[Moments, Sums]:
     """Return the moments of all words, and the sums of RSA over the texts of each page."""
     moments: Moments | None = None
     total = np.zeros((1 + max(pages.values()), before.layers))
@@ -253,7 +253,7 @@ def _first_reading(pages: dict[str, int], before: "Activations", after: "Activat
     return moments, Sums(total, number)
 
 
-def _second_reading(moments: Moments, pages: dict[str, int], before: "Activations", after: "Activations") -> dict:
+def _second_reading(moments: Moments, pages: dict[str, int], before: "WordVectors", after: "WordVectors") -> dict:
     """Return what each page adds to ``Moments.dependence``: (pages, layers) for each of ``_PAIRS``."""
     shares = {pair: np.zeros((1 + max(pages.values()), before.layers)) for pair in _PAIRS}
     for names, of_text, x, y in _batches(pages, before, after, "intervals"):
@@ -263,7 +263,7 @@ def _second_reading(moments: Moments, pages: dict[str, int], before: "Activation
     return shares
 
 
-def _batches(pages: dict[str, int], before: "Activations", after: "Activations", what: str) -> Iterator[tuple]:
+def _batches(pages: dict[str, int], before: "WordVectors", after: "WordVectors", what: str) -> Iterator[tuple]:
     """Yield some texts at a time: their names, which of them each word is in, and x and y, (layers, words, hidden)."""
     names, texts, words = [], [], 0
     for name in track(pages, len(pages), what):

@@ -12,7 +12,7 @@ twice as many steps as one for each.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
+
+if TYPE_CHECKING:
+    from pairprobe.probing_sets.pairs import BoundaryRow
 
 MEASURES = ("start", "end")
 MAX_ITERATIONS = 200
@@ -221,7 +224,7 @@ def read(path: str) -> Heads:
 def gold_logits(
     examples: Iterable[Example],
     logits: Mapping[str, np.ndarray],
-    boundaries: Iterable[Mapping[str, Any]],
+    boundaries: Iterable["BoundaryRow"],
     seed: int,
     at_most: int | None = None,
     labels: Labels = gold,
