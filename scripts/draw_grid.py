@@ -4,7 +4,7 @@ from pairprobe.figures.grid import Panel, grid_figure
 from pairprobe.figures.style import save
 from pairprobe.provenance.jobs import job
 
-with job(snakemake):
+with job(snakemake, kind="percentage_figure"):
     columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
     read = snakemake.input
     save(grid_figure(read.percentages, columns, snakemake.params.title, read.intervals), snakemake.output)

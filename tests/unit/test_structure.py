@@ -24,7 +24,8 @@ REACH = json.loads((Path(__file__).parent / "reach.json").read_text(encoding="ut
 
 def imports_of(name: str) -> set[str]:
     """Return the modules of the library that a module imports, wherever in it."""
-    found = {".".join(path.relative_to(LIBRARY).with_suffix("").parts) for path in code._imports(MODULES[name], LIBRARY)}
+    files = code._read(MODULES[name], LIBRARY).imports
+    found = {".".join(path.relative_to(LIBRARY).with_suffix("").parts) for path in files}
     return {module for module in found if not module.endswith("__init__")}
 
 

@@ -172,7 +172,12 @@ def test_activations_of_another_checkpoint_are_found():
 
 def test_another_input_or_code_is_a_note_and_no_problem(monkeypatch):
     flip("data/questions.jsonl")
-    monkeypatch.setattr(code, "_digest", lambda file: "0" if file.stem == "percentages" else digest(file))
+    read = code._read
+
+    def changed(file, library):
+        return read(file, library)._replace(**{"digest": "0"} if file.stem == "percentages" else {})
+
+    monkeypatch.setattr(code, "_read", changed)
     verdict = verify(RUN)
     assert verdict.problems == []
     assert verdict.notes[0].startswith("data/questions.jsonl: this input has changed")
@@ -180,9 +185,6 @@ def test_another_input_or_code_is_a_note_and_no_problem(monkeypatch):
     assert {"rank_pairs", "summarise_percentages"} <= others
     assert "partition_examples" not in others
     assert all(note.endswith("(rankings.percentages).") for note in verdict.notes[1:])
-
-
-digest = code._digest
 
 
 def test_a_run_without_kinds_is_compared_file_by_file_and_says_so(capsys):

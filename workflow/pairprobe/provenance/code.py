@@ -3,7 +3,9 @@
 import ast
 import functools
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from pairprobe.errors import InputError
 
@@ -23,18 +25,19 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     Left out are modules that are not reached, ``WATCHING`` ones, and packages that are a docstring and nothing else. Raises
     InputError for a module that does not exist and for a relative import that leaves the library.
     """
-    digests = {f"scripts/{script}": _digest(scripts / f"{script}.py")}
-    waiting = _imports(scripts / f"{script}.py", library)
+    script_file = scripts / f"{script}.py"
+    digests = {f"scripts/{script}": _read(script_file, library).digest}
+    waiting = [*_read(script_file, library).imports]
     for module in modules:
         if not has_module(module, library):
             raise InputError(f"{library}: there is no module {module}.")
         waiting += _files_of(module.split("."), library)
     while waiting:
         file = waiting.pop()
-        name = _dotted(file, library)
-        if name not in digests and name not in WATCHING and _has_code(file):
-            digests[name] = _digest(file)
-            waiting += _imports(file, library)
+        name, code = _dotted(file, library), _read(file, library)
+        if name not in digests and name not in WATCHING and not code.is_empty:
+            digests[name] = code.digest
+            waiting += code.imports
     return dict(sorted(digests.items()))
 
 
@@ -44,55 +47,45 @@ def has_module(name: str, library: Path = LIBRARY) -> bool:
     return bool(found) and name in (_dotted(found[-1], library), _dotted(found[-1], library).removesuffix(".__init__"))
 
 
+class _Code(NamedTuple):
+    """What is asked of a file: its code's digest, the library's files that it imports, whether it is a docstring alone."""
+
+    digest: str
+    imports: tuple[Path, ...]
+    is_empty: bool
+
+
+def _read(file: Path, library: Path) -> _Code:
+    return _parse(file, file.stat().st_mtime_ns, library)
+
+
+# Many scripts reach the same module, and parsing takes a while.
 @functools.cache
-def _tree(file: Path, _modified: int) -> ast.Module:
+def _parse(file: Path, _modified: int, library: Path) -> _Code:
     tree = ast.parse(file.read_text(encoding="utf-8"), filename=str(file))
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not node.body:
-            continue
-        first = node.body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            node.body = node.body[1:] or [ast.Pass()]
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if ast.get_docstring(node, clean=False) is not None:
+                node.body = node.body[1:] or [ast.Pass()]
     # What only a type checker reads never runs.
     tree.body = [one for one in tree.body if not (isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING")]
-    return tree
+    digest = hashlib.blake2b(ast.unparse(tree).encode(), digest_size=8).hexdigest()
+    return _Code(digest, tuple(_imports(tree, file, library)), all(isinstance(node, ast.Pass) for node in tree.body))
 
 
-def _has_code(file: Path) -> bool:
-    return any(not isinstance(node, ast.Pass) for node in _tree(file, file.stat().st_mtime_ns).body)
-
-
-def _digest(file: Path) -> str:
-    return _digest_of_code(file, file.stat().st_mtime_ns)
-
-
-@functools.cache
-def _digest_of_code(file: Path, modified: int) -> str:
-    # Cached: many scripts reach the same module, and unparsing takes a while.
-    return hashlib.blake2b(ast.unparse(_tree(file, modified)).encode(), digest_size=8).hexdigest()
-
-
-def _imports(file: Path, library: Path) -> list[Path]:
-    """List the files of the library that a file imports, at any place in it."""
-    return list(_imports_of_code(file, file.stat().st_mtime_ns, library))
-
-
-@functools.cache
-def _imports_of_code(file: Path, modified: int, library: Path) -> list[Path]:
-    found: list[Path] = []
-    for node in ast.walk(_tree(file, modified)):
+def _imports(tree: ast.Module, file: Path, library: Path) -> Iterator[Path]:
+    """Yield the files of the library that a file imports, at any place in it."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            for alias in node.names:
-                head, *rest = alias.name.split(".")
-                if head == "pairprobe":
-                    found += _files_of(rest, library)
+            names = [alias.name.split(".") for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            head, *rest = _absolute(node, file, library)
+            module = _absolute(node, file, library)
+            names = [module, *([*module, alias.name] for alias in node.names)]
+        else:
+            continue
+        for head, *rest in names:
             if head == "pairprobe":
-                found += _files_of(rest, library)
-                for alias in node.names:
-                    found += _files_of([*rest, alias.name], library)
-    return found
+                yield from _files_of(rest, library)
 
 
 def _absolute(node: ast.ImportFrom, file: Path, library: Path) -> list[str]:

@@ -5,7 +5,7 @@ Paths in it are relative to the folder that the workflow was run in. Two runs wi
 
 import shlex
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -38,9 +38,10 @@ def collect(
     records = _current({job: record for job, record in read.items() if not writes_run_record(record, folder)})
     files, folders, temporary = _outputs(records)
     makers = {path: entry["job"] for path, entry in {**files, **folders, **temporary}.items()}
-    outside = sorted({one["path"] for record in records.values() for one in record["inputs"]} - makers.keys())
+    outside = sorted({path for record in records.values() for path in _inputs_of(record)} - makers.keys())
     inputs = {path: _content(job_records.fingerprint(path)) for path in outside if Path(path).exists()}
-    needed = _needed_jobs(results, records, makers)
+    wanted = [makers[path] for path in results if path in makers]
+    needed = set(_reachable(wanted, lambda job: [makers[path] for path in _inputs_of(records[job]) if path in makers]))
     return {
         "version": VERSION,
         "run": config["run"],
@@ -86,17 +87,17 @@ def _current(records: dict[str, dict]) -> dict[str, dict]:
     """
     by_time = sorted(records.items(), key=lambda item: item[1]["started"])
     makers = {one["path"]: job for job, record in by_time for one in record["outputs"]}
-    needed = {path for path in makers if Path(path).exists()}
-    waiting = list(needed)
-    while waiting:
-        inputs = {one["path"] for one in records[makers[waiting.pop()]]["inputs"]} & makers.keys() - needed
-        needed |= inputs
-        waiting += inputs
+    exist = [path for path in makers if Path(path).exists()]
+    needed = set(_reachable(exist, lambda path: makers.keys() & _inputs_of(records[makers[path]])))
     outputs = {
         job: [one for one in record["outputs"] if makers[one["path"]] == job and one["path"] in needed]
         for job, record in records.items()
     }
     return {job: {**record, "outputs": outputs[job]} for job, record in records.items() if outputs[job]}
+
+
+def _inputs_of(job_record: dict) -> list[str]:
+    return [one["path"] for one in job_record["inputs"]]
 
 
 def _content(one: dict) -> dict:
@@ -123,16 +124,15 @@ def _outputs(records: dict[str, dict]) -> tuple[dict, dict, dict]:
     return files, folders, temporary
 
 
-def _needed_jobs(results: Iterable[str], records: dict[str, dict], makers: dict[str, str]) -> set[str]:
-    """Return the jobs that these files depend on, directly or not."""
-    needed: set[str] = set()
-    waiting = [makers[path] for path in results if path in makers]
+def _reachable(start: Iterable[str], following: Callable[[str], Iterable[str]]) -> Iterator[str]:
+    """Yield what is reached from ``start``, which is included, by the steps ``following``: each once, the nearest first."""
+    waiting, seen = deque(start), set()
     while waiting:
-        job = waiting.pop()
-        if job not in needed:
-            needed.add(job)
-            waiting += [makers[one["path"]] for one in records[job]["inputs"] if one["path"] in makers]
-    return needed
+        one = waiting.popleft()
+        if one not in seen:
+            seen.add(one)
+            yield one
+            waiting += following(one)
 
 
 def _jobs(records: dict[str, dict], folder: str) -> dict:
@@ -149,7 +149,7 @@ def _jobs(records: dict[str, dict], folder: str) -> dict:
         jobs[job] = {
             **{key: record[key] for key in _OF_JOB if key in record},
             "record": digests.file_digest(job_records.path_in(folder, job)),
-            "inputs": [one["path"] for one in record["inputs"]],
+            "inputs": _inputs_of(record),
             "outputs": [one["path"] for one in record["outputs"]],
             "code": None if code is None else _index(code, codes.setdefault(record["rule"], [])),
             "machine": _index(record["machine"], machines),
@@ -259,13 +259,7 @@ class RunRecord:
     def ancestors_of(self, path: str) -> Iterator[str]:
         """Yield what a file was made from, directly or not, nearest first; what checkpoints were made from is left out."""
         checkpoints = self.checkpoint_folders()
-        waiting, seen = deque(self.inputs_of(path)), set()
-        while waiting:
-            one = waiting.popleft()
-            if one not in seen:
-                seen.add(one)
-                yield one
-                waiting += [] if one in checkpoints else self.inputs_of(one)
+        return _reachable(self.inputs_of(path), lambda one: [] if one in checkpoints else self.inputs_of(one))
 
     def checkpoint_folders(self) -> set[str]:
         """Return the folders of the run's checkpoints."""
