@@ -74,6 +74,8 @@ def test_the_map_of_the_packages_is_true():
             folders[depth + 1] = listed[-1]
     there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py") if path.name != "__init__.py"}
     packages = {f"{path.parent.relative_to(LIBRARY).as_posix()}/" for path in LIBRARY.glob("*/**/__init__.py")}
-    assert sorted(listed) == sorted(there | packages)
+    assert len(set(listed)) == len(listed)
+    said = "workflow/pairprobe/README.md must list each package and module: missing {}, no longer there {}"
+    assert set(listed) == there | packages, said.format((there | packages) - set(listed), set(listed) - there - packages)
     order = [re.split(r"/|\.", name)[0] for name in listed if name.count("/") == name.endswith("/")]
     assert order == sorted(order, key=FLOORS.index)

@@ -50,7 +50,7 @@ class Run:
 
     def pairs(self, task: str) -> list[PairRow | BoundaryRow]:
         """Return the probing set of a task: one dictionary for each pair or boundary."""
-        return list(read_probing_set(self._existing(f"probing_sets/{task}.jsonl")))
+        return list(read_probing_set(str(self._existing(f"probing_sets/{task}.jsonl"))))
 
     def activations(self, checkpoint: str, view: str = "paragraph", partition: str = "probe") -> Activations:
         """Open the hidden states of a checkpoint, a context manager: ``[example_id]`` gives those of question and passage.

@@ -96,7 +96,9 @@ def task_grid(
         for axes, panel, letter in zip(column, panels, "ab", strict=True):
             for line in draw(axes, panel):
                 legend.setdefault(line.get_label(), line)
-            axes.set_title(f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=style.PANEL_TITLE_SIZE, pad=3)
+            axes.set_title(
+                f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD
+            )
         column[-1].set_xlabel("Layer")
         _name_column(column[0], panels[0], pairs(panels[0]))
     for axes in grid[:, 0]:
@@ -110,8 +112,12 @@ def task_grid(
 def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
     """Write the task above a column of axes, and below it in small how many pairs there are."""
     looks: Any = (
-        (panel.label(panel.task), 29, {"fontweight": "bold", "fontsize": style.TASK_SIZE}),
-        (f"{pairs:,} pairs" if pairs else "no pairs", 19, {"fontsize": style.TICK_SIZE, "color": style.TEXT}),
+        (panel.label(panel.task), style.TASK_OFFSET, {"fontweight": "bold", "fontsize": style.TASK_SIZE}),
+        (
+            f"{pairs:,} pairs" if pairs else "no pairs",
+            style.PAIRS_OFFSET,
+            {"fontsize": style.TICK_SIZE, "color": style.TEXT},
+        ),
     )
     for words, height, look in looks:
         place: Any = {"xy": (0.5, 1), "xytext": (0, height), "xycoords": "axes fraction", "textcoords": "offset points"}

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
+from matplotlib import font_manager
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -39,15 +40,16 @@ MANY_COLOURS = "cividis"
 # Greys: marks in a key; small text; reference lines (zero, chance); curves of equal F1; grid lines and margins; faint ones.
 MARK, TEXT, REFERENCE, CURVE, GRID, FAINT = "#444444", "#555555", "#777777", "#cccccc", "#dddddd", "#eeeeee"
 
+# A family that matplotlib finds; it brings "DejaVu Sans", "DejaVu Serif" and "STIXGeneral".
 FONT = "DejaVu Sans"
 # In points.
-FONT_SIZE = 8
+FONT_SIZE = 8  # labels of axes, and the legend of a grid
 FIGURE_TITLE_SIZE = 10
 TASK_SIZE = 9.5  # the task above a column of a grid
 TITLE_SIZE = 8.5
 PANEL_TITLE_SIZE = 7.5  # the measure above a panel of a grid
 TICK_SIZE = 7  # also the number of pairs
-LEGEND_SIZE = 7.5  # of legends below axes
+LEGEND_SIZE = 7.5  # of the legend of a figure without a grid
 NOTE_SIZE = 6.5
 CURVE_SIZE = 6  # labels on curves of equal F1
 
@@ -56,8 +58,10 @@ COLUMN = 3.33
 PANEL = (COLUMN, 2.6)
 ONE_COLUMN = (3.4, 2.6)
 TWO_COLUMNS = (6.9, 2.8)
-# A grid is so high, and so much wider than its columns.
+# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide. Five tasks make 10.75: on a page 6.9 wide, 8 points become 5.
 GRID_COLUMN, GRID_MARGIN, GRID_HEIGHT = 2.05, 0.5, 4.1
+# In points above the axes of a grid: the title of a panel, the number of pairs and the task. Larger fonts need more.
+PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
 CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 1.2
 # The height that a figure's size leaves for its legends below; for taller ones the figure grows.
@@ -103,10 +107,17 @@ def styled(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
 
     @functools.wraps(draw)
     def draw_in_style(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Drawn:
+        _check_font()
         with plt.rc_context(STYLE):
             return draw(*args, **kwargs)
 
     return draw_in_style
+
+
+@functools.cache
+def _check_font() -> None:
+    """Raise ValueError where there is no such font: matplotlib would take another one without a word."""
+    font_manager.findfont(FONT, fallback_to_default=False)
 
 
 @dataclass(frozen=True, kw_only=True)
