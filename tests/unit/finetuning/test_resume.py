@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -295,8 +296,9 @@ def test_other_code_starts_afresh(tiny, features, tmp_path, monkeypatch):
 
 HOLDING = """
 import sys
-from pairprobe.checkpoints import devices
-devices.lock_file(sys.argv[1])
+import filelock
+lock = filelock.FileLock(sys.argv[1])
+lock.acquire()
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -312,7 +314,7 @@ def test_two_trainings_never_work_in_one_folder(tuned, tiny, features, tmp_path,
         assert not (tmp_path / "work").exists()
         # It ends while the next one waits.
         monkeypatch.setattr(training, "_LOCK_TIMEOUT", 60)
-        monkeypatch.setattr(training.time, "sleep", lambda seconds: other.kill() or other.wait())
+        threading.Timer(0.5, other.kill).start()
         run(tiny, features, tmp_path / "a", work=tmp_path / "work")
     assert same(tmp_path / "a", tuned)
     assert {path.name for path in tmp_path.iterdir()} == {"a", "a.tsv"}

@@ -1,8 +1,8 @@
 """Device, precision and batch sizes of a job, and what it does when memory runs out."""
 
 import contextlib
-import fcntl
 import gc
+import itertools
 import os
 import tempfile
 import threading
@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import torch
+from filelock import FileLock, Timeout
 
 from pairprobe.checkpoints import processor
 from pairprobe.errors import InputError
@@ -32,8 +33,8 @@ _OUT_OF_MEMORY = (
 # In place of the number of running batches: one batch that runs alone.
 _ALONE = -1
 
-# Open lock files; the operating system unlocks them when the process ends, however it ends.
-_held: list[int] = []
+# The operating system unlocks them when the process ends, however it ends.
+_held: list[FileLock] = []
 
 
 def claim(number: int = 1) -> str:
@@ -61,42 +62,26 @@ def _locked(visible: list[str], number: int) -> list[str]:
     """Lock so many GPUs: all of them at once or none, so that no two jobs wait for each other. Return their names."""
     waited = False
     while True:
-        taken: dict[str, int] = {}
-        for name in visible:
-            if len(taken) < number and (lock := lock_file(_lock_of(name))) is not None:
-                taken[name] = lock
+        taken = list(itertools.islice(_unlocked(visible), number))
         if len(taken) == number:
-            _held.extend(taken.values())
-            return list(taken)
-        for lock in taken.values():
-            os.close(lock)
+            _held.extend(lock for _, lock in taken)
+            return [name for name, _ in taken]
+        for _, lock in taken:
+            lock.release()
         if not waited:
             log.info("waiting for %d of the GPUs %s, which other jobs use", number, ", ".join(visible))
             waited = True
         time.sleep(1)
 
 
-def _lock_of(name: str) -> str:
-    safe = "".join(letter if letter.isalnum() else "_" for letter in name)
-    return os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock")
-
-
-def lock_file(path: str | os.PathLike) -> int | None:
-    """Lock a file, created if missing, and return its descriptor; closing that unlocks it.
-
-    Returns None where another process has locked it.
-    """
-    descriptor = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(descriptor)
-        return None
-    if not os.fstat(descriptor).st_nlink:
-        # The last owner has removed it in between, and another process may lock a new file of this name.
-        os.close(descriptor)
-        return None
-    return descriptor
+def _unlocked(visible: list[str]) -> Iterator[tuple[str, FileLock]]:
+    """Lock one GPU after the other, and yield those that no other process has locked, with their locks."""
+    for name in visible:
+        safe = "".join(letter if letter.isalnum() else "_" for letter in name)
+        lock = FileLock(os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock"))
+        with contextlib.suppress(Timeout):
+            lock.acquire(blocking=False)
+            yield name, lock
 
 
 def resolve_precision(precision: str, device: str) -> str:

@@ -12,7 +12,7 @@ CHUNK_SIZE = 1 << 20
 
 
 def draws(examples: int, seed: int) -> Iterator[np.ndarray]:
-    """Yield resamples without end: the ingenerators of as many examples, drawn with replacement, each (examples,)."""
+    """Yield resamples without end: the indices of as many examples, drawn with replacement, each (examples,)."""
     generator = np.random.default_rng(seed)
     while True:
         yield generator.integers(examples, size=examples)

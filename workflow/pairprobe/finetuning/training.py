@@ -9,13 +9,13 @@ import hashlib
 import json
 import os
 import shutil
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 import transformers
+from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -130,21 +130,20 @@ def _cache_key(training: Training) -> str:
 @contextlib.contextmanager
 def _locked(work: Path) -> Iterator[None]:
     """Keep other trainings out of a work folder; raise InputError where one is at work there, and goes on."""
-    path = Path(f"{work}.lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    end = time.monotonic() + _LOCK_TIMEOUT
-    while (lock := devices.lock_file(path)) is None:
-        if time.monotonic() > end:
-            raise InputError(
-                f"{work}: another training is at work there. Wait for its end, or stop it (on a cluster: scancel), and "
-                "start again."
-            )
-        time.sleep(0.5)
+    lock = FileLock(f"{work}.lock", timeout=_LOCK_TIMEOUT)
+    work.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise InputError(
+            f"{work}: another training is at work there. Wait for its end, or stop it (on a cluster: scancel), and start "
+            "again."
+        ) from None
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
-        os.close(lock)
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def _prepare(work: Path, cache_key: str) -> None:
