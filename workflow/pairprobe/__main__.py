@@ -49,7 +49,7 @@ def _existing(text: str) -> Path:
     return Path(text)
 
 
-def _add_cost(commands) -> None:
+def _add_cost(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "cost",
         help="estimate the time, memory and disk of a run before it is started",
@@ -71,7 +71,7 @@ def _cost(options: argparse.Namespace) -> int:
     return 0
 
 
-def _add_verify(commands) -> None:
+def _add_verify(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "verify",
         help="check that the files of a run are unchanged",
@@ -93,7 +93,7 @@ def _verify(options: argparse.Namespace) -> int:
     return 1 if verdict.problems else 0
 
 
-def _add_explain(commands) -> None:
+def _add_explain(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "explain",
         help="say what made a file, or which pairs a number comes from",

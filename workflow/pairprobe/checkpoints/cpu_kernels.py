@@ -8,7 +8,8 @@ rounds once instead of twice, and attention scores are rounded before their soft
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -116,7 +117,16 @@ def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
     return float((one - other).abs().max() / other.abs().max())
 
 
-def attention(module, query, key, value, attention_mask, scaling=None, dropout=0.0, **options):
+def attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float | None = None,
+    dropout: float = 0.0,
+    **options: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
     """Attention as two matrix products with a softmax in float32 between them, a few examples at a time.
 
     Called as ``transformers`` calls an attention function; query, key, value: (examples, heads, subtokens, width of a
@@ -150,7 +160,7 @@ def _masked(scores: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tenso
     return scores.flatten(0, 1)
 
 
-def _is_causal(module, mask, options) -> bool:
+def _is_causal(module: nn.Module, mask: torch.Tensor | None, options: Mapping[str, Any]) -> bool:
     """Whether attention is causal: each subtoken sees only those before it, though the mask does not say so."""
     causal = options.get("is_causal")
     causal = getattr(module, "is_causal", True) if causal is None else causal

@@ -39,10 +39,13 @@ class Batch(Protocol):
 
 
 class Tokenizer(Protocol):
-    """What this module asks of a tokenizer. The fast ones of transformers fulfil it."""
+    """What is asked of a tokenizer. The fast ones of transformers fulfil it."""
 
     def __call__(self, text: Any, text_pair: Any = None, **options: Any) -> Batch:
         """Encode a text, or two, or a list of either; a text is a string, or words with ``is_split_into_words``."""
+
+    def get_vocab(self) -> dict[str, int]:
+        """Return the id of each subtoken."""
 
     def convert_ids_to_tokens(self, ids: list[int]) -> str | list[str]:
         """Return the subtokens with these ids; of one id alone it would be a string."""

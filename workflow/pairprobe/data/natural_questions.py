@@ -15,7 +15,7 @@ import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import parse_qs, unquote, urlparse
 
 import msgspec
@@ -27,6 +27,9 @@ from pairprobe.data.pages import Marked, Page
 from pairprobe.errors import InputError
 from pairprobe.io import files, parquet
 from pairprobe.io.typed_json import Value, decoded
+
+if TYPE_CHECKING:
+    import pyarrow
 
 _LABELS = ("NO", "YES")  # the hub's classes 0 and 1
 _YES_NO: dict[str, YesNo | None] = {"YES": "yes", "NO": "no", "NONE": None}
@@ -136,7 +139,7 @@ def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError
             yield where, _document(where, found, page, candidates)
 
 
-def _joined(path: str | Path, documents) -> Iterator[tuple[str, str, str]]:
+def _joined(path: str | Path, documents: "pyarrow.StructArray") -> Iterator[tuple[str, str, str]]:
     """Yield title, address and text of each document; the tokens are joined without making each a Python string."""
     import pyarrow
     import pyarrow.compute as pc

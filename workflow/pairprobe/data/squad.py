@@ -19,6 +19,9 @@ from pairprobe.errors import InputError
 from pairprobe.io import parquet
 from pairprobe.io.typed_json import decoded
 
+# The words of a context, by characters, and its sentences, by words.
+Splits = tuple[list[Span], list[Span]]
+
 
 class _Answer(msgspec.Struct):
     text: str
@@ -115,12 +118,14 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Document | InputError]]:
             yield where, _document(where, title, context, splits, question)
 
 
-def _split(where: str, context: str) -> tuple[list[Span], list[Span]] | InputError:
+def _split(where: str, context: str) -> Splits | InputError:
     spans, sentences = text.split(context)
     return (spans, sentences) if spans else InputError(f"{where}, key context: found no words, wanted at least one.")
 
 
-def _document(where: str, title: str, context: str, splits, question: _Question) -> Document | InputError:
+def _document(
+    where: str, title: str, context: str, splits: Splits | InputError, question: _Question
+) -> Document | InputError:
     if isinstance(splits, InputError):
         return splits
     spans, sentences = splits

@@ -2,6 +2,11 @@
 
 import functools
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pysbd
+    from nltk.tokenize import NLTKWordTokenizer
 
 # Function words and the commonest light verbs: never an anchor or a match of their own.
 STOP_WORDS = frozenset(
@@ -55,7 +60,7 @@ def contains_words(words: list[str], phrase: list[str]) -> int:
 
 
 @functools.cache
-def _splitters():
+def _splitters() -> tuple["pysbd.Segmenter", "NLTKWordTokenizer"]:
     # Imported here, since most of what needs this module splits no running text.
     import pysbd
     from nltk.tokenize import NLTKWordTokenizer

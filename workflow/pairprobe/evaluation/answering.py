@@ -147,7 +147,15 @@ def _cache_key(page: Page, fingerprint: bytes) -> str:
 class _Answering:
     """Answers pages in turn, their windows in batches of similar length. name: how errors call the checkpoint."""
 
-    def __init__(self, model, tokenizer, settings: Settings, device: str, pool: Executor, name: str):
+    def __init__(
+        self,
+        model: joint_model.JointModel,
+        tokenizer: transformers.PreTrainedTokenizerFast,
+        settings: Settings,
+        device: str,
+        pool: Executor,
+        name: str,
+    ):
         self.model, self.settings, self.device, self.pool = model, settings, device, pool
         self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)

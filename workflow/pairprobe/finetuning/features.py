@@ -8,11 +8,12 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from pairprobe.checkpoints.tokenization import check_alignment
+from pairprobe.checkpoints.tokenization import Tokenizer, check_alignment
 from pairprobe.data.pages import Page, read_pages
 from pairprobe.data.sampling import hash_unit
 from pairprobe.errors import InputError
@@ -52,7 +53,7 @@ class Settings:
 
 
 def build(
-    documents: str, tokenizer, path: str, shard: tuple[int, int], settings: Settings, name: str = "tokenizer"
+    documents: str, tokenizer: Tokenizer, path: str, shard: tuple[int, int], settings: Settings, name: str = "tokenizer"
 ) -> Counter:
     """Write the training windows of every n-th page of ``documents``, one page in memory at a time.
 
@@ -162,7 +163,7 @@ def _read_batches(path: str) -> list[pa.RecordBatch]:
     return batches
 
 
-def _values(batch: pa.RecordBatch, name: str):
+def _values(batch: pa.RecordBatch, name: str) -> Any:
     """Return a column without copying it: an array; (offsets, values) of lists; Arrow's own array of strings."""
     column = batch.column(name)
     if pa.types.is_list(column.type):

@@ -8,12 +8,22 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import nn
 from torch.utils.data import Dataset, Sampler
-from transformers import PreTrainedTokenizerFast, PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+from transformers import (
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
@@ -220,7 +230,7 @@ class _Trainer(Trainer):
     model: joint_model.JointModel
     train_dataset: _Windows
 
-    def _get_train_sampler(self, train_dataset=None) -> _LengthGroupedSampler:
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> _LengthGroupedSampler:
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
         sampler = _LengthGroupedSampler(self.train_dataset.features.lengths, batch_size, self.args.seed)
         self.add_callback(_EpochCallback(sampler))
@@ -228,13 +238,19 @@ class _Trainer(Trainer):
 
     # Of a frozen encoder nothing is saved on the way. (Sharded weights, which Trainer would give here, are not used.)
 
-    def _save(self, output_dir=None, state_dict=None):
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, self.model.trained_state())
 
-    def _load_from_checkpoint(self, resume_from_checkpoint, model=None):
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         self.model.load_trained(load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME))
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         indices = inputs.pop("index")
         outputs = model(**inputs)
         if not torch.isfinite(outputs["loss"]):
@@ -256,23 +272,30 @@ class _EpochCallback(TrainerCallback):
     def __init__(self, sampler: _LengthGroupedSampler):
         self.sampler = sampler
 
-    def on_epoch_begin(self, args, state, control, **kwargs):
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.sampler.set_epoch(int(state.epoch))
 
 
 class _ProgressCallback(TrainerCallback):
     """Progress bar and log lines of a training."""
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress = Progress(state.max_steps, "training", "steps")
         self.progress.update(state.global_step)
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress.update()
 
-    def on_log(self, args, state, control, logs=None, **kwargs):
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         if logs and "loss" in logs:
             log.info("step %d of %d: loss %.4f", state.global_step, state.max_steps, float(logs["loss"]))
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress.__exit__()

@@ -9,12 +9,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pairprobe.data import text
 from pairprobe.data.pages import Page
 from pairprobe.errors import InputError
+
+if TYPE_CHECKING:
+    from pairprobe.checkpoints.tokenization import Tokenizer
 
 # The type of the answer in a window; NULL where the window does not hold the whole answer.
 ANSWER_TYPES = ("null", "yes", "no", "short", "long")
@@ -40,7 +44,7 @@ _CACHE_SIZE, CHUNK_SIZE = 1_000_000, 5_000
 class Subtokenizer:
     """Turns words into subtokens, as ``tokenization.encode`` does, with a cache: a few words are most of a text."""
 
-    def __init__(self, tokenizer):
+    def __init__(self, tokenizer: "Tokenizer"):
         self.tokenizer = tokenizer
         self.cache: dict[str, list[int]] = {}
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import orjson
-from isal import igzip
+from isal import igzip, isal_zlib
 
 from pairprobe.errors import InputError
 
@@ -188,7 +188,7 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
     # isal's stub declares its exception class as an instance of Exception.
-    except (EOFError, gzip.BadGzipFile, igzip.isal_zlib.error) as error:  # type: ignore[misc]
+    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
         raise InputError(
             f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
         ) from None

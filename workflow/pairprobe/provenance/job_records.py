@@ -9,10 +9,10 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -29,6 +29,25 @@ RANKING, PERCENTAGES, PERCENTAGE_FIGURE = "ranking", "percentages", "percentage_
 KINDS = frozenset({ACTIVATIONS, SIMILARITIES, RANKING, PERCENTAGES, PERCENTAGE_FIGURE})
 
 
+class Named(Protocol):
+    """Values that have names."""
+
+    def items(self) -> Iterable[tuple[str, Any]]:
+        """Return names and values."""
+
+
+class Task(Protocol):
+    """What a workflow gives to a script. ``log``: the log file first."""
+
+    rule: str
+    wildcards: Named
+    input: Iterable[str]
+    output: Iterable[str]
+    params: Named
+    log: Sequence[str]
+    threads: int
+
+
 def path_of(log: str | Path, rule: str) -> Path | None:
     """Return where the record of a job lies: the path of its log, with ``provenance`` instead of ``logs``.
 
@@ -43,11 +62,10 @@ def path_of(log: str | Path, rule: str) -> Path | None:
 
 
 @contextlib.contextmanager
-def recorded(task, kind: str | None = None) -> Iterator[None]:
+def recorded(task: Task, kind: str | None = None) -> Iterator[None]:
     """Write the record of a job when the block ends without an error; else leave none, not even one from before.
 
-    task: what a workflow gives to a script, with ``rule``, ``wildcards``, ``input``, ``output``, ``params``, ``log`` and
-    ``threads``. kind: one of ``KINDS``, or None. Raises ValueError for any other kind.
+    kind: one of ``KINDS``, or None. Raises ValueError for any other kind.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind: found {kind!r}. Allowed: {', '.join(sorted(KINDS))}.")
@@ -64,7 +82,7 @@ def recorded(task, kind: str | None = None) -> Iterator[None]:
     files.write_json(path, _record(task, kind, inputs, started, seconds))
 
 
-def _record(task, kind: str | None, inputs: list[dict], started: datetime, seconds: float) -> dict:
+def _record(task: Task, kind: str | None, inputs: list[dict], started: datetime, seconds: float) -> dict:
     params = _portable(dict(task.params.items()))
     return {
         "version": VERSION,

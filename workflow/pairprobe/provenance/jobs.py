@@ -38,13 +38,12 @@ def prepare_environment() -> None:
 
 
 @contextlib.contextmanager
-def job(task, kind: str | None = None) -> Iterator[None]:
+def job(task: job_records.Task, kind: str | None = None) -> Iterator[None]:
     """Run the block as a job: log lines and tracebacks go to its log file, and ``job_records`` records what it made.
 
-    task: what a workflow gives to a script, with ``log`` (the log file first) and ``threads``. kind: what the job makes,
-    one of ``job_records.KINDS``, or None. An InputError ends the job with one clear line. SIGTERM, and the end of the
-    process that the variable ``processes.PARENT`` names, end it as an error does: nothing half-written stays behind, and no
-    two processes ever write one file.
+    kind: what the job makes, one of ``job_records.KINDS``, or None. An InputError ends the job with one clear line.
+    SIGTERM, and the end of the process that the variable ``processes.PARENT`` names, end it as an error does: nothing
+    half-written stays behind, and no two processes ever write one file.
     """
     # Before the log is opened: if the parent has ended already, the next run may be writing the same one.
     processes.end_with_parent(PATIENCE)

@@ -1,5 +1,7 @@
 """The verdicts on the paper's claims laid out for reading."""
 
+from typing import Any
+
 import pandas as pd
 
 from pairprobe.evidence.claims import CLAIMS
@@ -51,7 +53,7 @@ def _verdict(rows: pd.DataFrame) -> str:
     return said + ("*" if rows["stated"].iloc[0] == "yes" else "")
 
 
-def _line(row, labels: dict[str, str]) -> tuple[str, ...]:
+def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
     numbers = (row.value, row.low, row.high)
     if row.claim == "gap_opens_late":
         value, low, high = ("never" if layer >= row.layers else f"{layer:.0f}" for layer in numbers)
