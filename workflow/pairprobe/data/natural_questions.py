@@ -41,6 +41,10 @@ class _TokenSpan(msgspec.Struct):
     candidate_index: int = -1
     top_level: bool = True
 
+    @property
+    def span(self) -> Span:
+        return self.start_token, self.end_token
+
 
 class _Annotation(msgspec.Struct):
     long_answer: _TokenSpan
@@ -213,7 +217,7 @@ class _MarkedDocument(Document):
             self.question,
             self._marked_text,
             markup=True,
-            candidates=tuple((c.start_token, c.end_token, c.top_level) for c in self._candidates),
+            candidates=tuple((*c.span, c.top_level) for c in self._candidates),
             annotations=tuple(map(_marked, self._row.annotations)),
         )
         pages.check(self._where, found)
@@ -245,17 +249,18 @@ class _MarkedDocument(Document):
         """Return an annotation with its positions in words."""
         where, answer = self._where, found.long_answer
         yes_no = _YES_NO[found.yes_no_answer]
-        if (answer.start_token, answer.end_token) == (-1, -1):
+        if answer.span == (-1, -1):
             if found.short_answers:
                 raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
             return Annotation(None, None, (), yes_no)
         tokens = self._tokens
-        start, end = _span(where, answer, "long_answer", 0, len(tokens))
+        pages.check_span(where, "long_answer", answer.span, (0, len(tokens)))
         nested = self._is_nested(answer)
-        spans = [_span(where, short, "short_answers", start, end) for short in found.short_answers]
-        spans_of_words = sorted({tokens.word_span(*span) for span in spans})
-        words = tuple((first, last) for first, last in spans_of_words if first < last)
-        return Annotation(tokens.word_span(start, end), tokens.tag(start), words, yes_no, nested)
+        for short in found.short_answers:
+            pages.check_span(where, "short_answers", short.span, answer.span)
+        spans = sorted({tokens.word_span(*short.span) for short in found.short_answers})
+        words = tuple((first, last) for first, last in spans if first < last)
+        return Annotation(tokens.word_span(*answer.span), tokens.tag(answer.start_token), words, yes_no, nested)
 
     def _is_nested(self, answer: _TokenSpan) -> bool:
         """Whether the long answer lies in another candidate; False where it names no candidate."""
@@ -267,32 +272,18 @@ class _MarkedDocument(Document):
                 f"{len(self._candidates)} long_answer_candidates."
             )
         candidate = self._candidates[answer.candidate_index]
-        found, wanted = ((span.start_token, span.end_token) for span in (answer, candidate))
-        if found != wanted:
+        if answer.span != candidate.span:
             raise InputError(
-                f"{self._where}, key long_answer: found tokens [{found[0]}, {found[1]}), but its candidate "
-                f"{answer.candidate_index} is [{wanted[0]}, {wanted[1]}). The two must be the same."
+                f"{self._where}, key long_answer: found tokens [{answer.start_token}, {answer.end_token}), but its "
+                f"candidate {answer.candidate_index} is [{candidate.start_token}, {candidate.end_token}). The two must be "
+                "the same."
             )
         return not candidate.top_level
 
 
 def _marked(found: _Annotation) -> Marked:
-    long_answer = (found.long_answer.start_token, found.long_answer.end_token)
-    return Marked(
-        None if long_answer == (-1, -1) else long_answer,
-        tuple((short.start_token, short.end_token) for short in found.short_answers),
-        _YES_NO[found.yes_no_answer],
-    )
-
-
-def _span(where: str, span: _TokenSpan, key: str, low: int, high: int) -> Span:
-    start, end = span.start_token, span.end_token
-    if not low <= start < end <= high:
-        raise InputError(
-            f"{where}, key {key}: found tokens [{start}, {end}), wanted a span inside [{low}, {high}). "
-            "The positions do not belong to this page."
-        )
-    return start, end
+    long_answer = None if found.long_answer.span == (-1, -1) else found.long_answer.span
+    return Marked(long_answer, tuple(short.span for short in found.short_answers), _YES_NO[found.yes_no_answer])
 
 
 class _TokenIndex:

@@ -166,11 +166,16 @@ def check(where: str, page: Page) -> None:
     for found in page.annotations:
         bounds += [("annotations", found.long_answer, (0, length))] if found.long_answer else []
         bounds += [("annotations", short, found.long_answer or (0, 0)) for short in found.short_answers]
-    for key, (start, end), (low, high) in bounds:
-        if not low <= start < end <= high:
-            raise InputError(
-                f"{where}, key {key}: found tokens [{start}, {end}), wanted a span inside [{low}, {high}). "
-                "The positions do not belong to this page."
-            )
+    for key, span, limits in bounds:
+        check_span(where, key, span, limits)
     if not page.question or not page.example_id:
         raise InputError(f"{where}, key {'question' if page.example_id else 'example_id'}: it is empty.")
+
+
+def check_span(where: str, key: str, span: Span, limits: Span) -> None:
+    """Raise InputError where a span of tokens is empty or does not lie inside another one."""
+    if not limits[0] <= span[0] < span[1] <= limits[1]:
+        raise InputError(
+            f"{where}, key {key}: found tokens [{span[0]}, {span[1]}), wanted a span inside [{limits[0]}, {limits[1]}). "
+            "The positions do not belong to this page."
+        )
