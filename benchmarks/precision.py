@@ -11,6 +11,8 @@ import argparse
 import tempfile
 from pathlib import Path
 
+from scipy.stats import binomtest
+
 from pairprobe.data import readers
 from pairprobe.data.examples import Example, example_of
 from pairprobe.io import tsv
@@ -75,11 +77,11 @@ def judge(task: str, data: str, examples: dict, reader) -> list[tuple]:
     if not judged:
         return []
     right = judged.count("right")
-    low, high = wilson(right, len(judged))
+    low, high = binomtest(right, len(judged)).proportion_ci(method="wilson")
     missed = [row for row in labels_of(f"{task}.missed") if row["data"] == data and (data, row["example_id"]) in examples]
     still = [row for row in missed if row["verdict"] == "missed" and not agrees(row, find, examples, reader)]
     share = f"{100 * right / len(judged):.1f} %"
-    interval = f"{low:.0f} to {high:.0f} %"
+    interval = f"{100 * low:.0f} to {100 * high:.0f} %"
     reading = f"{len(still)} of {len(missed)}" if missed else ""
     return [(task, data, len(judged), right, share, interval, len(found) - len(judged), reading)]
 
@@ -94,14 +96,6 @@ def pair_of(find, example: Example, reader) -> tuple | None:
     if isinstance(pair, str):
         return None
     return example.example_id, pair.side, ",".join(map(str, pair.anchor)), ",".join(map(str, pair.match))
-
-
-def wilson(right: int, total: int) -> tuple[float, float]:
-    """Return Wilson's 95 % interval of a share, in percent."""
-    z, share = 1.959964, right / total
-    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * (share * (1 - share) / total + z * z / (4 * total * total)) ** 0.5
-    return 100 * (middle - half), 100 * (middle + half)
 
 
 if __name__ == "__main__":
