@@ -31,6 +31,13 @@ def test_the_constraints_agree_with_pyproject():
     assert direct == {name: constraints[name] for name in direct}
 
 
+def test_the_library_says_that_it_has_types():
+    """Without the marker a type checker takes nothing that an installed package declares."""
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "py.typed" in data["pairprobe"]
+    assert (ROOT / "workflow" / "pairprobe" / "py.typed").is_file()
+
+
 def test_every_rule_that_runs_has_a_log_a_benchmark_a_conda_environment_and_its_code():
     """A rule, its script, its log and its benchmark have one name."""
     for path in RULES:
