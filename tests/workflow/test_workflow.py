@@ -201,115 +201,132 @@ def test_a_deleted_figure_is_drawn_alone(project):
     assert planned(project) == {}
 
 
+# What is changed, how, and the jobs that run again for it; each dry run takes two seconds, so most are slow tests.
+CHANGES = [
+    ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: "# a comment\n" + text, {}),
+    ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: text.replace('"""The pairwise', '"""A pairwise'), {}),
+    ("scripts/rank_pairs.py", lambda text: text, {}),
+    ("workflow/pairprobe/figures/grid.py", with_code, PANELS),
+    ("workflow/pairprobe/figures/style.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
+    ("workflow/pairprobe/evidence/resampling.py", with_code, {**EVIDENCE, **PANELS}),
+    ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
+    ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
+    ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
+    ("workflow/pairprobe/evaluation/answering.py", with_code, ANSWERING),
+    ("workflow/pairprobe/evaluation/nq_metric.py", with_code, AFTER_PREDICTING),
+    ("workflow/pairprobe/finetuning/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
+    (
+        "workflow/pairprobe/rankings/similarity.py",
+        with_code,
+        {**MEASURING, "rank_boundaries": 2, **AFTER_RANKING},
+    ),
+    (
+        "workflow/pairprobe/probing_sets/tasks/synonyms.py",
+        with_code,
+        {
+            "build_probing_set": 1, "tabulate_probing_sets": 1, "measure_similarities": 2, "rank_pairs": 8,
+            **AFTER_RANKING,
+        },
+    ),
+    (
+        "workflow/pairprobe/rankings/boundary_heads.py",
+        with_code,
+        {**MEASURING, **BOUNDARY, **AFTER_RANKING},
+    ),
+    ("workflow/pairprobe/data/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
+    (
+        "workflow/pairprobe/io/downloads.py",
+        with_code,
+        {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING},
+    ),
+    ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
+    ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
+    ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),
+    ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), {**PANELS, **EVALUATION_FIGURES}),
+    ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),
+    (
+        "config/tiny.yaml",
+        config_with(figures__comparisons={"a": ["finetuned"], "b": ["finetuned", "pretrained"]}),
+        {"draw_grid": 2},
+    ),
+    ("config/tiny.yaml", config_with(checkpoints__again=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
+    ("config/tiny.yaml", config_with(checkpoints__finetuned=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
+    (
+        "config/tiny.yaml",
+        config_with(checkpoints__again=SEVERAL_SEEDS),
+        {
+            **ONE_MORE_CHECKPOINT, "finetune_checkpoint": 2, "extract_activations": 6, **MEASURING,
+            "train_span_heads": 2, "rank_boundaries": 2, "predict_answers": 2, "score_predictions": 2,
+        },
+    ),
+    (
+        "config/tiny.yaml",
+        config_with(finetuning__epochs=2),
+        {"finetune_checkpoint": 1, "train_answer_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
+    ),
+    ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_answer_heads": 1, **ONE_READER}),
+    ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
+    ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
+    ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
+    ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
+    ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
+    (
+        "config/tiny.yaml",
+        config_with(boundary={"l2": 0.5}),
+        {"measure_similarities": 2, **BOUNDARY, **AFTER_RANKING},
+    ),
+    # Sentences wait for the heads then, which is another set of inputs; what is on disk stays there.
+    (
+        "config/tiny.yaml",
+        config_with(activations__keep="similarities"),
+        {
+            "extract_activations": 2, "summarise_activations": 1, "measure_similarities": 2, "rank_boundaries": 2,
+            **AFTER_RANKING,
+        },
+    ),
+    (
+        "config/tiny.yaml",
+        config_with(evaluation__max_answer_words=12),
+        ANSWERING,
+    ),
+    (
+        "config/tiny.yaml",
+        config_with(tasks=["synonyms", "abbreviation"]),
+        {
+            "tabulate_probing_sets": 1, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
+            "summarise_percentages": 1, "collect_references": 1,
+            "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
+        },
+    ),
+]  # fmt: skip
+CHANGED = [
+    "comment", "docstring", "touched script", "grid.py", "style.py", "resampling.py", "packing.py", "page.css",
+    "touched page.js", "answering.py", "nq_metric.py", "features.py", "similarity.py", "synonyms.py",
+    "boundary_heads.py", "readers.py", "downloads.py", "on_bad_input", "title", "margin", "figures.checkpoints",
+    "a comparison", "two comparisons", "one more checkpoint", "another seed", "several seeds", "epochs",
+    "head_learning_rate", "random twin", "control_task", "representations", "punctuation", "words", "l2",
+    "similarities", "evaluation", "tasks",
+]  # fmt: skip
+QUICK = "comment grid.py answering.py similarity.py synonyms.py title punctuation l2".split()
+    "comment",
+    "grid.py",
+    "answering.py",
+    "similarity.py",
+    "synonyms.py",
+    "title",
+    "one more checkpoint",
+    "punctuation",
+    "l2",
+}
+
+
 @pytest.mark.parametrize(
     ("name", "change", "jobs"),
     [
-        ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: "# a comment\n" + text, {}),
-        ("workflow/pairprobe/rankings/pair_ranking.py", lambda text: text.replace('"""The pairwise', '"""A pairwise'), {}),
-        ("scripts/rank_pairs.py", lambda text: text, {}),
-        ("workflow/pairprobe/figures/grid.py", with_code, PANELS),
-        ("workflow/pairprobe/figures/style.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
-        ("workflow/pairprobe/evidence/resampling.py", with_code, {**EVIDENCE, **PANELS}),
-        ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
-        ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
-        ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
-        ("workflow/pairprobe/evaluation/answering.py", with_code, ANSWERING),
-        ("workflow/pairprobe/evaluation/nq_metric.py", with_code, AFTER_PREDICTING),
-        ("workflow/pairprobe/finetuning/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
-        (
-            "workflow/pairprobe/rankings/similarity.py",
-            with_code,
-            {**MEASURING, "rank_boundaries": 2, **AFTER_RANKING},
-        ),
-        (
-            "workflow/pairprobe/probing_sets/tasks/synonyms.py",
-            with_code,
-            {
-                "build_probing_set": 1, "tabulate_probing_sets": 1, "measure_similarities": 2, "rank_pairs": 8,
-                **AFTER_RANKING,
-            },
-        ),
-        (
-            "workflow/pairprobe/rankings/boundary_heads.py",
-            with_code,
-            {**MEASURING, **BOUNDARY, **AFTER_RANKING},
-        ),
-        ("workflow/pairprobe/data/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
-        (
-            "workflow/pairprobe/io/downloads.py",
-            with_code,
-            {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING},
-        ),
-        ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
-        ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
-        ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),
-        ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), {**PANELS, **EVALUATION_FIGURES}),
-        ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),
-        (
-            "config/tiny.yaml",
-            config_with(figures__comparisons={"a": ["finetuned"], "b": ["finetuned", "pretrained"]}),
-            {"draw_grid": 2},
-        ),
-        ("config/tiny.yaml", config_with(checkpoints__again=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
-        ("config/tiny.yaml", config_with(checkpoints__finetuned=ANOTHER_SEED), ONE_MORE_CHECKPOINT),
-        (
-            "config/tiny.yaml",
-            config_with(checkpoints__again=SEVERAL_SEEDS),
-            {
-                **ONE_MORE_CHECKPOINT, "finetune_checkpoint": 2, "extract_activations": 6, **MEASURING,
-                "train_span_heads": 2, "rank_boundaries": 2, "predict_answers": 2, "score_predictions": 2,
-            },
-        ),
-        (
-            "config/tiny.yaml",
-            config_with(finetuning__epochs=2),
-            {"finetune_checkpoint": 1, "train_answer_heads": 1, **FINETUNED_ALONE, **AFTER_TRAINING},
-        ),
-        ("config/tiny.yaml", config_with(finetuning__head_learning_rate=0.1), {"train_answer_heads": 1, **ONE_READER}),
-        ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
-        ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
-        ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
-        ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
-        ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
-        (
-            "config/tiny.yaml",
-            config_with(boundary={"l2": 0.5}),
-            {"measure_similarities": 2, **BOUNDARY, **AFTER_RANKING},
-        ),
-        # Sentences wait for the heads then, which is another set of inputs; what is on disk stays there.
-        (
-            "config/tiny.yaml",
-            config_with(activations__keep="similarities"),
-            {
-                "extract_activations": 2, "summarise_activations": 1, "measure_similarities": 2, "rank_boundaries": 2,
-                **AFTER_RANKING,
-            },
-        ),
-        (
-            "config/tiny.yaml",
-            config_with(evaluation__max_answer_words=12),
-            ANSWERING,
-        ),
-        (
-            "config/tiny.yaml",
-            config_with(tasks=["synonyms", "abbreviation"]),
-            {
-                "tabulate_probing_sets": 1, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
-                "summarise_percentages": 1, "collect_references": 1,
-                "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
-            },
-        ),
+        pytest.param(*case, id=what, marks=() if what in QUICK else pytest.mark.slow)
+        for what, case in zip(CHANGED, CHANGES, strict=True)
     ],
-    ids=[
-        "comment", "docstring", "touched script", "figures.py", "plotting.py", "inference.py", "packing.py",
-        "page.css", "touched page.js", "answering.py",
-        "nq_evaluation.py", "features.py", "ranking.py", "synonyms.py", "span_heads.py", "readers.py", "downloads.py",
-        "on_bad_input", "title", "margin", "figures.checkpoints", "a comparison", "two comparisons",
-        "one more checkpoint", "another seed", "several seeds", "epochs",
-        "head_learning_rate", "random twin", "control_task", "representations",
-        "punctuation", "words", "l2", "similarities", "evaluation", "tasks",
-    ],
-)  # fmt: skip
+)
 def test_a_change_runs_again_what_stands_on_it_and_nothing_else(project, edited, name, change, jobs):
     edited(name, change)
     assert planned(project) == jobs
@@ -339,6 +356,7 @@ def test_a_bad_configuration_gives_one_clear_error(project, edited, change, said
     assert "Traceback" not in output
 
 
+@pytest.mark.slow
 def test_a_comparison_is_drawn_of_its_checkpoints_alone(project, edited):
     edited(CONFIG, config_with(figures__comparisons={"before": ["pretrained"]}))
     figures = project / "results" / "tiny" / "figures"
@@ -353,6 +371,7 @@ def test_a_comparison_is_drawn_of_its_checkpoints_alone(project, edited):
     assert planned(project) == {}
 
 
+@pytest.mark.slow
 def test_another_seed_of_a_training_gives_other_weights(project, edited):
     edited(CONFIG, config_with(checkpoints__again=ANOTHER_SEED))
     run = snakemake(project, "--", "results/tiny/checkpoints/again")
@@ -363,6 +382,7 @@ def test_another_seed_of_a_training_gives_other_weights(project, edited):
     assert first != second
 
 
+@pytest.mark.slow
 def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
     results = project / "results" / "tiny"
     before = {path: path.read_bytes() for path in (results / "rankings").rglob("*.tsv")}
@@ -387,6 +407,7 @@ def boundary(results: Path) -> list[dict]:
     return [row for row in read_tsv(str(results / "percentages.tsv")) if row["task"] == "boundary"]
 
 
+@pytest.mark.slow
 def test_a_twin_is_drawn_and_gets_heads_to_answer_with(project, edited):
     edited(CONFIG, config_with(checkpoints__drawn=TWIN))
     run = snakemake(project, "--", "results/tiny/answer_heads/drawn.safetensors")
@@ -434,6 +455,7 @@ def of_files(run, project: Path, *arguments: str):
     return run(project, "config/files.yaml", *arguments, "--", TABLE)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_added_is_read_alone(project, files):
     files("one.jsonl")
     of_files(projects.completed, project)
@@ -447,6 +469,7 @@ def test_a_file_that_is_added_is_read_alone(project, files):
     assert of_files(projects.planned, project) == {}
 
 
+@pytest.mark.slow
 def test_of_examples_that_are_added_only_the_new_ones_go_through_the_checkpoint(project, files):
     store = "results/files/activations/pretrained/paragraph/probe-1of1.h5"
     log = project / "results" / "files" / "logs" / "extract_activations" / "pretrained.paragraph.probe-1of1.log"
@@ -479,6 +502,7 @@ def test_files_of_the_same_name_are_two(project, files):
     assert of_files(projects.planned, project) == {"read_questions": 2, "partition_examples": 1}
 
 
+@pytest.mark.slow
 def test_a_bad_line_stops_the_run_or_is_left_out_and_counted(project, files):
     write_rows(project / "bad.jsonl", [{"example_id": 1, "question_text": "who"}])
     files("one.jsonl", "bad.jsonl")
@@ -501,6 +525,7 @@ def test_a_measure_that_a_task_does_not_have_is_refused(project):
     assert "cosine and euclidean" in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing(project, edited):
     module = project / "workflow" / "pairprobe" / "probing_sets" / "tasks" / "nothing.py"
     module.write_text('VIEW = "paragraph"\n\n\ndef find(example, wordnet=None):\n    return "nothing to find"\n')
@@ -521,6 +546,7 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
     assert "\tnothing\t" not in (results / "percentages.tsv").read_text()
 
 
+@pytest.mark.slow
 def test_the_report_holds_the_figures(project):
     run = snakemake(project, "--report", "report.html")
     assert run.returncode == 0, run.stdout + run.stderr
@@ -531,6 +557,7 @@ def test_the_report_holds_the_figures(project):
     assert "precision_recall.svg" in said
 
 
+@pytest.mark.slow
 def test_the_same_percentages_on_one_core_in_other_shards_and_batches(project, tiny_encoder, tmp_path):
     other = copy_project(tmp_path, tiny_encoder, shards=2)
     path = other / "config" / "tiny.yaml"
