@@ -308,16 +308,6 @@ CHANGED = [
     "similarities", "evaluation", "tasks",
 ]  # fmt: skip
 QUICK = "comment grid.py answering.py similarity.py synonyms.py title punctuation l2".split()
-    "comment",
-    "grid.py",
-    "answering.py",
-    "similarity.py",
-    "synonyms.py",
-    "title",
-    "one more checkpoint",
-    "punctuation",
-    "l2",
-}
 
 
 @pytest.mark.parametrize(
