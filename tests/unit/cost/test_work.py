@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pairprobe.configuration.checks import resolve
 from pairprobe.configuration.schema import read_schema
-from pairprobe.configuration.sharding import QUESTION, SOURCES, SPECIAL, Source, count_windows
+from pairprobe.configuration.sharding import ESTIMATES, QUESTION, SPECIAL, Estimates, count_windows
 from pairprobe.cost import rates, report, work
 from pairprobe.cost.rates import GPU, GPUS, REFERENCE, Encoder, Machine
 from pairprobe.cost.work import ANSWERING, EXTRACTION, HEADS, READING, STAGES, TUNING, Work, count_trained
@@ -18,7 +18,7 @@ from pairprobe.cost.work import ANSWERING, EXTRACTION, HEADS, READING, STAGES, T
 CONFIGS = Path(__file__).parents[3] / "config"
 SCHEMA = read_schema(str(report.SCHEMA))
 NAMES = ("config", "controls", "nq-dev", "paper", "squad")
-NQ = SOURCES["natural_questions"]
+NQ = ESTIMATES["natural_questions"]
 # Alberti et al. (2019): their settings, and the number of windows in the file of precomputed training windows that they
 # published, of the whole train set.
 JOINT_BASELINE, PUBLISHED = {"max_length": 512, "stride": 128, "unanswered": 0.02}, 494_670
@@ -62,7 +62,7 @@ def test_a_page_has_as_many_windows_as_are_cut():
 @pytest.mark.parametrize(("page", "stride"), [(400, 50), (160, 30), (90, 100), (1000, 128)])
 def test_the_windows_with_the_answer_are_counted_over_all_its_places(page, stride):
     """A quarter of the answers are long; half of all are in the first paragraph, the others anywhere."""
-    source, room = Source(1, 0.8, 1, 0.25, 0.5, (1, 1, 1), (1, 1), 1, (page, page), 1, 1), 200
+    source, room = Estimates(1, 0.8, 1, 0.25, 0.5, (1, 1, 1), (1, 1), 1, (page, page), 1, 1), 200
     cut = windows(page, room, stride)
 
     def mean(length, end):

@@ -29,7 +29,7 @@ _NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
 _WITHOUT_PAIRS = ("control_task", "representations")
 # The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
 _FIGURES = ("grid", "differences", "training_loss", "precision_recall", "representations", "controls")
-# The sources of data whose questions have a long answer. A paragraph of SQuAD would be its own.
+# The sources of data whose questions have a long answer in a larger page. A page of another source is one paragraph.
 _WITH_LONG_ANSWERS = ("bundled", "natural_questions")
 
 
@@ -141,7 +141,7 @@ class Run:
         """Return the seed of a checkpoint's training or random weights: its own, or the run's."""
         return self.config["checkpoints"][checkpoint].get("seed", self.config["seed"])
 
-    def source_of(self, checkpoint: str) -> dict[str, Any]:
+    def fetched_from(self, checkpoint: str) -> dict[str, Any]:
         """Return what a checkpoint is fetched from: its configuration without what only figures and tables read."""
         described = self.config["checkpoints"][checkpoint]
         return {key: value for key, value in described.items() if key not in ("label", "colour")}

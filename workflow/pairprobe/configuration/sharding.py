@@ -22,8 +22,8 @@ MAX_SHARDS = 256
 
 
 @dataclass(frozen=True)
-class Source:
-    """A data set, by its mean question."""
+class Estimates:
+    """What is known of a data set's questions, as means."""
 
     paragraph: float  # the share of the questions with a paragraph that answers
     answered: float  # with any answer
@@ -40,21 +40,21 @@ class Source:
 
 # Words and subtokens (BERT's) were counted on 1,304 questions of Natural Questions' dev set and 3,000 of SQuAD 1.1's; pairs
 # on 1,241 examples of the dev set (327 pairs).
-SOURCES = {
+ESTIMATES = {
     # Kwiatkowski et al. (2019): 49.5 % of the questions have a long answer, 72.9 % of these are paragraphs; 34.8 % have a
     # short one, here thought spread over paragraphs and others alike; of those with a long answer 37.8 % have it in the
     # first paragraph (the recall of their baseline that always takes that). A page has about 9,000 tokens; if each were a
     # word and read, that made 11,000 subtokens: the most. Alberti et al. (2019) count 30 windows a page, which at their
     # length and stride are 4,150 subtokens: the least, since their program reads 48 candidates of a page and ours all. The
     # simplified train set has 4.4 GB.
-    "natural_questions": Source(
+    "natural_questions": Estimates(
         0.495 * 0.729, 0.495, 0.348 * 0.729, 1 - 0.348 / 0.495, 0.378, (9.2, 108.4, 31.0), (134, 48), 9000, (4150, 11000),
         4.4e9 / 307373, 0.26,
     ),
     # A page is a paragraph, and each question has an answer in it. (Gzip makes little of a paragraph that comes again.)
-    "squad": Source(1, 1, 1, 0, 1, (11.7, 145.7, 33.0), (178, 52), 146, (163, 163), 200, 0.26),
+    "squad": Estimates(1, 1, 1, 0, 1, (11.7, 145.7, 33.0), (178, 52), 146, (163, 163), 200, 0.26),
     # Counted.
-    "bundled": Source(0.83, 0.9, 0.76, 0.16, 0.2, (7.8, 117, 30), (155, 48), 472, (480, 520), 1000, 1.79),
+    "bundled": Estimates(0.83, 0.9, 0.76, 0.16, 0.2, (7.8, 117, 30), (155, 48), 472, (480, 520), 1000, 1.79),
 }  # fmt: skip
 # The questions of each split, and gigabytes to download.
 SPLITS = {
@@ -108,18 +108,18 @@ def questions_of(config: dict) -> dict[str, float]:
     return found
 
 
-def source_of(config: dict) -> Source:
-    """Return the data set that a configuration's data is like."""
-    return SOURCES.get(config["data"]["source"], SOURCES["squad"])
+def estimates_of(config: dict) -> Estimates:
+    """Return the estimates of the configuration's data set; those of SQuAD for one that has none of its own."""
+    return ESTIMATES.get(config["data"]["source"], ESTIMATES["squad"])
 
 
 def views_of(config: dict) -> dict[tuple[str, str], tuple[float, int, float]]:
     """Return the examples, the subtokens of each, and the words of all, by view and partition."""
-    source, questions = source_of(config), questions_of(config)
-    found, asked = {}, source.words[0]
+    means, questions = estimates_of(config), questions_of(config)
+    found, asked = {}, means.words[0]
     for place, view, partition in ((0, "paragraph", "probe"), (1, "sentence", "probe"), (1, "sentence", "head")):
-        examples = questions[partition] * (source.paragraph, source.short)[place]
-        found[view, partition] = examples, source.subtokens[place], examples * (asked + source.words[1 + place])
+        examples = questions[partition] * (means.paragraph, means.short)[place]
+        found[view, partition] = examples, means.subtokens[place], examples * (asked + means.words[1 + place])
     return found
 
 
@@ -136,11 +136,11 @@ def loads(config: dict) -> dict[tuple[str, ...], float]:
 
     The kinds: ``("features",)``, ``("predictions",)``, and ``("activations", view, partition)``.
     """
-    budget, source, activations = config["budget"], source_of(config), config["activations"]
+    budget, means, activations = config["budget"], estimates_of(config), config["activations"]
     seconds = 60 * budget["minutes"]
-    _, windows, length = answering_of(config, source.read[1])
+    _, windows, length = answering_of(config, means.read[1])
     found: dict[tuple[str, ...], float] = {
-        ("features",): questions_of(config)["finetune"] * source.tokens / TOKENS_PER_SECOND / seconds,
+        ("features",): questions_of(config)["finetune"] * means.tokens / TOKENS_PER_SECOND / seconds,
         ("predictions",): windows * length / budget["subtokens_per_second"] / seconds,
     }
     word_bytes = NUMBER_BYTES[activations["storage"]] * (LAYERS + 1) * HIDDEN

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pairprobe.configuration import sharding
 from pairprobe.configuration.checks import Run
-from pairprobe.configuration.sharding import QUESTION, SPECIAL, Source, count_windows
+from pairprobe.configuration.sharding import QUESTION, SPECIAL, Estimates, count_windows
 from pairprobe.cost import rates
 from pairprobe.cost.rates import Encoder, Machine
 from pairprobe.cost.schedule import Job
@@ -22,17 +22,17 @@ SECTIONS = {TUNING: "finetuning", HEADS: "finetuning", EXTRACTION: "activations"
 LONG_ANSWER, SHORT_ANSWER = 150, 6
 
 
-def count_trained(source: Source, page: int, settings: dict) -> float:
+def count_trained(means: Estimates, page: int, settings: dict) -> float:
     """Return the windows that a question gives to train on: those with the whole answer, and a share of the others.
 
     An answer in the first paragraph is in few windows, since none begins before the page; others may be anywhere.
     """
     room, stride, held = settings["max_length"] - QUESTION - SPECIAL, settings["stride"], 0.0
     begins = [i * stride for i in range(count_windows(page, room, stride))]
-    for length, share in ((SHORT_ANSWER, 1 - source.long_only), (LONG_ANSWER, source.long_only)):
-        for end, part in ((min(LONG_ANSWER, page), source.first), (page, 1 - source.first)):
+    for length, share in ((SHORT_ANSWER, 1 - means.long_only), (LONG_ANSWER, means.long_only)):
+        for end, part in ((min(LONG_ANSWER, page), means.first), (page, 1 - means.first)):
             places = sum(max(0, min(begin + room, end) - length - begin + 1) for begin in begins)
-            held += source.answered * share * part * places / max(1, end - length + 1)
+            held += means.answered * share * part * places / max(1, end - length + 1)
     return held + settings["unanswered"] * (len(begins) - held)
 
 
@@ -47,27 +47,27 @@ def _shape(checkpoint: dict) -> Encoder:
 class Work:
     """What a run asks for, in numbers, and its jobs on a machine, each behind those that it waits for.
 
-    Of a page, the least that may be read is counted (``Source.read``). Jobs of one kind share its work evenly.
+    Of a page, the least that may be read is counted (``Estimates.read``). Jobs of one kind share its work evenly.
     """
 
     def __init__(self, run: Run, machine: Machine):
         self.run, self.machine, self.named = run, machine, run.config["checkpoints"]
         config, self.files = run.config, sharding.files_of(run.config)
-        self.source, self.questions = sharding.source_of(config), sharding.questions_of(config)
-        page = self.source.read[0]
+        self.means, self.questions = sharding.estimates_of(config), sharding.questions_of(config)
+        page = self.means.read[0]
         # What others start from comes first.
         names = run.fetched + run.initialised + run.finetuned
         self.shapes = {name: _shape(self.named[self.named[name].get("start", name)]) for name in names}
         self.asked, self.answered, self.answer_length = sharding.answering_of(config, page)
-        self.trained = self.questions["finetune"] * count_trained(self.source, page, config["finetuning"])
+        self.trained = self.questions["finetune"] * count_trained(self.means, page, config["finetuning"])
         self.train_length = min(config["finetuning"]["max_length"], page + QUESTION)
         views = sharding.views_of(config)
         self.boundary = "boundary" in run.tasks
         self.views = {key: view for key, view in views.items() if key[0] == "paragraph" or self.boundary}
         self.examples = views["paragraph", "probe"][0]
-        self.pairs = self.examples * self.source.pairs * len(run.pair_tasks) / 4
+        self.pairs = self.examples * self.means.pairs * len(run.pair_tasks) / 4
         sentences = views["sentence", "head"][0] * self.boundary
-        self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.source.words[2]
+        self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.means.words[2]
         self.jobs: list[Job] = []
         self._weights: dict[str, int] = {}
         self._windows: dict[int, list[int]] = {}
@@ -117,7 +117,7 @@ class Work:
         """Train a checkpoint, or heads on a frozen one, on windows that are cut once for each tokenizer."""
         start = self._weights[self.named[name].get("start", name)]
         if start not in self._windows:
-            shards, tokens = self.run.shards["features",], self.questions["finetune"] * self.source.tokens
+            shards, tokens = self.run.shards["features",], self.questions["finetune"] * self.means.tokens
             job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, start]
             self._windows[start] = [self._add(*job) for _ in range(shards)]
         needs = [*self._windows[start], self._weights.get(name, start)]
@@ -131,7 +131,7 @@ class Work:
             shards = self.run.shards["activations", *key]
             made[key] = self._compute(EXTRACTION, name, examples * length, length, needs, shards)
         # Each pair's match is compared with every word of its paragraph, by two measures.
-        compared = 2 * self.pairs * self.source.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
+        compared = 2 * self.pairs * self.means.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
         measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in made["paragraph", "probe"]]
         ranked = [self._add(RANKING, rates.START, measured) for _ in self.run.pair_tasks]
         if self.boundary:
@@ -167,7 +167,7 @@ class Work:
         """Return the bytes that each stage needs in results, and in downloads."""
         number, found = sharding.NUMBER_BYTES[self.run.config["activations"]["storage"]], dict.fromkeys(STAGES, 0.0)
         # Pages are in a part for each file, and together; WordNet takes 35 MB.
-        pages = 2 * (self.questions["finetune"] + self.questions["probe"]) * self.source.packed
+        pages = 2 * (self.questions["finetune"] + self.questions["probe"]) * self.means.packed
         found[READING] = sum(size for _, size, _ in self.files.values()) + pages + 35e6
         words = sum(words for *_, words in self.views.values()) if self.run.keeps_activations else 0.0
         for name, shape in self.shapes.items():
@@ -176,7 +176,7 @@ class Work:
             copies = {"hub": 2, "finetune": 4}.get(source, 1)
             found[TUNING if source == "finetune" else READING] += shape.size * copies
             found[EXTRACTION] += words * shape.vector * number
-            found[RANKING] += self.pairs * self.source.words[1] * (shape.num_hidden_layers + 1) * 8
+            found[RANKING] += self.pairs * self.means.words[1] * (shape.num_hidden_layers + 1) * 8
         found[TUNING] += len(self._windows) * self.trained * (4 * self.train_length + 60)
         found[EVIDENCE] = 10e6 + self.pairs * rates.EXPLORER_BYTES
         return found
