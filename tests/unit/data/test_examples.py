@@ -124,7 +124,8 @@ def test_examples_come_back_as_they_were_written(tmp_path):
 def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
     row = {name: value for name, value in asdict(EXAMPLE).items() if name != key} | {"example_id2": "2"}
     error = error_of(tmp_path, asdict(replace(EXAMPLE, example_id="0")), row)
-    assert error == f"{tmp_path}/a.jsonl.gz, line 2: Object missing required field `{key}`."
+    wanted = "example_id, title, question, paragraph, answer, sentences"
+    assert error == f"{tmp_path}/a.jsonl.gz, line 2, key {key}: missing. Wanted: {wanted}."
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_sentences_that_do_not_cover_the_paragraph_are_named_with_their_file_and
 
 def test_an_example_id_that_occurs_twice_is_named_with_both_its_lines(tmp_path):
     error = error_of(tmp_path, asdict(EXAMPLE), asdict(replace(EXAMPLE, example_id="2")), asdict(EXAMPLE))
-    assert f"{tmp_path}/a.jsonl.gz, line 3: example_id '1' is also in {tmp_path}/a.jsonl.gz, line 1;" in error
+    assert f"{tmp_path}/a.jsonl.gz, line 3: the question '1' is also in {tmp_path}/a.jsonl.gz, line 1;" in error
 
 
 def test_each_line_gives_its_example_or_its_error(tmp_path):

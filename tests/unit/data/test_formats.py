@@ -4,11 +4,13 @@ import gzip
 import json
 import random
 from dataclasses import asdict, replace
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import corpora
 import pytest
 
+from pairprobe.configuration.schema import read_schema
 from pairprobe.data import readers
 from pairprobe.data.examples import Example, document_of, example_of
 from pairprobe.data.pages import page_of, row_of
@@ -16,6 +18,7 @@ from pairprobe.data.text import sentence_spans
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
+ROOT = Path(__file__).parents[3]
 DICE = random.Random(13)
 QUESTIONS = [corpora.question(DICE, number) for number in range(400)]
 WANTED = [corpora.converted(question) for question in QUESTIONS]
@@ -179,6 +182,13 @@ def squad(folder, context, *answers, **question):
     return document
 
 
+def test_every_source_of_the_schema_has_a_reader_and_another_name_has_none():
+    schema = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
+    assert sorted(schema["properties"]["data"]["properties"]["source"]["enum"]) == sorted(readers.READERS)
+    with pytest.raises(InputError, match=r"no reader for 'squad_v3'\. Allowed: bundled, natural_questions,"):
+        readers.read("squad_v3", "a.json")
+
+
 def test_an_answer_within_a_word_takes_the_word_whole(tmp_path):
     document = squad(tmp_path, "The 1870s were dry. Étretat too.", ("1870", 4), ("tat t", 24), ("dry", 15))
     taken = [document.words[slice(*span)] for found in document.annotations for span in found.short_answers]
@@ -204,10 +214,10 @@ def test_a_question_that_squad_calls_impossible_has_no_answer(tmp_path):
     [
         ("The mill.", [("mill", 5)], "key answers: found 'mill' at character 5, where the context has 'ill.'"),
         ("The mill.", [("mill", -1)], "key answers: found 'mill' at character -1"),
-        ("The mill.", [("mill", 99)], "key answers: found 'mill' at character 99"),
+        ("The mill.", [("mill", 99)], "key answers: found 'mill' at character 99, where the context has 9 characters."),
         ("The mill.", [("", 2)], "key answers: found '' at character 2"),
         ("The mill.", [(" ", 3)], "key answers: found ' ' at character 3"),
-        (" \n", [], "key context: found no words"),
+        (" \n", [], ", question 1, key context: it is empty."),
     ],
 )
 def test_a_question_of_squad_that_contradicts_itself_is_named(tmp_path, context, answers, told):

@@ -262,7 +262,7 @@ def test_the_title_is_the_page_s_name_in_its_address(tmp_path, address, title):
 @pytest.mark.parametrize("field", ["example_id", "question_text", "document_text", "annotations"])
 def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, field):
     error = error_of(tmp_path, ROW | {"example_id": 1}, without(field))
-    assert error.startswith(f"{tmp_path}/nq.jsonl, line 2: ")
+    assert error.startswith(f"{tmp_path}/nq.jsonl, line 2")
     assert field in error
 
 

@@ -281,7 +281,7 @@ def test_errors_are_skipped_logged_and_counted_where_that_is_asked(tmp_path, cap
 
 def test_an_example_id_that_occurs_twice_is_bad_input(tmp_path):
     documents = [*documents_of(["a"]), replace(DOCUMENT, example_id="a, 1", title="b")]
-    with pytest.raises(InputError, match="a, line 3: example_id 'a, 1' is also in a, line 1; each must occur once"):
+    with pytest.raises(InputError, match="a, line 3: the question 'a, 1' is also in a, line 1; each must occur once"):
         partitioned(tmp_path, documents, shares=ALL_PROBE)
     assert files_in(tmp_path) == []
     rows, by_partition = partitioned(tmp_path, documents, shares=ALL_PROBE, on_bad_input="skip")
@@ -353,7 +353,7 @@ def test_a_page_in_two_partitions_is_named_with_both_its_places_though_it_answer
 def test_an_example_id_in_two_files_is_named_with_both_its_places(tmp_path, annotations):
     again = replace(DOCUMENT, annotations=annotations)
     parts = deal_parts(tmp_path, [[DOCUMENT], [replace(DOCUMENT, example_id="2"), again]])
-    with pytest.raises(InputError, match=re.escape("file 1, line 2: example_id '1' is also in file 0, line 1;")):
+    with pytest.raises(InputError, match=re.escape("file 1, line 2: the question '1' is also in file 0, line 1;")):
         collect_partitions(parts, Part.of(tmp_path / "all"))
     assert not (tmp_path / "all").exists()
 

@@ -304,7 +304,7 @@ LONG_QUESTION = row_of(Page("q17", "t", ["who"] * 40, "king", False, ((0, 1, Tru
     ("last", "told"),
     [
         (b"{", "{documents}, line 4: not a whole JSON object"),
-        (json.dumps(row_of(long_pages()[0])).encode(), "{documents}, line 4: example_id '0' is also in "),
+        (json.dumps(row_of(long_pages()[0])).encode(), "{documents}, line 4: the question '0' is also in "),
         (json.dumps(LONG_QUESTION).encode(), "example q17: its question of 40 subtokens leaves nothing of a window of 32"),
     ],
 )

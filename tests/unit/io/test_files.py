@@ -176,6 +176,20 @@ def test_a_line_that_is_cut_off_is_named(tmp_path):
         read(tmp_path / "a.jsonl")
 
 
+@pytest.mark.parametrize("line", ["{'n': 2}", '{"n": 2,}', '{"n": 2} {', "n: 2"])
+def test_a_line_that_is_malformed_is_not_said_to_be_cut_off(tmp_path, line):
+    (tmp_path / "a.jsonl").write_text("{}\n" + line + "\n")
+    with pytest.raises(InputError, match=r"a\.jsonl, line 2: not a JSON object \(.*char \d\)\)\. Write it as JSON\.$"):
+        read(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("line", ["", " \t"])
+def test_an_empty_line_is_named(tmp_path, line):
+    (tmp_path / "a.jsonl").write_text("{}\n" + line + "\n{}\n")
+    with pytest.raises(InputError, match=r"a\.jsonl, line 2: the line is empty\. Remove it\.$"):
+        read(tmp_path / "a.jsonl")
+
+
 @pytest.mark.parametrize(("line", "kind"), [("[1]", "list"), ("3", "int"), ("null", "NoneType"), ('"a"', "str")])
 def test_a_line_that_is_no_object_is_named(tmp_path, line, kind):
     (tmp_path / "a.jsonl").write_text("{}\n" + line + "\n")
@@ -242,7 +256,7 @@ def test_damage_anywhere_in_a_gzip_file_is_noticed(tmp_path, seed):
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
-def test_lines_that_are_no_utf_8_or_too_long_give_an_error_in_their_place(tmp_path, name, monkeypatch):
+def test_lines_that_are_no_utf_8_or_empty_or_too_long_give_an_error_in_their_place(tmp_path, name, monkeypatch):
     monkeypatch.setattr(files, "MAX_LINE_BYTES", 1 << 20)
     lines = [b"one", b"\xff\xfe", b"", b"x" * (1 << 20), b"y" * (3 << 20), "é".encode(), b"z" * ((1 << 20) - 1), b"end"]
     with gzip.open(tmp_path / name, "wb") if name.endswith("gz") else open(tmp_path / name, "wb") as file:
@@ -250,10 +264,11 @@ def test_lines_that_are_no_utf_8_or_too_long_give_an_error_in_their_place(tmp_pa
     found = list(files.read_lines(tmp_path / name))
     assert [where for where, _ in found] == [f"{tmp_path / name}, line {i}" for i in range(1, 9)]
     errors = {i: str(line) for i, (_, line) in enumerate(found, 1) if isinstance(line, InputError)}
-    assert set(errors) == {2, 4, 5}
+    assert set(errors) == {2, 3, 4, 5}
     assert errors[2].startswith(f"{tmp_path / name}, line 2: not UTF-8 (invalid start byte at byte 0)")
+    assert errors[3] == f"{tmp_path / name}, line 3: the line is empty. Remove it."
     assert errors[5].startswith(f"{tmp_path / name}, line 5: longer than 1 MiB")
-    for i in {1, 3, 6, 7, 8}:
+    for i in {1, 6, 7, 8}:
         assert found[i - 1][1].removesuffix(b"\n") == lines[i - 1]
 
 

@@ -21,6 +21,10 @@ class Annotation:
     ``long_answer`` is the passage that answers (None where the page does not), ``long_answer_tag`` the markup that holds it
     ("P", "Table", "Ul", ...), ``nested`` whether that lies inside another such passage (a row of a table); the
     ``short_answers`` lie in it, in reading order; ``yes_no`` is "yes", "no" or None.
+
+    An answer in a running text of n words: ``Annotation((0, n), "P", (span,))``. The page does not answer:
+    ``Annotation(None)``. Only a passage with the tag "P" becomes an example. ``running_text.document_of`` does all this
+    where answers are given by characters.
     """
 
     long_answer: Span | None
@@ -34,9 +38,9 @@ class Annotation:
 class Document:
     """A question and its page, after Natural Questions.
 
-    ``text`` is the page's words, apart by one blank; ``annotations`` are all there are; ``sentences`` cover the words, and
-    are None where the words alone decide. ``context`` and ``answers``: the running text that the words were split from and
-    the gold answers as they are written in it, where the data set has them (SQuAD).
+    ``text`` is the page's words, apart by one blank; ``annotations`` are those of all annotators; ``sentences`` cover the
+    words, or are None: then ``text.sentence_spans`` finds them in the words. ``context`` and ``answers``: the running text
+    that the words were split from and the gold answers as they are written in it, where the data set has them (SQuAD).
     """
 
     example_id: str
@@ -68,7 +72,7 @@ def check_unique(example_id: str, where: str, seen: dict[str, str]) -> None:
     """Raise InputError for an example_id that was seen elsewhere; seen: ``{example_id: where}``, to which it is added."""
     if (place := seen.setdefault(example_id, where)) != where:
         raise InputError(
-            f"{where}: example_id {example_id!r} is also in {place}; each must occur once. Remove one of the two."
+            f"{where}: the question {example_id!r} is also in {place}; each must occur once. Remove one of the two."
         )
 
 

@@ -1,6 +1,6 @@
 """Every kind of data, read as documents: one for each question of a file."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pairprobe.data import natural_questions, squad
@@ -8,19 +8,30 @@ from pairprobe.data.documents import Document
 from pairprobe.data.examples import document_of, read_each_example
 from pairprobe.errors import InputError
 
-SOURCES = ("bundled", "natural_questions", "squad", "squad_v2", "examples")
+Documents = Iterator[tuple[str, Document | InputError]]
 
 
-def read(source: str, path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
+def _read_examples(path: str | Path) -> Documents:
+    for where, found in read_each_example(path):
+        yield where, found if isinstance(found, InputError) else document_of(found)
+
+
+# Every ``data.source`` of the configuration's schema. The bundled pages are rendered to Natural Questions' format first.
+READERS: dict[str, Callable[[str | Path], Documents]] = {
+    "bundled": natural_questions.read,
+    "natural_questions": natural_questions.read,
+    "squad": squad.read,
+    "squad_v2": squad.read,
+    "examples": _read_examples,
+}
+
+
+def read(source: str, path: str | Path) -> Documents:
     """Yield ``(where, document)`` for each question of a file, or an InputError in the document's place.
 
-    source: one of ``SOURCES``; the bundled pages are rendered to Natural Questions' format first. Raises InputError for a
-    file that is missing, cut off, or of another kind altogether.
+    source: one of ``READERS``. Raises InputError for a source without a reader, and for a file that is missing, cut off, or
+    of another kind altogether.
     """
-    if source in ("bundled", "natural_questions"):
-        return natural_questions.read(path)
-    if source in ("squad", "squad_v2"):
-        return squad.read(path)
-    return (
-        (where, found if isinstance(found, InputError) else document_of(found)) for where, found in read_each_example(path)
-    )
+    if source not in READERS:
+        raise InputError(f"data.source: no reader for {source!r}. Allowed: {', '.join(READERS)}.")
+    return READERS[source](path)

@@ -58,10 +58,10 @@ def check(data: dict) -> None:
         raise InputError(
             f"data.{of_hub[0]}: data.files names files at hand, so nothing is downloaded. Remove one of the two."
         )
-    if source == "examples" and "files" not in data:
-        raise InputError("data.files: missing. Wanted: your files of examples.")
     if "files" in data or source == "bundled":
         return
+    if source not in PUBLISHED:
+        raise InputError(f"data.files: missing. Wanted: your files in the format {source}.")
     splits = PUBLISHED[source].files
     for split in _assigned(data.get("splits", ["validation"])):
         if split not in splits:

@@ -1,26 +1,21 @@
 """SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016, 2018), the published JSON and the hub's parquet, read as documents.
 
-A document is a paragraph with one of its questions; each gold answer is an annotation of its own, and a question without
-one (2.0, ``is_impossible``) has a single annotation that found nothing. Words and sentences are ``text.split``'s. An
-answer that begins or ends within a word takes all of that word.
+A document is a paragraph with one of its questions, as ``running_text.document_of`` makes it; a question without an answer
+(2.0, ``is_impossible``) has a single annotation that found nothing.
 """
 
 import gzip
 import zlib
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 
 import msgspec
 
-from pairprobe.data import text
-from pairprobe.data.documents import Annotation, Document, Span
+from pairprobe.data.documents import Document
+from pairprobe.data.running_text import Asked, document_of
 from pairprobe.errors import InputError
 from pairprobe.io import parquet
 from pairprobe.io.typed_json import decoded
-
-# The words of a context, by characters, and its sentences, by words.
-Splits = tuple[list[Span], list[Span]]
 
 
 class _Answer(msgspec.Struct):
@@ -85,64 +80,33 @@ def _questions(where: str, title: str, raw: msgspec.Raw) -> Iterator[tuple[str, 
     if isinstance(paragraph, InputError):
         yield where, paragraph
         return
-    splits = _split(where, paragraph.context)
     for i, raw_question in enumerate(paragraph.qas, 1):
         here = f"{where}, question {i}"
         question = decoded(here, raw_question, _Question)
-        if isinstance(question, InputError):
-            yield here, question
-        else:
-            yield here, _document(here, title, paragraph.context, splits, question)
+        yield here, question if isinstance(question, InputError) else _document(here, title, paragraph.context, question)
 
 
 def _read_parquet(path: Path) -> Iterator[tuple[str, Document | InputError]]:
-    rows = parquet.read_rows(path, ("id", "title", "context", "question", "answers"))
-    # The questions on a paragraph follow each other: its words are found once.
-    for context, group in groupby(rows, key=lambda item: item[1]["context"]):
-        splits = None
-        for where, row in group:
-            splits = splits or _split(where, context if isinstance(context, str) else "")
-            try:
-                answers = row["answers"]
-                pairs = zip(answers["text"], answers["answer_start"], strict=True)
-                fields = {"id": row["id"], "question": row["question"]}
-                fields["answers"] = [{"text": words, "answer_start": start} for words, start in pairs]
-                question = msgspec.convert(fields, _Question)
-                title, _ = msgspec.convert((row["title"], context), tuple[str, str])
-            except (TypeError, KeyError, ValueError) as error:
-                yield (
-                    where,
-                    InputError(f"{where}: not a row of SQuAD ({error}). Wanted: id, title, context, question, answers."),
-                )
-                continue
-            yield where, _document(where, title, context, splits, question)
-
-
-def _split(where: str, context: str) -> Splits | InputError:
-    spans, sentences = text.split(context)
-    return (spans, sentences) if spans else InputError(f"{where}, key context: found no words, wanted at least one.")
-
-
-def _document(
-    where: str, title: str, context: str, splits: Splits | InputError, question: _Question
-) -> Document | InputError:
-    if isinstance(splits, InputError):
-        return splits
-    spans, sentences = splits
-    asked = [question.question[a:b] for a, b in text.word_spans(question.question)]
-    if not asked or not question.id:
-        return InputError(f"{where}, key {'question' if question.id else 'id'}: it is empty.")
-    annotations = []
-    for answer in question.answers if not question.is_impossible else []:
-        start, end = answer.answer_start, answer.answer_start + len(answer.text)
-        if start < 0 or context[start:end] != answer.text or not answer.text.strip():
-            return InputError(
-                f"{where}, key answers: found {answer.text!r} at character {start}, where the context has "
-                f"{context[max(0, start) : max(0, end)]!r}. The answers do not belong to this context."
+    for where, row in parquet.read_rows(path, ("id", "title", "context", "question", "answers")):
+        try:
+            answers = row["answers"]
+            pairs = zip(answers["text"], answers["answer_start"], strict=True)
+            fields = {"id": row["id"], "question": row["question"]}
+            fields["answers"] = [{"text": words, "answer_start": start} for words, start in pairs]
+            question = msgspec.convert(fields, _Question)
+            title, context = msgspec.convert((row["title"], row["context"]), tuple[str, str])
+        except (TypeError, KeyError, ValueError) as error:
+            yield (
+                where,
+                InputError(f"{where}: not a row of SQuAD ({error}). Wanted: id, title, context, question, answers."),
             )
-        touched = [i for i, (a, b) in enumerate(spans) if a < end and start < b]
-        annotations.append(Annotation((0, len(spans)), "P", ((touched[0], touched[-1] + 1),)))
-    words = " ".join(context[a:b] for a, b in spans)
-    golds = tuple(answer.text for answer in question.answers if not question.is_impossible)
-    found = tuple(annotations or [Annotation(None)])
-    return Document(question.id, title, asked, words, found, tuple(sentences), context=context, answers=golds)
+            continue
+        yield where, _document(where, title, context, question)
+
+
+def _document(where: str, title: str, context: str, question: _Question) -> Document | InputError:
+    answers = [] if question.is_impossible else [(answer.text, answer.answer_start) for answer in question.answers]
+    try:
+        return document_of(where, Asked(question.id, title, question.question, context, answers), {"example_id": "id"})
+    except InputError as error:
+        return error

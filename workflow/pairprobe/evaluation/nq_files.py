@@ -21,6 +21,7 @@ import msgspec
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
+from pairprobe.io.typed_json import fault
 
 
 class Place(NamedTuple):
@@ -136,12 +137,9 @@ def _converted(where: str, row: Any, kind: type) -> Any:
     try:
         return msgspec.convert(row, kind)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at ")
-        place = place.strip("`").removeprefix("$").removeprefix(".")
         name = f", example {row['example_id']}" if isinstance(row, dict) and "example_id" in row else ""
         raise InputError(
-            f"{where}{name}{f', key {place}' if place else ''}: {said}. "
-            "Write it in the format of the official script nq_eval.py."
+            f"{where}{name}{fault(error, kind)} Write it in the format of the official script nq_eval.py."
         ) from None
 
 

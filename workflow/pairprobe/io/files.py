@@ -172,8 +172,8 @@ def concatenate(targets: Mapping[Path, Sequence[str | os.PathLike]]) -> None:
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputError]]:
     """Yield ``("FILE, line N", line)`` for each line of a file, plain or gzip, one in memory at a time.
 
-    A line that is no UTF-8 or is longer than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises InputError for a
-    file that is missing or cut off.
+    A line that is empty, is no UTF-8 or is longer than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises
+    InputError for a file that is missing or cut off.
     """
     path = Path(path)
     number = 0
@@ -201,6 +201,8 @@ def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | 
         return InputError(
             f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. Wanted: JSON lines, one object a line."
         )
+    if line.isspace():
+        return InputError(f"{path}, line {number}: the line is empty. Remove it.")
     try:
         if not line.isascii():
             line.decode()
@@ -227,6 +229,8 @@ def json_object(where: str, line: bytes) -> dict:
     try:
         row = orjson.loads(line)
     except orjson.JSONDecodeError as error:
+        if not ends_early(line):
+            raise InputError(f"{where}: not a JSON object ({error}). Write it as JSON.") from None
         raise InputError(
             f"{where}: not a whole JSON object ({error}; the line has {len(line)} bytes and ends in "
             f"{line[-30:].decode(errors='replace')!r}). Was the file cut off? Fetch or write it again."
@@ -234,3 +238,12 @@ def json_object(where: str, line: bytes) -> dict:
     if not isinstance(row, dict):
         raise InputError(f"{where}: a JSON object is wanted, found {type(row).__name__}.")
     return row
+
+
+def ends_early(line: bytes) -> bool:
+    """Whether a text that is no JSON ends before its value does, as where a file was cut off."""
+    try:
+        orjson.loads(line.rstrip())
+    except orjson.JSONDecodeError as error:
+        return not line.strip() or "unexpected end" in str(error)
+    return False

@@ -1,10 +1,12 @@
 """JSON decoded into declared types, with errors that name the key."""
 
-from typing import TypeVar
+import re
+from typing import Any, TypeVar
 
 import msgspec
 
 from pairprobe.errors import InputError
+from pairprobe.io.files import ends_early
 
 Value = TypeVar("Value")
 
@@ -17,8 +19,23 @@ def decoded(where: str, raw: bytes | msgspec.Raw, kind: type[Value], key: str = 
     try:
         return msgspec.json.decode(raw, type=kind)
     except msgspec.ValidationError as error:
-        said, _, place = str(error).partition(" - at ")
-        place = (key + place.strip("`").removeprefix("$")).removeprefix(".")
-        return InputError(f"{where}{f', key {place}' if place else ''}: {said}.")
+        return InputError(f"{where}{fault(error, kind, key)}")
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        return InputError(f"{where}: not a whole JSON object ({error}). Was the file cut off? Fetch or write it again.")
+        if ends_early(bytes(raw)):
+            return InputError(f"{where}: not a whole JSON object ({error}). Was the file cut off? Fetch or write it again.")
+        return InputError(f"{where}: not a JSON object ({error}). Write it as JSON.")
+
+
+def fault(error: msgspec.ValidationError, kind: Any, key: str = "") -> str:
+    """Say which key of a value, meant as ``kind``, is missing or wrong: ", key title: missing. Wanted: ...".
+
+    key: the field that the value is the content of, where it is not the whole object.
+    """
+    said, _, place = str(error).partition(" - at ")
+    place = (key + place.strip("`").removeprefix("$")).removeprefix(".")
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", said):
+        fields = getattr(msgspec.inspect.type_info(kind), "fields", ())
+        wanted = ", ".join(field.encode_name for field in fields if field.required)
+        said = "missing" if place else f"missing. Wanted: {wanted}"
+        place = f"{place}.{missing[1]}".removeprefix(".")
+    return f"{f', key {place}' if place else ''}: {said}."

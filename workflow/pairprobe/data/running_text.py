@@ -1,0 +1,72 @@
+"""Running text with answers at character offsets, as documents: what readers of such data sets share."""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pairprobe.data import text
+from pairprobe.data.documents import Annotation, Document, Span
+from pairprobe.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question about a running text.
+
+    answers: each gold answer as it is written in the context, with the character at which it begins; none where the context
+    does not answer.
+    """
+
+    example_id: str
+    title: str
+    question: str
+    context: str
+    answers: Sequence[tuple[str, int]]
+
+
+def document_of(where: str, asked: Asked, keys: Mapping[str, str]) -> Document:
+    """Return the document of a question: its page is the context, which is one paragraph.
+
+    Words and sentences are ``text.split``'s. Each answer is an annotation of its own; one that begins or ends within a word
+    takes that word whole. Raises InputError where a field is empty or an answer is not where it is said to be. where: the
+    place in the file, for messages; keys: what the file calls a field of ``Asked``, where it has another name for it.
+    """
+    context = asked.context
+    question = [asked.question[start:end] for start, end in text.word_spans(asked.question)]
+    spans, sentences = _split(context)
+    for field, there in (("context", spans), ("question", question), ("example_id", asked.example_id)):
+        if not there:
+            raise InputError(f"{where}, key {keys.get(field, field)}: it is empty.")
+    annotations = [
+        Annotation((0, len(spans)), "P", (_words_of(where, asked, answer, spans, keys),)) for answer in asked.answers
+    ]
+    return Document(
+        asked.example_id,
+        asked.title,
+        question,
+        " ".join(context[start:end] for start, end in spans),
+        tuple(annotations or [Annotation(None)]),
+        tuple(sentences),
+        context=context,
+        answers=tuple(answer for answer, _ in asked.answers),
+    )
+
+
+# The questions on a text follow each other.
+@functools.lru_cache(maxsize=16)
+def _split(context: str) -> tuple[list[Span], list[Span]]:
+    return text.split(context)
+
+
+def _words_of(where: str, asked: Asked, answer: tuple[str, int], spans: list[Span], keys: Mapping[str, str]) -> Span:
+    """Return the span of words that an answer touches."""
+    (written, start), context = answer, asked.context
+    end, name = start + len(written), keys.get("context", "context")
+    if start < 0 or context[start:end] != written or not written.strip():
+        there = repr(context[start:end]) if 0 <= start < len(context) else f"{len(context)} characters"
+        raise InputError(
+            f"{where}, key {keys.get('answers', 'answers')}: found {written!r} at character {start}, where the {name} has "
+            f"{there}. The answer does not belong to this {name}."
+        )
+    touched = [i for i, (first, last) in enumerate(spans) if first < end and start < last]
+    return touched[0], touched[-1] + 1
