@@ -49,5 +49,6 @@ def loaded():
 
 
 @pytest.mark.parametrize("package", HEAVY)
+@pytest.mark.slow
 def test_only_scripts_that_compute_with_a_package_load_it(loaded, package):
     assert {script for script, packages in loaded.items() if package in packages} == HEAVY[package]

@@ -61,6 +61,7 @@ PAGES = [page(number) for number in range(4)]
 
 
 @pytest.mark.parametrize(("kind", "copies", "size"), [("simplified", (100, 1700), 300e6), ("original", (10, 50), 100e6)])
+@pytest.mark.slow
 def test_json_lines_of_any_size_take_the_same_memory(tmp_path, kind, copies, size):
     rows = map(corpora.simplified, PAGES) if kind == "simplified" else PAGES
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
@@ -74,6 +75,7 @@ def test_json_lines_of_any_size_take_the_same_memory(tmp_path, kind, copies, siz
     assert max(peaks) < 500
 
 
+@pytest.mark.slow
 def test_parquet_of_any_size_takes_the_same_memory(tmp_path):
     table, peaks = pyarrow.Table.from_pylist(list(map(corpora.hub_row, PAGES)), schema=corpora.HUB_SCHEMA), []
     for copies in (25, 200):

@@ -102,6 +102,7 @@ def test_a_words_vector_in_the_loop_is_the_mean_of_its_subtokens():
     np.testing.assert_array_equal(found, [[[3, 4], [np.nan, np.nan], [6, 7], [10, 11]]])
 
 
+@pytest.mark.slow
 def test_vectors_that_differ_from_the_loops_end_the_benchmark(examples, ours, plain, tmp_path):
     ours(turns.write_examples(tmp_path / "examples.jsonl.gz", examples[:3]), tmp_path / "store.h5")
     check = partial(extraction.check, tmp_path / "store.h5", tolerance=extraction.TOLERANCE["float32"])
@@ -111,6 +112,7 @@ def test_vectors_that_differ_from_the_loops_end_the_benchmark(examples, ours, pl
         check([(name, vectors * 1.001) for name, vectors in found])
 
 
+@pytest.mark.slow
 def test_sorted_batches_give_what_the_loop_gives(examples, ours, plain):
     alone = dict(extraction.batches(plain, ours.tokenizer, examples[:6], 1))
     together = dict(extraction.batches(plain, ours.tokenizer, examples[:6], 4))
@@ -119,6 +121,7 @@ def test_sorted_batches_give_what_the_loop_gives(examples, ours, plain):
         np.testing.assert_allclose(together[name], vectors, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_neurox_gives_the_vectors_of_its_text(ours, plain, tmp_path):
     """Where it is installed: make bench does that."""
     pytest.importorskip("neurox")
@@ -134,6 +137,7 @@ def test_neurox_gives_the_vectors_of_its_text(ours, plain, tmp_path):
         np.testing.assert_allclose(file["0"][:], extraction.pooled(layers, word_of, 6), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_extraction_is_measured_in_every_way_and_told(examples, ours, tmp_path, monkeypatch):
     monkeypatch.setattr(roofline, "SURVEY", 1e-4)
     monkeypatch.setattr(roofline, "ROUND", 1e-4)
@@ -156,6 +160,7 @@ def test_a_share_of_the_roofline_is_its_time_by_the_ways():
 # Ranking and reading.
 
 
+@pytest.mark.slow
 def test_the_loop_over_words_counts_what_the_library_counts(examples, ours, tmp_path):
     file = turns.write_examples(tmp_path / "examples.jsonl.gz", examples[:25])
     store = tmp_path / "store.h5"

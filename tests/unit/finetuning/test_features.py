@@ -518,6 +518,7 @@ for documents in sys.argv[2:]:
 
 
 @only_linux
+@pytest.mark.slow
 def test_many_pages_are_built_in_the_memory_of_a_few(tmp_path):
     dice, paths = random.Random(0), []
     for number in (30, 600):

@@ -267,6 +267,7 @@ def test_a_result_that_was_there_is_replaced(tuned, tiny, features, tmp_path):
     assert not (tmp_path / "a" / "old.safetensors").exists()
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_in_its_own_type_alone(tiny, features, interrupted, monkeypatch, caplog):
     """As where it was killed on one kind of processor and goes on on another."""
     monkeypatch.setattr(devices, "_bfloat16_is_faster", lambda: False)

@@ -786,6 +786,7 @@ print(last.at + len(last.part), most() - before)
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="wants Linux's /proc")
+@pytest.mark.slow
 def test_a_page_of_a_million_tokens_takes_bounded_memory():
     command = [sys.executable, "-c", MILLION, MODEL]
     subtokens, grown = map(int, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
