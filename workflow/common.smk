@@ -164,10 +164,14 @@ def files_of_checkpoint(wildcards):
     return sorted(str(file) for file in files if file.is_file())
 
 
+def reads_wordnet(task):
+    """Say whether a task's module says that it reads WordNet."""
+    return getattr(building.load(task), "USES_WORDNET", False)
+
+
 def wordnet_of(wildcards):
     """Return WordNet's folder for a task that reads it."""
-    reads_it = getattr(building.load(wildcards.task), "USES_WORDNET", False)
-    return "<results>/wordnet" if reads_it else []
+    return "<results>/wordnet" if reads_wordnet(wildcards.task) else []
 
 
 def panel_of(task, measure, checkpoints=RUN.compared):

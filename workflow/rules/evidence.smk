@@ -57,13 +57,13 @@ rule collect_references:
         code=code_of("collect_references"),
         used={
             "data": config["data"]["source"],
-            "tasks": RUN.tasks,
             "packages": [
                 config["checkpoints"][name]["package"]
                 for name in RUN.fetched
                 if config["checkpoints"][name]["source"] == "package"
             ],
             "controls": config["controls"],
+            "reads_wordnet": any(map(reads_wordnet, RUN.tasks)),
             "trains": RUN.trains,
         },
     script:

