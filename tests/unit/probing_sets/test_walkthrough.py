@@ -1,4 +1,4 @@
-"""The walkthrough "Adding a probing task" of config/README.md, taken at its word."""
+"""The walkthrough docs/adding_a_task.md, taken at its word."""
 
 import dataclasses
 import re
@@ -8,18 +8,17 @@ from pathlib import Path
 import pytest
 from samples import example
 
+from pairprobe.data import text
 from pairprobe.io import files
 from pairprobe.probing_sets import building, tasks
 
-README = Path(__file__).parents[3] / "config" / "README.md"
+PAGE = (Path(__file__).parents[3] / "docs" / "adding_a_task.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
 def blocks(tmp_path, monkeypatch):
     """The page's Python: the task's module, which is put among the tasks, the script that reads its pairs, and its test."""
-    module, script, test = re.findall(
-        r"```python\n(.*?)```", README.read_text().split("## Adding a probing task")[1], re.DOTALL
-    )
+    module, script, test = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (tmp_path / "inflections.py").write_text(module)
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     yield module, script, test
@@ -33,6 +32,11 @@ def test_the_page_s_test_passes_with_the_page_s_module(blocks, reader):
     assert len(checks) == 2
     for check in checks:
         check(reader)
+
+
+def test_the_words_that_the_page_says_are_stop_words_are():
+    (listed,) = re.findall(r"such as (first, .*?)\.", PAGE)
+    assert set(re.split(r", | and ", listed)) <= text.STOP_WORDS
 
 
 def test_the_page_s_script_prints_the_counts_and_the_pairs(blocks, wordnet_folder, tmp_path, monkeypatch, capsys):

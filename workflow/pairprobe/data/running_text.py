@@ -24,13 +24,21 @@ class Asked:
     answers: Sequence[tuple[str, int]]
 
 
-def document_of(where: str, asked: Asked, keys: Mapping[str, str]) -> Document:
+def document_of(where: str, asked: Asked, keys: Mapping[str, str]) -> Document | InputError:
     """Return the document of a question: its page is the context, which is one paragraph.
 
     Words and sentences are ``text.split``'s. Each answer is an annotation of its own; one that begins or ends within a word
-    takes that word whole. Raises InputError where a field is empty or an answer is not where it is said to be. where: the
-    place in the file, for messages; keys: what the file calls a field of ``Asked``, where it has another name for it.
+    takes that word whole. Where a field is empty or an answer is not where it is said to be, an InputError is in the
+    document's place. where: the place in the file, for messages; keys: what the file calls a field of ``Asked``, where it
+    has another name for it.
     """
+    try:
+        return _document(where, asked, keys)
+    except InputError as error:
+        return error
+
+
+def _document(where: str, asked: Asked, keys: Mapping[str, str]) -> Document:
     context = asked.context
     question = [asked.question[start:end] for start, end in text.word_spans(asked.question)]
     spans, sentences = _split(context)

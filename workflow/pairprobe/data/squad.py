@@ -106,7 +106,4 @@ def _read_parquet(path: Path) -> Iterator[tuple[str, Document | InputError]]:
 
 def _document(where: str, title: str, context: str, question: _Question) -> Document | InputError:
     answers = [] if question.is_impossible else [(answer.text, answer.answer_start) for answer in question.answers]
-    try:
-        return document_of(where, Asked(question.id, title, question.question, context, answers), {"example_id": "id"})
-    except InputError as error:
-        return error
+    return document_of(where, Asked(question.id, title, question.question, context, answers), {"example_id": "id"})

@@ -1,4 +1,5 @@
-"""The probing tasks: one module each, whose file name is the task's name. Nothing else lists them.
+"""The probing tasks: one module each, whose file name is the task's name. No code lists them; the map of the
+packages, workflow/pairprobe/README.md, does.
 
 A module has
 
@@ -10,5 +11,5 @@ A module has
 
 ``find`` returns the example's pair, or the reason why it has none: ``tables/probing_sets.md`` counts the reasons.
 ``wordnet`` is None where the module does not have USES_WORDNET. ``answer_type`` is a short module to begin from, and
-config/README.md, "Adding a probing task", leads through a new one.
+docs/adding_a_task.md leads through a new one.
 """
