@@ -201,7 +201,7 @@ def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path
     before = torch.get_num_threads()
     try:
         found = read(extract(MODEL, examples, tmp_path / "a.h5", threads=2))
-        assert torch.get_num_threads() == 2
+        assert torch.get_num_threads() == before
     finally:
         torch.set_num_threads(before)
     assert_same(found, real)
