@@ -294,8 +294,7 @@ CHANGES = [
         config_with(tasks=["synonyms", "abbreviation"]),
         {
             "tabulate_probing_sets": 1, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
-            "summarise_percentages": 1, "collect_references": 1,
-            "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
+            "summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
         },
     ),
 ]  # fmt: skip
@@ -525,7 +524,6 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
         assert planned(project) == {
             "build_probing_set": 1, "tabulate_probing_sets": 1, "measure_similarities": 2, "rank_pairs": 10,
             **AFTER_RANKING, "draw_panel": 12,
-            "collect_references": 1,
         }  # fmt: skip
         run = snakemake(project, "--", "results/tiny/figures/nothing_cosine.svg", "results/tiny/tables/probing_sets.md")
         assert run.returncode == 0, run.stdout + run.stderr
