@@ -33,10 +33,10 @@ demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=.
 figures: $(VENV)/installed ## Draw the figures of the demo again where something has changed
 	@$(SNAKEMAKE) figures
 
-test: $(VENV)/installed lint ## Run the test suite, in ten minutes on two cores
+test: $(VENV)/installed lint ## Run the test suite, in five minutes on two cores
 	$(VENV)/bin/pytest
 
-test-slow: $(VENV)/installed ## Run the tests that need a run of their own: faults, controls
+test-slow: $(VENV)/installed ## Run the slow tests: whole runs, kills, faults of a hub, memory, real data
 	$(VENV)/bin/pytest -m slow
 
 test-slurm: $(VENV)/installed ## Run the demo through a Slurm started here (root, Debian; else skipped; FAULTS=1 for faults, too)

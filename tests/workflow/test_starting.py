@@ -49,6 +49,7 @@ def test_every_way_to_start_plans_the_same_jobs_by_the_same_profile(project, els
     assert planned(run) == jobs
 
 
+@pytest.mark.slow
 def test_jobs_run_elsewhere_and_another_way_to_start_has_nothing_to_do(project, elsewhere):
     (elsewhere / "mine.yaml").write_text((project / "config" / "config.yaml").read_text())
     said = []

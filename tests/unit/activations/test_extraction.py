@@ -207,6 +207,7 @@ def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path
     assert_same(found, real)
 
 
+@pytest.mark.slow
 def test_shards_part_the_examples_and_hold_the_same_vectors(tiny, examples, tmp_path):
     whole = read(extract(tiny, examples, tmp_path / "whole.h5"))
     shards = [extract(tiny, examples, tmp_path / f"{i}.h5", shard=(i, 4)) for i in range(4)]
@@ -223,6 +224,7 @@ def test_a_shard_may_have_no_example(tiny, examples, tmp_path):
     assert read(path) == {}
 
 
+@pytest.mark.slow
 def test_bfloat16_comes_near_float32(real, examples, tmp_path):
     found = read(extract(MODEL, examples, tmp_path / "a.h5", precision="bfloat16"))
     exact = True

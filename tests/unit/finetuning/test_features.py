@@ -481,6 +481,7 @@ print(opened - before, own() - before, inside, len(features))
 
 
 @only_linux
+@pytest.mark.slow
 def test_files_are_mapped_and_not_loaded(tmp_path):
     path, number = tmp_path / "f.arrow", 32_000
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:

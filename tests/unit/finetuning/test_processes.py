@@ -63,6 +63,7 @@ def test_two_processes_train_heads_in_bfloat16_as_one_does(steady, tmp_path):
     assert alone[-1] < 0.8 * alone[0]
 
 
+@pytest.mark.slow
 def test_the_error_of_a_process_reaches_the_caller(features, tmp_path):
     start, out = made(tmp_path / "start", max_position_embeddings=24), tmp_path / "out" / "a"
     with pytest.raises(InputError) as caught:

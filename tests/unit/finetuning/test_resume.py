@@ -145,6 +145,7 @@ def test_a_run_killed_between_epochs_goes_on_to_the_same_weights(tuned, tiny, fe
     assert same(run(tiny, features, out, save_steps=an_epoch), tuned)
 
 
+@pytest.mark.slow
 def test_the_history_is_the_same_where_losses_are_logged_now_and_then(tiny, features, interrupted, tmp_path, monkeypatch):
     monkeypatch.setattr(trainer, "_MOST_LOSSES", 5)  # every third step
     whole = run(tiny, features, tmp_path / "whole", save_steps=7)
@@ -189,6 +190,7 @@ def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, 
 
 
 @pytest.mark.parametrize("changed", [{"learning_rate": 0.001}, {"seed": SEED + 1}, {"how": "train_answer_heads"}])
+@pytest.mark.slow
 def test_changed_settings_start_afresh(tiny, features, interrupted, tmp_path, caplog, changed):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")
@@ -197,6 +199,7 @@ def test_changed_settings_start_afresh(tiny, features, interrupted, tmp_path, ca
     assert same(out, run(tiny, features, tmp_path / "b", **changed))
 
 
+@pytest.mark.slow
 def test_other_pages_start_afresh(tiny, interrupted, tmp_path, caplog):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")
@@ -206,6 +209,7 @@ def test_other_pages_start_afresh(tiny, interrupted, tmp_path, caplog):
     assert same(out, run(tiny, others, tmp_path / "b"))
 
 
+@pytest.mark.slow
 def test_another_checkpoint_starts_afresh(features, interrupted, tmp_path, caplog):
     out = interrupted(3)
     caplog.set_level(logging.INFO, logger="pairprobe")

@@ -407,6 +407,7 @@ def run_in_room_for(windows, monkeypatch, after=0):
 
 
 @pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
 def test_out_of_memory_halves_the_windows_at_once_and_goes_on(steady, at_once, tmp_path, monkeypatch, caplog, after):
     caplog.set_level(logging.WARNING, "pairprobe")
     sizes = run_in_room_for(3, monkeypatch, after)

@@ -21,7 +21,7 @@ from pairprobe.data import examples, partitions, readers
 from pairprobe.io import files
 from pairprobe.probing_sets import building
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 SHARED = Path(__file__).parents[3].parent / "shared"
 CORPORA = {
