@@ -1,5 +1,7 @@
 """What ``import pairprobe`` offers: the same numbers as the files of a run."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -31,6 +33,21 @@ def test_activations_are_those_of_the_words_of_an_example(run):
     assert question.dtype == np.float32
     assert max(pair["match"]["words"]) < paragraph.shape[1]
     assert question.shape[::2] == paragraph.shape[::2]
+
+
+def test_of_two_divisions_into_shards_the_one_written_last_is_opened(run, tmp_path):
+    folder = tmp_path / "activations" / "after" / "paragraph"
+    shutil.copytree(run.folder / "activations" / "after" / "paragraph", folder)
+    (shard,) = folder.glob("probe-1of1.h5")
+    for name in ("probe-1of2.h5", "probe-2of2.h5"):
+        shutil.copy(shard, folder / name)
+        os.utime(folder / name, (1, 1))
+    with pairprobe.Run(tmp_path).activations("after") as activations:
+        assert len(activations.names()) > 0
+    shard.unlink()
+    (folder / "probe-2of2.h5").unlink()
+    with pytest.raises(InputError, match=r"found no activations of the partition probe.*activations.keep: all"):
+        pairprobe.Run(tmp_path).activations("after")
 
 
 def test_what_is_not_there_is_named_beside_what_is(run, tmp_path):

@@ -55,10 +55,21 @@ class Run:
     def activations(self, checkpoint: str, view: str = "paragraph", partition: str = "probe") -> Activations:
         """Open the hidden states of a checkpoint, a context manager: ``[example_id]`` gives those of question and passage.
 
-        view: "paragraph" or "sentence". They are kept with ``activations.keep: all`` only.
+        view: "paragraph" or "sentence". They are kept with ``activations.keep: all`` only. Where a run has been cut into
+        another number of shards since, those written last are opened.
         """
-        shards = sorted(self._existing(f"activations/{checkpoint}/{view}").glob(f"{partition}-*.h5"))
-        return Activations(list(map(str, shards)))
+        folder = self._existing(f"activations/{checkpoint}/{view}")
+        divisions: dict[str, list[Path]] = {}
+        for path in sorted(folder.glob(f"{partition}-*of*.h5")):
+            divisions.setdefault(path.stem.rpartition("of")[2], []).append(path)
+        complete = [paths for count, paths in divisions.items() if len(paths) == int(count)]
+        if not complete:
+            raise InputError(
+                f"{folder}: found no activations of the partition {partition}, or not all shards of them. "
+                "They are kept with activations.keep: all."
+            )
+        _, newest = max((paths[0].stat().st_mtime_ns, paths) for paths in complete)
+        return Activations(map(str, newest))
 
     def _frame(self, name: str, fields: Sequence[str], numbers: Sequence[str] = ()) -> "pd.DataFrame":
         return read_frame(self._existing(name), fields, numbers)

@@ -133,7 +133,11 @@ rule draw_controls:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_controls"),
-        pair=RUN.compared[:2],
+        # In the order of the table, which has each pair once.
+        pair=sorted(
+            (RUN.compared if len(RUN.compared) > 1 else RUN.checkpoints)[:2],
+            key=RUN.checkpoints.index,
+        ),
         tasks=RUN.tasks,
         labels=RUN.labels,
     script:

@@ -34,3 +34,9 @@ def test_every_variant_has_a_point_with_its_interval_for_each_measure(table):
     assert bars == {(x - 2, x + 3) for x in points}
     assert [label.get_text() for label in axes.get_yticklabels()] == ["As it is", "Without mean", "Last subtoken"]
     plt.close("all")
+
+
+def test_where_there_is_nothing_to_compare_the_figure_says_so(table):
+    (axes,) = controls_figure(table, ("b", "a"), ["synonyms"], {}).axes
+    assert [text.get_text() for text in axes.texts] == ["nothing to compare"]
+    plt.close("all")

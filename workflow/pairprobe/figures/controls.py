@@ -28,8 +28,8 @@ _VERDICTS = {SUPPORTED: "better", CONTRADICTED: "worse", UNDECIDED: "undecided"}
 def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], labels: dict[str, str]) -> Figure:
     """Return the figure of the mean difference over the upper layers by each variant, with its interval, for each task.
 
-    claims: a table of ``VARIANT_FIELDS``. pair: the two checkpoints, the second less the first. Colours are the
-    verdicts on whether it is better, markers the measures. The first variant of the table is at the top.
+    claims: a table of ``VARIANT_FIELDS``. pair: the two checkpoints, in the order of the table, the second less the first.
+    Colours are the verdicts on whether it is better, markers the measures. The first variant of the table is at the top.
     """
     rows = read_frame(claims, VARIANT_FIELDS, ("value", "low", "high"))
     rows = rows[(rows["before"] == pair[0]) & (rows["after"] == pair[1]) & (rows["claim"] == CLAIM)]
@@ -51,6 +51,9 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
 
 
 def _draw(axes: Axes, rows: "pd.DataFrame", variants: list[str]) -> None:
+    if not len(rows):
+        style.explain_empty(axes, "nothing to compare")
+        return
     axes.axvline(0, color=style.REFERENCE, linewidth=0.8, zorder=1)
     measures = list(rows["measure"].unique())
     for row in rows.to_dict("records"):
