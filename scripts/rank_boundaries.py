@@ -16,5 +16,6 @@ with job(snakemake, kind="ranking"), Similarities(snakemake.input.logits) as sim
         read_probing_set(snakemake.input.boundaries),
         snakemake.params.seed,
         snakemake.params.at_most,
+        left_out=similarities.left_out,
     )
     write_tsv(snakemake.output[0], RANKING_FIELDS, rank_logits(logits))

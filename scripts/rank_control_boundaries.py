@@ -21,5 +21,6 @@ with job(snakemake), Activations(snakemake.input.activations) as activations:
         snakemake.params.seed,
         snakemake.params.at_most,
         labels=control_gold(snakemake.params.seed),
+        left_out=activations.left_out,
     )
     write_tsv(snakemake.output[0], RANKING_FIELDS, rank_logits(logits))

@@ -182,7 +182,8 @@ class Made:
             boundary_heads.train(examples.read_examples(self.examples("head")), opened, self.heads, SEED, at_most)
         with store.Activations([self.extract("heads", "sentence", "probe")]) as opened:
             of_probe, boundaries = examples.read_examples(self.examples("probe")), read_probing_set(self.set_of("boundary"))
-            logits = boundary_heads.gold_logits(of_probe, measured.logits(opened, self.heads), boundaries, SEED)
+            found, left_out = measured.logits(opened, self.heads), opened.left_out
+            logits = boundary_heads.gold_logits(of_probe, found, boundaries, SEED, left_out=left_out)
             tsv.write_tsv(self.ranking_of("boundary"), RANKING_FIELDS, pair_ranking.rank_logits(logits))
         return self.percentages(["boundary"])
 

@@ -117,7 +117,8 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
         for task, path in rankings.items():
             if task == "boundary":
                 logits = sentences.logits(task)
-                found = boundary_heads.gold_logits(read_examples(examples), logits, boundaries[task], SEED)
+                of_probe = read_examples(examples)
+                found = boundary_heads.gold_logits(of_probe, logits, boundaries[task], SEED, left_out=logits.left_out)
                 write_tsv(path, RANKING_FIELDS, pair_ranking.rank_logits(found))
             else:
                 pair_ranking.rank_pairs(rows[task], read_examples(examples), pairs.pairs(task), path)

@@ -62,7 +62,7 @@ rule finetune_checkpoint:
     resources:
         gpu=0,  # of these torchrun takes all, if there are several: --set-resources finetune_checkpoint:gpu=8
     params:
-        code=code_of("finetune_checkpoint"),
+        code=code_of("finetune_checkpoint", "finetuning.worker"),
         settings={
             key: config["finetuning"][key] for key in (*TRAINING_KEYS, "learning_rate")
         },
@@ -92,7 +92,7 @@ rule train_answer_heads:
     resources:
         gpu=0,
     params:
-        code=code_of("train_answer_heads"),
+        code=code_of("train_answer_heads", "finetuning.worker"),
         settings={
             **{key: config["finetuning"][key] for key in TRAINING_KEYS},
             "learning_rate": config["finetuning"]["head_learning_rate"],

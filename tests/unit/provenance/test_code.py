@@ -1,11 +1,13 @@
 """Digests of code: what changes them, what does not, and which modules they cover."""
 
 import os
+import re
 
 import pytest
 
 from pairprobe.errors import InputError
 from pairprobe.io.digests import file_digest, folder_digest
+from pairprobe.provenance.code import LIBRARY as LIBRARY_FOLDER
 from pairprobe.provenance.code import code_of
 
 LIBRARY = {
@@ -120,6 +122,13 @@ def test_an_import_for_the_type_checker_alone_is_not_followed(digests):
     assert list(digests(far=code)) == ["far", "near", "scripts/run"]
 
 
+def test_what_runs_beside_an_import_for_the_type_checker_is_code(digests):
+    code = "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    X = 1\nelse:\n    from pairprobe.aside import {}\n"
+    before, after = (digests(far=code.format(name)) for name in ("h", "h as other"))
+    assert list(before) == ["aside", "far", "near", "scripts/run"]
+    assert changed(before, after) == {"far"}
+
+
 @pytest.mark.parametrize(
     "script", ["import json", "from pathlib import far", "import notpairprobe.far", "pairprobe = 'far'"]
 )
@@ -208,6 +217,13 @@ def test_no_forward_pass_depends_on_probing_sets_rankings_or_figures(room):
 @pytest.mark.parametrize("script", ["extract_activations", "train_answer_heads", "finetune_checkpoint", "predict_answers"])
 def test_a_forward_pass_depends_on_what_decides_its_type(script):
     assert {"checkpoints.devices", "checkpoints.processor"} <= set(code_of(script))
+
+
+@pytest.mark.parametrize("rule", ["finetune_checkpoint", "train_answer_heads"])
+def test_a_training_depends_on_the_module_that_its_processes_start(rule):
+    rules = (LIBRARY_FOLDER.parent / "rules" / "finetuning.smk").read_text(encoding="utf-8")
+    script, *modules = re.findall(r'"([\w.]+)"', re.search(rf"code=code_of\((.*{rule}.*)\)", rules)[1])
+    assert "finetuning.worker" in code_of(script, *modules)
 
 
 def test_a_probing_set_depends_on_its_own_task_alone():

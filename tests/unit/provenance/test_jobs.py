@@ -120,10 +120,10 @@ with job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)), files.atomic_w
 """
 
 
-def started(target, command=(), **environment):
+def started(target, command=(), code=WRITING, **environment):
     """Start a process that is busy writing a file, and wait until it is."""
     process = subprocess.Popen(
-        [*command, sys.executable, "-c", WRITING, str(target)],
+        [*command, sys.executable, "-c", code, str(target)],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -152,6 +152,24 @@ def test_a_job_ends_with_the_process_that_started_it_even_if_that_is_killed(tmp_
     assert f"process {parent.pid}, which started this one, has ended" in (tmp_path / "a.txt.log").read_text()
 
 
+REFUSED = """
+import errno, os
+
+def pidfd_open(process):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+
+os.pidfd_open = pidfd_open
+"""
+
+
+def test_a_job_ends_with_the_process_that_started_it_where_the_system_has_no_pidfd(tmp_path):
+    with subprocess.Popen(["sleep", "60"]) as parent:
+        process = started(tmp_path / "a.txt", code=REFUSED + WRITING, **{PARENT: str(parent.pid)})
+        parent.kill()
+    assert process.wait(20) == 128 + signal.SIGTERM
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
+
+
 def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
     with subprocess.Popen(["true"]) as parent:
         pass
@@ -164,6 +182,7 @@ def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
         check=False,
     )
     assert f"process {parent.pid}, which started this one, has ended" in process.stderr
+    assert "container with process numbers of its own" in process.stderr  # whose parent may run, unseen
     assert process.returncode == 1
     # Not even the log, which may be the next run's.
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """The span heads: a convex fit that reaches its optimum, and how they rank the gold position."""
 
+import logging
 import tracemalloc
 
 import measured
@@ -280,12 +281,25 @@ def test_para_len_is_the_number_of_the_sentence_s_words_and_the_gold_one_is_not_
     assert {(row[0], row[5], row[6]) for row in rows} == {(name, n, n - 1) for name, n in words.items()}
 
 
-def test_the_ranking_follows_the_set_and_leaves_out_what_has_no_activations(probed):
+def test_the_ranking_follows_the_set_and_leaves_out_what_was_too_long(probed, caplog):
     examples, _, _, activations, path = probed
     long = example("too-long", 5, (1, 2))
     wanted = [examples[4], long, examples[2]]
-    logits = gold_logits([long, *examples], measured.logits(activations, path), [boundary(e) for e in wanted], seed=13)
-    assert list(dict.fromkeys(name for name, *_ in logits)) == ["e4", "e2"]
+    caplog.set_level(logging.INFO, logger="pairprobe")
+    found = measured.logits(activations, path)
+    ranked = gold_logits([long, *examples], found, [boundary(e) for e in wanted], seed=13, left_out={"too-long"})
+    assert list(dict.fromkeys(name for name, *_ in ranked)) == ["e4", "e2"]
+    assert "boundary: 3 sentences, 1 of them too long, 2 ranked" in caplog.messages
+
+
+def test_a_boundary_without_logits_or_example_is_an_input_error(probed):
+    examples, _, _, activations, path = probed
+    found, other = measured.logits(activations, path), example("other", 5, (1, 2))
+    boundaries = [boundary(e) for e in [*examples, other]]
+    with pytest.raises(InputError, match="logits: example_id other has none"):
+        list(gold_logits([*examples, other], found, boundaries, seed=13, left_out={"too-long"}))
+    with pytest.raises(InputError, match="probing set: example_id other is in no example"):
+        list(gold_logits(examples, found, boundaries, seed=13))
 
 
 def test_at_most_so_many_are_ranked_the_same_whatever_their_order(probed):

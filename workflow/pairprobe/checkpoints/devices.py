@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
 from pairprobe.checkpoints import processor
 from pairprobe.errors import InputError
+from pairprobe.io import locks
 from pairprobe.io.progress import log
 
 # Variables by which a job knows that a scheduler runs it (Slurm, LSF, PBS), which gave it GPUs of its own.
@@ -78,9 +79,9 @@ def _unlocked(visible: list[str]) -> Iterator[tuple[str, FileLock]]:
     """Lock one GPU after the other, and yield those that no other process has locked, with their locks."""
     for name in visible:
         safe = "".join(letter if letter.isalnum() else "_" for letter in name)
-        lock = FileLock(os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock"))
-        with contextlib.suppress(Timeout):
-            lock.acquire(blocking=False)
+        path = os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock")
+        lock = locks.acquire(path, 0, "Set the variable TMPDIR to a folder on a disk of this machine.")
+        if lock:
             yield name, lock
 
 

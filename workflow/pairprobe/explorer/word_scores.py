@@ -10,6 +10,7 @@ from pairprobe.data.examples import Example
 from pairprobe.probing_sets.pairs import BoundaryRow, PairRow
 from pairprobe.rankings import boundary_heads, pair_ranking
 from pairprobe.rankings.similarity import Measured
+from pairprobe.rankings.similarity_store import Logits
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,13 +50,14 @@ def of_pairs(
 def of_boundaries(
     boundaries: list[BoundaryRow],
     examples: Mapping[str, Example],
-    logits: Mapping[str, np.ndarray],
+    logits: Logits,
     seed: int,
     at_most: int | None = None,
 ) -> Iterator[WordScores | None]:
     """Yield the scores of each boundary; None where it was not ranked. Arguments as ``boundary_heads.gold_logits``."""
     ranked = groupby(
-        boundary_heads.gold_logits(examples.values(), logits, boundaries, seed, at_most), key=lambda ranking: ranking[0]
+        boundary_heads.gold_logits(examples.values(), logits, boundaries, seed, at_most, left_out=logits.left_out),
+        key=lambda ranking: ranking[0],
     )
     name, of_measures = next(ranked, (None, ()))
     for row in boundaries:

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import torch
 import transformers
-from filelock import FileLock, Timeout
 from safetensors.torch import load_file
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -26,7 +25,7 @@ from pairprobe.finetuning.answer_heads import FROZEN, OWN, RANDOM
 from pairprobe.finetuning.features import Features
 from pairprobe.finetuning.trainer import Settings as Settings
 from pairprobe.finetuning.trainer import Training
-from pairprobe.io import files
+from pairprobe.io import files, locks
 from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.io.progress import log
 from pairprobe.io.tsv import write_tsv
@@ -130,15 +129,14 @@ def _cache_key(training: Training) -> str:
 @contextlib.contextmanager
 def _locked(work: Path) -> Iterator[None]:
     """Keep other trainings out of a work folder; raise InputError where one is at work there, and goes on."""
-    lock = FileLock(f"{work}.lock", timeout=_LOCK_TIMEOUT)
     work.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        lock.acquire()
-    except Timeout:
+    remedy = "Put the results on a file system that has locks (Lustre: mounted with the option flock)."
+    lock = locks.acquire(f"{work}.lock", _LOCK_TIMEOUT, remedy)
+    if lock is None:
         raise InputError(
             f"{work}: another training is at work there. Wait for its end, or stop it (on a cluster: scancel), and start "
             "again."
-        ) from None
+        )
     try:
         yield
     finally:

@@ -1,6 +1,5 @@
 """Processes that end when another one ends, however that comes to its end."""
 
-import contextlib
 import os
 import select
 import signal
@@ -27,7 +26,11 @@ def end_with_parent(patience: float = 0.0) -> None:
     if not parent:
         return
     if not files.is_running(parent):
-        sys.exit(f"error: process {parent}, which started this one, has ended")
+        sys.exit(
+            f"error: process {parent}, which started this one, has ended, or it cannot be seen from here. If it still "
+            "runs, this job is in a container with process numbers of its own (a PID namespace): start the container with "
+            "those of its host (docker: --pid=host; apptainer: without --pid)."
+        )
     threading.Thread(target=_follow, args=(parent, patience), daemon=True).start()
 
 
@@ -44,13 +47,17 @@ def _follow(parent: int, patience: float) -> None:
 
 def _wait(process: int) -> None:
     """Return when a process, which need not be a child of this one, has ended."""
-    if not hasattr(os, "pidfd_open"):  # not Linux
+    try:
+        watched = os.pidfd_open(process)
+    except ProcessLookupError:  # it has ended already
+        return
+    except (AttributeError, OSError):  # not Linux; or an old kernel or a sandbox refuses it
         while files.is_running(process):
             time.sleep(1)
         return
-    with contextlib.suppress(ProcessLookupError):  # it has ended already
-        watched = os.pidfd_open(process)
+    try:
         ended = select.poll()
         ended.register(watched, select.POLLIN)
         ended.poll()
+    finally:
         os.close(watched)

@@ -67,10 +67,17 @@ def _parse(file: Path, _modified: int, library: Path) -> _Code:
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             if ast.get_docstring(node, clean=False) is not None:
                 node.body = node.body[1:] or [ast.Pass()]
-    # What only a type checker reads never runs.
-    tree.body = [one for one in tree.body if not (isinstance(one, ast.If) and ast.unparse(one.test) == "TYPE_CHECKING")]
+    # What only a type checker reads never runs; the else: beside it does.
+    tree.body = [ran for one in tree.body for ran in _run_parts(one)]
     digest = hashlib.blake2b(ast.unparse(tree).encode(), digest_size=8).hexdigest()
     return _Code(digest, tuple(_imports(tree, file, library)), all(isinstance(node, ast.Pass) for node in tree.body))
+
+
+def _run_parts(statement: ast.stmt) -> list[ast.stmt]:
+    """Return a statement, or of ``if TYPE_CHECKING`` what runs where no type checker reads it: the body of its ``else``."""
+    if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+        return statement.orelse
+    return [statement]
 
 
 def _imports(tree: ast.Module, file: Path, library: Path) -> Iterator[Path]:

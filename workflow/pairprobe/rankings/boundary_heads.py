@@ -10,7 +10,7 @@ float64 in blocks that fit into a core's cache. Several threads are slower than 
 twice as many steps as one for each.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -228,18 +228,29 @@ def gold_logits(
     seed: int,
     at_most: int | None = None,
     labels: Labels = gold,
+    left_out: Container[str] = (),
 ) -> Iterator[tuple[str, str, np.ndarray, int]]:
     """Yield (example_id, measure, logits, gold): the logits (layers, words) of a probe sentence, and the gold position.
 
     measure: "start" or "end". logits: by example, those of all words of its sentence, (2, layers, words), as
     ``Heads.logits`` gives them. boundaries: the rows of the probing set, of which at most so many are taken. A sentence's
-    words are those that have a vector; an answer without any is left out, with a warning.
+    words are those that have a vector; an answer without any is left out, with a warning. left_out: the examples that were
+    too long to have logits; their number is in the log. Raises InputError where an example of the set is in neither, or in
+    none of the examples.
     """
-    boundaries = list(boundaries)
-    taken = subsample((row["example_id"] for row in boundaries if row["example_id"] in logits), at_most, seed)
-    by_id = {example.example_id: example for example in examples if example.example_id in taken}
-    for row in track([row for row in boundaries if row["example_id"] in by_id], len(by_id), "ranking boundary", "pairs"):
-        name = row["example_id"]
+    in_set = [row["example_id"] for row in boundaries]
+    wanted = set(in_set)
+    by_id = {example.example_id: example for example in examples if example.example_id in wanted}
+    for name in in_set:
+        if name not in by_id:
+            raise InputError(f"probing set: example_id {name} is in no example. Build the set from these examples.")
+        if name not in logits and name not in left_out:
+            raise InputError(f"logits: example_id {name} has none. Compute those of this set and these examples.")
+    with_logits = [name for name in in_set if name in logits]
+    taken = subsample(with_logits, at_most, seed)
+    too_long = len(in_set) - len(with_logits)
+    log.info("boundary: %d sentences, %d of them too long, %d ranked", len(in_set), too_long, len(taken))
+    for name in track([name for name in with_logits if name in taken], len(taken), "ranking boundary", "pairs"):
         of_sentence = logits[name]
         found = labels(by_id[name], ~np.isnan(of_sentence[0, 0]))
         if found is None:
