@@ -95,6 +95,11 @@ def error_of(**changes) -> str:
             "controls: control_task: it is a control of the task boundary, which is not among the tasks.",
         ),
         (
+            {"tasks": ["boundary"], "controls": ["without_mean", "control_task"]},
+            "controls: without_mean: found tasks: ['boundary'], wanted a task with pairs, since these controls rank pairs. "
+            "Add such a task, or remove them.",
+        ),
+        (
             {"controls": ["representations"], "checkpoints": {"one": {"source": "path", "path": "x"}}},
             "controls: representations: it compares checkpoints, and there is only one.",
         ),
@@ -292,6 +297,13 @@ def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
     expand_seeds(config)
     assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
     assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
+
+
+def test_a_seed_that_figures_name_beside_its_checkpoint_is_shown_once():
+    figures = {"checkpoints": ["finetuned", "finetuned-seed1"], "comparisons": {"two": ["finetuned-seed2", "finetuned"]}}
+    run = resolved(checkpoints__finetuned={**FINETUNED, "seeds": [1, 2]}, figures=figures)
+    assert run.compared == ["finetuned-seed1", "finetuned-seed2"]
+    assert run.comparisons["two"] == ["finetuned-seed2", "finetuned-seed1"]
 
 
 def test_a_label_that_figures_give_is_the_seeds_too():

@@ -250,6 +250,17 @@ def test_a_key_that_yaml_reads_as_no_string_is_named(smallest, schema, key):
         check(smallest, schema)
 
 
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf"])
+def test_a_number_that_is_not_finite_is_refused_with_its_key(smallest, schema, number):
+    found = yaml.safe_load(number)
+    for part, key in (
+        ({"data": {"source": "bundled", "sample": found}}, "data.sample"),
+        ({"finetuning": {"learning_rate": found}}, "finetuning.learning_rate"),
+        ({"figures": {"checkpoints": ["one", found]}}, "figures.checkpoints.1"),
+    ):
+        assert error_of({**smallest, **part}, schema) == f"my.yaml: {key}: found {found}, wanted a finite number."
+
+
 KEYWORDS = set(
     "$schema $defs $ref title type description default enum const pattern minLength minimum maximum exclusiveMinimum "
     "exclusiveMaximum items minItems uniqueItems properties additionalProperties propertyNames minProperties required "

@@ -42,13 +42,26 @@ def test_questions_of_files_go_by_their_size(tmp_path):
     assert sum(found.values()) == pytest.approx(0.1 + 10 + 10)
 
 
-def test_the_bundled_pages_are_as_many_as_are_said():
+def test_the_bundled_pages_are_as_long_as_is_said():
     from pairprobe.data import bundled_pages
 
     pages = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
     rows, source = list(bundled_pages.render(pages[::8])), sharding.ESTIMATES["bundled"]
-    assert len(rows) * 8 == pytest.approx(sharding.BUNDLED, rel=0.2)
     assert sum(len(row["document_text"].split()) for row in rows) / len(rows) == pytest.approx(source.tokens, rel=0.1)
+
+
+def test_the_bundled_questions_and_the_shares_with_answers_are_those_of_the_pages():
+    pages = (ROOT / "workflow" / "resources" / "pages").glob("*.yaml")
+    questions = [question for page in pages for question in yaml.safe_load(page.read_text())["questions"]]
+    answered, short, first = (
+        sum(map(holds, questions))
+        for holds in (lambda q: "long_answer" in q, lambda q: "short_answer" in q, lambda q: q.get("long_answer") == 1)
+    )
+    source = sharding.ESTIMATES["bundled"]
+    assert len(questions) == sharding.BUNDLED
+    assert (source.paragraph, source.answered) == pytest.approx([answered / len(questions)] * 2, abs=5e-4)
+    assert source.short == pytest.approx(short / len(questions), abs=5e-4)
+    assert (source.long_only, source.first) == pytest.approx((1 - short / answered, first / answered), abs=5e-4)
 
 
 def test_the_demo_is_one_job_of_each():

@@ -55,6 +55,13 @@ def test_a_wrong_configuration_ends_the_command_with_one_error(tmp_path, text, s
     assert "Traceback" not in done.stderr
 
 
+def test_a_figure_of_a_kind_that_is_not_drawn_is_refused(tmp_path):
+    done = run(DEMO, "--figure", tmp_path / "x.foo")
+    assert done.returncode == 2
+    assert done.stderr == f"error: --figure {tmp_path}/x.foo: found the suffix '.foo'. Allowed: .svg, .pdf, .png.\n"
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"), [(0.2, "1 s"), (599, "599 s"), (600, "10 min"), (5400, "1.5 h"), (360000, "100 h")]
 )

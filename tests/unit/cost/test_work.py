@@ -1,6 +1,7 @@
 """The work and the cost of configurations: windows by brute force, published numbers, the demo's real counts."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from pairprobe.configuration.schema import read_schema
 from pairprobe.configuration.sharding import ESTIMATES, QUESTION, SPECIAL, Estimates, count_windows
 from pairprobe.cost import rates, report, work
 from pairprobe.cost.rates import GPU, GPUS, REFERENCE, Encoder, Machine
-from pairprobe.cost.work import ANSWERING, EXTRACTION, HEADS, READING, STAGES, TUNING, Work, count_trained
+from pairprobe.cost.work import ANSWERING, EXTRACTION, HEADS, RANKING, READING, STAGES, TUNING, Work, count_trained
+from pairprobe.errors import InputError
 
 CONFIGS = Path(__file__).parents[3] / "config"
 SCHEMA = read_schema(str(report.SCHEMA))
@@ -22,6 +24,9 @@ NQ = ESTIMATES["natural_questions"]
 # Alberti et al. (2019): their settings, and the number of windows in the file of precomputed training windows that they
 # published, of the whole train set.
 JOINT_BASELINE, PUBLISHED = {"max_length": 512, "stride": 128, "unanswered": 0.02}, 494_670
+
+# Whole titles are drawn: the shares of the demo's 767 questions that its partitions have, where 0.5, 0.2 and 0.3 are asked.
+DRAWN = {"finetune": 378 / 767, "head": 184 / 767, "probe": 205 / 767}
 
 
 def of(name, machine=REFERENCE, **changes):
@@ -109,6 +114,19 @@ def test_the_shape_of_an_encoder_at_hand_is_read_and_others_are_bert_base():
     assert set(of("squad").shapes.values()) == {Encoder()}
 
 
+def test_the_shape_of_distilbert_is_read_by_its_own_keys(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"n_layers": 6, "dim": 48, "hidden_dim": 96, "vocab_size": 119547}))
+    assert Encoder.read(tmp_path) == Encoder(6, 48, 96, 119547)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"hidden_size": "768"}', '{"dim": 0}'])
+def test_a_broken_description_of_a_checkpoint_is_named(tmp_path, text):
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(InputError) as error:
+        of("squad", checkpoints={"a": {"source": "path", "path": str(tmp_path)}})
+    assert str(error.value).startswith(f"{tmp_path}/config.json: ")
+
+
 @pytest.mark.parametrize("kind", rates.MEASURED)
 def test_bert_base_is_as_fast_on_two_cores_as_was_measured(kind):
     rate, length = rates.MEASURED[kind]
@@ -146,17 +164,31 @@ def test_a_gpu_is_faster_than_two_cores_wherever_a_model_runs():
 def test_the_disk_of_activations_is_words_times_layers_times_width_times_bytes():
     """The demo's stores hold 24,082 + 4,955 + 5,751 words for each of two checkpoints, in 187,118,804 bytes."""
     assert (24_082 + 4_955 + 5_751) * Encoder(6, 384).vector * 2 == pytest.approx(187_118_804, rel=0.001)
-    found = of("config")
+    found = of("config", partitions=DRAWN)
     words = sum(words for *_, words in found.views.values())
     assert found.disk()[EXTRACTION] == pytest.approx(2 * words * 7 * 384 * 2)
     assert words == pytest.approx(24_082 + 4_955 + 5_751, rel=0.1)
-    assert of("config", activations__storage="float32").disk()[EXTRACTION] == 2 * found.disk()[EXTRACTION]
+    assert of("config", partitions=DRAWN, activations__storage="float32").disk()[EXTRACTION] == 2 * found.disk()[EXTRACTION]
     assert of("config", activations__keep="similarities").disk()[EXTRACTION] == 0
+
+
+def test_the_disk_of_similarities_is_two_numbers_a_row_and_layer():
+    """A pair's rows are its match and the words of question and paragraph, in float32; a boundary's are in float64.
+
+    The demo's files have 2,502,955 and 517,379 bytes for each of two checkpoints.
+    """
+    real = 2 * (2_502_955 + 517_379)
+    assert of("config", partitions=DRAWN).disk()[RANKING] == pytest.approx(real, rel=0.1)
+    means, found, without = ESTIMATES["bundled"], of("config"), of("config", tasks=["synonyms"])
+    rows = {each: each.pairs * (1 + means.words[0] + means.words[1]) for each in (found, without)}
+    sentences = found.views["sentence", "probe"][0] * means.words[2]
+    assert found.disk()[RANKING] == pytest.approx(2 * 7 * (8 * rows[found] + 16 * sentences))
+    assert without.disk()[RANKING] == pytest.approx(2 * 7 * 8 * rows[without])
 
 
 def test_the_counts_of_the_demo_are_near_its_real_ones():
     """Of its tables and logs: examples, pairs, windows to train on, questions and their windows."""
-    found = of("config")
+    found = of("config", partitions=DRAWN)
     assert found.examples == pytest.approx(193, rel=0.1)
     assert found.pairs == pytest.approx(39 + 73 + 66 + 167, rel=0.1)
     assert found.trained == pytest.approx(976, rel=0.2)
@@ -201,6 +233,19 @@ def test_windows_are_cut_once_for_each_tokenizer():
     found = of("controls")
     assert len([job for job in found.jobs if job.stage == TUNING]) == found.run.shards["features",] + 1
     assert len(found.shapes) == 3
+
+
+def test_a_training_that_starts_from_random_weights_has_the_shape_and_windows_of_the_fetched_checkpoint():
+    checkpoints = yaml.safe_load((CONFIGS / "config.yaml").read_text())["checkpoints"]
+    checkpoints |= {"twin": {"source": "random", "start": "pretrained"}, "scratch": {"source": "finetune", "start": "twin"}}
+    found = of("config", checkpoints=checkpoints)
+    assert set(found.shapes.values()) == {Encoder(6, 384, 1536, 30522)}
+    trained = [job for job in found.jobs if job.stage == TUNING]
+    assert len(trained) == found.run.shards["features",] + 2
+    # It waits for the random weights, and these for the fetched ones.
+    (twin,) = (found.jobs[i] for i in trained[-1].needs if found.jobs[i].stage == READING)
+    (fetched,) = (found.jobs[i] for i in twin.needs)
+    assert fetched.needs == ()
 
 
 @pytest.mark.parametrize("name", NAMES)

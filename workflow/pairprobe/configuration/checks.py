@@ -232,7 +232,8 @@ def expand_seeds(config: dict[str, Any]) -> None:
     figures = config["figures"]
     lists = [(figures, "checkpoints")] if "checkpoints" in figures else []
     for section, key in [*lists, *((figures["comparisons"], key) for key in figures["comparisons"])]:
-        section[key] = [one for name in section[key] for one in named.get(name, [name])]
+        # A list may name a seed beside the checkpoint of all seeds.
+        section[key] = list(dict.fromkeys(one for name in section[key] for one in named.get(name, [name])))
 
 
 def _check_checkpoints(checkpoints: dict[str, dict]) -> None:
@@ -292,6 +293,12 @@ def _check_controls(config: dict[str, Any]) -> None:
         )
     if "control_task" in controls and "boundary" not in config["tasks"]:
         raise InputError("controls: control_task: it is a control of the task boundary, which is not among the tasks.")
+    variants = [name for name in controls if name not in _WITHOUT_PAIRS]
+    if variants and set(config["tasks"]) <= {"boundary"}:
+        raise InputError(
+            f"controls: {', '.join(variants)}: found tasks: {list(config['tasks'])}, wanted a task with pairs, since these "
+            "controls rank pairs. Add such a task, or remove them."
+        )
     if "representations" in controls and len(config["checkpoints"]) < 2:
         raise InputError("controls: representations: it compares checkpoints, and there is only one.")
 

@@ -1,6 +1,7 @@
 """The configuration checked against its schema, with errors that name the key and the allowed values."""
 
 import difflib
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     """Fill in the schema's defaults, in place, and raise InputError with a line for each key that is wrong."""
     for place in _not_strings(config):
         raise InputError(f"{name}: the key {place} is no string. Put it in quotation marks.")
+    for place, number in _not_finite(config):
+        raise InputError(f"{name}: {place}: found {number}, wanted a finite number.")
     _fill(config, schema, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
     lines = [line for error in errors for line in _explain(error)]
@@ -46,6 +49,15 @@ def _not_strings(value: Any, place: str = "") -> Iterator[str]:
             if not isinstance(key, str):
                 yield f"{place}{key!r}"
             yield from _not_strings(part, f"{place}{key}.")
+
+
+def _not_finite(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Yield the places of numbers that are infinite or not a number: the schema's bounds do not refuse them all."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield place, value
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _not_finite(part, f"{place}.{key}" if place else str(key))
 
 
 def _fill(value: Any, schema: dict, root: dict) -> None:

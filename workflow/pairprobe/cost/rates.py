@@ -11,6 +11,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from pairprobe.checkpoints import processor
+from pairprobe.errors import InputError
+
+# What DistilBERT's config.json calls the keys of a shape.
+_DISTILBERT = {"num_hidden_layers": "n_layers", "hidden_size": "dim", "intermediate_size": "hidden_dim"}
 
 
 @dataclass(frozen=True)
@@ -24,10 +28,25 @@ class Encoder:
 
     @classmethod
     def read(cls, folder: Path) -> "Encoder":
-        """Read a shape from a checkpoint's config.json; what is not there is taken from BERT-base."""
-        file = folder / "config.json"
-        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-        return cls(**{each.name: found[each.name] for each in fields(cls) if each.name in found})
+        """Read a shape from a checkpoint's config.json; what is not there is taken from BERT-base.
+
+        Raises InputError where the file cannot be read, or a number in it is no positive integer.
+        """
+        file, shape = folder / "config.json", {}
+        if not file.is_file():
+            return cls()
+        try:
+            found = json.loads(file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"{file}: it cannot be read as JSON ({error}). Copy the checkpoint again.") from None
+        if not isinstance(found, dict):
+            raise InputError(f"{file}: found {found!r}, wanted keys with values. Copy the checkpoint again.")
+        for each in fields(cls):
+            for key in {each.name, _DISTILBERT.get(each.name, each.name)} & found.keys():
+                if type(found[key]) is not int or found[key] < 1:
+                    raise InputError(f"{file}: {key}: found {found[key]!r}, wanted a positive integer.")
+                shape[each.name] = found[key]
+        return cls(**shape)
 
     @property
     def vector(self) -> int:

@@ -18,6 +18,7 @@ from pairprobe.cost.work import STAGES, Work
 from pairprobe.errors import InputError
 
 SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
+FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
 WORKERS = tuple(2**n for n in range(7))
 
 
@@ -95,8 +96,11 @@ def scaling_table(works: Sequence[Work], figure: Path | None) -> Table:
 def text(path: Path, reference: bool, workers: bool, markdown: bool, figure: Path | None) -> str:
     """Return what a configuration costs on this machine, or the reference machine, on one GPU and on eight.
 
-    workers: its time on 1 to 64 workers in place of that; figure: the file that their speed-up is drawn to.
+    workers: its time on 1 to 64 workers in place of that; figure: the file that their speed-up is drawn to. Raises
+    InputError where the configuration or the figure's suffix cannot be used.
     """
+    if figure and figure.suffix not in FIGURE_SUFFIXES:
+        raise InputError(f"--figure {figure}: found the suffix {figure.suffix!r}. Allowed: {', '.join(FIGURE_SUFFIXES)}.")
     run, console = read_config(path), Console(highlight=False, width=1000)
     machines = [rates.REFERENCE if reference or workers or figure else rates.this_machine(), rates.GPU, rates.GPUS]
     works = [Work(run, machine) for machine in machines]

@@ -57,7 +57,7 @@ class Work:
         page = self.means.read[0]
         # What others start from comes first.
         names = run.fetched + run.initialised + run.finetuned
-        self.shapes = {name: _shape(self.named[self.named[name].get("start", name)]) for name in names}
+        self.shapes = {name: _shape(self.named[self._fetched_of(name)]) for name in names}
         self.asked, self.answered, self.answer_length = sharding.answering_of(config, page)
         self.trained = self.questions["finetune"] * count_trained(self.means, page, config["finetuning"])
         self.train_length = min(config["finetuning"]["max_length"], page + QUESTION)
@@ -68,10 +68,17 @@ class Work:
         self.pairs = self.examples * self.means.pairs * len(run.pair_tasks) / 4
         sentences = views["sentence", "head"][0] * self.boundary
         self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.means.words[2]
+        self.tested_words = views["sentence", "probe"][0] * self.boundary * self.means.words[2]
         self.jobs: list[Job] = []
         self._weights: dict[str, int] = {}
         self._windows: dict[int, list[int]] = {}
         self._plan()
+
+    def _fetched_of(self, name: str) -> str:
+        """Follow ``start`` to the fetched checkpoint, whose shape and tokenizer those made from it have."""
+        while "start" in self.named[name]:
+            name = self.named[name]["start"]
+        return name
 
     def _plan(self) -> None:
         data = self._download(sum(size for _, size, _ in self.files.values()))
@@ -116,11 +123,12 @@ class Work:
     def _train(self, stage: str, name: str) -> int:
         """Train a checkpoint, or heads on a frozen one, on windows that are cut once for each tokenizer."""
         start = self._weights[self.named[name].get("start", name)]
-        if start not in self._windows:
+        fetched = self._weights[self._fetched_of(name)]
+        if fetched not in self._windows:
             shards, tokens = self.run.shards["features",], self.questions["finetune"] * self.means.tokens
-            job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, start]
-            self._windows[start] = [self._add(*job) for _ in range(shards)]
-        needs = [*self._windows[start], self._weights.get(name, start)]
+            job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, fetched]
+            self._windows[fetched] = [self._add(*job) for _ in range(shards)]
+        needs = [*self._windows[fetched], self._weights.get(name, start)]
         subtokens = self.trained * self.run.config["finetuning"]["epochs"] * self.train_length
         return self._compute(stage, name, subtokens, self.train_length, needs)[0]
 
@@ -176,7 +184,10 @@ class Work:
             copies = {"hub": 2, "finetune": 4}.get(source, 1)
             found[TUNING if source == "finetune" else READING] += shape.size * copies
             found[EXTRACTION] += words * shape.vector * number
-            found[RANKING] += self.pairs * self.means.words[1] * (shape.num_hidden_layers + 1) * 8
+            # Two numbers a row: in float32 for a pair's match and every word of question and paragraph, in float64 for
+            # every word of a boundary's sentence.
+            rows = self.pairs * (1 + self.means.words[0] + self.means.words[1])
+            found[RANKING] += (8 * rows + 16 * self.tested_words) * (shape.num_hidden_layers + 1)
         found[TUNING] += len(self._windows) * self.trained * (4 * self.train_length + 60)
         found[EVIDENCE] = 10e6 + self.pairs * rates.EXPLORER_BYTES
         return found
