@@ -20,7 +20,7 @@ PLAN = [
     ("SIGINT to all (Ctrl-C)", after_starts(1, 0.1)),
 ]
 # What is made again; what comes before it stays.
-AGAIN = [f"{kind}/finetuned" for kind in ("checkpoints", "activations", "rankings")]
+AGAIN = [f"{kind}/finetuned" for kind in ("checkpoints", "activations", "similarities", "rankings")]
 AGAIN += ["training", "percentages.tsv", "figures"]
 
 
