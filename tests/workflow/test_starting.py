@@ -37,6 +37,7 @@ def planned(run: subprocess.CompletedProcess) -> int:
     return int(re.search(r"^total +(\d+)$", run.stdout + run.stderr, re.MULTILINE)[1])
 
 
+@pytest.mark.slow
 def test_every_way_to_start_plans_the_same_jobs_by_the_same_profile(project, elsewhere):
     jobs = planned(start(project, "-n"))
     assert jobs > 50

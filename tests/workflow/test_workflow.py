@@ -169,6 +169,7 @@ def test_a_whole_run_holds(project):
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
 
 
+@pytest.mark.slow
 def test_a_damaged_figure_is_found_and_made_again_as_it_was(project):
     name = "results/tiny/figures/coreference_cosine.pdf"
     before = (project / name).read_bytes()

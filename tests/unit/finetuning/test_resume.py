@@ -122,6 +122,7 @@ def interrupted(tiny, features, tmp_path, monkeypatch):
         pytest.param("train_answer_heads", "float32", marks=SLOW),
     ],
 )
+@pytest.mark.slow
 def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features, interrupted, tmp_path, how, precision):
     dice = random.Random(f"{how} {precision}")
     drawn = {
