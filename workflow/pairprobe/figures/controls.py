@@ -43,7 +43,7 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
         axes.set_xlabel("Difference (points)")
     named = {"none": "As it is", **labels}  # controls.NONE, without what that module needs
     grid[0, 0].set_yticks(range(len(variants)), [label_of(name, named) for name in variants])
-    grid[0, 0].set_ylim(len(variants) - 0.5, -0.5)
+    grid[0, 0].set_ylim(max(len(variants), 1) - 0.5, -0.5)
     before, after = (label_of(name, labels) for name in pair)
     figure.suptitle(f"{after} − {before}, mean of the upper layers", fontsize=style.TITLE_SIZE)
     figure.legend(handles=_key(set(rows["measure"])), loc="outside lower center", ncols=5)
