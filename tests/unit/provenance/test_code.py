@@ -1,14 +1,19 @@
 """Digests of code: what changes them, what does not, and which modules they cover."""
 
+import json
 import os
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from pairprobe.errors import InputError
 from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.provenance.code import LIBRARY as LIBRARY_FOLDER
-from pairprobe.provenance.code import code_of
+from pairprobe.provenance.code import SCRIPTS, code_of
 
 LIBRARY = {
     "__init__": '"""A library."""\n',
@@ -20,6 +25,59 @@ LIBRARY = {
     "rooms/two": "TWO = 2\n",
 }
 SCRIPT = "from pairprobe.near import g\n\nprint(g(1))\n"
+
+# All that Python 3.11 can say, also what its successors parse in other ways: strings put together, f-strings, empty lists.
+SAMPLE = r'''"""A docstring."""
+import os.path as p, sys
+from x import y as z, w
+async def f(a, /, b: int = 1, *c, d, e=None, **g) -> "str":
+    """A docstring."""
+    async with a as b, c: pass
+    async for i in b: await i
+    return [j async for j in d if j if not e]
+@f
+@f(1)
+class C(B, metaclass=M):
+    x: int
+    (y): "int" = -1
+    def m(self): "a docstring and nothing else"
+t = (1, 1.0, 1e999, 2j, True, None, ..., b"\xff\n", 0x10, 1_000, 10**30)
+s = "a" 'b' """c
+d""" u"e" r"\d" "\N{BULLET} é 🫨 \ud800"
+q = f"", f"a{{b}}", f"{x!r:>{w}.{n}}", f"{x=}", f"{x = !s}", f"{x:}", "a" f"b{x}" "c" f"{y}" "" f"d", f"{x:{y}{z}}"
+q = f'{x:%H:%M}{{{y}}}' rf"\{x}\d", f"{x:{'a'}b}", f"{(lambda: 1)()}{ {1: 2}[1] }", f"\N{BULLET}{x}\t", f"{x!a}" f"{x:,}"
+q = f"""{
+x}
+b"""
+match v:
+    case {"a": 1, **rest} if rest: pass
+    case [1, *_, None] | (C(x=1) as k) | -1 | "s" | True: pass
+    case _: pass
+try: pass
+except* (A, B) as g: pass
+try: pass
+except: pass
+else: pass
+finally: pass
+with (a as b, c as d): pass
+x = y = z[1:2, ::3, ...]; x @= 2; del x, (y), z[0]
+if (n := 1) and not n or n is not None: assert x, "m"
+while x < y <= z != 1 in u: break
+else: pass
+g = lambda *a, k=1, **kw: {**a, "b": 1}, (i for i in y), {k: v for k, v in z}, {*a, 1}, print(*a, **b, sep="")
+def gen():
+    global h
+    x = yield; yield from x; raise E from None
+a if b else c; ~a; a // b ** -c >> d; a.b.c; é = ﬁ = 1
+'''
+# Its digest, and those of every script of the project, for a Python without any package.
+DIGESTS = """
+import json, pathlib, sys
+sys.path.insert(0, sys.argv[1])
+from pairprobe.provenance.code import SCRIPTS, code_of
+own = {script.stem: code_of(script.stem) for script in SCRIPTS.glob("*.py")}
+print(json.dumps([code_of("sample", scripts=pathlib.Path(sys.argv[2])), own]))
+"""
 
 
 @pytest.fixture
@@ -193,6 +251,67 @@ def test_a_module_that_the_script_loads_by_name_is_reached_with_its_package(dige
 
 def test_modules_that_import_each_other_are_each_there_once(digests):
     assert list(digests(far="import pairprobe.near")) == ["far", "near", "scripts/run"]
+
+
+def pythons():
+    """Name the other versions of Python that are here, by PATH or pyenv."""
+    for version in {"3.11", "3.12", "3.13"} - {f"3.{sys.version_info.minor}"}:
+        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
+        if python := own[-1] if own else shutil.which(f"python{version}"):
+            yield version, python
+
+
+def test_the_digest_of_all_that_can_be_said_is_the_one_that_it_was(tmp_path):
+    """An update of Python that is not seen here would run everything again, and verify would blame the code."""
+    (tmp_path / "sample.py").write_text(SAMPLE, encoding="utf-8")
+    assert code_of("sample", scripts=tmp_path) == {"scripts/sample": "783184a7292d592f"}
+
+
+@pytest.mark.parametrize(("version", "python"), sorted(pythons()), ids=lambda value: str(value)[:4])
+def test_every_version_of_python_finds_the_same_digests(tmp_path, version, python):
+    (tmp_path / "sample.py").write_text(SAMPLE, encoding="utf-8")
+    environment = {"PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
+    command = [python, "-S", "-c", DIGESTS, str(LIBRARY_FOLDER.parent), str(tmp_path)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    sample, own = json.loads(run.stdout)
+    assert sample == code_of("sample", scripts=tmp_path)
+    assert own == {script: code_of(script) for script in own}
+    assert own.keys() == {path.stem for path in SCRIPTS.glob("*.py")}
+
+
+@pytest.mark.parametrize(
+    ("code", "same"),
+    [
+        ('X = "a" "b"\n', "X = 'ab'\n"),
+        ('X = f"a{1}" "b"\n', "X = f'a{1}b'\n"),
+        ('X = u"a"\n', "X = 'a'\n"),
+        ("with (a as b, c as d): pass\n", "with a as b, c as d:\n    pass\n"),
+        ("def f() -> int: 'doc'\n", "def f() -> int:\n    pass\n"),
+        ("import typing\nif typing.TYPE_CHECKING:\n    import json\n", "import typing\n"),
+    ],
+)
+def test_another_way_to_write_the_same_changes_no_digest(digests, code, same):
+    assert digests(far=code) == digests(far=same)
+
+
+@pytest.mark.parametrize(
+    ("code", "other"),
+    [
+        ("X = 1\n", "X = True\n"),
+        ("X = 1\n", "X = 1.0\n"),
+        ("X = 'a'\n", "X = b'a'\n"),
+        ("X = None\n", "X = ...\n"),
+        ("X = {**a, 1: 2}\n", "X = {1: 2, **a}\n"),
+        ("X = f'{x}'\n", "X = f'{x!r}'\n"),
+        ("X = f'{x}y'\n", "X = f'y{x}'\n"),
+        ("X = [[1], 2]\n", "X = [[1, 2]]\n"),
+        ("def f(*, a=1, b): pass\n", "def f(*, a, b=1): pass\n"),
+        ("a - (b - c)\n", "a - b - c\n"),
+    ],
+)
+def test_what_runs_otherwise_has_another_digest(digests, code, other):
+    assert changed(digests(far=code), digests(far=other)) == {"far"}
 
 
 def test_a_digest_depends_on_the_code_and_not_on_where_it_lies(digests):

@@ -16,6 +16,9 @@ SCRIPTS = LIBRARY.parent.parent / "scripts"
 # They are left out of the digests; else an edit of a message would run the whole workflow again.
 WATCHING = frozenset({"io.processes", "io.progress", "provenance.job_records", "provenance.jobs", "provenance.machine"})
 
+# Fields of a syntax tree that say nothing more: what a name is used for, as its place shows; a u before a string.
+_MARKS = frozenset({"ctx", "kind"})
+
 
 def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
     """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
@@ -69,13 +72,38 @@ def _parse(file: Path, _modified: int, library: Path) -> _Code:
                 node.body = node.body[1:] or [ast.Pass()]
     # What only a type checker reads never runs; the else: beside it does.
     tree.body = [ran for one in tree.body for ran in _run_parts(one)]
-    digest = hashlib.blake2b(ast.unparse(tree).encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b(_written(tree).encode(), digest_size=8).hexdigest()
     return _Code(digest, tuple(_imports(tree, file, library)), all(isinstance(node, ast.Pass) for node in tree.body))
+
+
+def _written(value: object) -> str:
+    """Write a syntax tree, or a part of one, the same in every version of Python: without what is empty, and ``_MARKS``."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(_written, value))}]"
+    if not isinstance(value, ast.AST):
+        return ascii(value)  # not repr(), which depends on the version of Unicode
+    if isinstance(value, ast.JoinedStr):
+        value.values = _merged(value.values)
+    fields = ((name, part) for name, part in sorted(ast.iter_fields(value)) if name not in _MARKS)
+    parts = [f"{name}={_written(part)}" for name, part in fields if part is not None and part != []]
+    return f"{type(value).__name__}({' '.join(parts)})"
+
+
+def _merged(pieces: list[ast.expr]) -> list[ast.expr]:
+    """Join the texts of an f-string that follow each other; versions split them differently, and some add an empty one."""
+    found: list[ast.expr] = []
+    for piece in pieces:
+        last = found[-1] if found else None
+        if isinstance(piece, ast.Constant) and isinstance(last, ast.Constant):
+            found[-1] = ast.Constant(f"{last.value!s}{piece.value!s}")
+        elif not isinstance(piece, ast.Constant) or piece.value:
+            found.append(piece)
+    return found
 
 
 def _run_parts(statement: ast.stmt) -> list[ast.stmt]:
     """Return a statement, or of ``if TYPE_CHECKING`` what runs where no type checker reads it: the body of its ``else``."""
-    if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+    if isinstance(statement, ast.If) and "TYPE_CHECKING" in (getattr(statement.test, key, None) for key in ("id", "attr")):
         return statement.orelse
     return [statement]
 
