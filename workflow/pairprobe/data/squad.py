@@ -4,8 +4,6 @@ A document is a paragraph with one of its questions, as ``running_text.document_
 (2.0, ``is_impossible``) has a single annotation that found nothing.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import msgspec
 from pairprobe.data.documents import Document
 from pairprobe.data.running_text import Asked, document_of
 from pairprobe.errors import InputError
-from pairprobe.io import parquet
+from pairprobe.io import parquet, whole_files
 from pairprobe.io.typed_json import decoded
 
 
@@ -55,12 +53,9 @@ def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
 
 def _read_json(path: Path) -> Iterator[tuple[str, Document | InputError]]:
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb") as file:
-            content = file.read()
+        content = whole_files.read(path)
         content.decode()
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
-    except (EOFError, gzip.BadGzipFile, zlib.error, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path}: not a whole file ({error}). Fetch it again.") from None
     found = decoded(str(path), content, _File)
     if isinstance(found, InputError):
