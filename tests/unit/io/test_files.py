@@ -1,15 +1,25 @@
 """Files are written whole or not at all; errors of JSON lines name file and line."""
 
 import contextlib
+import errno
+import fcntl
 import gzip
 import json
+import os
 import random
+import re
+import shutil
+import subprocess
+import sys
+import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, printable
 from pairprobe.io import files
+from pairprobe.provenance.code import LIBRARY, SCRIPTS
 
 
 class TroubleError(Exception):
@@ -79,21 +89,195 @@ def test_an_exception_leaves_the_old_folder_and_nothing_else(tmp_path):
     assert names_in(tmp_path) == ["folder"]
 
 
-def test_what_a_killed_run_left_at_the_temporary_name_is_in_nobodys_way(tmp_path):
-    with files.atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("1")
-    temporary.mkdir()
-    (temporary / "left").write_text("over")
-    files.write_text(tmp_path / "a.txt", "2")
-    assert (tmp_path / "a.txt").read_text() == "2"
+def test_the_temporary_path_has_the_target_s_name_on_the_target_s_disk(tmp_path):
+    with files.atomic_write(tmp_path / "a.jsonl.gz") as temporary:
+        temporary.touch()
+        assert temporary.parent.parent == tmp_path
+        assert temporary.name == "a.jsonl.gz"
+
+
+def test_the_longest_name_that_a_file_system_takes_can_be_written_and_one_longer_is_named(tmp_path):
+    files.write_text(tmp_path / ("x" * 255), "whole")
+    with pytest.raises(OSError, match="File name too long") as raised:
+        files.write_text(tmp_path / ("x" * 256), "whole")
+    assert raised.value.filename == str(tmp_path / ("x" * 256))
+    assert names_in(tmp_path) == ["x" * 255]
+
+
+# Power loss.
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch):
+    """Return the calls that order what is on the disk, as they come: what was flushed, what was moved."""
+    calls, fsync, replace = [], os.fsync, os.replace
+
+    def name(path):
+        return "/".join(part for part in Path(path).relative_to(tmp_path).parts if not part.startswith(".partial-")) or "."
+
+    def flush(number):
+        calls.append(f"flush {name(os.readlink(f'/proc/self/fd/{number}'))}")
+        fsync(number)
+
+    def move(old, new):
+        calls.append(f"move {name(new)}")
+        replace(old, new)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(os, "replace", move)
+    return calls
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_then_its_name_is(tmp_path, disk):
+    files.write_text(tmp_path / "new" / "a.txt", "text")
+    assert disk == ["flush new/a.txt", "move new/a.txt", "flush new"]
+
+
+def test_all_that_is_in_a_folder_is_on_the_disk_before_it_has_its_name(tmp_path, disk):
+    for _ in range(2):
+        with files.atomic_write(tmp_path / "a") as temporary:
+            (temporary / "b").mkdir(parents=True)
+            (temporary / "b" / "c").write_text("text")
+            (temporary / "link").symlink_to("/nowhere")
+    first, second = disk[:5], disk[5:]
+    assert first == ["flush a/b/c", "flush a/b", "flush a", "move a", "flush ."]
+    # The old folder is moved away whole: half of it must never have the name.
+    assert second == [*first[:3], "move .replaced", *first[3:]]
+
+
+def test_every_way_to_write_flushes(tmp_path, disk):
+    files.write_json(tmp_path / "a", {})
+    files.write_json_lines(tmp_path / "b.jsonl.gz", [{}])
+    files.concatenate({tmp_path / "c.jsonl.gz": [tmp_path / "b.jsonl.gz"]})
+    names = ("a", "b.jsonl.gz", "c.jsonl.gz")
+    assert disk == [call for name in names for call in (f"flush {name}", f"move {name}", "flush .")]
+
+
+def test_nothing_but_atomic_write_moves_files():
+    moving = re.compile(r"\bos\.(?:replace|renames?|link)\(|\bshutil\.move\(|\.rename\((?!columns)")
+    paths = [path for folder in (LIBRARY, SCRIPTS) for path in folder.rglob("*.py")]
+    found = {path.name for path in paths if moving.search(path.read_text(encoding="utf-8"))}
+    # What is downloaded is linked to within the block of an atomic_write.
+    assert found <= {"files.py", "downloads.py"}
+
+
+# Disks that refuse.
+
+REFUSALS = [
+    OSError(errno.ENOSPC, "No space left on device"),
+    OSError(errno.EDQUOT, "Disk quota exceeded"),
+    OSError(errno.EROFS, "Read-only file system"),
+    RuntimeError("Can't write data (file write failed: errno = 28, error message = 'No space left on device')"),
+    ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
+]
+
+
+@pytest.mark.parametrize("error", REFUSALS, ids=str)
+def test_a_disk_that_refuses_is_told_with_the_file_s_own_name_and_leaves_nothing(tmp_path, error):
+    def write():
+        with files.atomic_write(tmp_path / "a.txt") as temporary:
+            temporary.write_text("half")
+            raise error
+
+    with pytest.raises(OSError, match=r"No space|quota|Read-only") as raised:
+        write()
+    assert raised.value.filename == str(tmp_path / "a.txt")
+    assert raised.value.errno in files.DISK_ERRORS
+    assert names_in(tmp_path) == []
+
+
+def test_a_disk_that_is_full_when_it_flushes_is_told_and_the_old_file_stays(tmp_path, monkeypatch):
+    files.write_text(tmp_path / "a.txt", "old")
+
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*/a\.txt'"):
+        files.write_text(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "old"
     assert names_in(tmp_path) == ["a.txt"]
 
 
-def test_the_temporary_name_is_beside_the_target_and_keeps_its_suffixes(tmp_path):
-    with files.atomic_write(tmp_path / "a.jsonl.gz") as temporary:
-        temporary.touch()
-        assert temporary.parent == tmp_path
-        assert temporary.suffixes[-2:] == [".jsonl", ".gz"]
+def test_a_file_that_cannot_be_read_while_another_is_written_keeps_its_own_name(tmp_path):
+    def write():
+        with files.atomic_write(tmp_path / "a.txt"):
+            (tmp_path / ("x" * 300)).read_text()
+
+    with pytest.raises(OSError, match="File name too long") as raised:
+        write()
+    assert raised.value.filename == str(tmp_path / ("x" * 300))
+
+
+# What killed processes leave.
+
+
+def left_by_a_killed_process(folder, name):
+    """Leave what a process leaves that is killed while it writes."""
+    code = (
+        "import os, sys; from pairprobe.io import files\nwith files.atomic_write(sys.argv[1]) as temporary:"
+        "\n    temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder / name)], check=False)
+    (left,) = folder.glob(".*")
+    return left
+
+
+def test_what_a_killed_process_left_goes_with_the_next_write_in_its_folder_whoever_that_was(tmp_path):
+    left = left_by_a_killed_process(tmp_path, "a.txt")
+    assert list(files.leftovers(tmp_path)) == [left]
+    # No host and no number of a process is looked at: they say nothing in another container.
+    files.write_text(tmp_path / "b.txt", "whole")
+    assert names_in(tmp_path) == ["b.txt"]
+
+
+def test_leftovers_are_found_in_folders_of_a_folder(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    left = left_by_a_killed_process(tmp_path / "deep" / "er", "a.txt")
+    assert list(files.leftovers(tmp_path)) == []
+    assert list(files.leftovers(tmp_path, deep=True)) == [left]
+    files.remove_leftovers(tmp_path, deep=True)
+    assert not left.exists()
+
+
+def test_what_is_being_written_is_no_leftover(tmp_path):
+    with files.atomic_write(tmp_path / "a.txt") as one, files.atomic_write(tmp_path / "a.txt") as other:
+        one.write_text("1")
+        other.write_text("2")
+        assert list(files.leftovers(tmp_path)) == []
+        files.remove_leftovers(tmp_path)
+        assert one.read_text() == "1"
+    assert (tmp_path / "a.txt").read_text() == "1"
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_where_the_file_system_has_no_locks_a_day_without_a_change_tells(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    left = left_by_a_killed_process(tmp_path, "a.txt")
+    files.write_text(tmp_path / "a.txt", "whole")
+    assert left.exists()
+    for path in (left, *left.iterdir()):
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+    files.write_text(tmp_path / "a.txt", "whole")
+    assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_a_temporary_folder_that_another_process_has_taken_for_a_leftover_is_made_again(tmp_path, monkeypatch):
+    lock, removed = fcntl.flock, []
+
+    def late(file, how):
+        if not removed:
+            removed.append(Path(file.name).parent)
+            shutil.rmtree(removed[0])
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    files.write_text(tmp_path / "a.txt", "whole")
+    assert removed
+    assert names_in(tmp_path) == ["a.txt"]
 
 
 def test_text_is_written_in_utf_8(tmp_path):
@@ -308,3 +492,20 @@ def test_a_scratch_folder_is_on_the_disk_of_its_target_and_does_not_stay(tmp_pat
     with files.scratch(tmp_path / "new" / "a.txt") as scratch:
         assert names_in(tmp_path / "new") == [scratch.name]
     assert names_in(tmp_path / "new") == []
+
+
+# Text of unknown origin.
+
+
+@pytest.mark.parametrize(
+    ("text", "printed"),
+    [
+        ("é – 漢字 🙂\ta\nb", "é – 漢字 🙂\ta\nb"),
+        ("\x1b[2Jgone", "\\u001b[2Jgone"),
+        ("a\rb\x00\x7f\x9b", "a\\u000db\\u0000\\u007f\\u009b"),
+        ("\u202egnp.exe\u2028\ud800", "\\u202egnp.exe\\u2028\\ud800"),
+    ],
+)
+def test_control_characters_are_printed_as_json_writes_them(text, printed):
+    assert printable(text) == printed
+    assert str(InputError(text)) == printed

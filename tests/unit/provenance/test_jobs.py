@@ -1,18 +1,19 @@
 """What a job writes and says when it ends badly, and that it ends when it should."""
 
+import contextlib
+import errno
 import logging
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from pairprobe.errors import InputError
-from pairprobe.io import progress
+from pairprobe.io import files, progress
 from pairprobe.io.processes import PARENT
 from pairprobe.provenance import jobs
 
@@ -188,62 +189,32 @@ def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_job_left_is_removed_by_the_next_one_of_the_same_target(tmp_path):
-    from pairprobe.io import files
-
-    process = started(tmp_path / "a.txt")
-    other = started(tmp_path / "b.a.txt")
-    process.kill()
-    process.wait()
-    assert len(list(tmp_path.glob(".*.a.txt"))) == 2
-    with files.atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
-    assert (tmp_path / "a.txt").read_text() == "whole"
-    # That of another target stays, and so does that of a process which is at work.
-    (left,) = tmp_path.glob(".*")
-    assert left.name.endswith(".b.a.txt")
-    with files.atomic_write(tmp_path / "b.a.txt") as temporary:
-        assert left.exists()
-        temporary.write_text("mine")
-    other.kill()
-    other.wait()
-
-
-def test_what_a_job_left_is_removed_even_while_nobody_has_asked_how_it_ended(tmp_path):
-    from pairprobe.io import files
-
-    process = started(tmp_path / "a.txt")
+def test_what_a_killed_job_left_is_removed_by_the_next_one_and_what_one_at_work_writes_is_not(tmp_path):
+    process, other = started(tmp_path / "a.txt"), started(tmp_path / "b.txt")
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the list of processes
-    with files.atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
+    assert len(list(tmp_path.glob(".*"))) == 2
+    files.write_text(tmp_path / "a.txt", "whole")
     process.wait()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "a.txt.log"]
+    assert len(list(tmp_path.glob(".*/b.txt"))) == len(list(tmp_path.glob(".*"))) == 1
+    other.terminate()
+    other.wait()
+    assert list(tmp_path.glob(".*")) == []
 
 
-def test_the_scratch_folder_of_a_killed_job_is_removed_by_the_next_one_of_the_same_target(tmp_path):
-    from pairprobe.io import files
-
-    with subprocess.Popen(["true"]) as killed:
-        pass
-    left = tmp_path / f".{killed.pid}-{files._host()}.a.txt.scratch"
-    left.mkdir()
-    (left / "half.txt").write_text("half")
-    with files.scratch(tmp_path / "a.txt"):
-        pass
-    assert list(tmp_path.iterdir()) == []
+def test_a_disk_that_refuses_ends_a_job_with_one_line_that_says_what_to_do(tmp_path):
+    with pytest.raises(SystemExit) as stopped, jobs.job(task(tmp_path / "a.log")), files.atomic_write(tmp_path / "a.h5"):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+    assert stopped.value.code.startswith(f"error: {tmp_path}/a.h5: Disk quota exceeded. Make room in your quota; ")
+    assert stopped.value.code.endswith(f" See {tmp_path}/a.log.")
 
 
-def test_the_temporary_file_of_another_host_is_left_alone_for_a_day(tmp_path):
-    from pairprobe.io import files
-
-    left = tmp_path / ".1-elsewhere.a.txt"
-    left.write_text("half")
-    with files.atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
-    assert left.exists()
-    day_before = time.time() - 25 * 3600
-    os.utime(left, (day_before, day_before))
-    with files.atomic_write(tmp_path / "a.txt") as temporary:
-        temporary.write_text("whole")
-    assert not left.exists()
+@pytest.mark.parametrize("log_file", ["/proc/logs/a.log", "/dev/full"])
+def test_a_log_that_cannot_be_written_gives_one_line_or_none(tmp_path, capsys, log_file):
+    with (
+        contextlib.suppress(SystemExit)
+        if log_file.startswith("/dev")
+        else pytest.raises(SystemExit, match=r"^error: /proc")
+    ):
+        run(log_file)
+    assert capsys.readouterr().err == ""

@@ -1,13 +1,16 @@
 """Atomic writes of files and folders, and JSON lines whose errors name the line."""
 
 import contextlib
+import errno
+import fcntl
 import functools
 import gzip
 import io
+import math
 import os
-import platform
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -20,7 +23,20 @@ from pairprobe.errors import InputError
 
 # No page of Natural Questions comes near this; a file without line ends must not fill the memory.
 MAX_LINE_BYTES = 128 << 20
-# Seconds after which a temporary file is thought to be left from a process of another host that was killed.
+# What a disk refuses to write for, and what to do then.
+DISK_ERRORS = {
+    errno.ENOSPC: "Make room; what is finished stays, and the next run goes on from there.",
+    errno.EDQUOT: "Make room in your quota; what is finished stays, and the next run goes on from there.",
+    errno.EFBIG: "Raise the limit of a file's size (ulimit -f), or use a file system for large files.",
+    errno.EROFS: "Choose a folder that can be written.",
+    errno.EACCES: "Choose a folder that can be written.",
+    errno.ENAMETOOLONG: "Give shorter names: to the run, its checkpoints, its files.",
+}
+# A system's error number in the words of HDF5, of Rust and of Python.
+_ERRNO = re.compile(r"(?:errno =|os error|\[Errno) (\d+)")
+# Folders of files that are being written; in each a lock, and the old folder that a new one replaces.
+_TEMPORARY, _LOCK, _REPLACED = ".partial-", ".lock", ".replaced"
+# Seconds after which one is thought to be left from a process that was killed, where locks do not tell.
 _ABANDONED_SECONDS = 24 * 3600
 
 Key = TypeVar("Key", bound=Hashable)
@@ -28,52 +44,113 @@ Key = TypeVar("Key", bound=Hashable)
 
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; when the block ends well, rename it to ``path``; else remove it.
+    """Yield a path to write a file or folder to; when the block ends well, it is moved to ``path``; else it is removed.
 
-    The temporary name keeps the suffixes, so that a writer which goes by them (gzip, matplotlib) is not misled. A
-    folder may be made at it as well as a file. What a killed process left of the same target is removed.
+    It has the name of ``path``, in a temporary folder beside it, so that a writer which goes by suffixes (gzip, matplotlib)
+    is not misled. It is on the disk before it is moved: after a power loss ``path`` has the old content or the new one.
+    Raises OSError that names ``path`` where the disk has no room or cannot be written.
     """
     path = Path(path)
-    with _temporary(path) as temporary:
+    with _naming_target(path), _temporary_folder(path.parent) as folder:
+        temporary = folder / path.name
         yield temporary
+        _flush_tree(temporary)
         if path.is_dir():
-            _remove(path)
+            os.replace(path, folder / _REPLACED)
         os.replace(temporary, path)
+        _flush(path.parent)
 
 
 @contextlib.contextmanager
 def scratch(beside: str | os.PathLike) -> Iterator[Path]:
-    """Make a temporary folder on the same disk as ``beside``; what a killed process left of it is removed too."""
-    with _temporary(Path(f"{beside}.scratch")) as temporary:
-        temporary.mkdir()
-        yield temporary
+    """Make a temporary folder on the same disk as ``beside``."""
+    with _temporary_folder(Path(beside).parent) as folder:
+        yield folder
 
 
 @contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.parent / f".{os.getpid()}-{_host()}.{path.name}"
-    _remove(temporary)
-    for left in _abandoned(path):
-        _remove(left)
+def _temporary_folder(parent: Path) -> Iterator[Path]:
+    """Make a folder in ``parent`` for as long as the block runs, and remove those there whose processes have ended."""
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(parent)
+    with contextlib.ExitStack() as stack:
+        folder = None
+        while folder is None:
+            folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
+            # Last, since NFS keeps the folder of a file that is open.
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+            # Another process may take the folder for one that was left, until it is locked.
+            with contextlib.suppress(FileNotFoundError):
+                lock = stack.enter_context(open(folder / _LOCK, "wb"))
+                with contextlib.suppress(OSError):  # the file system has no locks
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+            if not (folder / _LOCK).exists():
+                folder = None
+        yield folder
+
+
+def remove_leftovers(folder: str | os.PathLike, deep: bool = False) -> None:
+    """Remove the temporary folders of processes that have ended; deep: also those in folders of the folder."""
+    for left in leftovers(folder, deep):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def leftovers(folder: str | os.PathLike, deep: bool = False) -> Iterator[Path]:
+    """Yield the temporary folders, in a folder, of processes that were killed.
+
+    A process keeps its own locked, and the system releases the lock when the process ends: on this host, in any container,
+    and on any host that shares the file system. Where there are no locks, one is yielded a day after its last change.
+    """
+    for path in sorted(Path(folder).glob(f"**/{_TEMPORARY}*" if deep else f"{_TEMPORARY}*")):
+        try:
+            with open(path / _LOCK, "rb+") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                yield path
+        except BlockingIOError:
+            continue
+        except OSError:
+            if time.time() - _last_change(path) > _ABANDONED_SECONDS:
+                yield path
+
+
+def _last_change(path: Path) -> float:
     try:
-        yield temporary
+        return max(part.stat().st_mtime for part in (path, *path.rglob("*")))
+    except OSError:  # it is being removed
+        return math.inf
+
+
+def _flush_tree(path: Path) -> None:
+    """Have the disk write a file, or all that is in a folder; what links lead to is left out."""
+    if path.is_symlink():
+        return
+    for part in path.iterdir() if path.is_dir() else ():
+        _flush_tree(part)
+    _flush(path)
+
+
+def _flush(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems cannot do it with a folder
+            raise
     finally:
-        _remove(temporary)
+        os.close(number)
 
 
-def _host() -> str:
-    return re.sub(r"\W", "_", platform.node())
-
-
-def _abandoned(path: Path) -> Iterator[Path]:
-    """Yield the temporary files of a target whose process has ended; another host's, when they are old."""
-    form = re.compile(rf"\.(\d+)-(\w*)\.{re.escape(path.name)}")
-    for other in path.parent.iterdir():
-        if found := form.fullmatch(other.name):
-            process, host = int(found[1]), found[2]
-            if not is_running(process) if host == _host() else time.time() - other.stat().st_mtime > _ABANDONED_SECONDS:
-                yield other
+@contextlib.contextmanager
+def _naming_target(path: Path) -> Iterator[None]:
+    """Raise what the disk refuses as an OSError about ``path``, whichever library has said it, and in which words."""
+    try:
+        yield
+    except Exception as error:
+        number = getattr(error, "errno", None) or int((_ERRNO.search(str(error)) or [0, 0])[1])
+        named = str(getattr(error, "filename", None) or path.parent / _TEMPORARY)
+        if number in DISK_ERRORS and named.startswith(str(path.parent / _TEMPORARY)):
+            raise OSError(number, getattr(error, "strerror", None) or os.strerror(number), str(path)) from error
+        raise
 
 
 def is_running(process: int) -> bool:
@@ -89,13 +166,6 @@ def is_running(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
     except OSError:  # not Linux
         return True
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def previous_shards(path: str | os.PathLike) -> list[str]:

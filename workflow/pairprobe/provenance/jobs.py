@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-from pairprobe.errors import InputError
-from pairprobe.io import processes
+from pairprobe.errors import InputError, printable
+from pairprobe.io import files, processes
 from pairprobe.io.progress import log
 from pairprobe.provenance import job_records
 
@@ -48,27 +48,46 @@ def job(task: job_records.Task, kind: str | None = None) -> Iterator[None]:
     # Before the log is opened: if the parent has ended already, the next run may be writing the same one.
     processes.end_with_parent(PATIENCE)
     path = Path(task.log[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
     # Tokenizers have threads of their own, one a core, whatever the job was given.
     os.environ["RAYON_NUM_THREADS"] = str(task.threads)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
-    root = logging.getLogger()
-    root.addHandler(handler)
     log.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
-        with _ending_on_sigterm(), job_records.recorded(task, kind):
-            yield
-    except InputError as error:
-        log.error("%s", error)
-        sys.exit(f"error: {error}")
+        with _logging_to(path):
+            try:
+                with _ending_on_sigterm(), job_records.recorded(task, kind):
+                    yield
+            except InputError as error:
+                log.error("%s", error)
+                sys.exit(f"error: {error}")
+            except Exception:
+                log.exception("stopped")
+                raise
     except OSError as error:
-        log.exception("stopped")
-        sys.exit(f"error: {error.filename or 'output'}: {error.strerror or error}. See {path}.")
-    except Exception:
-        log.exception("stopped")
-        raise
+        what = f"{error.filename or 'output'}: {error.strerror or error}. {files.DISK_ERRORS.get(error.errno or 0, '')}"
+        sys.exit(printable(f"error: {what.rstrip()} See {path}."))
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that says nothing where the disk has no room for it: what the job writes will say so."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        pass
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            super().close()
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = _LogFile(path, mode="w", encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    try:
+        yield
     finally:
         root.removeHandler(handler)
         handler.close()
