@@ -342,7 +342,9 @@ def test_the_seal_is_what_sha256sum_writes(tiny, tmp_path):
     command = ["sha256sum", "--check", "--strict", "--quiet", "SHA256SUMS"]
     if shutil.which(command[0]):
         assert subprocess.run(command, cwd=tmp_path / "target", check=False).returncode == 0
-    listed = {line.split("  ")[1] for line in (tmp_path / "target" / "SHA256SUMS").read_text().splitlines()}
+    first, *lines = (tmp_path / "target" / "SHA256SUMS").read_text().splitlines()
+    assert first.startswith("# Written by pairprobe")
+    listed = {line.split("  ")[1] for line in lines}
     assert listed == CONTENT
 
 
@@ -354,10 +356,40 @@ def test_a_damaged_file_of_a_checkpoint_is_named_before_it_is_used(tiny, tmp_pat
     content = bytearray((target / name).read_bytes())
     content[-1] ^= 1
     (target / name).write_bytes(content)
-    said = rf"target: {name} was damaged on disk: found the SHA-256 \w{{64}}, wanted \w{{64}} .*Delete the folder"
+    said = rf"target: {name} was damaged on disk, or changed: found the SHA-256 \w{{64}}, wanted \w{{64}} .*may be deleted"
     for load in (loading.load_encoder, loading.load_tokenizer):
         with pytest.raises(InputError, match=said):
             load(target)
     (target / name).unlink()
-    with pytest.raises(InputError, match=f"{name} was damaged on disk: found the SHA-256 no file"):
+    with pytest.raises(InputError, match=f"{name} was damaged on disk, or changed: found the SHA-256 no file"):
         loading.load_tokenizer(target)
+
+
+@pytest.mark.parametrize(
+    "content", [f"{'0' * 64}  config.json\n", f"{'0' * 64} *weights.bin\n", "SHA256 (config.json) = 0\n", "", "\xff\0\n"]
+)
+def test_checksums_of_ones_own_in_a_folder_are_not_taken_for_ours(folder, tmp_path, content):
+    (folder / "SHA256SUMS").write_text(content, encoding="latin-1")
+    fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
+    assert names(tmp_path / "target") == SEALED
+    loading.load_encoder(tmp_path / "target")
+
+
+def test_a_change_to_a_copy_of_ones_own_is_said_and_its_deletion_is_not_advised(tiny, tmp_path):
+    """A checkpoint that pairprobe made, copied elsewhere and changed: the folder may be the only one."""
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "mine"))
+    config = json.loads((tmp_path / "mine" / "config.json").read_text())
+    (tmp_path / "mine" / "config.json").write_text(json.dumps(config | {"layer_norm_eps": 1e-6}))
+    with pytest.raises(InputError, match=r"config\.json was .* changed.*or, if the change was meant, delete SHA256SUMS\."):
+        fetching.fetch({"source": "path", "path": str(tmp_path / "mine")}, str(tmp_path / "target"))
+    (tmp_path / "mine" / "SHA256SUMS").unlink()
+    fetching.fetch({"source": "path", "path": str(tmp_path / "mine")}, str(tmp_path / "target"))
+
+
+@pytest.mark.parametrize("line", ["0", f"{'0' * 64}  ../../etc/passwd\n", f"{'0' * 64}  /dev/zero\n", ""])
+def test_a_list_of_checksums_that_is_cut_off_or_names_files_elsewhere_is_refused(tiny, tmp_path, line):
+    fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "target"))
+    first = (tmp_path / "target" / "SHA256SUMS").read_text().split("\n")[0]
+    (tmp_path / "target" / "SHA256SUMS").write_text(f"{first}\n{line}")
+    with pytest.raises(InputError, match=r"SHA256SUMS: not a whole list of checksums"):
+        loading.load_config(tmp_path / "target")

@@ -2,6 +2,7 @@
 
 import importlib.util
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -86,6 +87,55 @@ def test_a_zip_in_ones_own_nltk_data_is_taken(small, tmp_path):
     wordnet.install(str(small), str(tmp_path / "from zip"))
     assert digests.folder_digest(tmp_path / "from zip") == digests.folder_digest(tmp_path / "from folder")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["from folder", "from zip", "nltk_data"]
+
+
+@pytest.fixture
+def zipped(small):
+    """Lay out an nltk_data with an archive of such files."""
+    archive, folder = small / "corpora" / "wordnet.zip", small / "corpora" / "wordnet"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as content:
+        for name in NEEDED:
+            content.write(folder / name, f"wordnet/{name}")
+    shutil.rmtree(folder)
+    return archive
+
+
+def flip(content):
+    spoiled = bytearray(content)
+    spoiled[60] ^= 255
+    return bytes(spoiled)
+
+
+@pytest.mark.parametrize("spoil", [lambda content: content[:-30], lambda content: b"<html>404</html>", lambda _: b"", flip])
+def test_a_zip_that_is_cut_off_or_damaged_or_none_is_one_line(zipped, tmp_path, spoil):
+    zipped.write_bytes(spoil(zipped.read_bytes()))
+    error = error_of(zipped.parents[1], tmp_path / "out")
+    assert error.startswith(f"{zipped}: not a whole zip archive (")
+    assert error.endswith("Fetch it again (python -m nltk.downloader wordnet), or unzip it there yourself.")
+    assert [path.name for path in tmp_path.iterdir()] == ["nltk_data"]
+
+
+def test_a_zip_without_the_folder_says_what_it_has(zipped, tmp_path):
+    with zipfile.ZipFile(zipped, "w") as content:
+        content.writestr("wordnet31/data.noun", "")
+    assert "found wordnet31/data.noun in it, wanted a folder wordnet/" in error_of(zipped.parents[1], tmp_path / "out")
+
+
+def test_nothing_is_written_beside_the_folder_whatever_an_archive_says(zipped, tmp_path):
+    with zipfile.ZipFile(zipped, "a") as content:
+        for name in ("wordnet/../../../escaped", "wordnet/..", "/escaped", "wordnet/sub/file", "wordnet/sub\\..\\file"):
+            content.writestr(name, "")
+    wordnet.install(str(zipped.parents[1]), str(tmp_path / "out"))
+    assert sorted(path.name for path in (tmp_path / "out" / "corpora" / "wordnet").iterdir()) == sorted(NEEDED)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["nltk_data", "out"]
+
+
+def test_an_archive_that_becomes_too_large_is_refused_before_it_is_unzipped(zipped, tmp_path, monkeypatch):
+    monkeypatch.setattr(wordnet, "_MAX_BYTES", 10_000)
+    with zipfile.ZipFile(zipped, "a", zipfile.ZIP_DEFLATED) as content:
+        content.writestr("wordnet/data.verb", bytes(1_000_000))
+    error = error_of(zipped.parents[1], tmp_path / "out")
+    assert re.search(r"1,000,\d\d\d bytes when unzipped, wanted at most 10,000", error)
 
 
 def test_what_was_installed_can_be_installed_from(wordnet_folder, tmp_path):

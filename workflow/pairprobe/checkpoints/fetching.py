@@ -9,6 +9,7 @@ import shutil
 from pathlib import Path
 
 from pairprobe.checkpoints.checksums import write_checksums
+from pairprobe.checkpoints.links import check_links
 from pairprobe.checkpoints.loading import check_architecture, load_config, load_tokenizer
 from pairprobe.errors import InputError
 from pairprobe.io import downloads, files
@@ -43,6 +44,8 @@ def fetch(source: dict, target: str) -> None:
             folder = _package_folder(source) if source["source"] == "package" else Path(source["path"])
             if not folder.is_dir():
                 raise InputError(f"checkpoint {folder}: there is no such folder. Check its path in the configuration.")
+            if source["source"] == "path":  # an installed package may be linked to the cache of its installer
+                check_links(folder, _FILES)
             verify(folder)
             temporary.mkdir()
             _copy(folder, temporary, _FILES)

@@ -6,8 +6,10 @@ removed) or from the user's own ``nltk_data``.
 
 import functools
 import importlib.util
+import re
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +17,8 @@ from typing import Protocol
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
+# The database is 35 MB; an archive may say that it becomes any number of them.
+_MAX_BYTES = 1 << 30
 _WANTED = ("data.noun", "index.noun", "lexnames", "index.sense", "noun.exc")
 
 
@@ -108,13 +112,33 @@ def _find(source: str, scratch: Path) -> Path:
     if folder.is_dir():
         return folder
     if folder.with_suffix(".zip").is_file():
-        with zipfile.ZipFile(folder.with_suffix(".zip")) as archive:
-            archive.extractall(scratch)
-        return scratch / "wordnet"
+        return _unzip(folder.with_suffix(".zip"), scratch / "wordnet")
     raise InputError(
         f"wordnet: {source}: found neither corpora/wordnet nor corpora/wordnet.zip in it. Wanted: package, or a folder "
         "nltk_data into which python -m nltk.downloader wordnet has been run."
     )
+
+
+def _unzip(path: Path, folder: Path) -> Path:
+    """Write the files of an archive's folder ``wordnet/`` into a folder, and nothing that the archive holds besides."""
+    advice = "Fetch it again (python -m nltk.downloader wordnet), or unzip it there yourself."
+    folder.mkdir()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = [member for member in archive.infolist() if re.fullmatch(r"wordnet/[\w.-]*\w", member.filename)]
+            if (size := sum(member.file_size for member in members)) > _MAX_BYTES:
+                raise InputError(f"{path}: {size:,} bytes when unzipped, wanted at most {_MAX_BYTES:,}. {advice}")
+            for member in members:
+                (folder / member.filename.removeprefix("wordnet/")).write_bytes(archive.read(member))
+            found = ", ".join(archive.namelist()[:3])
+    # What zipfile raises for a file that is no archive, and for one that is damaged, encrypted or compressed unusually.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, OSError, ValueError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{path}: not a whole zip archive ({error}). {advice}") from None
+    if not members:
+        raise InputError(f"{path}: found {found or 'nothing'} in it, wanted a folder wordnet/ with the database. {advice}")
+    return folder
 
 
 @functools.cache
