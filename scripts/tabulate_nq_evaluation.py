@@ -10,4 +10,4 @@ from pairprobe.tables.nq_scores import paper_table
 with job(snakemake):
     scores = pd.DataFrame([row for path in snakemake.input for row in read_tsv(path)])
     write_tsv(snakemake.output.tsv, scores.columns, scores.to_numpy())
-    write_text(snakemake.output.md, paper_table(scores, snakemake.params.labels))
+    write_text(snakemake.output.md, paper_table(scores, snakemake.params.labels, snakemake.params.seeds))

@@ -1,10 +1,13 @@
-"""Typeset a table for reading in LaTeX."""
+"""Typeset a table for reading in LaTeX and in HTML."""
 
 from pathlib import Path
 
 from pairprobe.io.files import write_text
 from pairprobe.provenance.jobs import job
-from pairprobe.tables.layout import latex
+from pairprobe.tables.latex import latex
+from pairprobe.tables.layout import page
 
 with job(snakemake):
-    write_text(snakemake.output[0], latex(Path(snakemake.input[0]).read_text(encoding="utf-8"), snakemake.wildcards.table))
+    table, text = snakemake.wildcards.table, Path(snakemake.input[0]).read_text(encoding="utf-8")
+    write_text(snakemake.output.tex, latex(text, table))
+    write_text(snakemake.output.html, page(text, table.replace("_", " ")))

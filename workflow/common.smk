@@ -14,6 +14,7 @@ from pairprobe.errors import InputError
 from pairprobe.probing_sets import building
 from pairprobe.provenance import jobs
 from pairprobe.provenance.code import code_of
+from pairprobe.tables.layout import inert, label_of
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
@@ -29,6 +30,14 @@ try:
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
+
+# Snakemake's report writes parameters into a script as they are printed.
+config.update(inert(config))
+
+
+def report_label(name):
+    """Return what figures call a task or checkpoint, as text that a list of the report takes for no wildcard or markup."""
+    return re.sub("[<{]", "\\g<0>\u200b", label_of(name, RUN.labels))
 
 
 def any_of(names):

@@ -34,7 +34,12 @@ rule build_explorer:
         # They are no modules, so the digests of the code do not cover them.
         page=sorted((WORKFLOW / "pairprobe" / "explorer").glob("page.*")),
     output:
-        "<results>/report/explorer.html",
+        report(
+            "<results>/report/explorer.html",
+            caption="../report/explorer.rst",
+            category="Explorer",
+            labels={"page": "explorer"},
+        ),
     log:
         "<logs>/build_explorer.log",
     benchmark:

@@ -62,7 +62,9 @@ rule draw_panel:
             "<results>/figures/{task}_{measure}.svg",
             caption="../report/panel.rst",
             category="Figures",
-            labels={"figure": "{task}, {measure}"},
+            labels=lambda wildcards: {
+                "figure": f"{report_label(wildcards.task)}, {wildcards.measure}"
+            },
         ),
         "<results>/figures/{task}_{measure}.pdf",
         "<results>/figures/{task}_{measure}.png",

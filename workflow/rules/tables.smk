@@ -1,5 +1,5 @@
 # In:  counts, percentages, claims, controls and scores, as TSV.
-# Out: <results>/tables/{table}.md for reading, {table}.tex for a paper;
+# Out: <results>/tables/{table}.md for reading, {table}.tex for a paper, {table}.html for the report;
 #      tables/{probing_sets,question_answering,nq_evaluation}.tsv.
 
 
@@ -27,11 +27,7 @@ rule tabulate_probing_sets:
         counts=expand("<results>/probing_sets/{task}.counts.tsv", task=RUN.tasks),
     output:
         tsv="<results>/tables/probing_sets.tsv",
-        md=report(
-            "<results>/tables/probing_sets.md",
-            caption="../report/probing_sets.rst",
-            category="Tables",
-        ),
+        md="<results>/tables/probing_sets.md",
     log:
         "<logs>/tabulate_probing_sets.log",
     benchmark:
@@ -40,6 +36,7 @@ rule tabulate_probing_sets:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_probing_sets"),
+        labels=RUN.labels,
     script:
         "../../scripts/tabulate_probing_sets.py"
 
@@ -49,11 +46,7 @@ rule tabulate_percentages:
     input:
         "<results>/percentages.tsv",
     output:
-        report(
-            "<results>/tables/percentages.md",
-            caption="../report/percentages.rst",
-            category="Tables",
-        ),
+        "<results>/tables/percentages.md",
     log:
         "<logs>/tabulate_percentages.log",
     benchmark:
@@ -64,6 +57,7 @@ rule tabulate_percentages:
         code=code_of("tabulate_percentages"),
         value=lookup(dpath="figures/value", within=config),
         labels=RUN.labels,
+        seeds=RUN.seeds,
     script:
         "../../scripts/tabulate_percentages.py"
 
@@ -73,11 +67,7 @@ rule tabulate_claims:
     input:
         "<results>/tables/claims.tsv",
     output:
-        report(
-            "<results>/tables/claims.md",
-            caption="../report/claims.rst",
-            category="Tables",
-        ),
+        "<results>/tables/claims.md",
     log:
         "<logs>/tabulate_claims.log",
     benchmark:
@@ -87,6 +77,8 @@ rule tabulate_claims:
     params:
         code=code_of("tabulate_claims"),
         labels=RUN.labels,
+        seeds=RUN.seeds,
+        evidence=config["evidence"],
     script:
         "../../scripts/tabulate_claims.py"
 
@@ -96,11 +88,7 @@ rule tabulate_controls:
     input:
         "<results>/tables/controls.tsv",
     output:
-        report(
-            "<results>/tables/controls.md",
-            caption="../report/controls.rst",
-            category="Tables",
-        ),
+        "<results>/tables/controls.md",
     log:
         "<logs>/tabulate_controls.log",
     benchmark:
@@ -110,6 +98,7 @@ rule tabulate_controls:
     params:
         code=code_of("tabulate_controls"),
         labels=RUN.labels,
+        seeds=RUN.seeds,
     script:
         "../../scripts/tabulate_controls.py"
 
@@ -123,11 +112,7 @@ rule tabulate_question_answering:
         ),
     output:
         tsv="<results>/tables/question_answering.tsv",
-        md=report(
-            "<results>/tables/question_answering.md",
-            caption="../report/question_answering.rst",
-            category="Tables",
-        ),
+        md="<results>/tables/question_answering.md",
     log:
         "<logs>/tabulate_question_answering.log",
     benchmark:
@@ -137,6 +122,7 @@ rule tabulate_question_answering:
     params:
         code=code_of("tabulate_question_answering"),
         labels=RUN.labels,
+        seeds=RUN.seeds,
     script:
         "../../scripts/tabulate_question_answering.py"
 
@@ -149,11 +135,7 @@ rule tabulate_nq_evaluation:
         ),
     output:
         tsv="<results>/tables/nq_evaluation.tsv",
-        md=report(
-            "<results>/tables/nq_evaluation.md",
-            caption="../report/nq_evaluation.rst",
-            category="Tables",
-        ),
+        md="<results>/tables/nq_evaluation.md",
     log:
         "<logs>/tabulate_nq_evaluation.log",
     benchmark:
@@ -163,16 +145,23 @@ rule tabulate_nq_evaluation:
     params:
         code=code_of("tabulate_nq_evaluation"),
         labels=RUN.labels,
+        seeds=RUN.seeds,
     script:
         "../../scripts/tabulate_nq_evaluation.py"
 
 
 rule typeset_table:
-    """Typeset a table in LaTeX, for a paper."""
+    """Typeset a table in LaTeX, for a paper, and in HTML, for the report."""
     input:
         "<results>/tables/{table}.md",
     output:
-        "<results>/tables/{table}.tex",
+        tex="<results>/tables/{table}.tex",
+        html=report(
+            "<results>/tables/{table}.html",
+            caption="../report/table.rst",
+            category="Tables",
+            labels=lambda wildcards: {"table": wildcards.table.replace("_", " ")},
+        ),
     log:
         "<logs>/typeset_table/{table}.log",
     benchmark:

@@ -7,6 +7,7 @@ from pairprobe.evidence.fields import CLAIM_FIELDS
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.claims import claims_markdown
 
+EVIDENCE = {"confidence": 0.9, "margin": 3, "power": 0.8}
 PAIR = ("pre_trained", "fine_tuned")
 
 
@@ -32,8 +33,13 @@ def everything(**changes):
 def test_measures_that_agree_are_said_once_and_others_apart(table):
     rows = everything()
     rows[1] = row(next(iter(CLAIMS)), measure="euclidean", verdict="undecided", needed="1234")
-    said = claims_markdown(table(*rows), {"fine_tuned": "Tuned"})
-    assert said.startswith("# Tuned against Pre trained")
+    said = claims_markdown(table(*rows), {"fine_tuned": "Tuned"}, EVIDENCE, {"fine_tuned": 13})
+    assert said.startswith("# Tuned against Pre trained\n\nVerdicts on the claims")
+    words = " ".join(said.split())
+    assert "no more than 3 points" in words
+    assert "wrong with a probability of 10 % at most" in words
+    assert "Interval: of 90 %, for no difference of 80 %" in words
+    assert words.count("Seeds: Tuned 13.") == 2
     assert "cosine supported, euclidean undecided*" in said
     assert said.count("| supported* ") == len(CLAIMS) - 1
     assert "1,234 |" in said
@@ -44,11 +50,11 @@ def test_the_number_of_layers_means_never(table):
     rows = [
         each if each[2] != "gap_opens_late" else row("gap_opens_late", measure=each[4], value="7.0000") for each in rows
     ]
-    said = claims_markdown(table(*rows), {})
+    said = claims_markdown(table(*rows), {}, EVIDENCE, {})
     line = next(line for line in said.splitlines() if "gap opens" in line and "| cosine" in line)
     assert "| never |" in line
     assert "0 to never" in line
 
 
 def test_without_two_checkpoints_it_says_so(table):
-    assert "no two checkpoints" in claims_markdown(table(), {})
+    assert "no two checkpoints" in claims_markdown(table(), {}, EVIDENCE, {})

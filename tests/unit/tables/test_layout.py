@@ -1,10 +1,14 @@
 """Tables for reading: Markdown and LaTeX; labels."""
 
+import json
+import pickle
+from html.parser import HTMLParser
+
 import pytest
 
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.by_layer import percentages_by_layer
-from pairprobe.tables.layout import label_of, latex, markdown
+from pairprobe.tables.layout import Inert, Table, blocks, inert, label_of, markdown, page, paragraph
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
 
@@ -49,8 +53,10 @@ def test_percentages_have_a_line_a_checkpoint_and_a_column_a_layer(tmp_path):
         ("base", "answer_type", "cosine", 0, 40, "61.249", "70"),
         ("base", "answer_type", "cosine", 1, 40, "100.0", "71"),
     )
-    table = percentages_by_layer(path, "percentage", {"base": "BERT"})
-    assert table.startswith("percentage by layer\n\n| task ")
+    table = percentages_by_layer(path, "percentage", {"base": "BERT"}, {"base": 7})
+    caption, table = table.split("\n\n")
+    assert caption.startswith("Pairwise ranking percentage by layer (0: the embeddings)")
+    assert caption.endswith("Seeds: BERT 7.")
     assert cells_of(table) == [
         ["task", "measure", "checkpoint", "pairs", "0", "1"],
         ["-----------", "-------", "----------", "----:", "---:", "----:"],
@@ -60,8 +66,8 @@ def test_percentages_have_a_line_a_checkpoint_and_a_column_a_layer(tmp_path):
 
 def test_auc_takes_the_place_of_percentages_where_it_is_wanted(tmp_path):
     path = percentages(tmp_path, ("base", "synonyms", "cosine", 0, 40, "61.2", "70"))
-    table = percentages_by_layer(path, "auc", {})
-    assert table.startswith("auc by layer\n")
+    table = percentages_by_layer(path, "auc", {}, {})
+    assert table.startswith("Pairwise AUC by layer (0: the embeddings): how often, in percent")
     assert cells_of(table)[-1] == ["Synonyms", "cosine", "Base", "40", "70.0"]
 
 
@@ -72,7 +78,7 @@ def test_checkpoints_of_one_task_and_measure_stand_together_in_the_order_of_the_
         for task in ("synonyms", "boundary")
         for measure in ("two", "one")
     ]
-    table = percentages_by_layer(percentages(tmp_path, *rows), "percentage", {})
+    table = percentages_by_layer(percentages(tmp_path, *rows), "percentage", {}, {})
     assert [line[:3] for line in cells_of(table)[2:]] == [
         [task, measure, checkpoint]
         for task in ("Synonyms", "Boundary")
@@ -84,7 +90,7 @@ def test_checkpoints_of_one_task_and_measure_stand_together_in_the_order_of_the_
 def test_layers_are_in_the_order_of_their_numbers_and_a_smaller_encoder_has_blanks(tmp_path):
     rows = [("deep", "synonyms", "cosine", layer, 40, layer, 0) for layer in (10, 2, 0)]
     table = percentages_by_layer(
-        percentages(tmp_path, *rows, ("flat", "synonyms", "cosine", 0, 40, 5, 0)), "percentage", {}
+        percentages(tmp_path, *rows, ("flat", "synonyms", "cosine", 0, 40, 5, 0)), "percentage", {}, {}
     )
     heading, _, deep, flat = cells_of(table)
     assert heading[4:] == ["0", "2", "10"]
@@ -93,22 +99,70 @@ def test_layers_are_in_the_order_of_their_numbers_and_a_smaller_encoder_has_blan
 
 
 def test_a_table_of_percentages_without_rows_has_its_header(tmp_path):
-    table = percentages_by_layer(percentages(tmp_path), "auc", {})
+    table = percentages_by_layer(percentages(tmp_path), "auc", {}, {})
     assert cells_of(table)[0] == ["task", "measure", "checkpoint", "pairs"]
 
 
-def test_a_markdown_table_becomes_latex_with_its_caption_and_alignment():
-    text = "# A_heading\n\nWhat it is:\n\n" + markdown(["name", "n"], [["a & b", 12], ["50 %", 3]], ["n"]) + "\nA note.\n"
-    assert latex(text, "things").splitlines() == [
-        "% # A_heading", "% What it is:", "",
-        r"\begin{table}", r"\centering", r"\begin{tabular}{lr}", r"\toprule", r"name & n \\", r"\midrule",
-        r"a \& b & 12 \\", r"50 \% & 3 \\", r"\bottomrule", r"\end{tabular}", r"\caption{What it is}",
-        r"\label{tab:things}", r"\end{table}", "", "% A note.",
-    ]  # fmt: skip
+ODD = [
+    "a | b",
+    "\\",
+    "\\|",
+    "<b>&amp;</b>",
+    "</script><script>",
+    "[x](javascript:y)",
+    "*",
+    "two\nlines",
+    "\x1b[31m\0",
+    "漢字",
+]
+READ = [*ODD[:7], "two lines", "[31m", "漢字"]
 
 
-def test_every_special_letter_of_latex_is_escaped_and_each_table_has_its_label():
-    table = markdown(["a"], [["\\ & % $ # _ { } ~ ^"]])
-    said = latex(f"{table}\nmore\n\n{table}", "t")
-    assert r"\textbackslash{} \& \% \$ \# \_ \{ \} \textasciitilde{} \textasciicircum{} \\" in said.splitlines()
-    assert said.count(r"\label{tab:t}") == said.count(r"\label{tab:t-2}") == 1
+def test_a_cell_stays_one_cell_and_no_markup_whatever_its_text():
+    table = markdown(["name", *ODD], [["x", *ODD]])
+    assert [line.count("\n") for line in table.splitlines()] == [0, 0, 0]
+    assert "\x1b" not in table
+    assert "<" not in table.replace("\\<", "")
+    (found,) = blocks(table)
+    assert found == Table("", ["name", *READ], [["x", *READ]], [False] * 11)
+
+
+def test_a_table_has_the_paragraph_before_it_as_its_caption():
+    table = markdown(["a", "n"], [["x", 1]], ["n"])
+    text = f"# Head|ing\n\nIn between.\n\n{paragraph('Of x | in % ' * 20)}\n{table}\n{table}\nA note.\n"
+    rows = {"head": ["a", "n"], "rows": [["x", "1"]], "right": [False, True]}
+    caption = ("Of x | in % " * 20).strip()
+    assert list(blocks(text)) == ["# Head|ing", "In between.", Table(caption, **rows), Table("", **rows), "A note."]
+
+
+def test_a_page_holds_the_tables_and_nothing_of_them_is_markup():
+    text = page(f"# A & B\n\n{paragraph('Of <i>')}\n{markdown(['a', *ODD], [[1, *ODD]], ['a'])}", "<title>")
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            self.tag = tag
+            found.setdefault(tag, [])
+
+        def handle_data(self, data):
+            if data.strip():
+                found[self.tag].append(data)
+
+    found = {}
+    Reader().feed(text)
+    assert (found["td"], found["th"]) == (["1", *READ], ["a", *READ])
+    assert (found["title"], found["caption"], found["h1"]) == (["<title>"], ["Of <i>"], ["A & B"])
+    assert not {"script", "b", "i"} & found.keys()
+    assert "default-src 'none'" in text
+    assert "light dark" in text
+
+
+def test_printed_text_of_a_configuration_ends_no_script():
+    given = {"a": ["</script>", {"b": "<!-- x"}], "c": "plain", "d": 1}
+    found = inert(given)
+    assert found == given
+    assert "<" not in f"{found}{found['a'][0]}"
+    assert type(found["c"]) is str
+    assert json.loads(json.dumps(found)) == given
+    again = pickle.loads(pickle.dumps(found, 4))
+    assert again == given
+    assert not isinstance(again["a"][0], Inert)

@@ -18,7 +18,7 @@ def test_the_table_is_the_papers_with_our_checkpoints_above_its_own(tmp_path):
         for answer, high in (("long", "60.005"), ("short", "61"))
     ]
     tsv.write_tsv(tmp_path / "a.tsv", names, rows)
-    found = cells_of(paper_table(pd.DataFrame(tsv.read_tsv(tmp_path / "a.tsv", names)), {"after": "BERT on NQ"}))
+    found = cells_of(paper_table(pd.DataFrame(tsv.read_tsv(tmp_path / "a.tsv", names)), {"after": "BERT on NQ"}, {}))
     header = ["Model", "Head", "Questions", "Long P", "Long R", "Long F1", "Short P", "Short R", "Short F1"]
     numbers = ["5.00", "8.00", "59.48 [58.00, 60.01]", "5.00", "8.00", "59.48 [58.00, 61.00]"]
     assert [found[0], *found[2:6]] == [
@@ -40,5 +40,5 @@ def test_the_table_is_the_papers_with_our_checkpoints_above_its_own(tmp_path):
 def test_checkpoints_of_one_label_each_have_their_line():
     given = dict.fromkeys(SCORE_FIELDS, "1") | {"head": "trained"}
     rows = [{**given, "checkpoint": name, "answer": answer} for name in "ab" for answer in ("long", "short")]
-    found = cells_of(paper_table(pd.DataFrame(rows), {"a": "BERT", "b": "BERT"}))
+    found = cells_of(paper_table(pd.DataFrame(rows), {"a": "BERT", "b": "BERT"}, {}))
     assert [line[0] for line in found].count("BERT") == 2 + 4

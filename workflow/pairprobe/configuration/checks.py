@@ -137,6 +137,11 @@ class Run:
         """Return the checkpoint that a fine-tuned or initialised one starts from."""
         return self.config["checkpoints"][checkpoint]["start"]
 
+    @property
+    def seeds(self) -> dict[str, int]:
+        """The seed of each checkpoint that is trained here or has random weights."""
+        return {name: self.seed_of(name) for name in self.checkpoints if name in self.finetuned + self.initialised}
+
     def seed_of(self, checkpoint: str) -> int:
         """Return the seed of a checkpoint's training or random weights: its own, or the run's."""
         return self.config["checkpoints"][checkpoint].get("seed", self.config["seed"])

@@ -7,35 +7,53 @@ import pandas as pd
 from pairprobe.evidence.claims import CLAIMS
 from pairprobe.evidence.fields import CLAIM_FIELDS, UNDECIDED
 from pairprobe.io.tsv import read_frame
-from pairprobe.tables.layout import label_of, markdown
+from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
 
 _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "needed")
-_FIELDS = ("claim", "task", "in the paper", "measure", "verdict", *_NUMBERS)
-_NOTE = """\
-A difference is the second checkpoint's percentage less the first's, in points. Value: the largest difference (with its
-layer), the mean over the upper layers, the layer from which on the advantage exceeds the margin ("never": it does not to
-the end), the slope in points a layer. Needed: how many pairs would decide, if the differences are as estimated, with the
-power that the configuration asks for.
+_FIELDS = ("claim", "task", "measure", "in the paper", "verdict", *_NUMBERS)
+_VERDICTS = """\
+Verdicts on the claims of Cai et al. (2020), {pair}, for each task; where the measures differ, of each measure. A
+star: the paper says so itself. Two that differ by no more than {margin:g} points are equal. By itself each verdict is
+wrong with a probability of {error:.3g} % at most, over resampled pages. {seeds}
+"""
+_VALUES = """\
+The numbers behind the verdicts, {pair}. Value: of no difference the largest one, with its layer; of better the mean
+difference over the upper layers; of a gap that opens the layer from which on the difference exceeds {margin:g} points
+("never": it does not to the end); of one that grows the slope a layer. Differences are the second's percentage less
+the first's, in points. Interval: of {confidence:.3g} %, for no difference of {equal:.3g} %, pages resampled. Pairs,
+pages: how many are compared. Needed: how many pairs would decide with a probability of {power:.3g} %, if the
+differences are as estimated. {seeds}
 """
 
 
-def claims_markdown(path: str, labels: dict[str, str]) -> str:
+def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float], seeds: dict[str, int]) -> str:
     """Lay ``tables/claims.tsv`` out: for each pair of checkpoints the verdicts at a glance, and with their numbers.
 
-    labels: what tables call a task or checkpoint, where it has another than its name.
+    labels: what tables call a task or checkpoint, where it has another than its name. evidence: confidence, margin and
+    power by which claims were judged. seeds: see ``layout.seeds_told``.
     """
+    told: dict[str, Any] = {
+        "margin": evidence["margin"],
+        "error": 100 * (1 - evidence["confidence"]),
+        "confidence": 100 * evidence["confidence"],
+        "equal": 100 * (2 * evidence["confidence"] - 1),
+        "power": 100 * evidence["power"],
+    }
     claims = read_frame(path, CLAIM_FIELDS, ("value", "low", "high", "layers"))
     claims["claim"] = pd.Categorical(claims["claim"], list(CLAIMS))
     parts = []
     for pair, rows in claims.groupby(["before", "after"], sort=False):
-        before, after = map(str, pair)
+        before, after = (label_of(str(name), labels) for name in pair)
+        told |= {"pair": f"{after} against {before}", "seeds": seeds_told(seeds, labels)}
         lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
         parts += [
-            f"# {label_of(str(after), labels)} against {label_of(str(before), labels)}\n",
+            f"# {paragraph(told['pair'])}",
+            paragraph(_VERDICTS.format(**told)),
             _at_a_glance(rows, labels),
+            paragraph(_VALUES.format(**told)),
             markdown(_FIELDS, lines, _NUMBERS),
         ]
-    return "\n".join([*parts, _NOTE] if parts else ["There are no two checkpoints with pairs in common to compare.\n"])
+    return "\n".join(parts if parts else ["There are no two checkpoints with pairs in common to compare.\n"])
 
 
 def _at_a_glance(rows: pd.DataFrame, labels: dict[str, str]) -> str:
@@ -63,8 +81,8 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
     return (
         CLAIMS[row.claim].says,
         label_of(row.task, labels),
-        row.stated,
         row.measure,
+        row.stated,
         row.verdict,
         value,
         f"{low} to {high}",

@@ -1,7 +1,26 @@
-"""Tables for reading: Markdown, the same in LaTeX, and what tables call things."""
+"""Tables for reading: Markdown, the same as a page of HTML, and what tables call things."""
 
+import html
 import itertools
-from collections.abc import Iterable, Sequence
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# What would end a cell or begin markup, in a label that is nobody's mark-up: | \ < and the middle of [words](address).
+_MARKUP = re.compile(r"[\\|<]|\](?=\()")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. caption: the paragraph before it; head and rows: cells; right: whether a column is set to the right."""
+
+    caption: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    right: Sequence[bool]
 
 
 def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[str] = ()) -> str:
@@ -9,8 +28,8 @@ def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[
 
     Not by ``DataFrame.to_markdown``: tabulate widens every column by two, which cannot be turned off for one table.
     """
-    cells = [[str(cell) for cell in row] for row in (fields, *rows)]
-    right = [field in {*numbers} for field in cells[0]]
+    cells = [[_cell(str(cell)) for cell in row] for row in (fields, *rows)]
+    right = [field in {*map(_cell, numbers)} for field in cells[0]]
     widths = [max(3, *map(len, column)) for column in zip(*cells, strict=True)]
     rule = ["-" * (width - 1) + ":" if to_right else "-" * width for width, to_right in zip(widths, right, strict=True)]
     lines = (
@@ -23,46 +42,121 @@ def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[
     return "".join(f"| {line} |\n" for line in lines)
 
 
-# What LaTeX takes for a command, and how to write it. More than pandas escapes.
-_LATEX = str.maketrans({
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
-})  # fmt: skip
+def _cell(text: str) -> str:
+    """Return text as a cell of one line that is no markup; control characters are left out."""
+    printed = (letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C")
+    return _MARKUP.sub(r"\\\g<0>", "".join(printed))
 
 
-def latex(text: str, label: str) -> str:
-    """Turn the tables of a Markdown text into LaTeX (with the package booktabs); what stands between them becomes comments.
+def paragraph(text: str) -> str:
+    """Return a paragraph, of which a table's is its caption, in lines of at most 120 characters."""
+    return textwrap.fill(_cell(text), 120, break_long_words=False, break_on_hyphens=False) + "\n"
 
-    label: what the tables are referred to by, with a number where there are several. The last line before a table is its
-    caption.
+
+def blocks(text: str) -> Iterator[str | Table]:
+    """Yield the parts of a text that ``markdown`` and ``paragraph`` made: tables, and headings and other paragraphs.
+
+    Of a heading the # stays.
     """
-    parts, caption, number = [], "", 0
-    for is_table, block in itertools.groupby(text.splitlines(), lambda line: line.startswith("|")):
-        lines = [line for line in block if line.strip()]
-        if is_table:
-            number += 1
-            parts.append(_table(lines, caption, label if number == 1 else f"{label}-{number}"))
-        elif lines:
-            caption = lines[-1].lstrip("# ").rstrip(":")
-            parts.append("\n".join(f"% {line}" for line in lines) + "\n")
-    return "\n".join(parts)
+    waiting: list[str] = []
+    for is_table, group in itertools.groupby(text.splitlines(), lambda line: line.startswith("|")):
+        if not is_table:
+            yield from waiting
+            parts = "\n".join(group).split("\n\n")
+            waiting = [_plain(" ".join(part.split())) for part in parts if part.strip()]
+            continue
+        head, rule, *rows = ([_plain(cell) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in group)
+        caption = waiting.pop() if waiting and not waiting[-1].startswith("#") else ""
+        yield from waiting
+        waiting = []
+        yield Table(caption, head, rows, [cell.endswith(":") for cell in rule])
+    yield from waiting
 
 
-def _table(lines: Sequence[str], caption: str, label: str) -> str:
-    import pandas as pd
-
-    head, rule, *rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines)
-    frame = pd.DataFrame(rows, columns=head).map(_escaped).rename(columns=_escaped)
-    columns = "".join("r" if each.endswith(":") else "l" for each in rule)
-    tabular = frame.to_latex(index=False, escape=False, column_format=columns)
-    told = rf"\caption{{{_escaped(caption)}}}" + "\n" if caption else ""
-    return "\\begin{table}\n\\centering\n" + tabular + told + rf"\label{{tab:{label}}}" + "\n\\end{table}\n"
+def _plain(text: str) -> str:
+    return re.sub(r"\\(.)", r"\1", text.strip())
 
 
-def _escaped(text: str) -> str:
-    return text.translate(_LATEX)
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; background: Canvas; color: CanvasText; }}
+body {{ margin: 1rem; }}
+h1 {{ font-size: 1.2rem; }}
+p, caption {{ max-width: 50rem; text-align: left; }}
+.scroll {{ overflow-x: auto; margin-bottom: 2rem; }}
+caption {{ padding-bottom: 0.5rem; }}
+table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+th, td {{ padding: 0.15rem 0.6rem; text-align: left; vertical-align: top; border-bottom: 1px solid #8886; }}
+th {{ vertical-align: bottom; border-bottom: 2px solid; }}
+.right {{ text-align: right; white-space: nowrap; }}
+</style>
+</head>
+<body>
+{body}
+</body>
+</html>
+"""
+
+
+def page(text: str, title: str) -> str:
+    """Return a Markdown text, as ``blocks`` reads it, as a page of HTML that stands alone and in which nothing runs."""
+    body = "\n".join(_element(block) for block in blocks(text))
+    return _PAGE.format(title=html.escape(title), body=body)
+
+
+def _element(block: str | Table) -> str:
+    if isinstance(block, str):
+        return f"<h1>{html.escape(block.lstrip('# '))}</h1>" if block.startswith("#") else f"<p>{html.escape(block)}</p>"
+
+    looks = [' class="right"' if to_right else "" for to_right in block.right]
+
+    def line(cells: Iterable[str], tag: str) -> str:
+        return "".join(f"<{tag}{look}>{html.escape(cell)}</{tag}>" for cell, look in zip(cells, looks, strict=True))
+
+    rows = "\n".join(f"<tr>{line(row, 'td')}</tr>" for row in block.rows)
+    return (
+        f'<div class="scroll"><table>\n<caption>{html.escape(block.caption)}</caption>\n'
+        f"<thead><tr>{line(block.head, 'th')}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
+    )
+
+
+class Inert(str):
+    """Text that, printed as part of something, ends no script of a page that holds the print. Else it is as any text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:  # noqa: D105
+        return super().__repr__().replace("<", r"\x3c")
+
+    def __format__(self, spec: str) -> str:  # noqa: D105
+        return super().__format__(spec).replace("<", r"\x3c")
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:  # noqa: D105
+        return str, (self[:],)
+
+
+def inert(value: Any) -> Any:
+    """Return JSON's lists and objects with texts that are ``Inert`` where they hold a <."""
+    if isinstance(value, dict):
+        return {key: inert(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [inert(each) for each in value]
+    return Inert(value) if isinstance(value, str) and "<" in value else value
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:
     """Return what figures and tables call a task or checkpoint: its label, or its name with a capital and blanks."""
     return labels.get(name) or name.replace("_", " ").capitalize()
+
+
+def seeds_told(seeds: dict[str, int], labels: dict[str, str]) -> str:
+    """Say for a caption from which seeds its numbers are; seeds: of each checkpoint that was trained or initialised."""
+    told = ", ".join(f"{label_of(name, labels)} {seed}" for name, seed in seeds.items())
+    return f"Seeds: {told}." if told else ""

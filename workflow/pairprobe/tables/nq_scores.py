@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from pairprobe.tables.layout import label_of, markdown
+from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
 
 # Table 2 of the paper, in percent: P, R and F1 of the long answer, then of the short one.
 PAPER = {
@@ -18,23 +18,24 @@ _MORE = {
     "R, all": "recall_unthresholded",
     "F1, all": "f1_unthresholded",
 }
-_NOTES = """\
-
-In percent, by the official metric of Natural Questions, at the threshold with the best F1; in brackets 95 % \
-intervals by bootstrap over questions. The heads of a frozen encoder are trained while the encoder stays as it is. \
-The paper's rows are on the dev set; the F1 of 4.57 is as printed there, though a precision of 4.16 and a recall of \
-3.81 give 3.98.
-
-The best recall at a precision of at least 50, 75 and 90 %, and the scores of all predictions, no threshold set:
-
+_CAPTION = """\
+Long and short answers, after Table 2 of Cai et al. (2020): precision (P), recall (R) and F1 in percent, by the
+official metric of Natural Questions, at the threshold with the best F1; in brackets 95 % intervals by bootstrap over
+questions. The heads of a frozen encoder are trained while the encoder stays as it is. The paper's rows are on the dev
+set; the F1 of 4.57 is as printed there, though a precision of 4.16 and a recall of 3.81 give 3.98. {seeds}
+"""
+_MORE_CAPTION = """\
+Answers by the official metric of Natural Questions: the best recall at a precision of at least 50, 75 and 90 %, and
+precision, recall and F1 of all predictions, no threshold set; in percent, over as many questions as in the table
+before. {seeds}
 """
 
 
-def paper_table(scores: pd.DataFrame, labels: dict[str, str]) -> str:
+def paper_table(scores: pd.DataFrame, labels: dict[str, str], seeds: dict[str, int]) -> str:
     """Lay the scores out in Markdown after Table 2 of the paper, above the paper's own rows; and what is not in it, below.
 
     scores: all columns text, those of ``scores.tsv``: a row for each checkpoint, head (how its head came about) and answer.
-    labels: what tables call a checkpoint, where it has another than its name.
+    labels: what tables call a checkpoint, where it has another than its name. seeds: see ``layout.seeds_told``.
     """
     percents = [*_BEST.values(), "f1_low", "f1_high", *_MORE.values()]
     scores = scores.assign(**scores[percents].astype(float).map("{:.2f}".format))
@@ -53,4 +54,8 @@ def paper_table(scores: pd.DataFrame, labels: dict[str, str]) -> str:
         (label_of(name, labels), head, answer, *cells)
         for (name, head, answer), *cells in rows[list(_MORE.values())].itertuples(name=None)
     ]
-    return table + _NOTES + markdown(("Model", "Head", "Answer", *_MORE), rest, numbers=tuple(_MORE))
+    told = seeds_told(seeds, labels)
+    captions = [paragraph(caption.format(seeds=told)) for caption in (_CAPTION, _MORE_CAPTION)]
+    return f"{captions[0]}\n{table}\n{captions[1]}\n" + markdown(
+        ("Model", "Head", "Answer", *_MORE), rest, numbers=tuple(_MORE)
+    )
