@@ -6,4 +6,4 @@ from pairprobe.tables.bibliography import bibtex, used
 
 with job(snakemake):
     keys = used(folders=snakemake.input.checkpoints, **snakemake.params.used)
-    write_text(snakemake.output[0], bibtex(snakemake.input.entries, keys))
+    write_text(snakemake.output[0], bibtex(snakemake.params.entries, keys))

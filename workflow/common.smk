@@ -1,6 +1,7 @@
 # What the rules share: RUN (what the configuration asks for), wildcard constraints, input functions.
 #
 # Including this file puts its folder on the path, so that the rules can import pairprobe.
+import os
 import re
 from itertools import combinations
 from pathlib import Path

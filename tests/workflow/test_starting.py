@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,13 @@ def test_jobs_run_elsewhere_and_another_way_to_start_has_nothing_to_do(project, 
     assert {path.name for path in elsewhere.iterdir()} == {"mine.yaml", "there"}
     assert "Nothing to be done" not in said[0]
     assert "Nothing to be done" in said[1]
+    # The results alone were moved, and the checkout alone.
+    (elsewhere / "there").rename(elsewhere / "moved")
+    checkout = shutil.copytree(project, elsewhere / "checkout")
+    for snakefile in (project / "Snakefile", checkout / "Snakefile"):
+        arguments = ("-n", "-s", snakefile, "--directory", "moved", "--configfile", "mine.yaml", "--", EXAMPLES)
+        run = start(elsewhere, *arguments)
+        assert "Nothing to be done" in run.stdout + run.stderr, run.stdout + run.stderr
 
 
 @pytest.mark.parametrize("snakefile", SNAKEFILES)

@@ -145,6 +145,11 @@ def test_a_second_run_has_nothing_to_do(project):
     assert planned(project) == {}
 
 
+def test_a_checkout_that_was_moved_has_nothing_to_do(project, tmp_path):
+    moved = shutil.copytree(project, tmp_path / "moved")
+    assert planned(moved) == {}
+
+
 def test_the_provenance_accounts_for_every_file(project):
     results = project / "results" / "tiny"
     found = json.loads((results / "provenance.json").read_bytes())

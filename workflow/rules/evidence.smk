@@ -43,7 +43,6 @@ rule weigh_evidence:
 rule collect_references:
     """Collect the BibTeX entries of what the run used: data, encoders, methods."""
     input:
-        entries=WORKFLOW / "resources" / "references.bib",
         checkpoints=expand("<results>/checkpoints/{checkpoint}", checkpoint=RUN.fetched),
     output:
         "<results>/references.bib",
@@ -54,7 +53,8 @@ rule collect_references:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("collect_references"),
+        code=code_of("collect_references", "resources/references.bib"),
+        entries=lambda wildcards, input: str(WORKFLOW / "resources" / "references.bib"),
         used={
             "data": config["data"]["source"],
             "packages": [

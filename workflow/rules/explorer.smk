@@ -31,8 +31,6 @@ rule build_explorer:
             else []
         ),
         claims="<results>/tables/claims.tsv",
-        # They are no modules, so the digests of the code do not cover them.
-        page=sorted((WORKFLOW / "pairprobe" / "explorer").glob("page.*")),
     output:
         report(
             "<results>/report/explorer.html",
@@ -47,7 +45,13 @@ rule build_explorer:
     conda:
         "../../envs/analysis.yaml"
     params:
-        code=code_of("build_explorer"),
+        code=code_of(
+            "build_explorer",
+            *(
+                f"pairprobe/explorer/{path.name}"
+                for path in (WORKFLOW / "pairprobe" / "explorer").glob("page.*")
+            ),
+        ),
         checkpoints=RUN.compared,
         tasks=RUN.tasks,
         settings={

@@ -21,7 +21,7 @@ rule record_provenance:
     params:
         code=code_of("record_provenance"),
         config=config,
-        configfiles=[str(path) for path in workflow.overwrite_configfiles],
+        configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
         data={file.path: file.partitions for file in RUN.files.values()},
         published=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:

@@ -337,3 +337,23 @@ def test_seeds_beside_a_seed_or_a_checkpoint_of_that_name_are_refused():
     config["checkpoints"]["after_it-seed3"] = {"source": "path", "path": "y"}
     with pytest.raises(InputError, match="there is a checkpoint after_it-seed3 besides"):
         expand_seeds(config)
+
+
+@pytest.mark.parametrize("shape", [list, lambda files: {"probe": files, "head": files, "finetune": files}])
+def test_paths_below_the_working_directory_count_from_it_so_that_it_can_be_moved(tmp_path, monkeypatch, shape):
+    found = []
+    for name in ("here", "there"):
+        folder = tmp_path / name
+        (folder / "data").mkdir(parents=True)
+        (folder / "data" / "a.json").touch()
+        (tmp_path / "b.json").touch()
+        monkeypatch.chdir(folder)
+        checkpoints = {"a": {"source": "path", "path": str(folder / "a")}}
+        files = shape([str(folder / "data" / "a.json"), str(tmp_path / "b.json")])
+        tasks = ["synonyms"]
+        found.append(
+            resolved(data={"source": "squad", "files": files}, checkpoints=checkpoints, tasks=tasks, wordnet=str(folder))
+        )
+    assert found[0] == found[1]
+    assert [file.path for file in found[0].files.values()] == ["data/a.json", str(tmp_path / "b.json")]
+    assert (found[0].fetched_from("a")["path"], found[0].config["wordnet"]) == ("a", ".")

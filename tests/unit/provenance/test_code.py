@@ -235,7 +235,7 @@ def test_a_relative_import_in_a_script_is_refused(digests):
         digests(script="from .far import f")
 
 
-@pytest.mark.parametrize("module", ["nothing", "rooms.three", "near.far"])
+@pytest.mark.parametrize("module", ["nothing", "rooms.three", "near.far", "resources/nothing"])
 def test_a_module_that_does_not_exist_is_refused(digests, module):
     with pytest.raises(InputError, match=f"there is no module {module}"):
         digests(module)
@@ -247,6 +247,21 @@ def test_importing_a_package_reaches_none_of_its_modules(digests):
 
 def test_a_module_that_the_script_loads_by_name_is_reached_with_its_package(digests):
     assert set(digests("rooms.two")) - set(digests()) == {"rooms.two", "rooms.__init__", "aside"}
+
+
+@pytest.mark.parametrize("part", ["pages", "pages/a.yaml"])
+def test_a_file_or_folder_that_the_script_reads_counts_by_what_it_says(digests, tmp_path, part):
+    library, name = tmp_path / "pairprobe", f"resources/{part}"
+    file = tmp_path / "resources" / "pages" / "a.yaml"
+    file.parent.mkdir(parents=True)
+    (tmp_path / "run.py").touch()
+    found = []
+    for text, time in (("a", 1), ("a", 2), ("b", 2)):
+        file.write_text(text)
+        os.utime(file, (time, time))
+        found.append(code_of("run", name, scripts=tmp_path, library=library))
+    assert found[0] == found[1]
+    assert changed(found[1], found[2]) == {name}
 
 
 def test_modules_that_import_each_other_are_each_there_once(digests):

@@ -178,6 +178,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     schema = copy.deepcopy(schema)
     schema["properties"]["tasks"]["items"]["enum"] = building.names()
     check(config, schema, name)
+    _make_relative(config)
     try:
         sources.check(config["data"])
         expand_seeds(config)
@@ -209,6 +210,23 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
         trains=_has_pages("finetune", config),
         shards=shards_of(config),
     )
+
+
+def _make_relative(config: dict[str, Any]) -> None:
+    """Let the paths below the working directory count from it, in place: where that is moved, nothing runs again for it."""
+
+    def relative(path: str) -> str:
+        return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+
+    here, data = Path.cwd(), config["data"]
+    for section, key in [(config, "wordnet"), (data, "folder"), *((one, "path") for one in config["checkpoints"].values())]:
+        if key in section:
+            section[key] = relative(section[key])
+    listed = data.get("files", [])
+    if isinstance(listed, dict):
+        data["files"] = {partition: [relative(path) for path in paths] for partition, paths in listed.items()}
+    elif listed:
+        data["files"] = [relative(path) for path in listed]
 
 
 def expand_seeds(config: dict[str, Any]) -> None:

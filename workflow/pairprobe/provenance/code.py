@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pairprobe.errors import InputError
+from pairprobe.io.digests import file_digest, folder_digest
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent.parent / "scripts"
@@ -20,21 +21,27 @@ WATCHING = frozenset({"io.processes", "io.progress", "provenance.job_records", "
 _MARKS = frozenset({"ctx", "kind"})
 
 
-def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
+def code_of(script: str, *parts: str, scripts: Path = SCRIPTS, library: Path = LIBRARY) -> dict[str, str]:
     """Digest a script of the workflow and every pairprobe module that it imports, directly or not.
 
-    script: the stem of a file in ``scripts/``; modules: further modules that the script will load by name
-    ("probing_sets.tasks.synonyms"). Returns ``{module: digest}``. Comments, docstrings and formatting do not change a
-    digest. Left out are modules that are not reached, ``WATCHING`` ones, and packages that are a docstring and nothing
-    else. Raises InputError for a module that does not exist and for a relative import that leaves the library.
+    script: the stem of a file in ``scripts/``; parts: what it reaches besides: modules that it will load by name
+    ("probing_sets.tasks.synonyms"), and files and folders beside the library that it will read ("resources/pages").
+    Returns ``{part: digest}``, the same in every version of Python and wherever the workflow lies. Comments, docstrings
+    and formatting do not change a module's digest. Left out are modules that are not reached, ``WATCHING`` ones, and
+    packages that are a docstring and nothing else. Raises InputError for a part that does not exist and for a relative
+    import that leaves the library.
     """
     script_file = scripts / f"{script}.py"
     digests = {f"scripts/{script}": _read(script_file, library).digest}
     waiting = [*_read(script_file, library).imports]
-    for module in modules:
-        if not has_module(module, library):
-            raise InputError(f"{library}: there is no module {module}.")
-        waiting += _files_of(module.split("."), library)
+    for part in parts:
+        if not has_part(part, library):
+            raise InputError(f"{library}: there is no module {part}.")
+        if "/" in part:
+            path = library.parent / part
+            digests[part] = (folder_digest(path) if path.is_dir() else file_digest(path))[:16]
+        else:
+            waiting += _files_of(part.split("."), library)
     while waiting:
         file = waiting.pop()
         name, code = _dotted(file, library), _read(file, library)
@@ -44,8 +51,10 @@ def code_of(script: str, *modules: str, scripts: Path = SCRIPTS, library: Path =
     return dict(sorted(digests.items()))
 
 
-def has_module(name: str, library: Path = LIBRARY) -> bool:
-    """Say whether the library has a module or package of this name ("probing_sets.tasks.synonyms")."""
+def has_part(name: str, library: Path = LIBRARY) -> bool:
+    """Say whether the library has this module or package, or whether this file or folder is beside it (see ``code_of``)."""
+    if "/" in name:
+        return (library.parent / name).exists()
     found = _files_of(name.split("."), library)
     return bool(found) and name in (_dotted(found[-1], library), _dotted(found[-1], library).removesuffix(".__init__"))
 

@@ -47,7 +47,7 @@ def collect(
         "run": config["run"],
         "folder": folder,
         "configuration": config,
-        "configuration_files": [path.removeprefix(f"{Path.cwd()}/") for path in configfiles],
+        "configuration_files": configfiles,
         "seeds": dict(_seeds(config)),
         "data": _data(config["data"], data, published, {**inputs, **files}),
         "checkpoints": _checkpoints(config["checkpoints"], folder, folders),

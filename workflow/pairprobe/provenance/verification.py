@@ -14,7 +14,7 @@ from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import Progress
 from pairprobe.io.tsv import read_tsv
 from pairprobe.provenance import job_records
-from pairprobe.provenance.code import code_of, has_module
+from pairprobe.provenance.code import code_of, has_part
 from pairprobe.provenance.run_record import NAME, RunRecord, files_without_job, writes_run_record
 from pairprobe.rankings import percentages
 
@@ -254,7 +254,7 @@ def _code(run: RunRecord) -> Iterator[str]:
 def other_modules(rule: str, code: dict[str, str]) -> list[str]:
     """List the modules of a rule's code that have changed, come or gone since."""
     try:
-        here = code_of(rule, *filter(has_module, code))
+        here = code_of(rule, *filter(has_part, code))
     except FileNotFoundError:  # no such script: only the library is here, or the rule has another name now
         return [f"scripts/{rule}"]
     return [name for name in sorted(here.keys() | code.keys()) if here.get(name) != code.get(name)]
