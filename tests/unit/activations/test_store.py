@@ -1,3 +1,9 @@
+import contextlib
+import errno
+import os
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -202,6 +208,153 @@ def test_a_byte_that_is_damaged_anywhere_changes_nothing_or_is_found(tmp_path):
             found += 1
         path.write_bytes(whole)
     assert found > 100
+
+
+# Files that are locked.
+
+WRITE = "import h5py, sys; file = h5py.File(sys.argv[1], 'r+'); print(flush=True); sys.stdin.read()"
+
+
+@contextlib.contextmanager
+def other_writer(path):
+    with subprocess.Popen([sys.executable, "-c", WRITE, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        yield
+        writer.stdin.close()
+
+
+def test_a_store_that_another_program_writes_is_locked_and_not_damaged(tmp_path):
+    write(tmp_path / "a.h5", cache_key="1")
+    locked = r"a\.h5: it is locked \(.*errno = 11.*HDF5_USE_FILE_LOCKING=FALSE"
+    ways = (
+        store.Activations,
+        lambda paths: shards.Cache(paths, "1", store.Shard),
+        lambda paths: shards.new_file(paths[0], 0).__enter__(),
+    )
+    with other_writer(tmp_path / "a.h5"):
+        for opening in ways:
+            with pytest.raises(shards.LockedError, match=locked) as error:
+                opening([tmp_path / "a.h5"])
+            assert "cut off" not in str(error.value)
+            assert "elete" not in str(error.value)
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOLCK, 524])
+@pytest.mark.parametrize("mode", ["r", "w"])
+def test_a_file_system_without_locks_is_said(tmp_path, monkeypatch, number, mode):
+    write(tmp_path / "a.h5")
+
+    def refuse(path, mode, **options):
+        raise OSError(number, f"Unable to synchronously open file (unable to lock file, errno = {number})")
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(shards.LockedError, match=rf"a\.h5: it is locked .*errno = {number}.*HDF5_USE_FILE_LOCKING=FALSE"):
+        store.Shard(tmp_path / "a.h5") if mode == "r" else shards.new_file(tmp_path / "a.h5", 0).__enter__()
+
+
+def test_a_store_whose_writer_was_killed_is_said(tmp_path, monkeypatch):
+    write(tmp_path / "a.h5")
+    command = [sys.executable, "-c", WRITE.replace("sys.stdin.read()", "import os; os._exit(1)"), tmp_path / "a.h5"]
+    subprocess.run(command, check=False, capture_output=True)
+    with pytest.raises(shards.LockedError, match=r"a\.h5: it is locked \(.*already open for write.*h5clear -s"):
+        store.Shard(tmp_path / "a.h5")
+
+
+def test_a_store_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    write(tmp_path / "a.h5")
+
+    def refuse(path, mode):
+        raise PermissionError(errno.EACCES, "Unable to synchronously open file (errno = 13)")
+
+    monkeypatch.setattr(h5py, "File", refuse)
+    with pytest.raises(InputError, match=r"a\.h5: it cannot be read .*may be whole"):
+        store.Shard(tmp_path / "a.h5")
+
+
+# Files that others have made to do harm.
+
+
+def replaced(file, name, make):
+    content = file[name][()]
+    del file[name]
+    make(file, name, content)
+
+
+def external_link(file, name, content):
+    file[name] = h5py.ExternalLink("other.h5", "/secret")
+
+
+def soft_link(file, name, content):
+    file["elsewhere"] = content
+    file[name] = h5py.SoftLink("/elsewhere")
+
+
+def virtual(file, name, content):
+    layout = h5py.VirtualLayout(content.shape, content.dtype)
+    layout[...] = h5py.VirtualSource("other.h5", "secret", content.shape)
+    file.create_virtual_dataset(name, layout)
+
+
+def external(file, name, content):
+    file.create_dataset(name, content.shape, content.dtype, external=[("secret", 0, content.nbytes)])
+
+
+def compressed(file, name, content):
+    file.create_dataset(name, data=np.zeros((10**6, *content.shape[1:]), content.dtype), compression="gzip")
+
+
+def endless(file, name, content):
+    file.create_dataset(name, (10**12, *content.shape[1:]), content.dtype)
+
+
+def group(file, name, content):
+    file.create_group(name)
+
+
+@pytest.mark.parametrize("name", ["activations", "offsets"])
+@pytest.mark.parametrize("make", [external_link, soft_link, virtual, external, compressed, endless, group])
+def test_a_store_that_leads_to_other_files_or_fills_the_memory_is_refused(tmp_path, name, make):
+    write(tmp_path / "a.h5")
+    (tmp_path / "secret").write_bytes(bytes(1000))
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["secret"] = np.zeros((3, 7, 5))
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        replaced(file, name, make)
+    (tmp_path / "other.h5").chmod(0)
+    with pytest.raises(InputError, match=rf"a\.h5: {name} is .*; wanted a plain dataset\..*Delete it") as error:
+        store.Activations([tmp_path / "a.h5"])
+    assert "\n" not in str(error.value)
+
+
+def test_texts_that_lie_in_another_file_are_refused(tmp_path):
+    write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        replaced(file, "example_id", external_link)
+    with pytest.raises(InputError, match=r"a\.h5: example_id is a link"):
+        store.Activations([tmp_path / "a.h5"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("offsets", [0, 3]), ("offsets", [0, 9, 7]), ("offsets", [[0, 3, 7]]), ("question_words", ["x", "y"]), ("crc32", 3)],
+)
+def test_an_index_that_does_not_fit_its_data_is_refused(tmp_path, name, value):
+    """Its own checksum is right, as whoever makes such a file makes it."""
+    write(tmp_path / "a.h5")
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file[name]
+        file[name] = value
+        numbers = {name: file[name][()] for name in store.Shard.NUMBERS}
+        texts = {name: file[name].asstr()[:].tolist() for name in store.Shard.TEXTS}
+        file.attrs["index"] = shards.index_checksum(numbers, texts)
+    with pytest.raises(InputError, match=r"a\.h5: not a whole store of activations \(its index does not fit"):
+        store.Activations([tmp_path / "a.h5"])
+
+
+def test_a_pipe_is_no_store_and_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.h5")
+    with pytest.raises(InputError, match=r"a\.h5: found no regular file"):
+        store.Activations([tmp_path / "a.h5"])
 
 
 # What is reused.

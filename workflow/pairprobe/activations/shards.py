@@ -8,6 +8,7 @@ everything that the data depend on, except for what the fingerprint of each entr
 import contextlib
 import errno
 import hashlib
+import re
 import shutil
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -27,45 +28,48 @@ COMMON = ("checkpoint", "view", "precision", "max_length", "version")
 class ShardFile:
     """One shard, open for reading. Raises InputError for a file that is missing, cut off, damaged or of another version."""
 
-    # What errors call the data, the names that its dataset may have, and the datasets of the index.
+    # What errors call the data, the names that its dataset may have, its axis of
+    # words, and the datasets of the index.
     KIND: ClassVar[str]
     VERSION: ClassVar[int]
     DATA: ClassVar[tuple[str, ...]]
+    ROWS: ClassVar[int]
     NUMBERS: ClassVar[tuple[str, ...]]
     TEXTS: ClassVar[tuple[str, ...]]
 
     def __init__(self, path: str):
         self.path = path
-        with contextlib.ExitStack() as stack:
-            with self._input_error(path):
-                file = stack.enter_context(h5py.File(path, "r"))
-                self.attributes: dict[str, Any] = dict(file.attrs.items())
-                self.data: h5py.Dataset = file[next((name for name in self.DATA if name in file), self.DATA[0])]
-                version = self.attributes.get("version")
-                if version == self.VERSION:
-                    self.numbers: dict[str, np.ndarray] = {name: file[name][()] for name in self.NUMBERS}
-                    self.texts: dict[str, list[str]] = {name: file[name].asstr()[:].tolist() for name in self.TEXTS}
+        with contextlib.ExitStack() as stack, reading(path, self.KIND):
+            file = stack.enter_context(open_file(path, self.KIND))
+            self.attributes: dict[str, Any] = dict(file.attrs.items())
+            version = self.attributes.get("version")
+            there = (name for name in self.DATA if file.id.links.exists(name.encode()))
+            self.data = dataset(file, next(there, self.DATA[0]))
             if version != self.VERSION:
                 raise InputError(f"{path}: version {version}, wanted {self.VERSION}. Delete it, and it is made again.")
+            self.numbers: dict[str, np.ndarray] = {name: dataset(file, name)[()] for name in self.NUMBERS}
+            self.texts: dict[str, list[str]] = {name: dataset(file, name).asstr()[:].tolist() for name in self.TEXTS}
             found, wanted = index_checksum(self.numbers, self.texts), self.attributes["index"]
             if found != wanted:
                 raise InputError(
                     f"{path}: its index was damaged on disk: found the checksum {found}, wanted {wanted}. Delete it, and "
                     "it is made again."
                 )
+            self._check_index()
             self.close = stack.pop_all().close
 
-    @contextlib.contextmanager
-    def _input_error(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except FileNotFoundError:
-            raise InputError(f"{path}: there is no such file. Make the {self.KIND} first.") from None
-        except (OSError, KeyError, RuntimeError, UnicodeDecodeError) as error:
-            said = " ".join(str(error).split())
-            raise InputError(
-                f"{path}: not a whole store of {self.KIND} ({said}). Was it cut off? Delete it, and it is made again."
-            ) from None
+    def _check_index(self) -> None:
+        """Raise ValueError where the index is of other data, whatever its checksum."""
+        offsets, rows = self.numbers["offsets"], self.data.shape[self.ROWS]
+        if (
+            any(values.dtype.kind not in "iu" for values in self.numbers.values())
+            or offsets.shape != (len(self) + 1,)
+            or (offsets[0], offsets[-1]) != (0, rows)
+            or (np.diff(offsets) < 0).any()
+            or self.numbers["question_words"].shape != (len(self),)
+            or self.numbers["crc32"].shape[-1:] != (len(self),)
+        ):
+            raise ValueError(f"its index does not fit its data, {self.data.shape}")
 
     def __len__(self) -> int:
         """Count the entries."""
@@ -84,6 +88,70 @@ class ShardFile:
     def read(self, entry: int) -> np.ndarray:
         """Return the data of an entry. Raises InputError where they are not those that were written."""
         raise NotImplementedError
+
+
+def open_file(path: str | Path, kind: str = "activations") -> h5py.File:
+    """Open a store for reading. kind: of what, for errors. Raises InputError where it is missing, locked or none."""
+    if Path(path).exists() and not Path(path).is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: found no regular file, wanted a store of {kind}. Delete it.")
+    with reading(path, kind):
+        return h5py.File(path, "r")
+
+
+def dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """Return a dataset that lies in the file as a whole, as all of ours do. Raises KeyError where it is missing.
+
+    Raises InputError for one that others may have made to read another file (a link, a virtual or external dataset), or to
+    fill the memory (compressed, or of more rows than are stored).
+    """
+    if not file.id.links.exists(name.encode()):
+        raise KeyError(f"{name} is missing")
+    is_link = file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD
+    found = None if is_link else file[name]
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external or found.chunks:
+        wrong = "a link" if is_link else "no dataset" if found is None else "compressed, virtual or external"
+    elif found.id.get_storage_size() < found.nbytes:
+        wrong = f"of the shape {found.shape}, and {found.id.get_storage_size():,} bytes of it are stored"
+    else:
+        return found
+    raise InputError(
+        f"{file.filename}: {name} is {wrong}; wanted a plain dataset. pairprobe writes no such file. Delete it, and it is "
+        "made again."
+    )
+
+
+class LockedError(InputError):
+    """A file that another program has open for writing, or that cannot be locked where it lies."""
+
+
+@contextlib.contextmanager
+def reading(path: str | Path, kind: str) -> Iterator[None]:
+    """Raise InputError for what h5py raises where a file cannot be opened, or is not what is wanted."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. Make the {kind} first.") from None
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, IndexError) as error:
+        if isinstance(error, InputError):
+            raise
+        _raise_locked(path, error)
+        said = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno:  # the system's reason, not the file's
+            raise InputError(f"{path}: it cannot be read ({said}). Mend that; the file itself may be whole.") from None
+        raise InputError(
+            f"{path}: not a whole store of {kind} ({said}). Was it cut off? Delete it, and it is made again."
+        ) from None
+
+
+def _raise_locked(path: str | Path, error: Exception) -> None:
+    """Raise LockedError where HDF5 could not lock a file: errno 11 (another program), 37 or 524 (no locks)."""
+    said = " ".join(str(error).split())
+    if re.search("lock file|already open for", said) or getattr(error, "errno", 0) in (errno.EAGAIN, errno.ENOLCK, 524):
+        raise LockedError(
+            f"{path}: it is locked ({said}): another program has it open for writing, or its file system has no locks. "
+            "Wait for the other program, or end it. Where there is none, set HDF5_USE_FILE_LOCKING=FALSE for the job; a "
+            "file whose writer was killed also needs h5clear -s. Nothing is wrong with what it holds."
+        ) from None
 
 
 def index_checksum(numbers: dict[str, np.ndarray], texts: dict[str, list[str]]) -> str:
@@ -124,7 +192,12 @@ def new_file(path: str | Path, needed: int, advice: str = "make some room") -> I
         wanted = f"{needed / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB free; {advice}"
         raise OSError(errno.ENOSPC, f"no space left on the disk: {wanted}", str(path))
     try:
-        with h5py.File(path, "w", libver="latest") as file:
+        try:
+            file = h5py.File(path, "w", libver="latest")
+        except OSError as error:
+            _raise_locked(path, error)
+            raise
+        with file:
             yield file
     except RuntimeError as error:  # what h5py raises where the file cannot be closed
         if "write" not in str(error) and "flush" not in str(error):
@@ -226,6 +299,9 @@ class Cache:
         for path in paths:
             try:
                 shard = open_shard(path)
+            except LockedError:  # what it holds would be computed again
+                self._stack.close()
+                raise
             except InputError as error:
                 log.info("nothing is reused: %s", error)
                 continue

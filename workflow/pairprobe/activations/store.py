@@ -55,7 +55,7 @@ class Index:
 class Shard(shards.ShardFile):
     """One file of a store, read by the place of an example in it."""
 
-    KIND, VERSION, DATA = "activations", 2, ("activations",)
+    KIND, VERSION, DATA, ROWS = "activations", 2, ("activations",), 1
     NUMBERS = ("offsets", "question_words", "crc32", "without_vector")
     TEXTS = ("example_id", "content", "left_out", "left_out_content")
 
@@ -65,7 +65,8 @@ class Shard(shards.ShardFile):
         Raises InputError where they are not those that were written.
         """
         offsets, crc32 = self.numbers["offsets"], self.numbers["crc32"]
-        vectors: np.ndarray = self.data[layer, offsets[entry] : offsets[entry + 1]]
+        with shards.reading(self.path, self.KIND):
+            vectors: np.ndarray = self.data[layer, offsets[entry] : offsets[entry + 1]]
         layers = range(len(crc32))[layer]
         rows = zip(layers, vectors, strict=True) if isinstance(layers, range) else [(layers, vectors)]
         for number, row in rows:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
-import h5py
-
+from pairprobe.activations import shards
 from pairprobe.errors import InputError
 from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import Progress
@@ -205,7 +204,7 @@ def _stores(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], lis
         for name in (name for name in job["outputs"] if name.endswith(".h5") and name in run.content["files"]):
             checkpoint = next(one for one in run.ancestors_of(name) if one in checkpoints)
             path, wanted = run.locate(name), run.content["folders"][checkpoint]["sha256"]
-            with h5py.File(path, "r") as file:
+            with shards.open_file(path) as file:
                 found = file.attrs["checkpoint"]
             compared += 1
             if found != wanted:

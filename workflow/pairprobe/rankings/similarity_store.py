@@ -35,14 +35,15 @@ TYPES: dict[str, np.dtype[Any]] = {"similarities": np.dtype("float32"), "logits"
 class Shard(shards.ShardFile):
     """One file, read by the place of an entry."""
 
-    KIND, VERSION, DATA = "similarities", 2, tuple(TYPES)
+    KIND, VERSION, DATA, ROWS = "similarities", 2, tuple(TYPES), 0
     NUMBERS = ("offsets", "question_words", "crc32")
     TEXTS = ("task", "example_id", "content", "left_out")
 
     def read(self, entry: int) -> np.ndarray:
         """Return an entry's rows, (rows, layers, 2). Raises InputError where they are not those that were written."""
         offsets = self.numbers["offsets"]
-        rows: np.ndarray = self.data[offsets[entry] : offsets[entry + 1]]
+        with shards.reading(self.path, self.KIND):
+            rows: np.ndarray = self.data[offsets[entry] : offsets[entry + 1]]
         if shards.checksum(rows) != self.numbers["crc32"][entry]:
             raise InputError(
                 f"{self.path}, example {self.texts['example_id'][entry]}, {self.texts['task'][entry]}: damaged on disk: the"
