@@ -140,6 +140,20 @@ def tiny_bert(folder, kind=transformers.BertModel, tokenizer=("tokenizer.json", 
     return str(folder)
 
 
+# Families in whose numbers padding shows, whatever the mask says.
+PADDED = ("FNet", "ConvBert", "Nystromformer", "Yoso")
+
+
+def tiny_padded(folder, family: str, kind: str = "Model", **changed) -> str:
+    """Save a checkpoint of such a family: random weights, and the bundled encoder's tokenizer."""
+    torch.manual_seed(0)
+    config = getattr(transformers, f"{family}Config")(vocab_size=30522, initializer_range=0.2, **{**SHAPE, **changed})
+    getattr(transformers, family + kind)(config).save_pretrained(folder)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(MODEL / name, folder)
+    return str(folder)
+
+
 def make(family: str, folder: Path) -> Path:
     """Save a checkpoint of a family, with a tokenizer trained on the pages, into a folder."""
     tokenizer_of, config, own, model = FAMILIES[family]

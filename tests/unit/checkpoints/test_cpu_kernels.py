@@ -10,7 +10,7 @@ from families import MODEL
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from pairprobe.checkpoints import cpu_kernels, loading
+from pairprobe.checkpoints import cpu_kernels, loading, padding
 
 pytestmark = pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="wants a PyTorch with oneDNN")
 has_bfloat16 = pytest.mark.skipif(
@@ -65,6 +65,18 @@ def test_only_the_exact_gelu_is_computed_with_the_product(activation, fused):
     assert (nn.Identity in kinds(model)) is fused
     assert cpu_kernels.PackedLinear in kinds(model)
     torch.testing.assert_close(states(model), wanted, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("vocabulary", "pad"), [(601, 600), (601, None), (601, 0), (601, -1), (601, 300), (2, 0), (2, 1), (1, 0)]
+)
+def test_a_model_of_any_vocabulary_and_padding_runs_faster_and_its_padding_does_not_show(vocabulary, pad):
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+    model = BertModel(BertConfig(vocab_size=vocabulary, pad_token_id=pad, max_position_embeddings=9, **shape)).eval()
+    cpu_kernels.speed_up(model)
+    assert cpu_kernels.PackedLinear in kinds(model)
+    assert padding.padding_shows(model) is False
 
 
 @pytest.mark.parametrize("said", [RuntimeError("could not create a primitive descriptor"), None])

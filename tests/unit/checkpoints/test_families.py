@@ -14,7 +14,7 @@ from tokenizers import Regex, pre_tokenizers
 from transformers import AutoModel, AutoTokenizer
 
 from pairprobe.activations import extraction, store
-from pairprobe.checkpoints import fetching, loading
+from pairprobe.checkpoints import fetching, loading, padding
 from pairprobe.checkpoints.tokenization import encode
 from pairprobe.data.examples import Example
 from pairprobe.data.pages import Marked, Page, read_pages, row_of
@@ -129,7 +129,7 @@ def test_vectors_do_not_depend_on_what_is_in_the_batch(folder, extracted, tmp_pa
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_padding_does_not_show(folder, precision):
-    assert extraction.padding_shows(loading.load_encoder(folder, precision), "cpu") is False
+    assert padding.padding_shows(loading.load_encoder(folder, precision)) is False
 
 
 def test_a_model_whose_numbers_padding_changes_gets_none(tmp_path, caplog):

@@ -5,8 +5,8 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, make, tiny_bert
-from transformers import BertForQuestionAnswering, BertModel
+from families import FAMILIES, PADDED, make, tiny_bert, tiny_padded
+from transformers import AutoModelForQuestionAnswering, BertForQuestionAnswering, BertModel
 
 from pairprobe.checkpoints import loading
 from pairprobe.data import text
@@ -385,6 +385,26 @@ def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, requ
 def test_answers_do_not_depend_on_the_batch_size(request, documents, tmp_path, whose, batch_size):
     found = predicted(request.getfixturevalue(whose), documents, tmp_path, batch_size=batch_size)
     assert same(found, request.getfixturevalue("answers" if whose == "ours" else "foreign_answers"))
+
+
+@pytest.mark.parametrize("family", PADDED)
+def test_where_padding_shows_answers_are_those_of_windows_without_any(pages, family, tmp_path):
+    folder, some = tiny_padded(tmp_path / "c", family, "ForQuestionAnswering"), pages[:12]
+    documents = write_pages(tmp_path / "some.jsonl", some)
+    found = [predicted(folder, documents, tmp_path, batch_size=size) for size in (16, 1, 3)]
+    assert same(found[1], found[0])
+    assert same(found[2], found[0])
+    tokenizer, model = loading.load_tokenizer(folder), AutoModelForQuestionAnswering.from_pretrained(folder).eval()
+    subtokenizer, collate = Subtokenizer(tokenizer), joint_model.Collator(tokenizer)
+    for page, row in zip(some, found[0], strict=True):
+        best = []
+        subtokens = subtokens_of(page, subtokenizer, markup=False)
+        for window in windows(page, subtokenizer, OPTIONS["max_length"], OPTIONS["stride"], subtokens):
+            with torch.inference_mode():
+                one = model(**collate([(window.input_ids, window.begin)]))
+            start, end = (logits[0].double().numpy() for logits in (one.start_logits, one.end_logits))
+            best.append(brute_force(start, end, window, OPTIONS["max_answer_words"])[0])
+        assert row.score == pytest.approx(max(best, default=EMPTY_SCORE), abs=1e-3)
 
 
 @pytest.mark.parametrize("shards", [2, 5])

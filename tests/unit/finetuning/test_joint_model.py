@@ -1,11 +1,15 @@
+import json
+import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from families import FAMILIES, LONGEST, SEGMENTS, make, tiny_bert
+import transformers
+from families import FAMILIES, LONGEST, PADDED, SEGMENTS, SHAPE, make, tiny_bert, tiny_padded
 from safetensors.torch import load_file, save_file
+from trainings import apart, built, run
 from transformers import AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, BertModel
 
 from pairprobe.checkpoints import cpu_kernels, fetching, loading
@@ -99,6 +103,67 @@ def test_a_batch_is_what_the_tokenizer_makes_of_the_texts(checkpoint_of, family)
         assert torch.equal(batch["token_type_ids"][inside], wanted["token_type_ids"][inside])
 
 
+# --- Labels -------------------------------------------------------------------------------------------------------
+
+
+LABELS = {
+    "1": {"id2label": {"0": "score"}, "label2id": {"score": 0}, "problem_type": "regression"},
+    "3": {"id2label": {"0": "no", "1": "maybe", "2": "yes"}, "label2id": {"no": 0, "maybe": 1, "yes": 2}},
+    "28": {"id2label": {str(i): f"feeling {i}" for i in range(28)}, "problem_type": "multi_label_classification"},
+    "num_labels": {"num_labels": 3},
+}
+
+
+def relabelled(folder, **labels):
+    """The checkpoint, with a config as that of a classifier."""
+    config = Path(folder) / "config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), **labels}))
+    return folder
+
+
+def bare(folder, family):
+    """A checkpoint without a head and tokenizer, of a family that has a head for answers of another kind, too."""
+    own = {"d_head": 16} if family == "XLNet" else {}
+    config = getattr(transformers, f"{family}Config")(vocab_size=600, **SHAPE, **own)
+    getattr(transformers, f"{family}Model")(config).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("family", ["Bert", "DistilBert", "XLNet", "XLM", "Flaubert", "FNet"])
+def test_heads_have_a_start_and_an_end_whatever_labels_the_config_has(tmp_path, family, labels):
+    folder = relabelled(bare(tmp_path / "c", family), **LABELS[labels])
+    ids = torch.arange(2, 20)[None]
+    model, own = joint_model.initial(folder, SEED)
+    assert not own
+    assert model.head_state()["qa_outputs.weight"].shape == (2, 32)
+    wanted = logits(model, {"input_ids": ids, "attention_mask": torch.ones_like(ids)})
+    assert {name: values.shape[1] for name, values in wanted.items()} == {"start": 18, "end": 18, "answer_type": 5}
+    model.model.save_pretrained(tmp_path / "trained")
+    again = joint_model.load(tmp_path / "trained")
+    assert same(logits(again, {"input_ids": ids, "attention_mask": torch.ones_like(ids)}), wanted)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_a_head_for_answers_stays_as_it_is_whatever_labels_the_config_has(tmp_path, labels):
+    folder = made(tmp_path / "own", BertForQuestionAnswering)
+    wanted = load_file(Path(folder) / "model.safetensors")["qa_outputs.weight"]
+    model, own = joint_model.initial(relabelled(folder, **LABELS[labels]), SEED)
+    assert own
+    assert torch.equal(model.head_state()["qa_outputs.weight"], wanted)
+
+
+@pytest.mark.parametrize(("name", "shape"), [("qa_outputs.weight", (3, 32)), ("qa_outputs.bias", (3,))])
+def test_a_head_for_answers_of_another_shape_is_an_input_error(tmp_path, name, shape):
+    folder = made(tmp_path / "own", BertForQuestionAnswering)
+    tensors = load_file(Path(folder) / "model.safetensors")
+    save_file({**tensors, name: torch.zeros(shape)}, Path(folder) / "model.safetensors", metadata={"format": "pt"})
+    said = rf"checkpoint {folder}: the weights {name} have the shape {re.escape(str(shape))}, wanted \(2"
+    for read in (lambda: joint_model.load(folder), lambda: joint_model.initial(folder, SEED)):
+        with pytest.raises(InputError, match=said):
+            read()
+
+
 # --- Logits and loss ------------------------------------------------------------------------------------------------
 
 
@@ -114,6 +179,37 @@ def test_logits_of_a_window_do_not_depend_on_the_others_of_its_batch(checkpoint_
         assert torch.allclose(together["answer_type"][i], alone["answer_type"][0], atol=1e-5)
         assert (together["start"][i, n:] < -1e8).all()
         assert (together["end"][i, n:] < -1e8).all()
+
+
+@pytest.mark.parametrize("family", PADDED)
+def test_where_padding_shows_a_batch_is_computed_without_any(tmp_path, family):
+    folder = tiny_padded(tmp_path / "c", family)
+    model, found = joint_model.initial(folder, SEED)[0].eval(), some_windows(folder, (4, 17, 9, 4))
+    targets = targets_of(found)
+    given = model(**batch_of(folder, found), **targets)
+    losses = []
+    for i, window in enumerate(found):
+        batch, n = batch_of(folder, [window]), len(window[0])
+        own = model.model(**batch, output_hidden_states=True)
+        types = model.model.answer_type(own.hidden_states[-1][:, 0])
+        alone = {"start": own.start_logits, "end": own.end_logits, "answer_type": types}
+        for name, wanted in alone.items():
+            assert torch.allclose(given[name][i, : wanted.shape[1]], wanted[0], atol=1e-5)
+        assert (given["start"][i, n:] < -1e8).all()
+        losses += [torch.nn.functional.cross_entropy(values, targets[name][i : i + 1]) for name, values in alone.items()]
+    given["loss"].backward()
+    found = {name: weight.grad.clone() for name, weight in model.named_parameters() if weight.grad is not None}
+    model.zero_grad()
+    torch.stack(losses).mean().backward()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, model.get_parameter(name).grad, rtol=1e-3, atol=1e-5)
+
+
+def test_where_padding_shows_training_does_not_depend_on_how_many_windows_are_computed_at_once(tmp_path, pages):
+    start = tiny_padded(tmp_path / "start", "FNet", hidden_dropout_prob=0.0)
+    features = built(start, pages, tmp_path)
+    one, four = (run(start, features, tmp_path / f"{n}", epochs=1, device_batch_size=n) for n in (1, 4))
+    assert apart(one, four) < 1e-4
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -26,7 +26,7 @@ from trainings import (
     weights,
     write_pages,
 )
-from transformers import BertForQuestionAnswering, BertModel
+from transformers import BertForQuestionAnswering, BertForSequenceClassification, BertModel
 
 from pairprobe.checkpoints import fetching, loading
 from pairprobe.data.documents import Annotation, Document
@@ -534,3 +534,10 @@ def test_an_epoch_has_each_window_once_in_steps_of_like_length_in_no_order_of_le
     assert (steps.max(1) - steps.min(1)).mean() < 20
     means = steps.mean(1)
     assert abs(np.corrcoef(np.arange(50), means[:50])[0, 1]) < 0.5
+
+
+@pytest.mark.parametrize("how", ["finetune", "train_answer_heads"])
+def test_a_classifier_of_three_labels_is_trained_to_answer(tmp_path, how, features):
+    start = made(tmp_path / "start", BertForSequenceClassification, num_labels=3)
+    out = run(start, features, tmp_path / "out", how=how, epochs=1)
+    assert weights(out)["qa_outputs.weight"].shape == (2, 32)

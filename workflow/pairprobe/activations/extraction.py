@@ -21,7 +21,7 @@ import torch
 import transformers
 
 from pairprobe.activations import shards, store
-from pairprobe.checkpoints import cpu_kernels, devices, loading
+from pairprobe.checkpoints import cpu_kernels, devices, loading, padding
 from pairprobe.checkpoints.tokenization import Encoding, Tokenizer, check_alignment, encode
 from pairprobe.data.examples import Example, answer_sentence, read_examples
 from pairprobe.data.sampling import in_shard
@@ -208,11 +208,9 @@ class _Extraction:
         self.pooling, self.pool = pooling, pool
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batches = devices.Batches(batch_size, "examples")
-        self.batch_size, self.one_length = batch_size, padding_shows(model, device)
+        self.batch_size, self.one_length = batch_size, padding.padding_shows(model)
         self.max_tokens = MAX_BATCH_TOKENS if device == "cpu" else math.inf
         self.computed = self.subtokens = self.passes = 0
-        if self.one_length:
-            log.info("padding changes the numbers of %s; a batch holds one length only", type(model).__name__)
 
     def __call__(self, rows: Iterable[ViewedExample], cache: shards.Cache) -> None:
         running: list[Future[list[tuple[int, int]]]] = []
@@ -277,19 +275,6 @@ def _batched(items: list[_Item], size: int, one_length: bool, max_tokens: float)
         yield batch
 
 
-def padding_shows(model: transformers.PreTrainedModel, device: str) -> bool:
-    """Whether padding changes a model's numbers, mask or not: ConvBERT's convolutions reach into it, for one."""
-    ids = torch.arange(1, 9, device=device)[None]
-    padded = torch.nn.functional.pad(ids, (0, 24), value=model.config.pad_token_id or 0)
-    with torch.inference_mode():
-        alone = model(input_ids=ids, attention_mask=torch.ones_like(ids))[0]
-        mask = (torch.arange(padded.shape[1], device=device) < ids.shape[1])[None].to(ids.dtype)
-        filled = model(input_ids=padded, attention_mask=mask)[0][:, : ids.shape[1]]
-    # Rounding shows too, far less.
-    tolerance = 1e-4 if model.dtype == torch.float32 else 0.05
-    return bool((alone - filled).abs().max() > tolerance * alone.abs().max())
-
-
 def viewed(examples: Iterable[Example], view: str) -> Iterator[ViewedExample]:
     """Yield what the encoder reads of the examples that have a view."""
     for example in examples:
@@ -304,7 +289,7 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
     Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
     """
     shape = len(encodings), max(len(encoding) for encoding in encodings)
-    ids = np.full(shape, model.config.pad_token_id or 0, np.int64)
+    ids = np.full(shape, loading.padding_id(model.config), np.int64)
     segments, mask = np.zeros_like(ids), np.zeros_like(ids)
     for i, encoding in enumerate(encodings):
         ids[i, : len(encoding)] = encoding.input_ids

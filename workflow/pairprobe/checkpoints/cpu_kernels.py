@@ -19,6 +19,7 @@ from transformers.activations import GELUActivation
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
+from pairprobe.checkpoints import padding
 from pairprobe.io.progress import log
 
 # oneDNN caches compiled code for the last 1,024 shapes, and so does PyTorch's interface to it, in each thread. Batches of
@@ -102,12 +103,7 @@ def _fuses_gelu(module: nn.Module) -> bool:
 
 def _sample(model: PreTrainedModel) -> list[torch.Tensor]:
     """Return a model's hidden states of two texts of different length in one batch, and of one text alone."""
-    pad = model.config.pad_token_id or 0
-    ids = (torch.arange(2 * 24).reshape(2, 24) * 7919) % min(model.config.vocab_size, 20011)
-    ids[ids == pad] = pad + 1
-    mask = torch.ones_like(ids)
-    mask[1, 15:] = 0
-    ids = ids.masked_fill(mask == 0, pad)
+    ids, mask = padding.sample(model)
     both = model(input_ids=ids, attention_mask=mask)[0]
     alone = model(input_ids=ids[:1], attention_mask=mask[:1])[0]
     return [both[mask > 0].float(), alone.float()]

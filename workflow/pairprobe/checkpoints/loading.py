@@ -74,8 +74,14 @@ def _suit_to_model(tokenizer: "PreTrainedTokenizerFast", config: "PreTrainedConf
     )
     tokenizer.model_input_names = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
     tokenizer.padding_side = tokenizer.truncation_side = "right"
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(getattr(config, "pad_token_id", None) or 0)
+    if tokenizer.pad_token is None or tokenizer.pad_token_id >= config.vocab_size:
+        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(padding_id(config))
+
+
+def padding_id(config: "PreTrainedConfig") -> int:
+    """Return the id of the padding token: that of the config, or 0 where it has none within the vocabulary."""
+    found = getattr(config, "pad_token_id", None)
+    return found if found is not None and 0 <= found < config.vocab_size else 0
 
 
 # An example with common and rare letters and digits, on which tokenizers differ that treat blanks differently.
@@ -146,12 +152,12 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
     return model.eval().requires_grad_(False).to(device)
 
 
-def load_model(auto: Any, folder: str | Path, precision: str) -> tuple["PreTrainedModel", list[str]]:
-    """Load a checkpoint by one of transformers' Auto classes.
+def load_model(auto: Any, folder: str | Path, precision: str, **config: Any) -> tuple["PreTrainedModel", list[str]]:
+    """Load a checkpoint by one of transformers' Auto classes. config: what takes the place of values of its config.json.
 
     Returns the model and the names of its heads' weights that the checkpoint does not have. Raises InputError where the
-    class has no model for the checkpoint's architecture, where weights of the encoder are missing, and where the checkpoint
-    was damaged.
+    class has no model for the checkpoint's architecture, where weights of the encoder are missing, where weights have
+    another shape than the model's, and where the checkpoint was damaged.
     """
     import torch
     from transformers.utils import logging
@@ -166,7 +172,14 @@ def load_model(auto: Any, folder: str | Path, precision: str) -> tuple["PreTrain
         trust_remote_code=False,
         use_safetensors=True,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # an error of ours, below
+        **config,
     )
+    for name, found, wanted in sorted(loading["mismatched_keys"]):
+        raise InputError(
+            f"checkpoint {folder}: the weights {name} have the shape {tuple(found)}, wanted {tuple(wanted)}, as "
+            f"{type(model).__name__} has. Take a checkpoint that was saved as that, or one without these weights."
+        )
     inner = "" if model.base_model is model else f"{model.base_model_prefix}."
     lacking = [key for key in sorted(loading["missing_keys"]) if key.startswith(inner)]
     missing = [key for key in lacking if "pooler" not in key]

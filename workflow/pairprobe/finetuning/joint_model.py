@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
-from pairprobe.checkpoints import cpu_kernels, loading
+from pairprobe.checkpoints import cpu_kernels, loading, padding
 from pairprobe.errors import InputError
 from pairprobe.finetuning.windows import ANSWER_TYPES
 from pairprobe.io import files
@@ -26,13 +26,14 @@ class JointModel(nn.Module):
     """An encoder with its heads.
 
     model: a question-answering model of transformers, with a linear layer ``answer_type`` or without. frozen: whether the
-    encoder is not trained, and stays in evaluation mode.
+    encoder is not trained, and stays in evaluation mode. by_length: whether texts of different length go through it one
+    length after the other, without padding, since that would change its numbers.
     """
 
-    def __init__(self, model: PreTrainedModel, frozen: bool = False):
+    def __init__(self, model: PreTrainedModel, frozen: bool = False, by_length: bool = False):
         super().__init__()
         self.model: PreTrainedModel = model
-        self.frozen = frozen
+        self.frozen, self.by_length = frozen, by_length
         if frozen:
             model.base_model.requires_grad_(False)
 
@@ -67,24 +68,40 @@ class JointModel(nn.Module):
         input_ids, attention_mask, token_type_ids: (batch, subtokens). With the targets start, end and answer_type, each
         (batch,), also the loss.
         """
-        segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        outputs = self.model(
-            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=self.has_answer_types, **segments
-        )
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
+        logits = self._logits_by_length(inputs) if self.by_length else self._logits(inputs)
         # No subtoken of padding is an answer.
-        padding = attention_mask == 0
-        logits = {
-            "start": outputs.start_logits.float().masked_fill(padding, -1e9),
-            "end": outputs.end_logits.float().masked_fill(padding, -1e9),
-        }
-        if self.has_answer_types:
-            logits["answer_type"] = self.model.get_submodule(_TYPE_HEAD)(outputs.hidden_states[-1][:, 0]).float()
+        for name in ("start", "end"):
+            logits[name] = logits[name].masked_fill(attention_mask == 0, -1e9)
         given = {"start": start, "end": end, "answer_type": answer_type}
         targets = {name: target for name, target in given.items() if target is not None}
         if not targets:
             return logits
         losses = [nn.functional.cross_entropy(logits[name], targets[name]) for name in logits]
         return {"loss": torch.stack(losses).mean(), **logits}
+
+    def _logits(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        outputs = self.model(**inputs, output_hidden_states=self.has_answer_types)
+        logits = {"start": outputs.start_logits.float(), "end": outputs.end_logits.float()}
+        if self.has_answer_types:
+            logits["answer_type"] = self.model.get_submodule(_TYPE_HEAD)(outputs.hidden_states[-1][:, 0]).float()
+        return logits
+
+    def _logits_by_length(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Compute the texts of each length by themselves; the logits of padding are 0."""
+        lengths, longest = inputs["attention_mask"].sum(1), inputs["attention_mask"].shape[1]
+        rows = [torch.nonzero(lengths == length)[:, 0] for length in lengths.unique()]
+        parts = []
+        for some in rows:
+            length = int(lengths[some[0]])
+            part = self._logits({name: values[some, :length] for name, values in inputs.items()})
+            for name in ("start", "end"):
+                part[name] = nn.functional.pad(part[name], (0, longest - length))
+            parts.append(part)
+        order = torch.cat(rows).argsort()
+        return {name: torch.cat([part[name] for part in parts])[order] for name in parts[0]}
 
     def head_state(self) -> dict[str, torch.Tensor]:
         """Return the weights that are not the encoder's."""
@@ -128,7 +145,7 @@ def load(folder: str | Path, precision: str = "float32", heads: str | None = Non
     Raises InputError where transformers has no question-answering model for the checkpoint's architecture, where weights of
     the encoder are missing, where the checkpoint has no head and no file is given, and where the file does not fit it.
     """
-    model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, precision)
+    model, lacks = _load_model(folder, precision)
     state = load_file(heads) if heads else own_types(folder)
     if lacks and not heads:
         raise InputError(
@@ -137,7 +154,7 @@ def load(folder: str | Path, precision: str = "float32", heads: str | None = Non
     if f"{_TYPE_HEAD}.weight" in state:
         _add_type_head(model)
     _load_state(model, state, heads or str(folder))
-    joint = JointModel(model)
+    joint = _joined(model)
     if heads and (missing := sorted(joint.head_state().keys() - state.keys())):
         raise InputError(f"{heads}: it lacks the weights {', '.join(missing[:3])}. Train the heads again.")
     return joint
@@ -149,10 +166,19 @@ def initial(folder: str | Path, seed: int, frozen: bool = False) -> tuple[JointM
     Returns the model and whether the checkpoint has a question-answering head of its own.
     """
     set_seed(seed)
-    model, lacks = loading.load_model(AutoModelForQuestionAnswering, folder, "float32")
+    model, lacks = _load_model(folder, "float32")
     _add_type_head(model)
     _load_state(model, own_types(folder), str(folder))
-    return JointModel(model, frozen), not lacks
+    return _joined(model, frozen), not lacks
+
+
+def _load_model(folder: str | Path, precision: str) -> tuple[PreTrainedModel, list[str]]:
+    """Load a checkpoint and its head for start and end, whatever number of labels its config has for another head."""
+    return loading.load_model(AutoModelForQuestionAnswering, folder, precision, num_labels=2)
+
+
+def _joined(model: PreTrainedModel, frozen: bool = False) -> JointModel:
+    return JointModel(model, frozen, padding.padding_shows(cast(PreTrainedModel, model.base_model)))
 
 
 def _add_type_head(model: PreTrainedModel) -> None:
