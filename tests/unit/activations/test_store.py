@@ -387,4 +387,5 @@ def test_what_was_damaged_is_not_reused(tmp_path):
 
 def test_the_digest_of_words_tells_texts_apart():
     texts = [(["a"], ["b"]), (["a", "b"], []), (["ab"], []), ([], ["a", "b"]), (["a b"], []), (["b"], ["a"])]
+    texts += [(["a\nb"], []), (["a\n", "b"], []), (["a\0b"], []), (["a"], [], ["b"]), (["a", ""], ["b"])]
     assert len({shards.fingerprint(text) for text in texts}) == len(texts)

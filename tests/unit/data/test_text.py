@@ -3,13 +3,17 @@
 import gzip
 import itertools
 import json
+import signal
 from pathlib import Path
 
+import pysbd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pysbd import processor
+from pysbd.lists_item_replacer import ListItemReplacer
 
-from pairprobe.data import text
+from pairprobe.data import sentences, text
 
 SQUAD = Path(__file__).parents[3].parent / "shared" / "squad" / "dev-part1-v1.1.json.gz"
 
@@ -171,3 +175,53 @@ def test_sentences_cover_every_word_once_in_order(words):
     spans = text.sentence_spans(words)
     assert [i for span in spans for i in range(*span)] == list(range(len(words)))
     assert all(start < end for start, end in spans)
+
+
+def pysbd_ends(running):
+    """Return where sentences end by pysbd as it is."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(processor, "ListItemReplacer", ListItemReplacer)
+        return [sentence.end for sentence in pysbd.Segmenter("en", clean=False, char_span=True).segment(running)]
+
+
+REFERENCES = "x.[1] x.[12, 3] x.[4 -5][6] x.[1111] x.∯[7]\t x.12 x.1 234 (i) ii) b) c. 2) 3. I. is. Is. no. Y!J".split(" ")
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(st.lists(st.tuples(st.sampled_from([*PIECES[:-8], *REFERENCES]), st.sampled_from(["", " ", "  "])), max_size=20))
+def test_sentences_end_where_pysbd_ends_them(pieces):
+    running = "".join(piece + blank for piece, blank in pieces)
+    assert list(sentences.ends(running)) == pysbd_ends(running)
+
+
+@pytest.fixture
+def at_most_five_seconds():
+    def stop(*_):
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, 5)
+    yield
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
+
+
+# Items of lists, lines and abbreviations: each was looked for in the whole text again.
+@pytest.mark.parametrize(("unit", "size"), [("a) b) c) ", 2_400), ("a\n", 10_000), ("1. a 2. b ", 10_000), ("(a ", 10_000)])
+def test_the_time_grows_with_the_text(unit, size, at_most_five_seconds):
+    assert_covered(unit * (size // len(unit)) + " x. The end")
+
+
+@pytest.mark.parametrize("numbers", ["[" + "484 " * 40 + "]", "[" + "1" * 400 + " x", "[1, 22, " * 60, "[12]" * 200 + "x"])
+def test_numbers_in_brackets_are_read_in_one_way(numbers, at_most_five_seconds):
+    assert_covered(f"The roll lists the wool sold in each year...{numbers}")
+
+
+def test_a_long_text_has_the_sentences_of_its_parts():
+    running = "".join(f"Dr. Odo {i} went to (or left) the U.S. Senate. " for i in range(600))
+    words, found = text.split(running)
+    assert len(running) > 2 * sentences.PIECE
+    assert [running[words[a][0] : words[b - 1][1]] for a, b in found] == [
+        f"Dr. Odo {i} went to (or left) the U.S. Senate." for i in range(600)
+    ]
+    assert_covered("x" * 3 * sentences.PIECE)

@@ -19,6 +19,7 @@ import numpy as np
 from isal import isal_zlib
 
 from pairprobe.errors import InputError
+from pairprobe.io.digests import joined
 from pairprobe.io.progress import log
 
 # What shards that belong together have in common.
@@ -212,8 +213,8 @@ def checksum(rows: np.ndarray) -> int:
 
 def fingerprint(parts: Iterable[list[str]]) -> str:
     """Return a digest of lists of strings: 16 hexadecimal digits."""
-    text = "\0".join("\n".join(part) for part in parts)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    content = joined(joined(text.encode() for text in part) for part in parts)
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 S = TypeVar("S", bound=ShardFile)

@@ -2,10 +2,10 @@
 
 import functools
 import re
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import pysbd
     from nltk.tokenize import NLTKWordTokenizer
 
 # Function words and the commonest light verbs: never an anchor or a match of their own.
@@ -60,12 +60,13 @@ def contains_words(words: list[str], phrase: list[str]) -> int:
 
 
 @functools.cache
-def _splitters() -> tuple["pysbd.Segmenter", "NLTKWordTokenizer"]:
+def _splitters() -> tuple[Callable[[str], Iterator[int]], "NLTKWordTokenizer"]:
     # Imported here, since most of what needs this module splits no running text.
-    import pysbd
     from nltk.tokenize import NLTKWordTokenizer
 
-    return pysbd.Segmenter(language="en", clean=False, char_span=True), NLTKWordTokenizer()
+    from pairprobe.data import sentences
+
+    return sentences.ends, NLTKWordTokenizer()
 
 
 def split(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -75,12 +76,11 @@ def split(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     Treebank words as in Natural Questions, sentence by sentence, since only the last full stop of a sentence is a word
     of its own (nltk.tokenize.NLTKWordTokenizer; sentences by pysbd).
     """
-    segmenter, tokenizer = _splitters()
+    sentence_ends, tokenizer = _splitters()
     words: list[tuple[int, int]] = []
     sentences, start = [], 0
-    # Only the ends count: pysbd loses or repeats text around the characters that it uses itself, such as "∯", and stops at
-    # separators that \s matches and int() refuses.
-    ends = [sentence.end for sentence in segmenter.segment(_SEPARATOR.sub(" ", text))]
+    # pysbd stops at separators that \s matches and int() refuses.
+    ends = list(sentence_ends(_SEPARATOR.sub(" ", text)))
     for end in [*ends[:-1], len(text)]:
         first = len(words)
         words += [(start + a, start + b) for a, b in tokenizer.span_tokenize(text[start:end])]

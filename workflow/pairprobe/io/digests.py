@@ -1,6 +1,7 @@
 """Digests of files and folders."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -26,6 +27,11 @@ def digest_of(digests: dict[str, str]) -> str:
     for name in sorted(digests, key=Path):
         total.update(f"{name}\0{digests[name]}\n".encode())
     return total.hexdigest()
+
+
+def joined(parts: Iterable[bytes]) -> bytes:
+    """Join parts for a digest, each after its length: no two lists have the same bytes, whatever stands in their parts."""
+    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
 
 
 def files_of_folder(folder: str | Path) -> list[Path]:
