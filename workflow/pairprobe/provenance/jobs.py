@@ -6,6 +6,7 @@ Nothing here changes a result, so an edit of this module runs no job again: see 
 import contextlib
 import logging
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Iterator
@@ -35,6 +36,9 @@ def prepare_environment() -> None:
     # How long OpenMP threads that wait for each other spin before they sleep. If they sleep at once, a training takes a
     # fifth longer. If they spin for ever, jobs that share cores keep each other from work and take ten times as long.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    # Snakemake starts jobs by a shell and puts the path of Python into the command as it is: a blank in it ends the name.
+    if os.path.exists(sys.executable):
+        sys.executable = shlex.quote(sys.executable)
 
 
 @contextlib.contextmanager
