@@ -3,6 +3,7 @@
 # Including this file puts its folder on the path, so that the rules can import pairprobe.
 import os
 import re
+import shutil
 from itertools import combinations
 from pathlib import Path
 
@@ -27,7 +28,8 @@ try:
     RUN = resolve(
         config,
         read_schema(WORKFLOW / "schemas" / "config.schema.yaml"),
-        " and ".join(map(str, workflow.overwrite_configfiles)) or "config/config.yaml",
+        " and ".join(map(str, workflow.overwrite_configfiles or ["config/config.yaml"]))
+        + " and --config" * bool(workflow.config_settings.config_args),
     )
 except InputError as error:
     raise WorkflowError(str(error)) from None
@@ -39,6 +41,14 @@ config.update(inert(config))
 def report_label(name):
     """Return what figures call a task or checkpoint, as text that a list of the report takes for no wildcard or markup."""
     return re.sub("[<{]", "\\g<0>\u200b", label_of(name, RUN.labels))
+
+
+onstart:
+    # Without sbatch, the executor would wait for ever for a job that it could not submit.
+    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
+        raise WorkflowError(
+            "No sbatch is here, as the slurm profile wants: start on a login node of a cluster, or without --profile."
+        )
 
 
 def any_of(names):

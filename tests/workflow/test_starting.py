@@ -1,4 +1,4 @@
-"""The workflow started from its own folder and from any other, with spaces in the names of both."""
+"""The workflow started from its own folder and from any other, with names that a shell would take apart."""
 
 import os
 import re
@@ -16,7 +16,9 @@ EXAMPLES = "results/demo/examples/probe.jsonl.gz"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    return copy_project(tmp_path_factory.mktemp("my project"), PAGES[:3])
+    folder = copy_project(tmp_path_factory.mktemp('Zoë\'s own & my "project" $HOME'), PAGES[:3])
+    (folder / ".venv").symlink_to(sys.prefix)
+    return folder
 
 
 @pytest.fixture
@@ -26,10 +28,10 @@ def elsewhere(tmp_path):
     return folder
 
 
-def start(folder: Path, *arguments: str | Path) -> subprocess.CompletedProcess:
+def start(folder: Path, *arguments: str | Path, python: str | Path = sys.executable) -> subprocess.CompletedProcess:
     """Run Snakemake in a folder, without a word of where the library lies."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", *map(str, arguments)]
+    command = [python, "-m", "snakemake", "--cores", "1", *map(str, arguments)]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -52,12 +54,12 @@ def test_every_way_to_start_plans_the_same_jobs_by_the_same_profile(project, els
 
 
 @pytest.mark.slow
-def test_jobs_run_elsewhere_and_another_way_to_start_has_nothing_to_do(project, elsewhere):
+def test_jobs_run_elsewhere_by_a_python_with_such_a_path_and_another_way_to_start_has_nothing_to_do(project, elsewhere):
     (elsewhere / "mine.yaml").write_text((project / "config" / "config.yaml").read_text())
     said = []
     for snakefile in SNAKEFILES:
         arguments = ("-s", project / snakefile, "--directory", "there", "--configfile", "mine.yaml", "--", EXAMPLES)
-        run = start(elsewhere, *arguments)
+        run = start(elsewhere, *arguments, python=project / ".venv" / "bin" / "python")
         assert run.returncode == 0, run.stdout + run.stderr
         said.append(run.stdout + run.stderr)
     assert (elsewhere / "there" / EXAMPLES).stat().st_size
@@ -91,4 +93,23 @@ def test_a_folder_s_own_configuration_is_taken_and_its_paths_count_from_there(pr
     run = start(elsewhere, "-n", "-s", project / "Snakefile")
     assert run.returncode == 1
     said = f"data.files: a.json: there is no such file. Check the path; it counts from {elsewhere}."
+    assert said in run.stdout + run.stderr
+
+
+def test_the_executor_slurm_without_a_cluster_ends_with_one_line_and_does_not_wait(project, tmp_path, monkeypatch):
+    for name in ("bash", "which"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    run = start(project, "--profile", "profiles/slurm", "--", "results/demo/data/mini_nq.jsonl.gz")
+    assert run.returncode == 1
+    assert "No sbatch is here, as the slurm profile wants: " in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
+def test_what_a_command_line_says_is_read_as_in_a_file_and_is_named_beside_it(project):
+    run = start(project, "-n", "--config", "evidence={margin: -3}")
+    assert run.returncode == 1
+    said = (
+        "config/config.yaml and --config cannot be used:\n  evidence.margin: -3 is less than or equal to the minimum of 0."
+    )
     assert said in run.stdout + run.stderr

@@ -131,6 +131,25 @@ def error_of(**changes) -> str:
             f"data.files: nowhere.jsonl.gz: there is no such file. Check the path; it counts from {Path.cwd()}.",
         ),
         (
+            {"data": {"source": "squad", "files": ["a/{b}.json"]}},
+            "data.files: a/{b}.json: found '{', which stands for other text in a workflow's paths. Rename the file, or make "
+            "a link to it.",
+        ),
+        (
+            {"checkpoints__other": {"source": "path", "path": "a/<b>/c"}},
+            "checkpoints.other.path: a/<b>/c: found '<b>', which stands for other text in a workflow's paths. Rename the "
+            "folder, or make a link to it.",
+        ),
+        (
+            {"checkpoints__other": {"source": "path", "path": "nowhere"}},
+            f"checkpoints.other.path: nowhere: there is no such folder. Check the path; it counts from {Path.cwd()}.",
+        ),
+        (
+            {"checkpoints__other": {"source": "path", "path": "~/bert"}},
+            "checkpoints.other.path: ~/bert: there is no such folder. ~ is not replaced by your home folder: write it out; "
+            f"it counts from {Path.cwd()}.",
+        ),
+        (
             {"data": {"source": "bundled", "files": ["x"]}},
             "data.files: the bundled pages are in this project. Remove it, or choose another data.source.",
         ),

@@ -153,7 +153,8 @@ def test_an_unknown_task_is_named_where_the_schema_lists_them(config):
     ("section", "key", "value", "said"),
     [
         ("activations", "batch_size", 0, "0 is less than the minimum of 1"),
-        ("activations", "batch_size", "16", "found '16', not an integer"),
+        ("activations", "batch_size", "some", "found 'some', not an integer"),
+        ("activations", "batch_size", "1.5", "found 1.5, not an integer"),
         ("activations", "shards", True, "found True, not an integer or null"),
         ("figures", "title", 3, "found 3, not text"),
         ("finetuning", "learning_rate", 0, "0 is less than or equal to the minimum of 0"),
@@ -169,7 +170,7 @@ def test_a_value_out_of_range_or_of_the_wrong_type_is_named(config, schema, sect
     assert f"Wanted: {schema['properties'][section]['properties'][key]['description']}" in error
 
 
-@pytest.mark.parametrize("name", ["", "../elsewhere", "a b", ".hidden"])
+@pytest.mark.parametrize("name", ["", "../elsewhere", "a b", ".hidden", "demo\n", "a" * 101])
 def test_a_run_has_a_name_that_can_be_a_folder(config, schema, name):
     config["run"] = name
     assert f"\n  run: found {name!r}. Wanted: the name of the run, of letters, digits, " in error_of(config, schema)
@@ -178,6 +179,40 @@ def test_a_run_has_a_name_that_can_be_a_folder(config, schema, name):
 def test_a_name_that_cannot_be_a_file_s_is_named(config, schema):
     config["checkpoints"]["a b"] = {"source": "path", "path": "x"}
     assert "\n  checkpoints: found 'a b'. Wanted: a name of letters, digits, " in error_of(config, schema)
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "given", "read"),
+    [
+        ("finetuning", "learning_rate", "5e-5", 5e-5),
+        ("activations", "batch_size", "16", 16),
+        ("words", "punctuation", "True", True),
+        ("activations", "shards", "null", None),
+        ("figures", "title", "3", "3"),
+    ],
+)
+def test_a_number_given_as_text_is_read_as_the_number_that_is_wanted(config, schema, section, key, given, read):
+    # YAML takes 5e-5 for text, and a command line what stands inside a key.
+    config.setdefault(section, {})[key] = given
+    check(config, schema)
+    assert config[section][key] == read and type(config[section][key]) is type(read)
+
+
+def test_numbers_of_a_list_that_are_given_as_text_are_read_too(smallest, schema):
+    smallest["checkpoints"]["tuned"] = {"source": "finetune", "start": "a", "seeds": ["1", "2"]}
+    check(smallest, schema)
+    assert smallest["checkpoints"]["tuned"]["seeds"] == [1, 2]
+
+
+def test_each_key_that_is_missing_is_named_once(schema):
+    error = error_of({"seed": 1}, schema)
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["run", "data", "checkpoints"]
+
+
+@pytest.mark.parametrize("repository", ["../..", "a/../b", "/etc", "a/b/c", "a//b", "a/b\n", "https://x.y/a/b", ""])
+def test_a_repository_is_a_name_and_no_path(config, schema, repository):
+    config["checkpoints"]["other"] = {"source": "hub", "repository": repository, "revision": "0" * 40}
+    assert "\n  checkpoints.other.repository: found " in error_of(config, schema)
 
 
 @pytest.mark.parametrize("key", ["run", "data", "checkpoints"])

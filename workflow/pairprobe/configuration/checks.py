@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ _NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
 _WITHOUT_PAIRS = ("control_task", "representations")
 # The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
 _FIGURES = ("grid", "differences", "training_loss", "precision_recall", "representations", "controls")
+# What a rule replaces in a path: wildcards, {name}, and parts of paths, <name>.
+_PLACEHOLDER = re.compile("[{}]|<[a-z][a-z0-9_]*>")
 # The sources of data whose questions have a long answer in a larger page. A page of another source is one paragraph.
 _WITH_LONG_ANSWERS = ("bundled", "natural_questions")
 
@@ -189,7 +192,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
             _check_windows(section, config[section])
         pair_tasks = _pair_tasks(config["tasks"])
         _check_figures(config)
-        _check_files(sources.local_files(config["data"]))
+        _check_paths(config)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
 
@@ -360,10 +363,23 @@ def _check_figures(config: dict[str, Any]) -> None:
             )
 
 
-def _check_files(paths: Iterable[str]) -> None:
-    for path in paths:
-        if not Path(path).is_file():
-            raise InputError(f"data.files: {path}: there is no such file. Check the path; it counts from {Path.cwd()}.")
+def _check_paths(config: dict[str, Any]) -> None:
+    """Check that what the configuration names on this machine is there, by a path that a rule can have."""
+    paths = [("data.files", path, Path.is_file, "file") for path in sources.local_files(config["data"])]
+    paths += [
+        (f"checkpoints.{name}.path", checkpoint["path"], Path.is_dir, "folder")
+        for name, checkpoint in config["checkpoints"].items()
+        if checkpoint["source"] == "path"
+    ]
+    for key, path, is_there, kind in paths:
+        if found := _PLACEHOLDER.search(path):
+            raise InputError(
+                f"{key}: {path}: found {found[0]!r}, which stands for other text in a workflow's paths. Rename the {kind}, "
+                "or make a link to it."
+            )
+        if not is_there(Path(path)):
+            home = "~ is not replaced by your home folder: write it out" if path.startswith("~") else "Check the path"
+            raise InputError(f"{key}: {path}: there is no such {kind}. {home}; it counts from {Path.cwd()}.")
 
 
 def _data_files(data: dict[str, Any], folder: str, downloads: str) -> dict[str, DataFile]:

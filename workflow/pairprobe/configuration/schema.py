@@ -1,6 +1,8 @@
 """The configuration checked against its schema, with errors that name the key and the allowed values."""
 
+import contextlib
 import difflib
+import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,9 +35,9 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     """Fill in the schema's defaults, in place, and raise InputError with a line for each key that is wrong."""
     for place in _not_strings(config):
         raise InputError(f"{name}: the key {place} is no string. Put it in quotation marks.")
+    _fill(config, schema, schema)
     for place, number in _not_finite(config):
         raise InputError(f"{name}: {place}: found {number}, wanted a finite number.")
-    _fill(config, schema, schema)
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
     lines = [line for error in errors for line in _explain(error)]
     if lines:
@@ -60,20 +62,28 @@ def _not_finite(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
             yield from _not_finite(part, f"{place}.{key}" if place else str(key))
 
 
-def _fill(value: Any, schema: dict, root: dict) -> None:
+def _fill(value: Any, schema: dict, root: dict) -> Any:
+    """Fill in the defaults inside a value, in place, and return it; a number that was given as text becomes one."""
     schema = _dereference(schema, root)
     if isinstance(value, dict):
-        for key, part in schema.get("properties", {}).items():
+        known = schema.get("properties", {})
+        for key, part in known.items():
             part = _dereference(part, root)
             if "default" in part and key not in value:
                 default = part["default"]
                 value[key] = default.copy() if isinstance(default, dict | list) else default
-            if key in value:
-                _fill(value[key], part, root)
         extra = schema.get("additionalProperties")
-        if isinstance(extra, dict):
-            for key in value.keys() - schema.get("properties", {}).keys():
-                _fill(value[key], extra, root)
+        for key in value:
+            part = known.get(key, extra)
+            if isinstance(part, dict):
+                value[key] = _fill(value[key], part, root)
+    elif isinstance(value, list) and isinstance(schema.get("items"), dict):
+        value[:] = [_fill(one, schema["items"], root) for one in value]
+    elif isinstance(value, str) and "string" not in schema.get("type", "string"):
+        # Text where YAML sees no number, as in 5e-5, or inside a key on a command line: --config evidence='{"margin": 3}'.
+        with contextlib.suppress(ValueError):
+            return json.loads(value.lower())
+    return value
 
 
 def _dereference(schema: dict, root: dict) -> dict:
@@ -97,7 +107,8 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             hint = f" Did you mean {close[0]}?" if close else ""
             yield f"{prefix}{key}: there is no such key.{hint} Allowed: {', '.join(known)}."
     elif error.validator == "required":
-        missing = next(key for key in values if key not in found)
+        # The validator names one missing key in each error, and in nothing but its message.
+        missing = next(key for key in values if error.message.startswith(f"{key!r} "))
         yield f"{prefix}{missing}: missing. {_described(schema, missing)}"
     elif error.validator in ("enum", "const"):
         allowed = values if error.validator == "enum" else [values]
