@@ -111,24 +111,6 @@ if "boundary" in RUN.tasks:
     EXTRACTED += [("sentence", "probe"), ("sentence", "head")]
 
 
-# The control, checkpoint and task of each ranking; first the measurement itself.
-CONTROLLED = [
-    (variant, checkpoint, task)
-    for variant in (variants.NONE, *RUN.variants)
-    for checkpoint in RUN.checkpoints
-    for task in RUN.pair_tasks
-]
-
-
-# The rankings by which the claims are judged once more: those, and boundary, which has a control of its own.
-JUDGED = CONTROLLED + [
-    (variant, checkpoint, "boundary")
-    for variant in (variants.NONE, "control_task")
-    for checkpoint in RUN.checkpoints
-    if "boundary" in RUN.tasks and variant in (variants.NONE, *RUN.controls)
-]
-
-
 def ranking_of(variant, checkpoint, task):
     """Return where the ranking of a control is, or of the measurement itself."""
     folder = "rankings" if variant == variants.NONE else f"controls/{variant}"

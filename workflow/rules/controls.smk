@@ -5,6 +5,24 @@
 #      tables/{controls,control_claims,selectivity,representations}.tsv. Only what the configuration's key controls names.
 
 
+# The control, checkpoint and task of each ranking; first the measurement itself.
+CONTROLLED = [
+    (variant, checkpoint, task)
+    for variant in (variants.NONE, *RUN.variants)
+    for checkpoint in RUN.checkpoints
+    for task in RUN.pair_tasks
+]
+
+
+# The rankings by which the claims are judged once more: those, and boundary, which has a control of its own.
+JUDGED = CONTROLLED + [
+    (variant, checkpoint, "boundary")
+    for variant in (variants.NONE, "control_task")
+    for checkpoint in RUN.checkpoints
+    if "boundary" in RUN.tasks and variant in (variants.NONE, *RUN.controls)
+]
+
+
 rule describe_space:
     """Find the mean and the dominant directions of each layer's word vectors."""
     input:

@@ -132,8 +132,8 @@ def error_of(**changes) -> str:
         ),
         (
             {"data": {"source": "squad", "files": ["a/{b}.json"]}},
-            "data.files: a/{b}.json: found '{', which stands for other text in a workflow's paths. Rename the file, or make "
-            "a link to it.",
+            "data.files: a/{b}.json: found '{', which stands for other text in a workflow's paths. Rename the file, or "
+            "make a link to it.",
         ),
         (
             {"checkpoints__other": {"source": "path", "path": "a/<b>/c"}},

@@ -195,7 +195,8 @@ def test_a_number_given_as_text_is_read_as_the_number_that_is_wanted(config, sch
     # YAML takes 5e-5 for text, and a command line what stands inside a key.
     config.setdefault(section, {})[key] = given
     check(config, schema)
-    assert config[section][key] == read and type(config[section][key]) is type(read)
+    assert config[section][key] == read
+    assert type(config[section][key]) is type(read)
 
 
 def test_numbers_of_a_list_that_are_given_as_text_are_read_too(smallest, schema):
