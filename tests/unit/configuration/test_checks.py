@@ -364,6 +364,7 @@ def test_paths_below_the_working_directory_count_from_it_so_that_it_can_be_moved
     for name in ("here", "there"):
         folder = tmp_path / name
         (folder / "data").mkdir(parents=True)
+        (folder / "a").mkdir()
         (folder / "data" / "a.json").touch()
         (tmp_path / "b.json").touch()
         monkeypatch.chdir(folder)
