@@ -1,7 +1,8 @@
 """Download one file of a published data set and verify it."""
 
-from pairprobe.data.sources import fetch
+from pairprobe.io.downloads import from_hub
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    fetch(snakemake.params.origin, snakemake.wildcards.remote, snakemake.output[0])
+    origin = snakemake.params.origin
+    from_hub(origin["repository"], snakemake.wildcards.remote, origin["revision"], snakemake.output[0], kind="dataset")

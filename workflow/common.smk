@@ -9,19 +9,19 @@ from pathlib import Path
 
 from pairprobe.configuration.checks import resolve
 from pairprobe.configuration.schema import read_schema
-from pairprobe.controls import variants
+from pairprobe.controls import needs
 from pairprobe.data import sources
-from pairprobe.data.partitions import PARTITIONS
+from pairprobe.data.sampling import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.probing_sets import building
-from pairprobe.provenance import jobs
+from pairprobe.probing_sets import registry
+from pairprobe.provenance import environment
 from pairprobe.provenance.code import code_of
 from pairprobe.tables.layout import inert, label_of
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
 
-jobs.prepare_environment()
+environment.prepare()
 
 
 try:
@@ -57,7 +57,7 @@ def any_of(names):
 
 
 wildcard_constraints:
-    task=any_of(building.names()),
+    task=any_of(registry.names()),
     measure="cosine|euclidean|start|end",
     checkpoint=any_of(RUN.checkpoints),
     file=any_of(map(re.escape, RUN.files)),
@@ -113,21 +113,21 @@ if "boundary" in RUN.tasks:
 
 def ranking_of(variant, checkpoint, task):
     """Return where the ranking of a control is, or of the measurement itself."""
-    folder = "rankings" if variant == variants.NONE else f"controls/{variant}"
+    folder = "rankings" if variant == needs.NONE else f"controls/{variant}"
     return f"<results>/{folder}/{checkpoint}/{task}.tsv"
 
 
 def inputs_of_control(wildcards):
     """Return what a control reads besides pairs and examples: the store of its view, statistics of the layers, WordNet."""
-    variant = variants.VARIANTS[wildcards.variant]
+    needed = needs.NEEDS[wildcards.variant]
     space = f"<results>/spaces/{wildcards.checkpoint}.npz"
     return {
         "activations": [
             path.format(checkpoint=wildcards.checkpoint)
-            for path in shards(variant.view, "probe")
+            for path in shards(needed.view, "probe")
         ],
-        "space": [space] if variant.transform else [],
-        "wordnet": ["<results>/wordnet"] if variant.uses_wordnet else [],
+        "space": [space] if needed.statistics else [],
+        "wordnet": ["<results>/wordnet"] if needed.wordnet else [],
     }
 
 
@@ -166,14 +166,9 @@ def files_of_checkpoint(wildcards):
     return sorted(str(file) for file in files if file.is_file())
 
 
-def reads_wordnet(task):
-    """Say whether a task's module says that it reads WordNet."""
-    return getattr(building.load(task), "USES_WORDNET", False)
-
-
 def wordnet_of(wildcards):
     """Return WordNet's folder for a task that reads it."""
-    return "<results>/wordnet" if reads_wordnet(wildcards.task) else []
+    return "<results>/wordnet" if registry.uses_wordnet(wildcards.task) else []
 
 
 def panel_of(task, measure, checkpoints=RUN.compared):

@@ -8,7 +8,7 @@
 # The control, checkpoint and task of each ranking; first the measurement itself.
 CONTROLLED = [
     (variant, checkpoint, task)
-    for variant in (variants.NONE, *RUN.variants)
+    for variant in (needs.NONE, *RUN.variants)
     for checkpoint in RUN.checkpoints
     for task in RUN.pair_tasks
 ]
@@ -17,9 +17,9 @@ CONTROLLED = [
 # The rankings by which the claims are judged once more: those, and boundary, which has a control of its own.
 JUDGED = CONTROLLED + [
     (variant, checkpoint, "boundary")
-    for variant in (variants.NONE, "control_task")
+    for variant in (needs.NONE, "control_task")
     for checkpoint in RUN.checkpoints
-    if "boundary" in RUN.tasks and variant in (variants.NONE, *RUN.controls)
+    if "boundary" in RUN.tasks and variant in (needs.NONE, *RUN.controls)
 ]
 
 
@@ -56,7 +56,7 @@ rule rank_control:
         "<benchmarks>/rank_control/{variant}.{checkpoint}.{task}.tsv"
     wildcard_constraints:
         task=any_of(RUN.pair_tasks),
-        variant=any_of(variants.VARIANTS),
+        variant=any_of(needs.NEEDS),
     conda:
         "../../envs/analysis.yaml"
     params:

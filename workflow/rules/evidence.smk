@@ -63,7 +63,7 @@ rule collect_references:
                 if config["checkpoints"][name]["source"] == "package"
             ],
             "controls": config["controls"],
-            "reads_wordnet": any(map(reads_wordnet, RUN.tasks)),
+            "reads_wordnet": any(map(registry.uses_wordnet, RUN.tasks)),
             "trains": RUN.trains,
         },
     script:

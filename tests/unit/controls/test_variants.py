@@ -14,7 +14,7 @@ from samples import pair, write_store
 
 from pairprobe.activations import store
 from pairprobe.configuration.schema import check, read_schema
-from pairprobe.controls import anisotropy, matched_words, variants
+from pairprobe.controls import anisotropy, matched_words, needs, variants
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import tsv
@@ -334,6 +334,11 @@ def test_the_table_for_reading_has_the_controls_of_a_ranking_under_it(tmp_path):
         for checkpoint in ("BERT", "After")
         for variant, auc in (("None", "45.8"), ("Without mean", "51.0"))
     ]
+
+
+def test_what_a_control_needs_is_said_of_each_that_ranks_pairs():
+    assert needs.NEEDS.keys() == variants.VARIANTS.keys()
+    assert all(needs.NEEDS[name].statistics == bool(variant.transform) for name, variant in variants.VARIANTS.items())
 
 
 # The configuration.

@@ -6,7 +6,7 @@ import pytest
 from samples import example
 
 from pairprobe.errors import InputError
-from pairprobe.probing_sets import building, pairs, tasks
+from pairprobe.probing_sets import building, pairs, registry, tasks
 
 FIRST = {"example_id": "1", "anchor": {"side": "question", "words": [0]}, "match": {"words": [4, 5]}}
 
@@ -43,6 +43,7 @@ def test_the_registry_lists_the_five_tasks_of_the_paper_in_alphabetical_order():
 def test_a_task_says_its_view_and_whether_it_reads_wordnet(task, view, reads_wordnet):
     module = building.load(task)
     assert (module.VIEW, getattr(module, "USES_WORDNET", False)) == (view, reads_wordnet)
+    assert (registry.view_of(task), registry.uses_wordnet(task)) == (view, reads_wordnet)
 
 
 @pytest.mark.parametrize("task", ["synonym", "", "Boundary", "__init__", "../text"])
@@ -72,6 +73,26 @@ def test_a_module_without_view_or_find_is_an_error_that_says_what_is_missing(tmp
     monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
     with pytest.raises(InputError, match=r"half_a_task\.py: no find\. Wanted: what tasks/__init__\.py says"):
         building.load("half_a_task")
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import not_installed\nVIEW: str = 'paragraph'\nUSES_WORDNET = True\n", None),
+        ("VIEW = OTHER = 'paragraph'\nUSES_WORDNET = 1\n", None),
+        ("def find(example, wordnet): pass\n", r"a_task\.py: no VIEW\. Wanted: what tasks/__init__\.py says"),
+        ("VIEW = choose()\n", r"a_task\.py: VIEW cannot be read \(.*\)\. Wanted: VIEW = a constant\."),
+        ("VIEW = \n", r"a_task\.py: VIEW cannot be read \(invalid syntax.*\)"),
+    ],
+)
+def test_a_task_says_so_without_being_loaded(tmp_path, monkeypatch, code, said):
+    (tmp_path / "a_task.py").write_text(code)
+    monkeypatch.setattr(tasks, "__path__", [*tasks.__path__, str(tmp_path)])
+    if said is None:
+        assert (registry.view_of("a_task"), registry.uses_wordnet("a_task")) == ("paragraph", True)
+    else:
+        with pytest.raises(InputError, match=said):
+            registry.view_of("a_task")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from pairprobe.errors import InputError
 from pairprobe.io import files, progress
 from pairprobe.io.processes import PARENT
-from pairprobe.provenance import jobs
+from pairprobe.provenance import environment, jobs
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +47,7 @@ def test_jobs_inherit_who_started_them_and_the_library_of_the_workflow(monkeypat
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
     monkeypatch.setenv(PARENT, "1")
     for _ in range(2):
-        jobs.prepare_environment()
+        environment.prepare()
     library = str(Path(jobs.__file__).parents[2])
     assert os.environ["PYTHONPATH"].split(os.pathsep) == [library, "/somewhere"]
     assert os.environ[PARENT] == str(os.getpid())

@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 from pairprobe.configuration.schema import check
 from pairprobe.configuration.sharding import shards_of
 from pairprobe.data import sources
-from pairprobe.data.partitions import PARTITIONS
+from pairprobe.data.sampling import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.probing_sets import building
-from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES
+from pairprobe.probing_sets import registry
+from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 
 # The keys that describe a checkpoint of each source. These describe all: source, label, colour.
 _KEYS_OF_SOURCE = {
@@ -179,7 +179,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     directory. Raises InputError with one clear line that names the key, or a line for each key that the schema refuses.
     """
     schema = copy.deepcopy(schema)
-    schema["properties"]["tasks"]["items"]["enum"] = building.names()
+    schema["properties"]["tasks"]["items"]["enum"] = registry.names()
     check(config, schema, name)
     _make_relative(config)
     try:
@@ -341,7 +341,7 @@ def _pair_tasks(tasks: list[str]) -> list[str]:
     """Return the tasks but boundary. Raises InputError where the view of one is not the paragraph."""
     pair_tasks = [task for task in tasks if task != "boundary"]
     for task in pair_tasks:
-        if (view := building.load(task).VIEW) != "paragraph":
+        if (view := registry.view_of(task)) != "paragraph":
             raise InputError(f'tasks: {task}: its VIEW is {view!r}, wanted "paragraph".')
     return pair_tasks
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pairprobe.data import sources
-from pairprobe.data.partitions import PARTITIONS
+from pairprobe.data.sampling import PARTITIONS
 
 # BERT-base: layers of the encoder, and their width; bytes of a number, by how it is stored.
 LAYERS, HIDDEN = 12, 768

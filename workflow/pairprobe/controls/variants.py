@@ -21,8 +21,6 @@ from pairprobe.rankings.pair_ranking import ByExample, counted_words, rank_measu
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
 from pairprobe.rankings.similarity import has_vector, measure_pair, words_of_pair
 
-# What tables call the measurement itself, beside its variants.
-NONE = "none"
 FIELDS = ("variant", *PERCENTAGE_FIELDS)
 
 Matching = Callable[[WordProperties, PairRow, int, np.ndarray], np.ndarray]
@@ -33,14 +31,12 @@ class Variant:
     """What a control changes of the ranking; the rest is as in the ranking itself.
 
     match: how random words are matched with those of the match, which they replace. transform: applied to all vectors.
-    view: the activations that the vectors are from. unmatching: only words count that are matched with one of the match.
+    unmatching: only words count that are matched with one of the match. What it reads is in ``needs``.
     """
 
     match: Matching | None = None
     transform: Callable[[LayerStatistics, np.ndarray], np.ndarray] | None = None
-    view: str = "paragraph"
     unmatching: Matching | None = None
-    uses_wordnet: bool = False
 
 
 VARIANTS = {
@@ -48,9 +44,9 @@ VARIANTS = {
     "random_pairs_by_frequency": Variant(match=matched_words.by_frequency),
     "without_mean": Variant(transform=anisotropy.without_mean),
     "without_dominant": Variant(transform=anisotropy.without_dominant),
-    "first_subtoken": Variant(view="paragraph_first"),
-    "last_subtoken": Variant(view="paragraph_last"),
-    "matched_unmatching": Variant(unmatching=matched_words.by_frequency_and_part_of_speech, uses_wordnet=True),
+    "first_subtoken": Variant(),
+    "last_subtoken": Variant(),
+    "matched_unmatching": Variant(unmatching=matched_words.by_frequency_and_part_of_speech),
 }
 
 

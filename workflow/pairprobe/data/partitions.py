@@ -12,13 +12,12 @@ from pathlib import Path
 from pairprobe.data.documents import Document, check_unique
 from pairprobe.data.examples import example_of
 from pairprobe.data.pages import page_of, row_of
-from pairprobe.data.sampling import hash_unit
+from pairprobe.data.sampling import PARTITIONS, hash_unit
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log
 from pairprobe.io.tsv import read_tsv
 
-PARTITIONS = ("finetune", "head", "probe")
 COUNT_FIELDS = ("partition", "what", "number")
 LEFT_OUT = "left out"
 

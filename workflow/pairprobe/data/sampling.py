@@ -7,6 +7,9 @@ must not change when data is added go through this module.
 import hashlib
 from collections.abc import Iterable
 
+# What a page is drawn for, by its title.
+PARTITIONS = ("finetune", "head", "probe")
+
 
 def hash_bytes(*key: object, size: int = 8) -> bytes:
     """Return ``size`` pseudo-random bytes for a key: the smallest or largest of several makes a draw among them."""

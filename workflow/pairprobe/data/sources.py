@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-from pairprobe.data.partitions import PARTITIONS
+from pairprobe.data.sampling import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.io import downloads
 
 # The keys that say which files of a published data set are wanted; files at hand have no use for them.
 _HUB_KEYS = ("splits", "shards", "repository", "revision", "folder")
@@ -120,8 +119,3 @@ def folder_of(data: dict) -> str:
     """Return the folder that a configuration's downloads are kept in, shared by all runs: one for each origin."""
     origin = origin_of(data)
     return f"{data.get('folder', 'downloads').rstrip('/')}/{origin['repository']}/{origin['revision'][:12]}"
-
-
-def fetch(origin: dict[str, str], name: str, path: str) -> None:
-    """Download one published file to ``path``, verified; see ``downloads``. Raises InputError where that fails."""
-    downloads.from_hub(origin["repository"], name, origin["revision"], path, kind="dataset")

@@ -35,7 +35,8 @@ from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS, read_percentage
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 from pairprobe.rankings.percentages import read_ranking
 from pairprobe.rankings.similarity_store import Similarities
 from pairprobe.tables.layout import label_of

@@ -153,21 +153,6 @@ def _naming_target(path: Path) -> Iterator[None]:
         raise
 
 
-def is_running(process: int) -> bool:
-    """Whether the process of this host with the number ``process`` has not ended."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        return True
-    # A zombie has ended, but has a number until its parent asks for its status; in some containers nobody ever does.
-    try:
-        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
-    except OSError:  # not Linux
-        return True
-
-
 def previous_shards(path: str | os.PathLike) -> list[str]:
     """List the files of earlier runs that may hold a part of what a shard, such as ``probe-3of8.h5``, will hold.
 

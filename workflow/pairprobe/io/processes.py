@@ -6,8 +6,8 @@ import signal
 import sys
 import threading
 import time
+from pathlib import Path
 
-from pairprobe.io import files
 from pairprobe.io.progress import log
 
 # Names the process that this one must not outlive, by its number. A process that starts another sets it for that one.
@@ -25,7 +25,7 @@ def end_with_parent(patience: float = 0.0) -> None:
     parent = int(os.environ.get(PARENT, 0))
     if not parent:
         return
-    if not files.is_running(parent):
+    if not is_running(parent):
         sys.exit(
             f"error: process {parent}, which started this one, has ended, or it cannot be seen from here. If it still "
             "runs, this job is in a container with process numbers of its own (a PID namespace): start the container with "
@@ -52,7 +52,7 @@ def _wait(process: int) -> None:
     except ProcessLookupError:  # it has ended already
         return
     except (AttributeError, OSError):  # not Linux; or an old kernel or a sandbox refuses it
-        while files.is_running(process):
+        while is_running(process):
             time.sleep(1)
         return
     try:
@@ -61,3 +61,18 @@ def _wait(process: int) -> None:
         ended.poll()
     finally:
         os.close(watched)
+
+
+def is_running(process: int) -> bool:
+    """Whether the process of this host with the number ``process`` has not ended."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it is another user's
+        return True
+    # A zombie has ended, but has a number until its parent asks for its status; in some containers nobody ever does.
+    try:
+        return Path(f"/proc/{process}/stat").read_text(errors="replace").rpartition(")")[2].split()[0] != "Z"
+    except OSError:  # not Linux
+        return True

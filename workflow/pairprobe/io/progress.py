@@ -6,8 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from tqdm import tqdm
-
 log = logging.getLogger("pairprobe")
 
 SECONDS_BETWEEN_LINES = 10
@@ -21,6 +19,8 @@ class Progress:
     def __init__(self, total: int | None, what: str, unit: str = "examples"):
         self.total, self.what, self.unit, self.done = total, what, unit, 0
         self.started = self.last_line = time.monotonic()
+        from tqdm import tqdm  # a workflow that only plans its jobs may not have it
+
         self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not sys.stderr.isatty(), leave=False)
 
     def update(self, done: int = 1) -> None:

@@ -1,7 +1,6 @@
-"""Building a probing set: the registry of the tasks, which are the modules of ``tasks``, and their pairs as rows."""
+"""Building a probing set: the pairs that a task finds, as rows."""
 
 import importlib
-import pkgutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
@@ -11,14 +10,10 @@ from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.probing_sets import tasks
 from pairprobe.probing_sets.pairs import Boundary, BoundaryRow, Pair, PairRow
+from pairprobe.probing_sets.registry import names
 from pairprobe.probing_sets.wordnet import WordNet
 
 Find = Callable[[Example, WordNet | None], Pair | Boundary | str]
-
-
-def names() -> list[str]:
-    """Return the names of all tasks, in alphabetical order."""
-    return sorted(module.name for module in pkgutil.iter_modules(tasks.__path__))
 
 
 def load(task: str) -> ModuleType:

@@ -9,9 +9,6 @@ from pairprobe.data.documents import Span
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
-PAIR_MEASURES = ("cosine", "euclidean")
-BOUNDARY_MEASURES = ("start", "end")
-
 
 @dataclass(frozen=True, slots=True)
 class Pair:

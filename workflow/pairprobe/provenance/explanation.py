@@ -10,7 +10,8 @@ from pairprobe.data import examples
 from pairprobe.errors import InputError
 from pairprobe.io import digests
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BOUNDARY_MEASURES, PAIR_MEASURES, BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 from pairprobe.provenance import job_records
 from pairprobe.provenance.run_record import NAME, RunRecord
 from pairprobe.rankings import percentages
