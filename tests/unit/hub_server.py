@@ -7,8 +7,9 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 LARGE = (".parquet", ".safetensors", ".bin")  # what the hub keeps by its SHA-256, and sends from another address
 
@@ -18,7 +19,8 @@ class Hub(http.server.ThreadingHTTPServer):
 
     Faults, by a file's path: for each time that it is in ``cut``, one answer ends in the middle; for each time that it is
     in ``busy``, one answer is the status ``busy_status``; ``spoiled``: what is sent in its place, one after the other, the
-    last for ever. ``refusal``: a status for every request.
+    last for ever. ``refusal``: a status for every request. ``hostile``: is called with the handler and the address of each
+    request, and returns whether it has answered.
 
     asked: what was asked for, ``(method, path without the query, status)``; sent: how many bytes of a file each answer had.
     """
@@ -29,6 +31,7 @@ class Hub(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories, self.cut, self.busy = repositories, list(cut), list(busy)
         self.busy_status, self.refusal = 503, None
+        self.hostile: Callable[[http.server.BaseHTTPRequestHandler, str], object] = lambda handler, place: False
         self.spoiled: dict[str, list[bytes]] = {}
         self.asked: list[tuple[str, str, int]] = []
         self.sent: list[int] = []
@@ -57,7 +60,9 @@ class Hub(http.server.ThreadingHTTPServer):
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        place = re.sub(r"^http://[^/]*|\?.*", "", self.path)  # a proxy is asked for a whole address
+        place = unquote(re.sub(r"^http://[^/]*|\?.*", "", self.path))  # a proxy is asked for a whole address
+        if self.server.hostile(self, place):
+            return None
         if place.endswith("/api/agent-harnesses"):  # the library asks this once in a process, for its own ends
             return self.reply(404, listed=False)
         if self.server.refusal:

@@ -1,6 +1,9 @@
 """Files of the hub, against a local server that answers as the hub does."""
 
+import contextlib
+import gzip
 import hashlib
+import json
 import os
 import random
 import re
@@ -10,6 +13,7 @@ import sys
 import time
 import types
 
+import httpx2
 import pytest
 from hub_server import Hub, digest_of
 
@@ -385,3 +389,288 @@ def test_a_snapshot_of_nothing_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"the repository holds none of \*\.safetensors"):
         downloads.snapshot("some/data", REVISION, ["*.safetensors"], tmp_path / "target")
     assert not (tmp_path / "target").exists()
+
+
+# A hub, or a mirror of one, that means harm. Each answers what the library alone would use.
+
+
+def answer(status=200, body=b"", **headers):
+    """Answer every request like that: ``hostile`` of a hub. Underscores in the names of headers stand for hyphens."""
+
+    def reply(handler, place):
+        handler.reply(status, body, {name.replace("_", "-"): value for name, value in headers.items()})
+        return True
+
+    return reply
+
+
+def only(method, ending, reply):
+    """Answer so where an address ends so, and well elsewhere."""
+    return lambda handler, place: handler.command == method and place.endswith(ending) and reply(handler, place)
+
+
+GOOD = {"X_Repo_Commit": REVISION, "ETag": f'"{SHA256}"'}
+
+
+@pytest.fixture
+def refused(hub, path, tmp_path):
+    """Check that a download is refused in one line, and that nothing is written but in the cache."""
+
+    def check(hostile, match, file=LARGE):
+        hub.hostile = hostile
+        before = {found for found in tmp_path.rglob("*") if "cache" not in found.parts}
+        with pytest.raises(InputError, match=match) as error:
+            fetch(path, file)
+        assert "\n" not in str(error.value)
+        assert {found for found in tmp_path.rglob("*") if "cache" not in found.parts} - before <= {path.parent}
+        assert left(path) == []
+        assert not [found for found in (tmp_path / "cache").rglob("*") if found.is_file() and found.stat().st_size > 1000]
+
+    return check
+
+
+@pytest.mark.parametrize("name", ["ETag", "X_Linked_ETag"])
+@pytest.mark.parametrize("digest", ['"/{}/escaped"', '"../../../escaped"', 'W/".."', "WW..", '"."', '"a/b"', "a" * 200])
+def test_a_digest_that_is_a_path_is_not_written_to(refused, tmp_path, name, digest):
+    hostile = answer(body=CONTENT, **GOOD | {name: digest.format(tmp_path)})
+    refused(hostile, "the digest that it names is '.*', wanted 40 or 64 hexadecimal digits.*HF_ENDPOINT")
+
+
+@pytest.mark.parametrize("commit", ["../../../../escaped", "/{}/escaped", "f" * 40, ""])
+@pytest.mark.parametrize(("status", "code"), [(200, ""), (404, "EntryNotFound")])
+def test_an_answer_for_another_commit_is_refused(refused, tmp_path, commit, status, code):
+    """Where the file is said to be missing, the library makes an empty file by the commit's name."""
+    headers = GOOD | {"X_Repo_Commit": commit.format(tmp_path), "X_Error_Code": code}
+    refused(answer(status, CONTENT, **headers), f"it answers for the commit '.*', wanted {REVISION}")
+
+
+def test_a_body_longer_than_announced_is_cut_off(refused):
+    hostile = only("HEAD", LARGE, answer(body=CONTENT[:1000], **GOOD))
+    refused(hostile, r"its answer is longer than 1,000 bytes\. Check HF_ENDPOINT")
+
+
+def endless(pause=0.0, size=1 << 16):
+    def reply(handler, place):
+        handler.send_response(200)
+        handler.end_headers()  # without a length: the end is where the connection ends
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write(bytes(size))
+                time.sleep(pause)
+        return True
+
+    return reply
+
+
+@pytest.mark.parametrize("announced", [2_000_000, None])
+def test_a_body_without_an_end_is_cut_off(refused, announced):
+    def head(handler, place):
+        handler.send_response(200)
+        for name, value in {**GOOD, **({"Content-Length": announced} if announced else {})}.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        return True
+
+    hostile = lambda handler, place: (endless() if handler.command == "GET" else head)(handler, place)  # noqa: E731
+    refused(hostile, f"its answer is longer than {announced or 8 << 20:,} bytes")
+
+
+def test_a_body_that_comes_byte_by_byte_is_given_up(refused, monkeypatch):
+    monkeypatch.setattr("pairprobe.io.hub_client.WINDOW", 0.5)
+    refused(only("GET", SHA256, endless(0.05, 1)), r"\d+ bytes in \d seconds came")
+
+
+def test_a_body_that_breaks_off_for_ever_is_given_up(refused, hub, monkeypatch):
+    monkeypatch.setattr("pairprobe.io.hub_client.MAX_REQUESTS", 20)
+
+    def reply(handler, place):
+        start = int(handler.headers.get("Range", "bytes=0-")[6:-1])
+        headers = {"Content-Range": f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+        handler.reply(206, CONTENT[start:], headers | {"Content-Length": str(len(CONTENT) - start)}, cut=1)
+        handler.close_connection = True
+        return True
+
+    refused(only("GET", SHA256, reply), "it is not done after 20 answers")
+
+
+def test_silence_is_given_up_whatever_is_asked(hub, tmp_path, monkeypatch):
+    """The library would wait for a list of files for ever."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    hub.hostile = lambda handler, place: "/tree/" in place and time.sleep(5) is None
+    with pytest.raises(InputError, match=r"did not give it: .*timed out"):
+        downloads.snapshot("some/data", REVISION, ["*.json"], tmp_path / "target")
+
+
+@pytest.mark.filterwarnings("ignore:Not enough free disk space")
+def test_a_file_for_which_the_disk_has_no_room_is_not_begun(refused, hub, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: types.SimpleNamespace(free=1 << 30))
+    refused(only("HEAD", LARGE, answer(Content_Length=str(40 << 30), **GOOD)), r"42\.9 GB are needed.*Make room in")
+    assert hub.sent == []
+
+
+def test_a_compressed_answer_is_refused(refused):
+    body = gzip.compress(bytes(10_000_000))
+    refused(only("GET", SHA256, answer(body=body, Content_Encoding="gzip")), "its answer is compressed")
+
+
+@pytest.mark.parametrize("seconds", ["999999999", "86400"])
+def test_a_hub_that_asks_for_a_wait_of_days_is_not_waited_for(hub, path, monkeypatch, seconds):
+    waits = []
+    quick = types.SimpleNamespace(sleep=waits.append, time=time.time)
+    monkeypatch.setattr("huggingface_hub.utils._http.time", quick)
+    hub.hostile = only("GET", SHA256, answer(429, Retry_After=seconds, RateLimit=f'"api";r=0;t={seconds}'))
+    with pytest.raises(InputError, match="429"):
+        fetch(path)
+    assert waits
+    assert max(waits) < 60
+
+
+# Where the token goes.
+
+
+@pytest.fixture
+def other(hub):
+    """Another host, which answers everything with an empty list and records what it was asked."""
+    with Hub({}).running() as server:
+        server.url = server.url.replace("127.0.0.1", "localhost")
+        server.seen = []
+
+        def reply(handler, place):
+            server.seen.append(handler.headers["Authorization"])
+            handler.reply(200, b"[]")
+            return True
+
+        server.hostile = reply
+        yield server
+
+
+@pytest.fixture
+def token(monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+
+
+def snapshot_error(tmp_path):
+    with pytest.raises(InputError) as error:
+        downloads.snapshot("some/data", REVISION, ["*.json"], tmp_path / "folder" / "target")
+    assert left(tmp_path / "folder" / "target") == []
+    return str(error.value)
+
+
+def listing(*names, **headers):
+    body = json.dumps([{"type": "file", "path": name, "size": 2, "oid": digest_of("a", b"{}")} for name in names]).encode()
+    return lambda handler, place: "/tree/" in place and answer(body=body, **headers)(handler, place)
+
+
+@pytest.mark.usefixtures("token")
+def test_a_list_of_files_that_goes_on_at_another_host_is_not_followed(hub, other, tmp_path):
+    hub.hostile = listing("config.json", Link=f'<{other.url}/api/next>; rel="next"')
+    assert "its list of files goes on at another host, localhost" in snapshot_error(tmp_path)
+    assert other.seen == []
+
+
+@pytest.mark.usefixtures("token")
+def test_a_redirect_to_another_host_takes_no_token_along(hub, other, tmp_path):
+    hub.hostile = lambda handler, place: "/tree/" in place and answer(302, Location=f"{other.url}/list")(handler, place)
+    snapshot_error(tmp_path)
+    assert other.seen == [None]
+
+
+@pytest.mark.usefixtures("token")
+def test_a_file_that_lies_at_another_host_takes_no_token_along(hub, other, path):
+    hub.hostile = only("HEAD", LARGE, answer(302, Location=f"{other.url}/file", X_Linked_Size="2", **GOOD))
+    with pytest.raises(InputError):
+        fetch(path)
+    assert set(other.seen) == {None}
+
+
+@pytest.mark.usefixtures("token")
+def test_a_mirror_cannot_have_the_token_sent_elsewhere_by_the_other_way_to_fetch(hub, other, path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", False)
+    headers = GOOD | {"X_Xet_Hash": "0" * 64, "X_Xet_Refresh_Route": f"{other.url}/refresh"}
+    hub.hostile = only("HEAD", LARGE, answer(body=CONTENT, **headers))
+    fetch(path)
+    assert fetched(path)
+    assert other.seen == []
+
+
+def test_a_list_of_files_without_an_end_is_given_up(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr("pairprobe.io.hub_client.MAX_REQUESTS", 20)
+    hub.hostile = listing("config.json", Link=f'<{hub.url}/api/datasets/some/data/tree/more>; rel="next"')
+    assert "it is not done after 20 answers" in snapshot_error(tmp_path)
+
+
+def test_a_page_of_a_list_that_is_too_long_is_cut_off(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr("pairprobe.io.hub_client.MAX_ANSWER", 100_000)
+    hub.hostile = listing(*(f"{number}.json" for number in range(5000)))
+    assert "its answer is longer than 100,000 bytes" in snapshot_error(tmp_path)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"{}", b"[3]", b'[{"path": "config.json"}]', b"[" * 100_000, b"null"])
+def test_a_list_of_files_that_is_none_is_one_line(hub, tmp_path, body):
+    hub.hostile = lambda handler, place: "/tree/" in place and answer(body=body)(handler, place)
+    error = snapshot_error(tmp_path)
+    assert re.search(r"its answer is not one of a hub|holds none of|not found", error), error
+    assert "\n" not in error
+
+
+@pytest.mark.parametrize(
+    "name", ["..\\..\\escaped.json", "C:\\escaped.json", "a\0b.json", "a\nb.json", "\x1b[2J.json", "a\\b.json", "a:b.json"]
+)
+def test_a_file_whose_name_is_no_plain_one_is_refused(hub, tmp_path, name):
+    hub.repositories["models", "some/data", REVISION] = {name: b"{}"}
+    error = snapshot_error(tmp_path)
+    assert re.search(r"names a file|Invalid filename|null|holds none of", error), error
+    assert "\n" not in error
+    assert not list(tmp_path.glob("*escaped*"))
+
+
+@pytest.mark.parametrize("name", ["../escaped.json", "/tmp/escaped.json", "sub/../../escaped.json"])
+def test_a_file_outside_the_repository_is_not_asked_for(hub, tmp_path, name):
+    hub.repositories["models", "some/data", REVISION] = {name: b"{}", "config.json": b"{}"}
+    downloads.snapshot("some/data", REVISION, ["*.json"], tmp_path / "target")
+    assert [entry.name for entry in (tmp_path / "target").iterdir()] == ["config.json"]
+    assert not [place for _, place, _ in hub.asked if "escaped" in place]
+
+
+def test_two_names_that_some_disks_take_for_one_are_refused(hub, tmp_path):
+    hub.repositories["models", "some/data", REVISION] = {"config.json": b"{}", "Config.json": b"[]"}
+    assert "has Config.json and config.json, names that some disks take for one" in snapshot_error(tmp_path)
+
+
+# Encryption, without a server that has it: the requests themselves.
+
+
+@pytest.mark.parametrize("address", ["http://hub.example/file", "http://storage.example/file", "ftp://hub.example/file"])
+def test_nothing_is_asked_without_encryption_where_the_hub_has_it(monkeypatch, address):
+    from pairprobe.io import hub_client
+
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example")
+    with pytest.raises(hub_client.RefusedError, match="it leads from https to"):
+        hub_client._Guard(REVISION).check_request(httpx2.Request("GET", address))
+
+
+@pytest.mark.parametrize(
+    ("address", "goes"),
+    [
+        ("https://hub.example/api", True),
+        ("https://huggingface.co/api", True),
+        ("https://hub.example:8443/api", False),
+        ("https://hub.example.evil.example/api", False),
+        ("https://storage.example/api", False),
+    ],
+)
+def test_the_token_goes_to_the_hub_alone(monkeypatch, address, goes):
+    from pairprobe.io import hub_client
+
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "https://hub.example")
+    request = httpx2.Request("GET", address, headers={"Authorization": "Bearer secret"})
+    hub_client._Guard(REVISION).check_request(request)
+    assert ("Authorization" in request.headers) == goes
+
+
+def test_nothing_is_told_or_asked_besides(hub, path):
+    agents = []
+    hub.hostile = lambda handler, place: agents.append((place, handler.headers["User-Agent"])) is not None
+    fetch(path)
+    assert agents
+    assert not [place for place, agent in agents if "torch" in agent or "agent/" in agent or "harness" in place]

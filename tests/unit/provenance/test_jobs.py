@@ -94,6 +94,21 @@ def test_a_fault_of_the_program_passes_through_and_its_traceback_is_kept(tmp_pat
     assert "ZeroDivisionError: oops" in logged
 
 
+def test_no_login_is_written_whoever_logs_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+
+    def work():
+        with jobs.job(task(tmp_path / "a.log")):
+            logging.getLogger("another library").warning("asking %s", "https://me:secret@hub.example/a?sig=secret")
+            raise InputError("https://me:secret@hub.example: refused hf_secret")
+
+    with pytest.raises(SystemExit) as ended:
+        work()
+    log = (tmp_path / "a.log").read_text()
+    assert "secret" not in f"{log}{ended.value}"
+    assert "asking https://...@hub.example/a?..." in log
+
+
 def test_a_job_that_ends_badly_lets_go_of_its_log(tmp_path):
     before = list(logging.getLogger().handlers)
     with pytest.raises(ZeroDivisionError):

@@ -12,6 +12,7 @@ import jsonschema
 import yaml
 
 from pairprobe.errors import InputError
+from pairprobe.io.logins import has_login
 
 # JSON schema's types as one who writes YAML would call them.
 TYPES = {
@@ -38,6 +39,11 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     _fill(config, schema, schema)
     for place, number in _not_finite(config):
         raise InputError(f"{name}: {place}: found {number}, wanted a finite number.")
+    for place in _with_login(config):
+        raise InputError(
+            f"{name}: {place}: found an address with a login, and results carry a copy of their configuration. Remove it "
+            "there; programs read logins from the environment (HF_TOKEN) or from ~/.netrc."
+        )
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
     lines = [line for error in errors for line in _explain(error)]
     if lines:
@@ -60,6 +66,15 @@ def _not_finite(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
     elif isinstance(value, dict | list):
         for key, part in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _not_finite(part, f"{place}.{key}" if place else str(key))
+
+
+def _with_login(value: Any, place: str = "") -> Iterator[str]:
+    """Yield the places of texts that carry a login."""
+    if isinstance(value, str) and has_login(value):
+        yield place
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _with_login(part, f"{place}.{key}" if place else str(key))
 
 
 def _fill(value: Any, schema: dict, root: dict) -> Any:

@@ -8,6 +8,7 @@ sent, and to give one clear message for an error.
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from typing import Literal, TypeVar
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
+from pairprobe.io.logins import without_logins
 from pairprobe.io.progress import log
 
 # Attempts at one file, and the seconds between the first two; each wait is twice the last. Without a connection one attempt
@@ -53,8 +55,9 @@ def snapshot(
     what = f"{repository} at revision {revision}"
     fetch = functools.partial(snapshot_download, repository, repo_type=kind, revision=revision)
     # A pattern matches below folders too, where other formats' files lie ("onnx/...").
-    folder = Path(_ask_hub(what, lambda: fetch(allow_patterns=list(patterns), ignore_patterns=["*/*"])))
+    folder = Path(_ask_hub(what, revision, lambda: fetch(allow_patterns=list(patterns), ignore_patterns=["*/*"])))
     names = sorted({file.name for pattern in patterns for file in folder.glob(pattern)})
+    _check_names(names, what)
     if not _is_listed(repository, revision, kind):
         # Offline, the library then takes the files that the cache has for all that the repository has.
         log.warning("%s: its list of files is not known; taken is what the cache holds: %s", what, ", ".join(names))
@@ -64,6 +67,15 @@ def snapshot(
         temporary.mkdir()
         for name in names:
             _link_or_copy(_fetch_verified(repository, name, revision, kind), temporary / name)
+
+
+def _check_names(names: Sequence[str], what: str) -> None:
+    """Raise InputError for names that are no plain ones, or of which some disks would make one."""
+    for name in names:
+        if not re.fullmatch(r"[\w.+ -]+", name):
+            raise InputError(f"{what}: the hub names a file {name!r}. Wanted: letters, digits, and the signs . + - _")
+    if twins := [name for name in names if sum(name.lower() == other.lower() for other in names) > 1]:
+        raise InputError(f"{what}: the hub has {' and '.join(twins)}, names that some disks take for one.")
 
 
 @contextlib.contextmanager
@@ -106,11 +118,11 @@ def _fetch_verified(repository: str, file: str, revision: str, kind: Kind) -> Pa
 
     what = f"{repository} at revision {revision}, {file}"
     fetch = functools.partial(hf_hub_download, repository, file, repo_type=kind, revision=revision)
-    pointer = Path(_ask_hub(what, fetch))
+    pointer = Path(_ask_hub(what, revision, fetch))
     if damage := _damage(pointer):
         log.warning("%s: %s. It is fetched once more", what, damage)
         try:
-            pointer = Path(_ask_hub(what, functools.partial(fetch, force_download=True)))
+            pointer = Path(_ask_hub(what, revision, functools.partial(fetch, force_download=True)))
         except InputError as error:
             raise InputError(f"{what}: {damage}. {error}") from error
         if damage := _damage(pointer):
@@ -142,25 +154,30 @@ def _damage(pointer: Path) -> str | None:
 # Requests.
 
 
-def _ask_hub(what: str, request: Callable[[], Given]) -> Given:
+def _ask_hub(what: str, revision: str, request: Callable[[], Given]) -> Given:
     """Return ``request()``, repeated where it may help; raise InputError with what the hub said and what to do."""
     from huggingface_hub.utils import logging
     from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
+
+    from pairprobe.io.hub_client import guarded
 
     def tell(state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if error:
             log.warning("%s: attempt %d of %d failed: %s", what, state.attempt_number, ATTEMPTS, _one_line(error))
 
-    logging.enable_propagation()  # the library tells of its own attempts in our log
+    # The library tells of its own attempts in our log, where they lose their logins, and not on the terminal besides.
+    logging.enable_propagation()
+    logging.get_logger("huggingface_hub").handlers.clear()
     try:
-        return Retrying(
-            retry=retry_if_exception(_may_pass),
-            wait=wait_exponential(FIRST_WAIT),
-            stop=stop_after_attempt(ATTEMPTS),
-            before_sleep=tell,
-            reraise=True,
-        )(request)
+        with guarded(revision):
+            return Retrying(
+                retry=retry_if_exception(_may_pass),
+                wait=wait_exponential(FIRST_WAIT),
+                stop=stop_after_attempt(ATTEMPTS),
+                before_sleep=tell,
+                reraise=True,
+            )(request)
     except Exception as error:  # the hub's, the network's and the disk's errors have no common class
         said, advice = _failure(error)
         raise InputError(f"{what}: the hub did not give it: {said}. {advice}.") from error
@@ -169,7 +186,7 @@ def _ask_hub(what: str, request: Callable[[], Given]) -> Given:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    return without_logins(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -201,10 +218,17 @@ def _failure(error: Exception) -> tuple[str, str]:
     """Return what went wrong and what to do."""
     from huggingface_hub import constants, errors
 
+    from pairprobe.io.hub_client import RefusedError
+
     causes, status = list(_causes(error)), _status(error)
     if any(isinstance(cause, errors.OfflineModeIsEnabled) for cause in causes):
         said = f"HF_HUB_OFFLINE is set, and the cache {constants.HF_HUB_CACHE} does not hold it"
         return said, "Unset HF_HUB_OFFLINE where there is a network, or set HF_HOME to a cache that was filled elsewhere"
+    if isinstance(error, RefusedError):
+        return _one_line(error), "Check HF_ENDPOINT and the proxies: no hub answers like that"
+    if isinstance(error, KeyError | TypeError | AttributeError | json.JSONDecodeError | RecursionError):
+        said = f"its answer is not one of a hub ({type(error).__name__}: {_one_line(error)})"
+        return said, "Check HF_ENDPOINT and the proxies"
     if status in (401, 403):
         advice = "Check the name and, for a gated or private repository, that HF_TOKEN belongs to an account with access"
     elif status is not None and not _is_busy(status):

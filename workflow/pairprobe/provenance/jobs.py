@@ -14,6 +14,7 @@ from types import FrameType
 
 from pairprobe.errors import InputError, printable
 from pairprobe.io import files, processes
+from pairprobe.io.logins import without_logins
 from pairprobe.io.progress import log
 from pairprobe.provenance import job_records
 
@@ -43,7 +44,7 @@ def job(task: job_records.Task, kind: str | None = None) -> Iterator[None]:
                     yield
             except InputError as error:
                 log.error("%s", error)
-                sys.exit(f"error: {error}")
+                sys.exit(without_logins(f"error: {error}"))
             except Exception:
                 log.exception("stopped")
                 raise
@@ -67,7 +68,7 @@ class _LogFile(logging.FileHandler):
 def _logging_to(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = _LogFile(path, mode="w", encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%d %H:%M:%S"))
     root = logging.getLogger()
     root.addHandler(handler)
     try:
@@ -75,6 +76,13 @@ def _logging_to(path: Path) -> Iterator[None]:
     finally:
         root.removeHandler(handler)
         handler.close()
+
+
+class _Formatter(logging.Formatter):
+    """Keeps logins out of the log, whoever writes to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return without_logins(super().format(record))
 
 
 @contextlib.contextmanager
