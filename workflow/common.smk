@@ -20,6 +20,10 @@ from pairprobe.tables.layout import inert, label_of
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
+if {"{", "}"} & set(str(WORKFLOW)):
+    raise WorkflowError(
+        f"{WORKFLOW}: Snakemake takes braces in a path for wildcards. Move the project to a folder without them."
+    )
 
 environment.prepare()
 

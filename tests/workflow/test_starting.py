@@ -96,6 +96,14 @@ def test_a_folder_s_own_configuration_is_taken_and_its_paths_count_from_there(pr
     assert said in run.stdout + run.stderr
 
 
+def test_braces_in_the_path_of_the_project_give_an_error_that_says_what_to_do(project, tmp_path):
+    (tmp_path / "a{b}").symlink_to(project)
+    run = start(tmp_path, "-n", "-s", "a{b}/Snakefile", "--configfile", project / "config" / "config.yaml")
+    assert run.returncode == 1
+    assert "a{b}/workflow: Snakemake takes braces in a path for wildcards." in run.stdout + run.stderr
+    assert "Traceback" not in run.stdout + run.stderr
+
+
 def test_the_executor_slurm_without_a_cluster_ends_with_one_line_and_does_not_wait(project, tmp_path, monkeypatch):
     for name in ("bash", "which"):
         (tmp_path / name).symlink_to(shutil.which(name))
