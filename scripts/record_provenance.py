@@ -14,5 +14,6 @@ with job(snakemake):
         snakemake.params.data,
         snakemake.params.published,
         snakemake.input,
+        snakemake.params.snakefile,
     )
     write_json(snakemake.output[0], content)

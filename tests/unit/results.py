@@ -12,7 +12,7 @@ from samples import write_store
 
 from pairprobe.data.examples import read_examples
 from pairprobe.io import files
-from pairprobe.io.digests import folder_digest
+from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance import jobs, run_record
@@ -213,3 +213,9 @@ def flip(path, at: int = -2) -> None:
     content = bytearray(Path(path).read_bytes())
     content[at] ^= 1
     Path(path).write_bytes(content)
+
+
+def fingerprints(path: str) -> None:
+    """Put the size and digest that a file has now in the run record, as who makes a record by hand would."""
+    with edited(f"{RUN}/{run_record.NAME}") as content:
+        content["files"][path] |= {"bytes": Path(path).stat().st_size, "sha256": file_digest(path)}

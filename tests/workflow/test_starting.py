@@ -1,5 +1,6 @@
 """The workflow started from its own folder and from any other, with names that a shell would take apart."""
 
+import json
 import os
 import re
 import shutil
@@ -121,3 +122,24 @@ def test_what_a_command_line_says_is_read_as_in_a_file_and_is_named_beside_it(pr
         "config/config.yaml and --config cannot be used:\n  evidence.margin: -3 is less than or equal to the minimum of 0."
     )
     assert said in run.stdout + run.stderr
+
+
+MODULE = """
+configfile: "config/config.yaml"
+
+module pairprobe:
+    snakefile: "{}/workflow/Snakefile"
+    config: config
+
+use rule * from pairprobe as pp_*
+"""
+
+
+def test_the_rules_of_a_module_have_other_names_and_their_jobs_leave_records(project, elsewhere):
+    (elsewhere / "config").mkdir()
+    (elsewhere / "config" / "config.yaml").write_text((project / "config" / "config.yaml").read_text())
+    (elsewhere / "mine.smk").write_text(MODULE.format(project))
+    run = start(elsewhere, "-s", "mine.smk", "--", "results/demo/data/mini_nq.jsonl.gz")
+    assert run.returncode == 0, run.stdout + run.stderr
+    record = elsewhere / "results" / "demo" / "provenance" / "render_mini_nq.json"
+    assert json.loads(record.read_bytes())["rule"] == "pp_render_mini_nq"

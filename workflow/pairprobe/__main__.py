@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, printable
 
 EXAMPLES = """\
 examples:
@@ -40,6 +40,12 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return options.error
+    except RecursionError:
+        print("error: the record is nested too deeply. Look at it: the workflow writes no such thing.", file=sys.stderr)
+        return options.error
+    except OSError as error:
+        print(printable(f"error: {error.filename or options}: {error.strerror or error}"), file=sys.stderr)
         return options.error
 
 
@@ -138,7 +144,7 @@ def _explain(options: argparse.Namespace) -> int:
 def _json(found: dict) -> str:
     import orjson
 
-    return orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()
+    return printable(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
 
 
 if __name__ == "__main__":

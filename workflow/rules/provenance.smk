@@ -23,6 +23,7 @@ rule record_provenance:
         config=config,
         configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
         data={file.path: file.partitions for file in RUN.files.values()},
+        snakefile=os.path.relpath(workflow.main_snakefile),
         published=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:
         "../../scripts/record_provenance.py"

@@ -83,3 +83,22 @@ def test_a_damaged_table_is_an_error_that_names_its_line(tmp_path, text, said):
     (tmp_path / "a.tsv").write_text(text)
     with pytest.raises(InputError, match=rf"a\.tsv, {said}"):
         read_frame(tmp_path / "a.tsv", FIELDS, ("n", "x"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"", "line 1: found None"),
+        (bytes(50), "line 1: found"),
+        (b"a\tb\n1\n", "line 2: found 1 cells, wanted 2"),
+        (b"a\tb\n1\t2\t3\n", "line 2: found 3 cells, wanted 2"),
+        (b"a\tb\n1\t2\n\xff\t2\n", r"no table in UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("fields", [None, ("a", "b")])
+def test_a_table_that_was_emptied_cut_or_overwritten_is_named(tmp_path, text, said, fields):
+    (tmp_path / "a.tsv").write_bytes(text)
+    if fields is None and text.startswith(b"\0"):
+        return  # one column, of a strange name
+    with pytest.raises(InputError, match=rf"a\.tsv, .*{said}"):
+        read_tsv(tmp_path / "a.tsv", fields)

@@ -16,7 +16,7 @@ import results
 from results import RUN, job
 
 from pairprobe.errors import InputError
-from pairprobe.provenance import job_records, machine
+from pairprobe.provenance import job_records, machine, verification
 
 RECORD = f"{RUN}/provenance/rank_pairs/a.json"
 SET, RANKING = f"{RUN}/probing_sets/a.jsonl", f"{RUN}/rankings/a.tsv"
@@ -39,19 +39,20 @@ def rank(content: str = "counts\n", inputs=(SET,), outputs=(RANKING,), **named) 
 
 
 @pytest.mark.parametrize(
-    ("log", "record"),
+    ("log", "output", "folder"),
     [
-        ("results/a/logs/rank_pairs/x.y.log", "results/a/provenance/rank_pairs/x.y.json"),
-        ("results/a/logs/rank_pairs.log", "results/a/provenance/rank_pairs.json"),
-        ("results/a/logs/rank_pairs/deep/x.parquet.log", "results/a/provenance/rank_pairs/deep/x.parquet.json"),
-        ("results/logs/logs/rank_pairs/logs.log", "results/logs/provenance/rank_pairs/logs.json"),
-        ("/data/logs/results/a/logs/rank_pairs/x.log", "/data/logs/results/a/provenance/rank_pairs/x.json"),
-        ("elsewhere/x.log", None),
-        ("x.log", None),
+        ("results/a/logs/rank_pairs/x.y.log", "results/a/rankings/x", "results/a"),
+        ("results/a/logs/rank_pairs.log", "results/a/provenance.json", "results/a"),
+        ("results/logs/logs/rank_pairs/logs.log", "results/logs/rankings/logs/x", "results/logs"),
+        ("results/a/logs/read/logs/x.log", "results/a/parts/logs/x", "results/a"),
+        ("/data/logs/results/a/logs/rank_pairs/x.log", "/data/logs/results/a/rankings/x", "/data/logs/results/a"),
+        ("results/a/logs/download/x.log", "downloads/x", "results/a"),
+        ("elsewhere/x.log", "results/a/x", None),
+        ("x.log", "results/a/x", None),
     ],
 )
-def test_a_record_lies_as_the_log_of_its_job(log, record):
-    assert job_records.path_of(log, "rank_pairs") == (None if record is None else Path(record))
+def test_a_record_lies_as_the_log_of_its_job_whatever_the_rule_is_called(log, output, folder):
+    assert job_records.folder_of_run(log, [output]) == (None if folder is None else Path(folder))
 
 
 def test_a_record_names_what_was_read_and_written_with_digests_of_what_was_written():
@@ -154,7 +155,7 @@ def test_a_job_that_ends_badly_leaves_no_record_not_even_an_old_one(trouble):
 
     with pytest.raises((SystemExit, ZeroDivisionError)):
         run()
-    assert [path.name for path in Path(RUN, "provenance").rglob("*")] == ["rank_pairs"]
+    assert list(Path(RUN, "provenance").rglob("*.json")) == []
 
 
 def test_an_output_that_was_not_written_leaves_no_record():
@@ -191,5 +192,61 @@ def test_keeping_records_loads_no_heavy_package():
 def test_a_record_that_is_no_json_is_named():
     rank()
     Path(RECORD).write_text("{")
-    with pytest.raises(InputError, match=r"rank_pairs/a\.json: not JSON"):
+    with pytest.raises(InputError, match=r"rank_pairs/a\.json: not a whole JSON object"):
         job_records.read(RUN, "rank_pairs/a")
+
+
+# Inputs are as they were recorded.
+
+READER = f"{RUN}/tables/a.tsv"
+
+
+def read_ranking() -> None:
+    with job("tabulate_percentages", "a", [RANKING, SET], [READER]):
+        Path(READER).parent.mkdir(exist_ok=True)
+        Path(READER).write_text("table\n")
+
+
+def test_an_input_that_a_job_of_the_run_has_made_is_recorded_with_its_digest():
+    rank()
+    read_ranking()
+    ranking, pairs = job_records.read(RUN, "tabulate_percentages/a")["inputs"]
+    assert ranking["sha256"] == hashlib.sha256(b"counts\n").hexdigest()
+    assert "sha256" not in pairs
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"", b"one line\n", b"one line\nanother \n", bytes(20), b"one line\n" + bytes(11)], ids=len
+)
+def test_an_input_that_was_emptied_cut_at_a_line_end_or_filled_with_zeros_is_refused(damaged):
+    rank("one line\nanother one")
+    Path(RANKING).write_bytes(damaged)
+    with pytest.raises(SystemExit, match=rf"^error: {RANKING}: found .*, as the job rank_pairs/a recorded .* Delete it"):
+        read_ranking()
+    assert not Path(READER).exists()
+    rank("one line\nanother one")
+    read_ranking()
+
+
+def test_an_input_of_which_nothing_is_recorded_is_read():
+    rank()
+    Path(RANKING).write_text("other")
+    Path(RECORD).unlink()  # as after a job that was killed when it had written its output
+    read_ranking()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"version":1}', "\0" * 50, "[" * 100_000, '"\xff"', '{"a":' * 5000])
+def test_a_record_of_another_shape_is_named(text):
+    rank()
+    Path(RECORD).write_text(text)
+    with pytest.raises(InputError, match=r"^results/small/provenance/rank_pairs/a\.json.* Delete it and the files"):
+        job_records.read(RUN, "rank_pairs/a")
+
+
+def test_a_job_of_a_rule_with_another_name_leaves_its_record_where_its_log_is():
+    task = results.task("rank_pairs", "a", [SET], [RANKING])
+    task.rule = "theirs_ranked"
+    with job_records.recorded(task):
+        Path(RANKING).write_text("counts")
+    assert job_records.read(RUN, "rank_pairs/a")["rule"] == "theirs_ranked"
+    assert verification.other_modules(job_records.read(RUN, "rank_pairs/a")["code"]) == []

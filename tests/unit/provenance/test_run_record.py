@@ -130,12 +130,41 @@ def test_a_file_that_was_deleted_after_its_last_use_is_temporary_and_its_job_sti
     assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
 
 
-def test_an_input_that_was_made_again_since_is_flagged_and_one_that_was_touched_is_not(run):
+def test_an_input_that_was_made_with_another_content_since_is_flagged(run, monkeypatch):
     os.utime(SET)
     assert results.collect()["changed_since"] == []
     results.build_probing_set()
+    assert results.collect()["changed_since"] == [], "the same content, made again"
+    monkeypatch.setattr(results, "PAIRS", results.PAIRS[::-1])
+    results.build_probing_set()
     wanted = [{"job": f"rank_pairs/{name}.coreference", "input": SET} for name in ("after", "before")]
     assert results.collect()["changed_since"] == wanted
+
+
+def test_times_say_nothing_of_inputs(run):
+    """A copy of a project has new times, in the order that its files were copied in, or whole seconds."""
+    for path in sorted(run.rglob("*"), reverse=True):
+        os.utime(path, (0, 0) if "probing" in str(path) else None)
+    results.rank_pairs("after")
+    results.build_probing_set()
+    assert results.collect()["changed_since"] == []
+
+
+def test_records_without_digests_of_inputs_are_compared_by_their_times(run):
+    for name in ("after", "before"):
+        with results.edited(job_records.path_in(RUN, f"rank_pairs/{name}.coreference")) as record:
+            for one in record["inputs"]:
+                del one["sha256"]
+    results.build_probing_set()
+    wanted = [{"job": f"rank_pairs/{name}.coreference", "input": SET} for name in ("after", "before")]
+    assert results.collect()["changed_since"] == wanted
+
+
+def test_collecting_removes_what_killed_jobs_have_left(run):
+    (run / "rankings" / ".partial-left").mkdir()
+    (run / "rankings" / ".partial-left" / ".lock").touch()
+    results.collect()
+    assert not list(run.rglob(".partial-*"))
 
 
 def test_an_input_of_another_size_is_flagged(run):
@@ -163,14 +192,23 @@ def test_paths_outside_the_run_count_from_the_project_wherever_one_asks_from(run
         (["config/config.yaml"], "snakemake --cores all -- a"),
         (["config/a.yaml"], "snakemake --cores all --configfile config/a.yaml -- a"),
         (["a b.yaml"], "snakemake --cores all --configfile 'a b.yaml' -- a"),
+        (["--config"], "snakemake --cores all --configfile ./--config -- a"),
     ],
 )
 def test_the_command_names_the_configuration_unless_it_is_the_default(files, said):
     assert RunRecord(Path(), {"configuration_files": files}).command("a") == said
 
 
+@pytest.mark.parametrize("snakefile", ["Snakefile", "workflow/Snakefile", "../pairprobe/Snakefile", "mine.smk"])
+def test_the_command_names_the_snakefile_unless_snakemake_looks_for_it(snakefile):
+    given = "" if snakefile in ("Snakefile", "workflow/Snakefile") else f"--snakefile {snakefile} "
+    said = RunRecord(Path(), {"configuration_files": [], "snakefile": snakefile}).command("a")
+    assert said == f"snakemake --cores all {given}-- a"
+
+
 @pytest.mark.parametrize(
-    ("text", "said"), [(None, "there is no such file"), ("{", "not JSON"), ('{"version": 0}', "version 0, wanted 1")]
+    ("text", "said"),
+    [(None, "there is no such file"), ("{", "not a whole JSON object"), ('{"version": 0}', "version 0, wanted 1")],
 )
 def test_a_run_record_that_cannot_be_read_is_named(tmp_path, text, said):
     if text is not None:

@@ -35,7 +35,7 @@ DISK_ERRORS = {
 # A system's error number in the words of HDF5, of Rust and of Python.
 _ERRNO = re.compile(r"(?:errno =|os error|\[Errno) (\d+)")
 # Folders of files that are being written; in each a lock, and the old folder that a new one replaces.
-_TEMPORARY, _LOCK, _REPLACED = ".partial-", ".lock", ".replaced"
+TEMPORARY, _LOCK, _REPLACED = ".partial-", ".lock", ".replaced"
 # Seconds after which one is thought to be left from a process that was killed, where locks do not tell.
 _ABANDONED_SECONDS = 24 * 3600
 
@@ -76,7 +76,7 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         folder = None
         while folder is None:
-            folder = Path(tempfile.mkdtemp(prefix=_TEMPORARY, dir=parent))
+            folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
             # Last, since NFS keeps the folder of a file that is open.
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             # Another process may take the folder for one that was left, until it is locked.
@@ -101,7 +101,7 @@ def leftovers(folder: str | os.PathLike, deep: bool = False) -> Iterator[Path]:
     A process keeps its own locked, and the system releases the lock when the process ends: on this host, in any container,
     and on any host that shares the file system. Where there are no locks, one is yielded a day after its last change.
     """
-    for path in sorted(Path(folder).glob(f"**/{_TEMPORARY}*" if deep else f"{_TEMPORARY}*")):
+    for path in sorted(Path(folder).glob(f"**/{TEMPORARY}*" if deep else f"{TEMPORARY}*")):
         try:
             with open(path / _LOCK, "rb+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -147,8 +147,8 @@ def _naming_target(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         number = getattr(error, "errno", None) or int((_ERRNO.search(str(error)) or [0, 0])[1])
-        named = str(getattr(error, "filename", None) or path.parent / _TEMPORARY)
-        if number in DISK_ERRORS and named.startswith(str(path.parent / _TEMPORARY)):
+        named = str(getattr(error, "filename", None) or path.parent / TEMPORARY)
+        if number in DISK_ERRORS and named.startswith(str(path.parent / TEMPORARY)):
             raise OSError(number, getattr(error, "strerror", None) or os.strerror(number), str(path)) from error
         raise
 

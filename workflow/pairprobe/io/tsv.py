@@ -22,12 +22,25 @@ def write_tsv(path: str | Path, fields: Iterable[str], rows: Iterable[Iterable[A
 
 
 def read_tsv(path: str | Path, fields: Sequence[str] | None = None) -> list[dict[str, str]]:
-    """Read the lines of a table as text; raise InputError where its header is not ``fields``."""
+    """Read the lines of a table as text.
+
+    Raises InputError where it has no header, another one than ``fields``, a line of another length, or is no UTF-8.
+    """
     with open(path, encoding="utf-8", newline="") as file:
-        table = csv.DictReader(file, delimiter="\t")
-        if fields is not None and tuple(table.fieldnames or ()) != tuple(fields):
-            raise InputError(f"{path}, line 1: found {table.fieldnames}, wanted {list(fields)}.")
-        return list(table)
+        table = csv.reader(file, delimiter="\t")
+        try:
+            header = next(table, [])
+            if not header or (fields is not None and header != list(fields)):
+                wanted = "the names of columns" if fields is None else list(fields)
+                raise InputError(f"{path}, line 1: found {header or None}, wanted {wanted}.")
+            rows = []
+            for cells in table:
+                if len(cells) != len(header):
+                    raise InputError(f"{path}, line {table.line_num}: found {len(cells)} cells, wanted {len(header)}.")
+                rows.append(dict(zip(header, cells, strict=True)))
+        except (UnicodeDecodeError, csv.Error) as error:
+            raise InputError(f"{path}, line {table.line_num + 1}: no table in UTF-8 ({error}).") from None
+    return rows
 
 
 def read_frame(

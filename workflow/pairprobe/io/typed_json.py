@@ -1,6 +1,8 @@
 """JSON decoded into declared types, with errors that name the key."""
 
+import os
 import re
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -24,6 +26,19 @@ def decoded(where: str, raw: bytes | msgspec.Raw, kind: type[Value], key: str = 
         if ends_early(bytes(raw)):
             return InputError(f"{where}: not a whole JSON object ({error}). Was the file cut off? Fetch or write it again.")
         return InputError(f"{where}: not a JSON object ({error}). Write it as JSON.")
+
+
+def read(path: str | os.PathLike, kind: type[Value], at_most: int) -> Value | InputError:
+    """Read a JSON file as ``decoded`` does; an InputError, too, if it is no file or has more than so many bytes.
+
+    Raises FileNotFoundError.
+    """
+    # A pipe or a device has no end.
+    if not Path(path).is_file() and Path(path).exists():
+        return InputError(f"{path}: no regular file. Wanted: a JSON file.")
+    if (size := Path(path).stat().st_size) > at_most:
+        return InputError(f"{path}: found {size:,} bytes, wanted at most {at_most:,}.")
+    return decoded(str(path), Path(path).read_bytes(), kind)
 
 
 def fault(error: msgspec.ValidationError, kind: Any, key: str = "") -> str:

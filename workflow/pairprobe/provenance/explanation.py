@@ -3,12 +3,16 @@
 Everything is returned as plain dictionaries, for ``--json``; ``terminal`` prints them for reading.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypedDict
+
+import msgspec
 
 from pairprobe.data import examples
 from pairprobe.errors import InputError
-from pairprobe.io import digests
+from pairprobe.io import digests, typed_json
 from pairprobe.io.tsv import read_tsv
 from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
 from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
@@ -42,11 +46,12 @@ def explain_file(run: RunRecord, path: str | Path, depth: int | None = None) -> 
             f"{path}: no job has made it, by {run.folder / NAME}. Wanted: a file that the workflow made in this run."
         )
     job = run.content["jobs"][entry["job"]]
+    # Not of a pipe or a device, which has no end.
     now = run.locate(name)
     return {
         "file": name,
         "sha256": entry["sha256"],
-        "found": job_records.fingerprint(now)["sha256"] if now.exists() else None,
+        "found": job_records.fingerprint(now)["sha256"] if now.is_file() or now.is_dir() else None,
         "job": entry["job"],
         **{key: job[key] for key in ("rule", "wildcards", "params", "threads", "precision", "started", "seconds")},
         "machine": run.content["machines"][job["machine"]],
@@ -100,13 +105,14 @@ def _origin(run: RunRecord, name: str) -> str | None:
     """Return where a checkpoint or a file of data came from, with its version or revision; None for most other files."""
     for source in run.content["checkpoints"].values():
         if source["folder"] == name:
-            return {
+            said = {
                 "hub": "hub {repository} at {revision}",
                 "package": "package {package} {package_version}",
                 "path": "folder {path}",
                 "finetune": "trained from {start}",
                 "random": "drawn at random, built like {start}",
-            }[source["source"]].format(**source)
+            }.get(source["source"], "{source}")
+            return said.format_map(defaultdict(lambda: "unknown", source))
     if name in run.content.get("temporary", {}):
         return "deleted after its last use"
     if name in run.content["data"]["files"] and (published := run.content["data"]["published"]):
@@ -114,14 +120,24 @@ def _origin(run: RunRecord, name: str) -> str | None:
     return None
 
 
+class _Panel(TypedDict):
+    task: str
+    measure: str
+    checkpoints: list[str]
+
+
 def _percentages_behind(run: RunRecord, job: dict) -> list[dict]:
     """Return the lines of percentages.tsv that a figure draws, or that were computed from a ranking."""
-    params = job["params"]
     if job.get("kind") == job_records.PERCENTAGE_FIGURE:
-        panels = [panel for column in params.get("columns") or [[params["panel"]]] for panel in column]
-        wanted = {(name, panel["task"], panel["measure"]) for panel in panels for name in panel["checkpoints"]}
+        params = job["params"]
+        panels = [panel for column in params.get("columns") or [[params.get("panel")]] for panel in column]
+        try:
+            drawn = msgspec.convert(panels, list[_Panel])
+        except msgspec.ValidationError as error:
+            raise InputError(f"{run.folder / NAME}, {job['rule']}{typed_json.fault(error, _Panel, 'panel')}") from None
+        wanted = {(name, panel["task"], panel["measure"]) for panel in drawn for name in panel["checkpoints"]}
     elif job.get("kind") == job_records.RANKING:
-        task, checkpoint = job["wildcards"].get("task", "boundary"), job["wildcards"]["checkpoint"]
+        task, checkpoint = job["wildcards"].get("task", "boundary"), job["wildcards"].get("checkpoint")
         measures = (*PAIR_MEASURES, *BOUNDARY_MEASURES)
         wanted = {(checkpoint, task, measure) for measure in measures}
     else:
@@ -130,8 +146,8 @@ def _percentages_behind(run: RunRecord, job: dict) -> list[dict]:
 
 
 def _percentages(run: RunRecord) -> list[dict]:
-    path = run.folder / "percentages.tsv"
-    return read_tsv(str(path), percentages.PERCENTAGE_FIELDS) if path.is_file() else []
+    name = f"{run.content['folder']}/percentages.tsv"
+    return read_tsv(run.own_file(name), percentages.PERCENTAGE_FIELDS) if run.locate(name).exists() else []
 
 
 # A number.
@@ -146,8 +162,10 @@ def explain_number(run: RunRecord, task: str, measure: str, checkpoint: str, lay
     asked = {"task": task, "measure": measure, "checkpoint": checkpoint, "layer": str(layer)}
     written = _line_of(_percentages(run), asked)
     name = f"{run.content['folder']}/rankings/{checkpoint}/{task}.tsv"
-    path = run.locate(name)
+    path = run.own_file(name)
     ranking = percentages.read_ranking(path)
+    if measure not in ranking.measures or layer not in ranking.layers:
+        raise InputError(f"{path}: it has no {measure} of layer {layer}, and percentages.tsv has. See pairprobe verify.")
     counts = ranking[measure, layer]
     count, ties, para_len, unmatching = (int(total) for total in counts.sum(0))
     value, auc = percentages.percentage(counts)
@@ -193,13 +211,20 @@ def _files_behind(run: RunRecord, name: str) -> list[str]:
 
 def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:
     """Return each pair of a number with its words and counts (``{example_id: counts}``), the lowest percentage first."""
-    folder = run.folder
-    pairs = {pair["example_id"]: pair for pair in read_probing_set(str(folder / "probing_sets" / f"{asked['task']}.jsonl"))}
-    read = {one.example_id: one for one in examples.read_examples(str(folder / "examples" / "probe.jsonl.gz"))}
+    folder = run.content["folder"]
+    sets, probe = (
+        run.own_file(f"{folder}/{name}") for name in (f"probing_sets/{asked['task']}.jsonl", "examples/probe.jsonl.gz")
+    )
+    pairs = {pair["example_id"]: pair for pair in read_probing_set(str(sets))}
+    read = {one.example_id: one for one in examples.read_examples(str(probe))}
+    if missing := counts.keys() - (pairs.keys() & read.keys()):
+        raise InputError(
+            f"{sets}: the ranking has the example {min(missing)}; this or {probe} has not. See pairprobe verify."
+        )
     ranked = [
         {
             "example_id": example_id,
-            "percentage": round(100 * count / para_len, 1),
+            "percentage": round(100 * count / max(para_len, 1), 1),
             "count": count,
             "ties": ties,
             "para_len": para_len,
@@ -208,7 +233,7 @@ def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) 
         }
         for example_id, (count, ties, para_len, unmatching) in counts.items()
     ]
-    return sorted(ranked, key=lambda pair: (pair["count"] / pair["para_len"], pair["example_id"]))
+    return sorted(ranked, key=lambda pair: (pair["percentage"], pair["example_id"]))
 
 
 def _words(pair: PairRow | BoundaryRow, example: examples.Example, measure: str) -> dict[str, str]:

@@ -12,12 +12,12 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, NotRequired, Protocol, TypedDict, cast
 
-import orjson
+import msgspec
 
 from pairprobe.errors import InputError
-from pairprobe.io import files
+from pairprobe.io import files, typed_json
 from pairprobe.io.digests import digest_of, file_digest, files_of_folder, folder_digests
 from pairprobe.provenance import machine
 
@@ -26,7 +26,68 @@ FOLDER = "provenance"
 # What a job made, where a command asks for jobs of that kind. The workflow names it: ``job(snakemake, kind="ranking")``.
 ACTIVATIONS, SIMILARITIES = "activations", "similarities"
 RANKING, PERCENTAGES, PERCENTAGE_FIGURE = "ranking", "percentages", "percentage_figure"
+# A record is refused beyond this size, before memory is taken: the largest are those of checkpoints with many files.
+MAX_BYTES = 64 << 20
 KINDS = frozenset({ACTIVATIONS, SIMILARITIES, RANKING, PERCENTAGES, PERCENTAGE_FIGURE})
+
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Time = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00$")]
+
+
+class Content(TypedDict):
+    """What a file is told by."""
+
+    bytes: Count
+    sha256: str
+
+
+class Input(TypedDict):
+    """A file that a job has read; sha256: where a job of the run has made it."""
+
+    path: str
+    bytes: Count
+    mtime_ns: int
+    sha256: NotRequired[str]
+
+
+class Output(TypedDict):
+    """A file that a job has written, or a folder with its files."""
+
+    path: str
+    bytes: Count
+    mtime_ns: int
+    sha256: str
+    files: NotRequired[dict[str, Content]]
+
+
+class Machine(TypedDict):
+    """What ``machine.hardware`` returns."""
+
+    processor: str | None
+    cores: Count | None
+    memory: Count | None
+    gpus: list[str]
+    system: str
+
+
+class JobRecord(TypedDict):
+    """The record of a job; docs/results.md says what the fields are. Records of older versions have no kind."""
+
+    version: Literal[1]
+    rule: str
+    kind: NotRequired[str | None]
+    wildcards: dict[str, str]
+    inputs: list[Input]
+    outputs: list[Output]
+    code: dict[str, str] | None
+    params: dict[str, Any]
+    threads: Count
+    precision: str | None
+    started: Time
+    seconds: float
+    machine: Machine
+    packages: dict[str, str]
 
 
 class Named(Protocol):
@@ -48,38 +109,93 @@ class Task(Protocol):
     threads: int
 
 
-def path_of(log: str | Path, rule: str) -> Path | None:
-    """Return where the record of a job lies: the path of its log, with ``provenance`` instead of ``logs``.
+def folder_of_run(log: str | Path, outputs: Sequence[str | Path]) -> Path | None:
+    """Return the folder of results that a job's log lies in, below ``logs``; None for no such log, and for no outputs.
 
-    None for a log outside such a folder: that job belongs to no run, and leaves no record.
+    Of several folders named so (a run, a checkpoint or a file of data may be, too), it is the one beside the job's outputs.
+    Rules have other names where a workflow is used as a module, so their names say nothing.
     """
     parts = Path(log).parts
-    for i, part in enumerate(parts[:-1]):
-        # A run, a checkpoint or a file of data may be called "logs" too; the rule's name comes next in one place only.
-        if part == "logs" and parts[i + 1] in (rule, f"{rule}.log"):
-            return Path(*parts[:i], FOLDER, *parts[i + 1 :]).with_suffix(".json")
-    return None
+    folders = [Path(*parts[:i]) for i, part in enumerate(parts[:-1]) if part == "logs"]
+    beside = [folder for folder in folders if any(Path(output).is_relative_to(folder) for output in outputs)]
+    if beside:
+        return beside[-1]
+    return folders[0] if folders and outputs else None
 
 
 @contextlib.contextmanager
 def recorded(task: Task, kind: str | None = None) -> Iterator[None]:
     """Write the record of a job when the block ends without an error; else leave none, not even one from before.
 
-    kind: one of ``KINDS``, or None. Raises ValueError for any other kind.
+    kind: one of ``KINDS``, or None. Raises ValueError for any other kind, and InputError where an input is not as the job
+    that made it has recorded: emptied, cut off, damaged, or changed by hand.
     """
     if kind is not None and kind not in KINDS:
         raise ValueError(f"kind: found {kind!r}. Allowed: {', '.join(sorted(KINDS))}.")
-    path = path_of(task.log[0], getattr(task, "rule", ""))
-    if path is None:
+    folder = folder_of_run(task.log[0], list(getattr(task, "output", ())))
+    if folder is None:
         yield
         return
+    job = Path(task.log[0]).relative_to(folder / "logs").with_suffix("").as_posix()
+    path = path_in(folder, job)
     path.unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
     # Before the job: another job may change its inputs later.
-    inputs = [describe(name) for name in task.input]
+    inputs = [_describe_input(folder, name) for name in task.input]
     yield
     seconds = time.monotonic() - clock
     files.write_json(path, _record(task, kind, inputs, started, seconds))
+    for output in task.output:
+        _write_maker(folder, output, job)
+
+
+def _describe_input(folder: Path, name: str) -> dict:
+    """Return what ``describe`` does and, where a job of the run has made the file, ``sha256`` as that has recorded it.
+
+    Raises InputError where the file is not so. Large files (HDF5, gzip, checkpoints) are compared by size alone: their
+    readers compare checksums of their own.
+    """
+    found = describe(name)
+    job = _maker(folder, name)
+    if job is None or not path_in(folder, job).is_file():
+        return found
+    made = next((one for one in read(folder, job)["outputs"] if one["path"] == found["path"]), None)
+    if made is None:
+        return found
+    differing = None
+    if found["bytes"] != made["bytes"]:
+        differing = f"found {found['bytes']:,} bytes, wanted {made['bytes']:,}"
+    elif "files" not in made and Path(name).suffix not in (".h5", ".gz"):
+        if (digest := file_digest(name)) != made["sha256"]:
+            differing = f"found sha256 {digest[:16]}..., wanted {made['sha256'][:16]}..."
+    if differing:
+        raise InputError(
+            f"{name}: {differing}, as the job {job} recorded when it made it. It was damaged or changed since. Delete it; "
+            "snakemake makes it again."
+        )
+    return {**found, "sha256": made["sha256"]}
+
+
+def _path_of_maker(folder: Path, name: str) -> Path | None:
+    if not Path(name).is_relative_to(folder):
+        return None
+    return Path(folder, FOLDER, ".outputs", f"{Path(name).relative_to(folder)}.job")
+
+
+def _maker(folder: Path, name: str) -> str | None:
+    """Return the job of the run that made a file, or None."""
+    path = _path_of_maker(folder, name)
+    try:
+        return path.read_text(encoding="utf-8") or None if path else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _write_maker(folder: Path, name: str, job: str) -> None:
+    # No more than a way to the record, so that a job need not read those of all jobs: nothing is lost with it.
+    if path := _path_of_maker(folder, name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(job, encoding="utf-8")
 
 
 def _record(task: Task, kind: str | None, inputs: list[dict], started: datetime, seconds: float) -> dict:
@@ -164,11 +280,9 @@ def jobs_of(folder: str | Path) -> list[str]:
 
 
 def read(folder: str | Path, job: str) -> dict:
-    """Read the record of a job. Raises InputError where it is not JSON."""
+    """Read the record of a job. Raises InputError where it is none."""
     path = path_in(folder, job)
-    try:
-        return orjson.loads(path.read_bytes())
-    except orjson.JSONDecodeError as error:
-        raise InputError(
-            f"{path}: not JSON ({error}). Delete it and the files that its job made; snakemake makes both again."
-        ) from None
+    record = typed_json.read(path, JobRecord, MAX_BYTES)
+    if isinstance(record, InputError):
+        raise InputError(f"{record} Delete it and the files that its job made; snakemake makes both again.")
+    return cast(dict, record)

@@ -8,17 +8,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Annotated, Any, NotRequired, TypedDict, cast
 
-import orjson
+import msgspec
 
 from pairprobe.errors import InputError
-from pairprobe.io import digests
+from pairprobe.io import digests, typed_json
+from pairprobe.io import files as files_io
 from pairprobe.provenance import job_records
 
 VERSION = 1
 NAME = "provenance.json"
+# A run record is refused beyond this size, before memory is taken; each of a run's files takes some 300 bytes of it.
+MAX_BYTES = 1 << 30
 # What it has of a job as the job's own record has it. Records of older versions have no kind.
 _OF_JOB = ("rule", "kind", "wildcards", "params", "threads", "precision", "started", "seconds")
 # What lies in a run's folder and is no result: how the jobs went, and the saved states of trainings.
@@ -26,14 +29,22 @@ _NO_RESULTS = ("logs", "benchmarks", job_records.FOLDER, "finetuning", NAME)
 
 
 def collect(
-    folder: str, config: dict, configfiles: list[str], data: dict, published: dict | None, results: Iterable[str]
+    folder: str,
+    config: dict,
+    configfiles: list[str],
+    data: dict,
+    published: dict | None,
+    results: Iterable[str],
+    snakefile: str | None = None,
 ) -> dict:
     """Put the records of a run's jobs together, all but that of the job that writes the run record itself.
 
     folder: ``results/{run}``. config: the whole checked configuration; configfiles: the files that it came from. data:
     ``{file of data: partitions that its pages may go to}``; published: what these were downloaded from, or None.
-    results: the files that were asked for; files that these do not depend on are listed under ``aside``.
+    results: the files that were asked for; files that these do not depend on are listed under ``aside``. snakefile: the
+    one that was run. What killed jobs have left half-written in the folder is removed.
     """
+    files_io.remove_leftovers(folder, deep=True)
     read = {job: job_records.read(folder, job) for job in job_records.jobs_of(folder)}
     records = _current({job: record for job, record in read.items() if not writes_run_record(record, folder)})
     files, folders, temporary = _outputs(records)
@@ -48,6 +59,7 @@ def collect(
         "folder": folder,
         "configuration": config,
         "configuration_files": configfiles,
+        "snakefile": snakefile,
         "seeds": dict(_seeds(config)),
         "data": _data(config["data"], data, published, {**inputs, **files}),
         "checkpoints": _checkpoints(config["checkpoints"], folder, folders),
@@ -209,18 +221,116 @@ def _checkpoints(config: dict[str, dict], folder: str, folders: dict[str, dict])
 def _changed_since(records: dict[str, dict]) -> Iterator[dict]:
     """Yield the inputs that have changed since a job read them: ``{job, input}``.
 
-    These are inputs that exist and that another job has written since, or that have another size. A file's own time of
-    change alone says nothing: Snakemake sets it anew when a job has ended, and a user may do so (``--touch``).
+    These are inputs that exist and have another size, or that a job of the run has made with another content since. Times
+    say nothing: a copy has new ones, and a job that is run again may give the same file. They are compared where a record
+    of an older version has no digest of an input.
     """
-    written = {one["path"]: one["mtime_ns"] for record in records.values() for one in record["outputs"]}
+    written = {one["path"]: one for record in records.values() for one in record["outputs"]}
     sizes: dict[str, int | None] = {}
     for job, record in records.items():
         for one in record["inputs"]:
-            path = one["path"]
+            path, made = one["path"], written.get(one["path"])
             if path not in sizes:
                 sizes[path] = job_records.describe(path)["bytes"] if Path(path).exists() else None
-            if sizes[path] is not None and (sizes[path] != one["bytes"] or written.get(path, 0) > one["mtime_ns"]):
+            if sizes[path] is None:
+                continue
+            if made is None:
+                remade = False
+            elif "sha256" in one:
+                remade = one["sha256"] != made["sha256"]
+            else:
+                remade = made["mtime_ns"] > one["mtime_ns"]
+            if remade or sizes[path] != one["bytes"]:
                 yield {"job": job, "input": path}
+
+
+class _Entry(job_records.Content):
+    job: str
+
+
+class _DataFile(job_records.Content):
+    partitions: list[str]
+
+
+class _Data(TypedDict):
+    source: str
+    published: dict[str, str] | None
+    files: dict[str, _DataFile]
+
+
+class _Job(TypedDict):
+    rule: str
+    kind: NotRequired[str | None]
+    wildcards: dict[str, str]
+    params: dict[str, Any]
+    threads: job_records.Count
+    precision: str | None
+    started: job_records.Time
+    seconds: float
+    record: str
+    inputs: list[str]
+    outputs: Annotated[list[str], msgspec.Meta(min_length=1)]
+    code: job_records.Count | None
+    machine: job_records.Count
+    environment: job_records.Count
+
+
+class _Changed(TypedDict):
+    job: str
+    input: str
+
+
+class _Versioned(TypedDict):
+    version: int
+
+
+class _RunRecord(TypedDict):
+    """What ``collect`` returns; docs/results.md says what the fields are. Older records lack some."""
+
+    version: int
+    run: str
+    folder: Annotated[str, msgspec.Meta(min_length=1)]
+    configuration: dict[str, Any]
+    configuration_files: list[str]
+    snakefile: NotRequired[str | None]
+    seeds: dict[str, Any]
+    data: _Data
+    checkpoints: dict[str, dict[str, Any]]
+    jobs: dict[str, _Job]
+    code: dict[str, list[dict[str, str]]]
+    machines: list[job_records.Machine]
+    environments: list[dict[str, str]]
+    files: dict[str, _Entry]
+    folders: dict[str, _Entry]
+    temporary: NotRequired[dict[str, _Entry]]
+    inputs: dict[str, job_records.Content]
+    aside: list[str]
+    unaccounted: list[str]
+    changed_since: list[_Changed]
+
+
+def _contradictions(content: dict) -> Iterator[str]:
+    """Yield what a run record names and does not have, with its key: jobs of files, codes and machines of jobs."""
+    jobs = content["jobs"]
+    for place in ("files", "folders", "temporary"):
+        for path, entry in content.get(place, {}).items():
+            outputs = jobs[entry["job"]]["outputs"] if entry["job"] in jobs else []
+            if not any(path == output or path.startswith(f"{output}/") for output in outputs):
+                yield f"key {place}.{path}: no output of its job, {entry['job']}."
+    for name, job in jobs.items():
+        for key, among in (
+            ("code", content["code"].get(job["rule"], [])),
+            ("machine", content["machines"]),
+            ("environment", content["environments"]),
+        ):
+            if job[key] is not None and job[key] >= len(among):
+                yield f"key jobs.{name}.{key}: found {job[key]}, and there are {len(among)}."
+    yield from (
+        f"key changed_since: there is no job {one['job']}." for one in content["changed_since"] if one["job"] not in jobs
+    )
+    for name, source in content["checkpoints"].items():
+        if not isinstance(source.get("folder"), str) or not isinstance(source.get("source"), str):
+            yield f"key checkpoints.{name}: folder or source is missing or no string."
 
 
 @dataclass(frozen=True)
@@ -232,18 +342,21 @@ class RunRecord:
 
     @classmethod
     def read(cls, folder: str | Path) -> "RunRecord":
-        """Read the record in a run's folder. Raises InputError where there is none, or one of another version."""
+        """Read the record in a run's folder. Raises InputError where there is none, another version's, or no such thing."""
         path = Path(folder) / NAME
         try:
-            content = orjson.loads(path.read_bytes())
+            versioned = typed_json.read(path, _Versioned, MAX_BYTES)
         except FileNotFoundError:
             raise InputError(f"{path}: there is no such file. Run: snakemake --cores all, which writes it last.") from None
-        except orjson.JSONDecodeError as error:
-            raise InputError(f"{path}: not JSON ({error}). Delete it and run snakemake, which writes it again.") from None
-        if content.get("version") != VERSION:
-            raise InputError(
-                f"{path}: version {content.get('version')}, wanted {VERSION}. Run snakemake, which writes it again."
-            )
+        again = "Delete it and run snakemake, which writes it again."
+        if not isinstance(versioned, InputError) and versioned["version"] != VERSION:
+            raise InputError(f"{path}: version {versioned['version']}, wanted {VERSION}. {again}")
+        found = typed_json.read(path, _RunRecord, MAX_BYTES)
+        if isinstance(found, InputError):
+            raise InputError(f"{found} {again}")
+        content = cast(dict, found)
+        for fault in _contradictions(content):
+            raise InputError(f"{path}, {fault} {again}")
         return cls(Path(folder), content)
 
     def entry(self, path: str) -> dict | None:
@@ -269,6 +382,24 @@ class RunRecord:
         """List the jobs whose records are of an older version, which had no ``kind``."""
         return [name for name, job in self.content["jobs"].items() if "kind" not in job]
 
+    def own_file(self, path: str) -> Path:
+        """Return where a file of the run's folder lies now. Raises InputError where it is no regular file in that folder.
+
+        A link that leads out of the folder is none, and neither is a pipe or a device, which has no end.
+        """
+        found = self.own_path(path)
+        if found is None or not found.is_file() or not found.resolve().is_relative_to(self.folder.resolve()):
+            raise InputError(f"{self.locate(path)}: no regular file in {self.folder}. Look at it, and delete it.")
+        return found
+
+    def own_path(self, path: str) -> Path | None:
+        """Return where a file or folder of the run's folder lies now, or would lie; None for any other path."""
+        inside, folder = PurePath(path), PurePath(self.content["folder"])
+        if not inside.is_relative_to(folder) or inside == folder or ".." in inside.relative_to(folder).parts:
+            return None
+        found = self.folder / inside.relative_to(folder)
+        return found if found.parent.resolve().is_relative_to(self.folder.resolve()) else None
+
     @property
     def root(self) -> Path:
         """The folder that the workflow was run in; for a run that was moved away from it, the current folder."""
@@ -291,7 +422,12 @@ class RunRecord:
         return full.relative_to(root).as_posix() if full.is_relative_to(root) else str(full)
 
     def command(self, *targets: str, force: bool = False) -> str:
-        """Return the command that makes these files again."""
-        files = self.content["configuration_files"]
-        configured = [] if files in ([], ["config/config.yaml"]) else ["--configfile", *files]
-        return shlex.join(["snakemake", "--cores", "all", *configured, *(["--force"] if force else []), "--", *targets])
+        """Return the command that makes these files again, with the Snakefile and the configuration that the run needs."""
+        snakefile, files = self.content.get("snakefile"), self.content["configuration_files"]
+        given = [] if snakefile in (None, "Snakefile", "workflow/Snakefile") else ["--snakefile", _no_option(snakefile)]
+        given += [] if files in ([], ["config/config.yaml"]) else ["--configfile", *map(_no_option, files)]
+        return shlex.join(["snakemake", "--cores", "all", *given, *(["--force"] if force else []), "--", *targets])
+
+
+def _no_option(path: str) -> str:
+    return f"./{path}" if path.startswith("-") else path

@@ -9,12 +9,14 @@ from itertools import cycle, groupby
 from pathlib import Path
 
 import yaml
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.constrain import Constrain
 from rich.padding import Padding
+from rich.segment import Segment
 from rich.table import Table
 from rich.tree import Tree
 
+from pairprobe.errors import printable
 from pairprobe.provenance.run_record import RunRecord
 from pairprobe.provenance.verification import Verdict, other_modules
 
@@ -34,8 +36,20 @@ def text(parts: Iterable[RenderableType]) -> str:
     console = Console(width=NO_WRAPPING, markup=False, emoji=False, highlight=False)
     with console.capture() as captured:
         for part in parts:
-            console.print(part)
+            console.print(_Printable(part))
     return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
+
+
+class _Printable:
+    """What is to be printed, without the control characters of file names, labels and questions."""
+
+    def __init__(self, part: RenderableType):
+        self.part = part
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        """Yield the parts of each line, with their colours."""
+        for segment in console.render(self.part, options):
+            yield Segment(printable(segment.text), segment.style)
 
 
 def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
@@ -43,7 +57,7 @@ def of_file(found: dict, run: RunRecord) -> Iterator[RenderableType]:
     wildcards = ", ".join(f"{key} {value}" for key, value in found["wildcards"].items())
     started = datetime.fromisoformat(found["started"]).strftime("%Y-%m-%d %H:%M:%S UTC")
     packages = sorted(found["packages"].items(), key=lambda package: (package[0] != "python", package[0].lower()))
-    code, changed = found["code"] or {}, other_modules(found["rule"], found["code"] or {})
+    code, changed = found["code"] or {}, other_modules(found["code"] or {})
     yield found["file"]
     yield _facts(
         {

@@ -1,14 +1,19 @@
 """Check a folder of results: every file against the digest that its job recorded, and percentages against rankings."""
 
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
+from typing import TypedDict
+
+import msgspec
 
 from pairprobe.activations import shards
 from pairprobe.errors import InputError
+from pairprobe.io import files, typed_json
 from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import Progress
 from pairprobe.io.tsv import read_tsv
@@ -67,18 +72,24 @@ def verify(folder: str | Path) -> Verdict:
         problems, compared = compare(run, broken)
         verdict.problems += problems
         verdict.checked += compared
-    verdict.notes += [*_jobs_without_kind(run), *_inputs(run), *_code(run)]
+    verdict.notes += [*_jobs_without_kind(run), *_inputs(run), *_code(run), *_unfinished(run)]
     return verdict
 
 
 def rebuild(verdict: Verdict) -> Iterator[Path]:
-    """Delete what is damaged, so that the workflow makes it again; yield each file or folder that was deleted."""
+    """Delete what is damaged, and what killed jobs have left half-written; yield each file or folder that was deleted.
+
+    Nothing outside the run's folder is deleted, wherever its record or a link in it leads.
+    """
+    files.remove_leftovers(verdict.run.folder, deep=True)
     for name in verdict.to_rebuild():
-        path = verdict.run.locate(name)
-        if path.is_dir():
+        path = verdict.run.own_path(name)
+        if path is None:
+            continue
+        if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
             yield path
-        elif path.exists():
+        elif path.exists() or path.is_symlink():
             path.unlink()
             yield path
 
@@ -90,15 +101,23 @@ def _own_files(run: RunRecord) -> dict[str, dict]:
 
 
 def _damaged_files(run: RunRecord) -> Iterator[Problem]:
-    files = _own_files(run)
-    sizes = {name: path.stat().st_size for name in files if (path := run.locate(name)).is_file()}
+    own = _own_files(run)
+    sizes, strange = {}, {}
+    for name in own:
+        if (path := run.locate(name)).exists() or path.is_symlink():
+            try:
+                sizes[name] = run.own_file(name).stat().st_size
+            except InputError as error:
+                strange[name] = error
     # A file of another size has changed: no need to read it.
-    same_size = [name for name, size in sizes.items() if size == files[name]["bytes"]]
+    same_size = [name for name, size in sizes.items() if size == own[name]["bytes"]]
     digests = dict(zip(same_size, _digests([run.locate(name) for name in same_size]), strict=True))
-    for name, entry in files.items():
+    for name, entry in own.items():
         output, rule = _output_of(run, name), run.content["jobs"][entry["job"]]["rule"]
         place, advice = str(run.locate(name)), f"{rule} makes it again (--rebuild)."
-        if name not in sizes:
+        if name in strange:
+            yield Problem(place, "a link out of the folder, or no regular file", "a file", advice, output)
+        elif name not in sizes:
             yield Problem(place, "no such file", f"{entry['bytes']:,} bytes", advice, output)
         elif name not in digests:
             yield Problem(place, f"{sizes[name]:,} bytes", f"{entry['bytes']:,}", advice, output)
@@ -179,11 +198,14 @@ def _percentages(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem]
     problems, compared = [], []
     for job in _unbroken_jobs(run, broken, job_records.PERCENTAGES):
         name, path = job["outputs"][0], run.locate(job["outputs"][0])
-        rankings = [
-            (*names, str(run.locate(ranking)))
-            for names, ranking in zip(job["params"]["rankings"], job["inputs"], strict=True)
-        ]
         try:
+            path = run.own_file(name)
+            named = _params(run, job, _OfPercentages)["rankings"]
+            if len(named) != len(job["inputs"]):
+                raise InputError(
+                    f"{run.folder / NAME}: {len(named)} rankings are named, and {len(job['inputs'])} were read."
+                )
+            rankings = [(*names, str(run.own_file(ranking))) for names, ranking in zip(named, job["inputs"], strict=True)]
             wanted = [tuple(map(str, row)) for row in percentages.percentages(rankings)]
             found = [tuple(row.values()) for row in read_tsv(str(path), percentages.PERCENTAGE_FIELDS)]
         except InputError as error:
@@ -197,15 +219,32 @@ def _percentages(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem]
     return problems, compared
 
 
+class _OfPercentages(TypedDict):
+    rankings: list[tuple[str, str]]
+
+
+def _params(run: RunRecord, job: dict, kind: type[_OfPercentages]) -> _OfPercentages:
+    """Return parameters of a job as they are declared. Raises InputError where they are something else."""
+    try:
+        return msgspec.convert(job["params"], kind)
+    except msgspec.ValidationError as error:
+        raise InputError(f"{run.folder / NAME}, {job['rule']}{typed_json.fault(error, kind, 'params')}") from None
+
+
 def _stores(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], list[str]]:
     """Compare the checkpoint's digest in each file of activations or similarities with the digest of the checkpoint."""
     problems, compared, checkpoints = [], 0, run.checkpoint_folders()
     for job in _unbroken_jobs(run, broken, job_records.ACTIVATIONS, job_records.SIMILARITIES):
         for name in (name for name in job["outputs"] if name.endswith(".h5") and name in run.content["files"]):
-            checkpoint = next(one for one in run.ancestors_of(name) if one in checkpoints)
-            path, wanted = run.locate(name), run.content["folders"][checkpoint]["sha256"]
-            with shards.open_file(path) as file:
-                found = file.attrs["checkpoint"]
+            checkpoint = next((one for one in run.ancestors_of(name) if one in checkpoints), "no checkpoint")
+            wanted = run.content["folders"].get(checkpoint, {"sha256": "none"})["sha256"]
+            path = run.locate(name)
+            try:
+                with shards.open_file(run.own_file(name)) as file:
+                    found = file.attrs["checkpoint"]
+            except (OSError, KeyError, InputError) as error:
+                problems.append(Problem(str(path), f"no store ({error})", "one", "Made again with --rebuild.", name))
+                continue
             compared += 1
             if found != wanted:
                 differing = (f"activations of the checkpoint {found}", f"of {wanted}, {checkpoint}")
@@ -234,9 +273,10 @@ def _inputs(run: RunRecord) -> Iterator[str]:
     shared = {name: entry for name, entry in run.content["files"].items() if name not in own}
     for name, entry in {**run.content["inputs"], **shared}.items():
         path = run.locate(name)
-        if not path.exists():
+        # Pipes and devices have no end; and a record from elsewhere may name any folder of this machine.
+        if not path.is_file():
             missing.append(name)
-        elif job_records.fingerprint(path)["sha256"] != entry["sha256"]:
+        elif path.stat().st_size != entry["bytes"] or job_records.fingerprint(path)["sha256"] != entry["sha256"]:
             yield f"{name}: this input has changed since these results were made from it."
     if missing:
         yield f"{_listed(missing)}: not here, so not compared."
@@ -245,18 +285,39 @@ def _inputs(run: RunRecord) -> Iterator[str]:
 def _code(run: RunRecord) -> Iterator[str]:
     """Note the rules whose code here is not the code that made the results."""
     for rule, codes in run.content["code"].items():
-        others = sorted({module for code in codes for module in other_modules(rule, code)})
+        others = sorted({module for code in codes for module in other_modules(code)})
         if others:
             yield f"{rule}: the code here is not the code that made these results ({_listed(others)})."
 
 
-def other_modules(rule: str, code: dict[str, str]) -> list[str]:
-    """List the modules of a rule's code that have changed, come or gone since."""
+def _unfinished(run: RunRecord) -> Iterator[str]:
+    """Note what jobs have left that were killed, and hidden files that nothing of the workflow makes."""
+    left = list(map(str, files.leftovers(run.folder, deep=True)))
+    if left:
+        yield f"{_listed(left)}: half-written by jobs that were killed. The next run deletes it, and so does --rebuild."
+    states = [str(path) for path in (run.folder / "finetuning").glob("*") if path.is_dir()]
+    if states:
+        yield f"{_listed(states)}: a training that has not ended. If it shall not go on, delete it."
+    known = (".snakemake", ".outputs", files.TEMPORARY)
+    hidden = [str(path) for path in run.folder.rglob(".*") if not path.name.startswith(known)]
+    if strangers := [path for path in hidden if files.TEMPORARY not in path]:
+        yield f"{_listed(strangers)}: no job has made it. Look at it, and delete it."
+
+
+def other_modules(code: dict[str, str]) -> list[str]:
+    """List the modules of a job's code that have changed, come or gone since."""
+    # A rule has another name where the workflow is used as a module; its script has its own.
+    script = next((name for name in code if re.fullmatch(r"scripts/\w+", name)), "scripts/")
     try:
-        here = code_of(rule, *filter(has_part, code))
-    except FileNotFoundError:  # no such script: only the library is here, or the rule has another name now
-        return [f"scripts/{rule}"]
+        here = code_of(script.removeprefix("scripts/"), *(name for name in code if _is_part(name)))
+    except (OSError, InputError):  # no such script: only the library is here
+        return [script]
     return [name for name in sorted(here.keys() | code.keys()) if here.get(name) != code.get(name)]
+
+
+def _is_part(name: str) -> bool:
+    """Say whether a part of recorded code is here; a record from elsewhere may name any file of this machine."""
+    return re.fullmatch(r"\w+([./]\w[\w-]*)*", name) is not None and has_part(name)
 
 
 def _listed(names: Iterable[str], at_most: int = 3) -> str:
