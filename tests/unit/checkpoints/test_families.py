@@ -14,7 +14,7 @@ from tokenizers import Regex, pre_tokenizers
 from transformers import AutoModel, AutoTokenizer
 
 from pairprobe.activations import extraction, store
-from pairprobe.checkpoints import fetching, loading, padding
+from pairprobe.checkpoints import fetching, inspection, loading, padding
 from pairprobe.checkpoints.tokenization import encode
 from pairprobe.data.examples import Example
 from pairprobe.data.pages import Marked, Page, read_pages, row_of
@@ -291,7 +291,7 @@ def test_an_architecture_that_transformers_does_not_know_is_refused(folders, tmp
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "nosuchmodel"}))
     with pytest.raises(InputError, match=r"checkpoint .*nosuchmodel"):
-        fetching.verify(folder)
+        inspection.verify(folder)
 
 
 @pytest.mark.parametrize("load", [loading.load_encoder, lambda folder: joint_model.initial(folder, 1)])

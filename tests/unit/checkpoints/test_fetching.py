@@ -13,7 +13,7 @@ from hub_server import Hub
 from safetensors.torch import load_file, save_file
 from transformers import BertModel
 
-from pairprobe.checkpoints import fetching, loading
+from pairprobe.checkpoints import fetching, inspection, loading
 from pairprobe.errors import InputError
 from pairprobe.io import downloads
 
@@ -40,7 +40,7 @@ def refused(folder, tmp_path):
 
     def check(match):
         with pytest.raises(InputError, match=match):
-            fetching.verify(folder)
+            inspection.verify(folder)
         with pytest.raises(InputError, match=match):
             fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "out" / "target"))
         assert list((tmp_path / "out").iterdir()) == []
@@ -65,7 +65,7 @@ def test_a_package_s_folder_is_fetched_and_holds_a_checkpoint_only(tmp_path):
     assert names(target) == SEALED
     for name in CONTENT:
         assert (target / name).read_bytes() == (MODEL / name).read_bytes()
-    fetching.verify(target)
+    inspection.verify(target)
 
 
 def test_neither_pickles_nor_code_nor_anything_else_is_copied(folder, tmp_path):
@@ -180,7 +180,7 @@ def test_a_slow_tokenizer_is_refused(folder, refused):
 def test_a_vocabulary_alone_makes_a_fast_tokenizer(folder, tiny):
     for name in set(TOKENIZER) - {"vocab.txt"}:
         (folder / name).unlink()
-    fetching.verify(folder)
+    inspection.verify(folder)
     words = ["Who", "built", "antidisestablishmentarianism"]
     ids = [loading.load_tokenizer(f)(words, is_split_into_words=True)["input_ids"] for f in (folder, tiny)]
     assert ids[0] == ids[1]
@@ -286,7 +286,7 @@ def test_the_hub_s_checkpoint_arrives_whole(hub, tiny):
     assert said[0] == "fetched"
     for name in CONTENT:
         assert (out / "some-model" / name).read_bytes() == (tiny / name).read_bytes()
-    fetching.verify(out / "some-model")
+    inspection.verify(out / "some-model")
 
 
 def test_neither_pickles_nor_code_are_asked_of_the_hub(hub):

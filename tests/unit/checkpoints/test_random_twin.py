@@ -6,7 +6,7 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from pairprobe.checkpoints import checksums, fetching, loading
+from pairprobe.checkpoints import checksums, fetching, inspection, loading
 from pairprobe.errors import InputError
 from pairprobe.finetuning import joint_model
 
@@ -42,7 +42,7 @@ def test_the_architecture_and_the_tokenizer_are_those_of_the_checkpoint_and_the_
     assert [key for key, tensor in before.items() if tensor.ndim > 1 and torch.equal(tensor, after[key])] == []
     for name in ("tokenizer.json", "tokenizer_config.json"):
         assert (made / name).read_bytes() == (start / name).read_bytes()
-    fetching.verify(made)
+    inspection.verify(made)
     checksums.verify_checksums(made)
 
 

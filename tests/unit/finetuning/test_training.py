@@ -28,7 +28,7 @@ from trainings import (
 )
 from transformers import BertForQuestionAnswering, BertForSequenceClassification, BertModel
 
-from pairprobe.checkpoints import fetching, loading
+from pairprobe.checkpoints import fetching, inspection, loading
 from pairprobe.data.documents import Annotation, Document
 from pairprobe.data.pages import Marked, Page, page_of
 from pairprobe.errors import InputError
@@ -47,7 +47,7 @@ FIXTURES = {"finetune": "tuned", "train_answer_heads": "heads"}
 
 
 def test_the_result_is_a_checkpoint_that_can_be_verified_and_fetched(tuned, tmp_path):
-    fetching.verify(tuned)
+    inspection.verify(tuned)
     fetching.fetch({"source": "path", "path": str(tuned)}, str(tmp_path / "target"))
     assert loading.load_encoder(tmp_path / "target").config.num_hidden_layers == 2
 

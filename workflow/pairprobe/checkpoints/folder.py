@@ -1,0 +1,179 @@
+"""The files of a checkpoint's folder: whether they are there and what their names say, and what config.json asks for.
+
+Nothing is loaded here: a file that is missing, damaged or hostile is refused before transformers sees it.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pairprobe.checkpoints.loading import one_line
+from pairprobe.errors import InputError
+
+WEIGHTS = "model.safetensors"
+INDEX = f"{WEIGHTS}.index.json"
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+_OTHER_FORMATS = ("*.h5", "*.msgpack", "*.gguf", "*.onnx", "*.index", "*.ot")
+_BYTES = {"config.json": 2**24, "tokenizer.json": 2**28, "tokenizer_config.json": 2**26, INDEX: 2**26}
+
+# What a key of config.json would have transformers do besides building an encoder, at whatever depth it stands.
+_REFUSED = {
+    "auto_map": "asks for code of its own, and no remote code is ever run. Take a checkpoint that transformers knows",
+    "quantization_config": "says that the weights are quantised. Take the checkpoint as it was before",
+    "compression_config": "says that the weights are compressed. Take the checkpoint before compression",
+    "backbone": "names another model, which would be fetched. Take an encoder that is one model",
+    "transformers_weights": f"names other weights. Wanted: {WEIGHTS}, alone or in shards with {INDEX}",
+    "fusion_config": "asks for other formulas. Remove the key",
+    "kernel_config": "asks for code from the hub. Remove the key",
+    "is_decoder": "makes a decoder of it, whose words see only those before them. Take an encoder, or set it to false",
+}
+# Attention of other names is another package's, or code from the hub.
+_IMPLEMENTATIONS = {"eager", "sdpa", "batched_mm", "grouped_mm"}
+# So many layers, heads or labels, and sizes so large, has no encoder: building one would take all memory or time.
+_COUNT, _SIZE = 10_000, 100_000_000
+
+
+def verify_files(folder: str | Path) -> list[Path]:
+    """Check the files of a checkpoint, which are not loaded. Returns those that hold its weights.
+
+    Raises InputError where one is missing, damaged or of another format, and where config.json asks for what is never done.
+    """
+    folder = Path(folder)
+    name = f"checkpoint {folder}"
+    adapters = sorted(file.name for file in folder.glob("adapter_*") if file.suffix in (".json", ".safetensors", ".bin"))
+    if adapters:
+        raise InputError(
+            f"{name}: it holds an adapter ({adapters[0]}), which is no encoder by itself. Merge it into its encoder "
+            "(merge_and_unload) and save that with save_pretrained."
+        )
+    if not (folder / "config.json").is_file():
+        inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
+        hint = f" There is one in {', '.join(inside)}: is that the folder?" if inside else ""
+        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.{hint}")
+    config = read_json(folder / "config.json")
+    _check_config(config, name)
+    for file in ("tokenizer.json", "tokenizer_config.json"):
+        if (folder / file).is_file():
+            content = read_json(folder / file)
+            _check_growth(content.get("normalizer"), f"{name}: {file}")
+            for key in ("vocab", "merges", "init_inputs"):
+                if file == "tokenizer_config.json" and content.get(key):
+                    raise InputError(
+                        f"{name}: {file}, key {key}: it takes the place of the tokenizer's files. Remove the key."
+                    )
+    return weight_files(folder)
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a checkpoint's file of JSON. Raises InputError where it is no object of JSON, or too large for one."""
+    name = f"checkpoint {file.parent}: {file.name}"
+    if file.stat().st_size > _BYTES.get(file.name, 2**26):
+        raise InputError(
+            f"{name} has {file.stat().st_size:,} bytes, which is too much for what it should hold. Fetch it again."
+        )
+    content = file.read_bytes()
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{name} is not JSON{kind_of(content)}: {one_line(error)}. Fetch it again.") from None
+    if not isinstance(found, dict):
+        raise InputError(
+            f"{name} is JSON of another kind: found a {type(found).__name__}, wanted an object. Fetch it again."
+        )
+    return found
+
+
+def kind_of(content: bytes) -> str:
+    """Say what a file is that should be another one."""
+    kinds = {
+        b"version https://git-lfs": "a pointer of Git LFS (git lfs pull gets the file)",
+        b"<": "a web page",
+        b"PK": "a zip archive, as pickled weights are",
+        b"GGUF": "GGUF",
+        b"\x89HDF": "HDF5",
+    }
+    return next((f", but {kind}" for start, kind in kinds.items() if content.lstrip().startswith(start)), "")
+
+
+def _check_config(config: dict[str, Any], name: str) -> None:
+    if not isinstance(config.get("model_type"), str):
+        raise InputError(
+            f"{name}: config.json, key model_type: found {config.get('model_type')!r}, wanted an architecture's name. Add "
+            'it, as in "model_type": "bert".'
+        )
+    for key, value in entries(config):
+        where = f"{name}: config.json, key {key}"
+        if key in _REFUSED and value:
+            raise InputError(f"{where}: it {_REFUSED[key]}.")
+        if key.strip("_").endswith(("attn_implementation", "experts_implementation")) and isinstance(value, str):
+            if value not in _IMPLEMENTATIONS:
+                raise InputError(
+                    f"{where}: found {value!r}, which needs other packages or code from the hub. Remove the key."
+                )
+        limit = _COUNT if re.match(r"(n|num)_(?!embeddings|positions)|n?_?layers?$", key) else _SIZE
+        if type(value) is int and value > limit and not key.endswith(("_id", "theta")):
+            raise InputError(f"{where}: found {value:,}, and no encoder has more than {limit:,}. Fetch it again.")
+
+
+def entries(config: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the keys and values of JSON, those inside others, too."""
+    for key, value in config.items() if isinstance(config, dict) else enumerate(config):
+        if isinstance(key, str):
+            yield key, value
+        if isinstance(value, (dict, list)):
+            yield from entries(value)
+
+
+def _check_growth(normalizer: Any, name: str) -> None:
+    """Raise InputError where a normalizer could make a text many times as long."""
+    growth = 1
+    for key, value in entries({"normalizer": normalizer} if normalizer else {}):
+        if key in ("content", "prepend") and isinstance(value, str):
+            growth *= max(1, len(value))
+    if growth > 1000:
+        raise InputError(
+            f"{name}, key normalizer: it can make a text {growth:,} times as long. Wanted: a text of about its length."
+        )
+
+
+def weight_files(folder: Path) -> list[Path]:
+    """Return the files that hold a checkpoint's weights. Raises InputError where there are none in safetensors."""
+    name = f"checkpoint {folder}"
+    if (folder / WEIGHTS).is_file():
+        return [folder / WEIGHTS]  # whatever an index beside it says, as transformers has it
+    if not (folder / INDEX).is_file():
+        raise _without_weights(folder, name)
+    index = read_json(folder / INDEX)
+    places = index.get("weight_map")
+    if not isinstance(places, dict) or not places or "metadata" not in index:
+        raise InputError(
+            f"{name}: {INDEX} is no index of weights: wanted the keys metadata and weight_map. Fetch it again."
+        )
+    named = sorted({str(file) for file in places.values()})
+    for file in named:
+        if Path(file).name != file or not file.endswith(".safetensors"):
+            raise InputError(f"{name}: {INDEX} names {file!r}, wanted a safetensors file beside it. Fetch it again.")
+        if not (folder / file).is_file():
+            raise InputError(f"{name}: {INDEX} names {file}, which is not there. Fetch it again.")
+    return [folder / file for file in named]
+
+
+def _without_weights(folder: Path, name: str) -> InputError:
+    others, pickled, foreign = (
+        sorted(file.name for pattern in patterns for file in folder.glob(pattern))
+        for patterns in (["*.safetensors"], _PICKLED, _OTHER_FORMATS)
+    )
+    again = "Save them again with save_pretrained, or take a revision of the hub with model.safetensors."
+    if len(others) > 1:
+        return InputError(f"{name}: it has {', '.join(others)}, and no {INDEX} that says what is in which. Fetch it again.")
+    if others:
+        return InputError(
+            f"{name}: it has {others[0]}, and no {WEIGHTS}. If these are the whole encoder's weights, rename the file."
+        )
+    if pickled:
+        return InputError(f"{name}: its weights are pickled only ({', '.join(pickled)}), and pickles can run code. {again}")
+    if foreign:
+        return InputError(f"{name}: its weights are in another format ({', '.join(foreign)}), wanted safetensors. {again}")
+    return InputError(f"{name}: it has no weights; wanted {WEIGHTS}.")

@@ -1,0 +1,266 @@
+"""Looking at a checkpoint before it is used: whether config, weights and tokenizer are sound, and of one encoder."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pairprobe.checkpoints.folder import entries, kind_of, read_json, verify_files, weight_files
+from pairprobe.checkpoints.loading import (
+    check_architecture,
+    load_config,
+    load_encoder,
+    load_model,
+    load_tokenizer,
+    one_line,
+)
+from pairprobe.checkpoints.tokenization import Encoding, encode
+from pairprobe.errors import InputError
+from pairprobe.io.progress import log
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+# Words that any tokenizer of English text knows, as pieces at least.
+_LOWER = "the king of that old city was first to build a bridge over this river when war had come in june".split()
+_CAPITAL = "The King John France London March Queen America William Sunday".split()
+
+
+# Subtokens that hold no example.
+_SHORT = 16
+
+
+def verify(folder: str | Path) -> None:
+    """Check that a folder holds an encoder that can be trusted and used; raise InputError where it does not.
+
+    Wanted: a config.json that needs no remote code; weights in safetensors, finite, in the shapes that config.json
+    describes; and a fast tokenizer that knows plain English and gives no subtoken that the encoder does not have.
+    """
+    verify_files(folder)
+    verify_encoder(folder)
+
+
+def verify_encoder(folder: str | Path) -> None:
+    """Load a checkpoint whose files were verified: check config, weights and tokenizer against each other.
+
+    Raises InputError where they are not of one encoder, and where one of them is of no use.
+    """
+    from transformers import AutoModel
+
+    folder = Path(folder)
+    name = f"checkpoint {folder}"
+    files = weight_files(folder)
+    config = load_config(folder)
+    check_architecture(AutoModel, config, folder)
+    tensors = _count_tensors(files, name)
+    with _no_larger_than(
+        10 * tensors + 1000,
+        f"{name}: config.json describes an encoder of many times as many tensors as the "
+        f"{tensors} of the weights. Take weights and config.json of one model.",
+    ):
+        # Names and shapes alone: no memory is taken, whatever config.json says.
+        model, _ = load_model(AutoModel, folder, "float32", device_map="meta")
+    _check_values(files, model, name)
+    tokenizer = load_tokenizer(folder)
+    _check_ids(tokenizer, model, name)
+    _check_words(tokenizer, name)
+    _check_size(tokenizer, model, name)
+    _check_padding(tokenizer, model, name)
+    _check_case(tokenizer, folder, name)
+    _check_states(load_encoder(folder), tokenizer, name)
+
+
+@contextmanager
+def _tensors_of(file: Path, name: str) -> Iterator[Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            yield tensors
+    except SafetensorError as error:
+        with file.open("rb") as opened:
+            kind = kind_of(opened.read(64))
+        raise InputError(f"{name}: {file.name} is no whole safetensors file{kind} ({error}). Fetch it again.") from None
+
+
+def _count_tensors(files: list[Path], name: str) -> int:
+    count = 0
+    for file in files:
+        with _tensors_of(file, name) as tensors:
+            count += len(tensors.keys())
+    return count
+
+
+@contextmanager
+def _no_larger_than(limit: int, message: str) -> Iterator[None]:
+    """Raise InputError as soon as a model is built of more tensors than ``limit``."""
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    count = 0
+
+    def hook(*_: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > limit:
+            raise InputError(message)
+
+    handle = register_module_parameter_registration_hook(hook)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
+def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> None:
+    """Raise InputError for weights that are quantised, not finite, or, in a whole matrix of the encoder, zero."""
+    import torch
+
+    wanted = {key for key, parameter in model.named_parameters()}
+    for file in files:
+        with _tensors_of(file, name) as tensors:
+            for key in tensors.keys():  # noqa: SIM118 (no mapping)
+                where = f"{name}: {file.name}, tensor {key}"
+                kind, shape = (part := tensors.get_slice(key)).get_dtype(), part.get_shape()
+                used = key.removeprefix(f"{model.base_model_prefix}.") in wanted
+                if kind not in ("F64", "F32", "F16", "BF16"):
+                    if used:
+                        raise InputError(
+                            f"{where}: found weights of the type {kind}, which are quantised; wanted floating point."
+                        )
+                    continue
+                tensor = tensors.get_tensor(key)
+                if not torch.isfinite(tensor if kind != "F64" else tensor.float()).all():
+                    raise InputError(f"{where}: found NaN or infinite weights.")
+                # Segments may well be zero: RoBERTa's are.
+                if used and len(shape) > 1 and min(shape) > 1 and "token_type" not in key and not tensor.any():
+                    raise InputError(f"{where}: found nothing but zeros. Was the file written to its end? Fetch it again.")
+
+
+def _check_ids(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
+    """Raise InputError where a tokenizer gives ids that the encoder has no embedding for, or no separator."""
+    rows = next(model.get_input_embeddings().parameters()).shape[0]
+    vocabulary = tokenizer.get_vocab()
+    pair = tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True)
+    ids, sides = pair["input_ids"], pair.sequence_ids(0)
+    # The ids of special tokens may stand in the template for pairs alone.
+    for token, found in [*vocabulary.items(), *zip(pair.tokens(0), ids, strict=True)]:
+        if found >= rows:
+            raise InputError(
+                f"{name}: its tokenizer gives {token!r} the id {found}, and the encoder has embeddings for {rows:,}. Take "
+                "both of one model; after adding tokens: resize_token_embeddings, train, and save both."
+            )
+    for place, side in enumerate(sides):
+        if side is None and tokenizer.convert_ids_to_tokens(ids[place]) != pair.tokens(0)[place]:
+            raise InputError(
+                f"{name}: its tokenizer writes {pair.tokens(0)[place]!r} as the id {ids[place]}, which is that of "
+                f"{tokenizer.convert_ids_to_tokens(ids[place])!r}. Mend post_processor in tokenizer.json."
+            )
+    if len(sides) - 1 - sides[::-1].index(0) + 1 == sides.index(1):
+        raise InputError(
+            f"{name}: its tokenizer puts no special token between question and paragraph, as [SEP]. Take an encoder."
+        )
+
+
+def _check_size(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
+    """Raise InputError where a tokenizer is much smaller than the embeddings, which may have been filled up a little."""
+    rows = next(model.get_input_embeddings().parameters()).shape[0]
+    if not isinstance(tokenizer.model_max_length, (int, float)) or tokenizer.model_max_length < _SHORT:
+        raise InputError(
+            f"{name}: tokenizer_config.json, key model_max_length: found {tokenizer.model_max_length!r}, and no question has a "
+            f"paragraph in so few subtokens. Wanted: {_SHORT} or more."
+        )
+    if len(tokenizer) < 0.5 * rows:
+        raise InputError(
+            f"{name}: its tokenizer has {len(tokenizer):,} entries, and the encoder embeddings for {rows:,}. Take both of "
+            "one model."
+        )
+    if len(tokenizer) < 0.9 * rows:
+        log.warning("the tokenizer has %d entries, and the encoder embeddings for %d", len(tokenizer), rows)
+
+
+def _check_padding(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
+    if tokenizer.pad_token_id is None:
+        raise InputError(
+            f"{name}: config.json, key pad_token_id: found {model.config.pad_token_id}, which is no entry of its tokenizer."
+        )
+    for part, module in model.named_modules():
+        counted = getattr(module, "padding_idx", None) if part.endswith("position_embeddings") else None
+        if counted is not None and counted != tokenizer.pad_token_id:
+            raise InputError(
+                f"{name}: config.json, key pad_token_id: found {counted}, and its tokenizer pads with "
+                f"{tokenizer.pad_token_id} ({tokenizer.pad_token}). Positions are counted from it, so all would be wrong."
+            )
+
+
+def _check_words(tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
+    """Raise InputError where half of the plain words of English are unknown, or half of those with a capital."""
+    for words, hint in (
+        (_LOWER, ""),
+        (_CAPITAL, " If its vocabulary has no capitals: do_lower_case in tokenizer_config.json."),
+    ):
+        encoding = encode(tokenizer, [words], [words])[0]
+        unknown = _unknown(encoding, tokenizer.unk_token_id, words)
+        if len(unknown) >= len(words) / 2:
+            raise InputError(
+                f"{name}: its tokenizer ({type(tokenizer).__name__}, {len(tokenizer):,} entries) knows no plain English: "
+                f"{len(unknown)} words of {len(words)} are {tokenizer.unk_token} ({', '.join(unknown[:3])}, ...). Take the "
+                f"tokenizer's files that belong to this model.{hint}"
+            )
+        if unknown:
+            log.warning("the tokenizer does not know %s", ", ".join(unknown))
+
+
+def _unknown(encoding: Encoding, unknown_id: int | None, words: list[str]) -> list[str]:
+    owners = set(encoding.word_of[encoding.input_ids == unknown_id].tolist()) if unknown_id is not None else set()
+    return [word for place, word in enumerate(words) if place in owners]
+
+
+def _check_case(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -> None:
+    """Raise InputError where words lose their capitals by default alone, and the vocabulary has many with capitals.
+
+    Where the tokenizer's files say so, it may be meant, and is a warning.
+    """
+    special = set(tokenizer.all_special_tokens)
+    capitals = [token for token in tokenizer.get_vocab() if re.search("[A-Z]", token) and token not in special]
+    share = len(capitals) / len(tokenizer)
+    if share < 0.02 or tokenizer.tokenize("The KING London") != tokenizer.tokenize("the king london"):
+        return
+    said = f"{share:.0%} of the tokenizer's entries have capitals ({capitals[-1]}), and it reads all words in lower case"
+    settings = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    if settings.get("do_lower_case") or _lowers(folder / "tokenizer.json"):
+        log.warning("%s, as its files say", said)
+        return
+    raise InputError(
+        f'{name}: {said}, since no file says otherwise. Write tokenizer_config.json with {{"do_lower_case": false}}, or '
+        "true if it was trained so."
+    )
+
+
+def _lowers(file: Path) -> bool:
+    """Whether the normalizer of a tokenizer.json lowers letters."""
+    normalizer = read_json(file).get("normalizer") if file.is_file() else None
+    settings = list(entries({"normalizer": normalizer} if normalizer else {}))
+    return ("lowercase", True) in settings or ("type", "Lowercase") in settings
+
+
+def _check_states(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
+    """Run an encoder. Raises InputError where hidden states are not finite, or where words see only those before them."""
+    import torch
+
+    inputs = dict(tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True, return_tensors="pt"))
+    changed = inputs["input_ids"].clone()
+    changed[0, -2] = changed[0, 1]  # another last word
+    try:
+        with torch.inference_mode():
+            states = model(**inputs, output_hidden_states=True).hidden_states
+            other = model(**{**inputs, "input_ids": changed}, output_hidden_states=True).hidden_states
+    except Exception as error:
+        raise InputError(
+            f"{name}: its encoder ({type(model).__name__}) cannot read a sentence: {one_line(error)}"
+        ) from error
+    for layer, state in enumerate(states):
+        if not torch.isfinite(state).all():
+            raise InputError(f"{name}: the hidden states of layer {layer} are not finite. Its weights are of no use.")
+    if torch.equal(states[-1][0, 1], other[-1][0, 1]):
+        raise InputError(f"{name}: {type(model).__name__} is a decoder: a word sees only those before it. Take an encoder.")
