@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pairprobe.checkpoints.checksums import verify_checksums
 from pairprobe.checkpoints.loading import one_line
 from pairprobe.errors import InputError
 
@@ -40,6 +41,7 @@ def verify_files(folder: str | Path) -> list[Path]:
 
     Raises InputError where one is missing, damaged or of another format, and where config.json asks for what is never done.
     """
+    verify_checksums(folder)
     folder = Path(folder)
     name = f"checkpoint {folder}"
     adapters = sorted(file.name for file in folder.glob("adapter_*") if file.suffix in (".json", ".safetensors", ".bin"))

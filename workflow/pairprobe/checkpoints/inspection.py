@@ -167,8 +167,8 @@ def _check_size(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", 
     rows = next(model.get_input_embeddings().parameters()).shape[0]
     if not isinstance(tokenizer.model_max_length, (int, float)) or tokenizer.model_max_length < _SHORT:
         raise InputError(
-            f"{name}: tokenizer_config.json, key model_max_length: found {tokenizer.model_max_length!r}, and no question has a "
-            f"paragraph in so few subtokens. Wanted: {_SHORT} or more."
+            f"{name}: tokenizer_config.json, key model_max_length: found {tokenizer.model_max_length!r}, wanted the "
+            f"subtokens of the longest text, {_SHORT} or more."
         )
     if len(tokenizer) < 0.5 * rows:
         raise InputError(
