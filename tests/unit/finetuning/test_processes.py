@@ -1,5 +1,6 @@
 """Trainings that several processes share, and what becomes of these processes where one of them ends."""
 
+import contextlib
 import json
 import random
 import signal
@@ -217,3 +218,37 @@ def test_torchrun_that_ends_takes_its_workers_with_it_and_its_caller_says_so(cal
     assert left_after(callers, lambda: torchrun.send_signal(number)) == []
     assert callers.end() == 1
     assert "torchrun ended with status" in callers.errors.read_text()
+
+
+# A worker within a library that lets no other thread of Python run.
+STUCK = """
+import ctypes, os, sys
+from types import SimpleNamespace
+from pairprobe.finetuning import worker
+
+def work(file):
+    library, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(256)
+    library.pthread_mutex_lock(mutex)
+    print(os.getpid(), flush=True)
+    library.pthread_mutex_lock(mutex)
+
+sys.modules["pairprobe.finetuning.distributed"] = SimpleNamespace(work=work)
+worker.main("train", ["file"])
+"""
+PARENT_OF_STUCK = f"""
+import os, subprocess, sys
+os.environ["PAIRPROBE_PARENT"] = str(os.getpid())
+subprocess.run([sys.executable, "-c", {STUCK!r}])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends processes so")
+def test_a_worker_that_does_not_come_back_to_python_ends_with_its_parent(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", PARENT_OF_STUCK], stdout=subprocess.PIPE, text=True) as parent:
+        worker = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+        try:
+            worker.wait(SECONDS)
+        finally:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()

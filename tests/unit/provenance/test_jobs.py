@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -45,6 +46,7 @@ def test_the_log_file_holds_the_lines_of_the_job_and_its_folder_is_made(tmp_path
 def test_jobs_inherit_who_started_them_and_the_library_of_the_workflow(monkeypatch):
     monkeypatch.setenv("PYTHONPATH", "/somewhere")
     monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    monkeypatch.setenv("PYTHONUTF8", "1")
     monkeypatch.setenv(PARENT, "1")
     for _ in range(2):
         environment.prepare()
@@ -52,6 +54,47 @@ def test_jobs_inherit_who_started_them_and_the_library_of_the_workflow(monkeypat
     assert os.environ["PYTHONPATH"].split(os.pathsep) == [library, "/somewhere"]
     assert os.environ[PARENT] == str(os.getpid())
     assert os.environ["GOMP_SPINCOUNT"] == "7", "what the user has set stays"
+
+
+LAUNCHED = {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29517"}
+LEAKING = {
+    **LAUNCHED,
+    **{
+        "OMPI_COMM_WORLD_SIZE": "2",
+        "PMI_SIZE": "2",
+        "PET_NNODES": "2",
+        "TORCHELASTIC_RUN_ID": "1",
+        "LOCAL_WORLD_SIZE": "2",
+    },
+    **{"ACCELERATE_MIXED_PRECISION": "fp16", "ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"},
+    **{"OMP_THREAD_LIMIT": "1", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "NVIDIA_TF32_OVERRIDE": "1"},
+    **{"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONINSPECT": "1"},
+}
+STAYING = {
+    **{"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "CUDA_VISIBLE_DEVICES": "", "NCCL_SOCKET_IFNAME": "eth0", "HF_TOKEN": "x"},
+    **{"ONEDNN_MAX_CPU_ISA": "AVX2", "TMPDIR": "/tmp", "OMP_PROC_BIND": "close"},
+}
+
+
+def test_jobs_do_not_inherit_what_would_change_their_numbers_or_have_them_wait_for_others(monkeypatch):
+    monkeypatch.setenv(PARENT, "1")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    for name, value in (LEAKING | STAYING).items():
+        monkeypatch.setenv(name, value)
+    environment.prepare()
+    assert os.environ.keys() & LEAKING.keys() == set()
+    assert STAYING.items() <= os.environ.items()
+    assert os.environ["PYTHONUTF8"] == "1"
+
+
+@pytest.mark.slow
+def test_a_training_alone_is_alone_whatever_launcher_it_was_started_from():
+    code = "from accelerate import PartialState; print(PartialState(cpu=True).num_processes)"
+    started = f"environment.prepare(); subprocess.run([sys.executable, '-c', {code!r}], check=True)"
+    command = f"import subprocess, sys; from pairprobe.provenance import environment; {started}"
+    environment = {**os.environ, **LAUNCHED}
+    done = subprocess.run([sys.executable, "-c", command], env=environment, capture_output=True, timeout=60, check=True)
+    assert done.stdout == b"1\n"
 
 
 def test_each_run_begins_a_new_log(tmp_path):
@@ -184,6 +227,27 @@ def test_a_job_ends_with_the_process_that_started_it_where_the_system_has_no_pid
         parent.kill()
     assert process.wait(20) == 128 + signal.SIGTERM
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt.log"]
+
+
+HANGING = """
+import ctypes, sys
+from types import SimpleNamespace
+from pairprobe.provenance import jobs
+
+jobs.PATIENCE = 1
+library, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(256)
+library.pthread_mutex_lock(mutex)
+with jobs.job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)):
+    print("writing", flush=True)
+    library.pthread_mutex_lock(mutex)
+"""
+
+
+def test_a_job_that_hangs_in_a_library_ends_a_while_after_it_is_told_to_stop(tmp_path):
+    process = started(tmp_path / "a.txt", code=HANGING)
+    time.sleep(0.5)  # until it hangs
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == -signal.SIGKILL
 
 
 def test_a_job_whose_parent_has_gone_already_does_not_begin(tmp_path):

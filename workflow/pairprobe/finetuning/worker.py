@@ -13,7 +13,9 @@ from pairprobe.io import processes
 
 def main(what: str, arguments: list[str]) -> None:
     """Run torchrun with these arguments, or train as the file that is the only argument says."""
-    # Before PyTorch is imported, which takes seconds.
+    # Before PyTorch is imported, which takes seconds. The kernel waits for no thread that imports or saves; but it only
+    # knows the parent from here on.
+    processes.die_with_parent()
     processes.end_with_parent()
     if what == "torchrun":
         from torch.distributed import run

@@ -1,5 +1,6 @@
 """Processes that end when another one ends, however that comes to its end."""
 
+import ctypes
 import os
 import select
 import signal
@@ -32,6 +33,15 @@ def end_with_parent(patience: float = 0.0) -> None:
             "those of its host (docker: --pid=host; apptainer: without --pid)."
         )
     threading.Thread(target=_follow, args=(parent, patience), daemon=True).start()
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process at once when the process that started it ends, whatever this one is doing then.
+
+    Linux only. It watches the true parent, which may have ended before: call ``end_with_parent`` next.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def _follow(parent: int, patience: float) -> None:

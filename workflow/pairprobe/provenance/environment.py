@@ -3,9 +3,23 @@
 import os
 import shlex
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pairprobe.io import processes
+
+# Variables of the user's that no job sees, as patterns. For what a job computes the configuration decides alone.
+NOT_FOR_JOBS = (
+    # By these a launcher (torchrun, accelerate, MPI, Kubernetes, SageMaker) tells a process which one of several it is. A
+    # training would wait for the others for ever, or train in another way.
+    *("RANK", "*_RANK", "*WORLD_SIZE", "ROLE_NAME", "MASTER_ADDR", "MASTER_PORT", "TORCHELASTIC_*", "PET_*", "PYTHON_EXEC"),
+    *("ACCELERATE_*", "FSDP_*", "FORK_LAUNCHED", "PMI_*", "OMPI_COMM_WORLD_*", "MV2_COMM_WORLD_*", "SM_*"),
+    # Other precision, other sums, or fewer threads than a job was given.
+    *("ONEDNN_DEFAULT_FPMATH_MODE", "NVIDIA_TF32_OVERRIDE", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE"),
+    *("TRANSFORMERS_SDPA_FORCE_GQA", "OMP_DYNAMIC", "OMP_THREAD_LIMIT"),
+    # transformers needs its docstrings; a warning is no error; nobody answers an interpreter that asks.
+    *("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT"),
+)
 
 
 def prepare() -> None:
@@ -15,6 +29,10 @@ def prepare() -> None:
     """
     # Jobs end with this process, even if it is killed. Otherwise the next run would meet them at work on the same files.
     os.environ[processes.PARENT] = str(os.getpid())
+    for name in [name for name in os.environ if any(fnmatchcase(name, pattern) for pattern in NOT_FOR_JOBS)]:
+        del os.environ[name]
+    # Files are UTF-8, whatever the locale says.
+    os.environ["PYTHONUTF8"] = "1"
     # Jobs import the library whose digests the workflow takes, not another one that may be installed.
     library = str(Path(__file__).parents[2])
     paths = os.environ.get("PYTHONPATH", "").split(os.pathsep)

@@ -6,8 +6,10 @@ Nothing here changes a result, so an edit of this module runs no job again: see 
 import contextlib
 import logging
 import os
+import select
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -18,7 +20,7 @@ from pairprobe.io.logins import without_logins
 from pairprobe.io.progress import log
 from pairprobe.provenance import job_records
 
-# Seconds that a job has to end in once the process that started it has ended.
+# Seconds that a job has to end in once it was told to, or the process that started it has ended.
 PATIENCE = 30
 
 
@@ -28,7 +30,7 @@ def job(task: job_records.Task, kind: str | None = None) -> Iterator[None]:
 
     kind: what the job makes, one of ``job_records.KINDS``, or None. An InputError ends the job with one clear line.
     SIGTERM, and the end of the process that the variable ``processes.PARENT`` names, end it as an error does: nothing
-    half-written stays behind, and no two processes ever write one file.
+    half-written stays behind, and no two processes ever write one file. One that hangs is killed after ``PATIENCE``.
     """
     # Before the log is opened: if the parent has ended already, the next run may be writing the same one.
     processes.end_with_parent(PATIENCE)
@@ -87,11 +89,32 @@ class _Formatter(logging.Formatter):
 
 @contextlib.contextmanager
 def _ending_on_sigterm() -> Iterator[None]:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    threading.Thread(target=_end_at_last, args=(reading,), daemon=True).start()
+    waker = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
     before = signal.signal(signal.SIGTERM, _stop)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+        signal.set_wakeup_fd(waker)
+        os.close(writing)
+
+
+def _end_at_last(reading: int) -> None:
+    """Kill this process where it has not ended ``PATIENCE`` seconds after SIGTERM.
+
+    Python calls ``_stop`` between two of its own instructions, but writes the number of a signal into this pipe at once. A
+    library that waits for other machines, say, never comes back to Python.
+    """
+    with open(reading, "rb", buffering=0) as signals:
+        while (number := signals.read(1)) and number[0] != signal.SIGTERM:
+            pass
+        closed = select.poll()
+        closed.register(signals, 0)
+        if number and not closed.poll(1000 * PATIENCE):
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
