@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from trainings import SEED, SETTINGS, TRAININGS, Forking, apart, built, made, page, run, same, steps, training_of
-from transformers import BertForQuestionAnswering
+from transformers import BertForQuestionAnswering, TrainerState
 
 from pairprobe.checkpoints import devices
 from pairprobe.errors import InputError
@@ -242,6 +242,29 @@ def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, t
     monkeypatch.setattr(trainer._ProgressCallback, "on_step_end", lambda *args, **kwargs: done.append(args))
     assert same(run(tiny, features, out, work=work), tuned)
     assert done == []
+
+
+def test_a_save_is_on_the_disk_before_it_counts_as_whole(tiny, features, tmp_path, monkeypatch):
+    fsync, flushed, whole = os.fsync, [], []
+
+    def flush(number):
+        path = Path(os.readlink(f"/proc/self/fd/{number}"))
+        if path.parent.name.startswith("checkpoint-"):
+            flushed.append((path.name, (path.parent / "trainer_state.json").exists()))
+        fsync(number)
+
+    save = TrainerState.save_to_json
+
+    def saved(self, path):
+        whole.append({file.name for file in Path(path).parent.iterdir()} - {name for name, _ in flushed})
+        save(self, path)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(TrainerState, "save_to_json", saved)
+    run(tiny, features, tmp_path / "a", epochs=1, save_steps=1000)
+    assert whole == [set()]
+    assert ("optimizer.pt", False) in flushed
+    assert ("trainer_state.json", True) in flushed
 
 
 def test_a_disk_that_is_full_on_the_way_leaves_no_result_and_the_run_goes_on(tuned, tiny, features, tmp_path, monkeypatch):

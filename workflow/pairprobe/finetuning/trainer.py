@@ -244,6 +244,11 @@ class _Trainer(Trainer):
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         self.model.load_trained(load_file(Path(resume_from_checkpoint) / SAFE_WEIGHTS_NAME))
 
+    def _save_rng_state(self, output_dir: str) -> None:
+        super()._save_rng_state(output_dir)
+        # All but the trainer's state has been written, by which a save is known to be whole after a power loss, too.
+        files.flush(Path(output_dir))
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -296,6 +301,10 @@ class _ProgressCallback(TrainerCallback):
     ) -> None:
         if logs and "loss" in logs:
             log.info("step %d of %d: loss %.4f", state.global_step, state.max_steps, float(logs["loss"]))
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if state.is_world_process_zero:
+            files.flush(Path(str(args.output_dir), f"checkpoint-{state.global_step}"))
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.progress.__exit__()

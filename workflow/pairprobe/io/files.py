@@ -54,7 +54,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     with _naming_target(path), _temporary_folder(path.parent) as folder:
         temporary = folder / path.name
         yield temporary
-        _flush_tree(temporary)
+        flush(temporary)
         if path.is_dir():
             os.replace(path, folder / _REPLACED)
         os.replace(temporary, path)
@@ -120,12 +120,12 @@ def _last_change(path: Path) -> float:
         return math.inf
 
 
-def _flush_tree(path: Path) -> None:
-    """Have the disk write a file, or all that is in a folder; what links lead to is left out."""
+def flush(path: Path) -> None:
+    """Have the disk write a file, or a folder with all that is in it; what links lead to is left out."""
     if path.is_symlink():
         return
     for part in path.iterdir() if path.is_dir() else ():
-        _flush_tree(part)
+        flush(part)
     _flush(path)
 
 
