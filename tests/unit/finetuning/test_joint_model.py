@@ -479,6 +479,17 @@ def saved(path, tensors):
     return str(path)
 
 
+@pytest.mark.parametrize("place", ["weight", "end"])
+def test_heads_that_were_damaged_on_disk_are_not_used(tiny, tmp_path, place):
+    path = tmp_path / "heads.safetensors"
+    joint_model.save_heads(joint_model.initial(tiny, SEED)[0], str(path), "drawn")
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 1
+    path.write_bytes(content if place == "weight" else content[:-8])
+    with pytest.raises(InputError, match=rf"{path}: (damaged on disk: found the SHA-256|no whole file of heads)"):
+        joint_model.load(tiny, heads=str(path))
+
+
 def test_heads_of_another_width_do_not_fit(tiny, tmp_path):
     heads = {name: t.repeat(1, 2) if t.dim() > 1 else t for name, t in joint_model.initial(tiny, 1)[0].head_state().items()}
     path = saved(tmp_path / "heads.safetensors", heads)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from isal import isal_zlib
 
 from pairprobe.checkpoints.tokenization import Tokenizer, check_alignment
 from pairprobe.data.pages import Page, read_pages
@@ -73,7 +74,8 @@ def build(
         numbered = zip(itertools.count(shard[0], shard[1]), pages)
         rows = (row for number, page in numbered for row in _rows(number, page, subtokenizer, settings, counts))
         while chunk := list(itertools.islice(rows, CHUNK_SIZE)):
-            writer.write_batch(pa.RecordBatch.from_pylist(chunk, SCHEMA))
+            batch = pa.RecordBatch.from_pylist(chunk, SCHEMA)
+            writer.write_batch(batch, {"crc32": str(_checksum(batch))})
     for what, number in sorted(counts.items()):
         log.info("%s: %s: %d", path, what, number)
     return counts
@@ -152,15 +154,28 @@ def _read_batches(path: str) -> list[pa.RecordBatch]:
         reader = pa.ipc.open_file(pa.memory_map(str(path)))
         if reader.schema != SCHEMA:
             raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
-        batches = [reader.get_batch(i) for i in range(reader.num_record_batches)]
-        for batch in batches:
-            # Offsets and strings; the subtokens themselves, nearly all of a file, are not read.
+        batches = []
+        for i in range(reader.num_record_batches):
+            batch, metadata = reader.get_batch_with_custom_metadata(i)
             batch.validate(full=True)
+            found, wanted = str(_checksum(batch)), (metadata or {}).get(b"crc32")
+            if wanted is not None and wanted.decode() != found:
+                raise pa.ArrowInvalid(f"damaged on disk: found the checksum {found}, wanted {wanted.decode()}")
+            batches.append(batch)
         if any(column.null_count for batch in batches for column in batch.columns):
             raise pa.ArrowInvalid("values are missing")
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no whole file of features ({error}). Delete it, and it is built again.") from None
     return batches
+
+
+def _checksum(batch: pa.RecordBatch) -> int:
+    total = 0
+    for column in batch.columns:
+        for buffer in column.buffers():
+            if buffer is not None:
+                total = isal_zlib.crc32(buffer, total)
+    return total
 
 
 def _values(batch: pa.RecordBatch, name: str) -> Any:

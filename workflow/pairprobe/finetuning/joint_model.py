@@ -4,13 +4,14 @@ Start and end come from the architecture's own question-answering head; the answ
 subtoken's last hidden state. The loss is the mean of the three cross entropies.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save, save_file
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerFast, set_seed
 
@@ -146,7 +147,7 @@ def load(folder: str | Path, precision: str = "float32", heads: str | None = Non
     the encoder are missing, where the checkpoint has no head and no file is given, and where the file does not fit it.
     """
     model, lacks = _load_model(folder, precision)
-    state = load_file(heads) if heads else own_types(folder)
+    state = _load_heads(heads) if heads else own_types(folder)
     if lacks and not heads:
         raise InputError(
             f"checkpoint {folder}: it has no head that answers questions ({lacks[0]}, ...), and none was given."
@@ -211,7 +212,26 @@ def save_heads(model: JointModel, path: str, head: str) -> None:
     """Write a model's heads to one safetensors file. head: how they are named, for ``answer_heads.head_of``."""
     with files.atomic_write(path) as temporary:
         state = {key: value.contiguous() for key, value in model.head_state().items()}
-        save_file(state, temporary, metadata={"head": head})
+        save_file(state, temporary, metadata={"head": head, "sha256": _digest(state)})
+
+
+def _load_heads(path: str) -> dict[str, torch.Tensor]:
+    """Return the weights of a file of heads; raise InputError where they are not those that were written."""
+    try:
+        with safe_open(path, framework="pt") as tensors:
+            state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (no mapping)
+            wanted = (tensors.metadata() or {}).get("sha256")
+    except SafetensorError as error:
+        raise InputError(f"{path}: no whole file of heads ({error}). Delete it, and it is made again.") from None
+    if wanted not in (None, found := _digest(state)):
+        raise InputError(
+            f"{path}: damaged on disk: found the SHA-256 {found}, wanted {wanted}. Delete it: it is made again."
+        )
+    return state
+
+
+def _digest(state: dict[str, torch.Tensor]) -> str:
+    return hashlib.sha256(save({name: state[name] for name in sorted(state)})).hexdigest()
 
 
 class Collator:
