@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pairprobe.errors import InputError
-from pairprobe.io import files
+from pairprobe.io import arrays
 from pairprobe.io.progress import log, track
 
 if TYPE_CHECKING:
@@ -78,11 +78,9 @@ def layer_statistics(activations: "WordVectors", directions: int | None = None) 
 
 def write(path: str, statistics: LayerStatistics) -> None:
     """Write ``spaces/{checkpoint}.npz``."""
-    with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, mean=statistics.mean, directions=statistics.directions, share=statistics.share)
+    arrays.write(path, mean=statistics.mean, directions=statistics.directions, share=statistics.share)
 
 
 def read(path: str) -> LayerStatistics:
-    """Read ``spaces/{checkpoint}.npz``."""
-    with np.load(path, allow_pickle=False) as stored:
-        return LayerStatistics(stored["mean"], stored["directions"], stored["share"])
+    """Read ``spaces/{checkpoint}.npz``. Raises InputError where it was damaged."""
+    return LayerStatistics(*arrays.read(path, "mean", "directions", "share"))

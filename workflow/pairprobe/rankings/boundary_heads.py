@@ -20,7 +20,7 @@ from pairprobe.activations.store import WordVectors
 from pairprobe.data.examples import Example, answer_sentence
 from pairprobe.data.sampling import subsample
 from pairprobe.errors import InputError
-from pairprobe.io import files
+from pairprobe.io import arrays
 from pairprobe.io.progress import log, track
 
 if TYPE_CHECKING:
@@ -94,8 +94,7 @@ def train(
         means.append(mean)
         scales.append(scale)
         del features  # before the next ones take as much memory
-    with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
+    arrays.write(path, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
 
 
 def _features(activations: WordVectors, targets: list[Target], layer: int) -> np.ndarray:
@@ -216,9 +215,8 @@ class Heads:
 
 
 def read(path: str) -> Heads:
-    """Read the file that ``train`` writes."""
-    with np.load(path, allow_pickle=False) as stored:
-        return Heads(stored["weights"], stored["mean"], stored["scale"])
+    """Read the file that ``train`` writes. Raises InputError where it was damaged."""
+    return Heads(*arrays.read(path, "weights", "mean", "scale"))
 
 
 def gold_logits(

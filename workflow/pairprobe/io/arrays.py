@@ -1,0 +1,29 @@
+"""Named arrays in one file (npz), whose checksums are compared when it is read."""
+
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from pairprobe.errors import InputError
+from pairprobe.io import files
+
+
+def write(path: str | Path, **arrays: np.ndarray) -> None:
+    """Write arrays, atomically."""
+    with files.atomic_write(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub fears a name that is an option
+
+
+def read(path: str | Path, *names: str) -> list[np.ndarray]:
+    """Return the arrays of these names. Raises InputError where the file is missing, cut off or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return [stored[name] for name in names]
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file.") from None
+    # A damaged header may ask for any number of bytes.
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError) as error:
+        said = " ".join(str(error).split())
+        raise InputError(f"{path}: not a whole file of arrays ({said}). Delete it, and it is made again.") from None
