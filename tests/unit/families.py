@@ -126,6 +126,23 @@ FAMILIES = {
     "deberta": (deberta_tokenizer, "DebertaV2Config", DEBERTA, "DebertaV2ForMaskedLM"),
     "modernbert": (modernbert_tokenizer, "ModernBertConfig", {"local_attention": 16}, "ModernBertForMaskedLM"),
 }
+# Families that the fuzzer of checkpoints breaks, besides.
+MORE_FAMILIES = {
+    "xlm-roberta": (
+        lambda: transformers.XLMRobertaTokenizer(
+            vocab=unigram(["<s>", "<pad>", "</s>", "<unk>", "<mask>"], "<unk>", False)
+        ),
+        "XLMRobertaConfig",
+        {"max_position_embeddings": 514, "type_vocab_size": 1},
+        "XLMRobertaForMaskedLM",
+    ),
+    "convbert": (
+        lambda: transformers.ConvBertTokenizer(vocab=word_piece(BRACKETS)),
+        "ConvBertConfig",
+        {"embedding_size": 32, "conv_kernel_size": 3, "head_ratio": 1},
+        "ConvBertForMaskedLM",
+    ),
+}
 # How many subtokens each holds, special ones included.
 LONGEST = {family: 8192 if family == "modernbert" else 512 for family in FAMILIES}
 SEGMENTS = {"bert", "electra", "albert"}
@@ -156,7 +173,7 @@ def tiny_padded(folder, family: str, kind: str = "Model", **changed) -> str:
 
 def make(family: str, folder: Path) -> Path:
     """Save a checkpoint of a family, with a tokenizer trained on the pages, into a folder."""
-    tokenizer_of, config, own, model = FAMILIES[family]
+    tokenizer_of, config, own, model = (FAMILIES | MORE_FAMILIES)[family]
     tokenizer = tokenizer_of()
     shape = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64} if family == "distilbert" else SHAPE
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep", "bos", "eos")}

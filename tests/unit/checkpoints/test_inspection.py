@@ -1,0 +1,104 @@
+"""What is looked at in a checkpoint, besides what test_broken_checkpoints breaks."""
+
+import json
+import logging
+import shutil
+import socket
+
+import families
+import huggingface_hub
+import pytest
+import sentencepiece
+import transformers
+
+from pairprobe.checkpoints import fetching, inspection, loading
+from pairprobe.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    return families.make("bert", tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def vocabulary(tmp_path_factory):
+    """The vocabulary of sentencepiece, as DeBERTa-v3 has it."""
+    prefix = tmp_path_factory.mktemp("sentencepiece") / "spm"
+    ids = {"pad_id": 0, "bos_id": 1, "eos_id": 2, "unk_id": 3, "bos_piece": "[CLS]", "eos_piece": "[SEP]"}
+    ids |= {"pad_piece": "[PAD]", "unk_piece": "[UNK]", "user_defined_symbols": ["[MASK]"]}
+    lines = iter(families.sentences())
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=lines, model_prefix=str(prefix), vocab_size=500, minloglevel=2, **ids
+    )
+    return prefix.with_suffix(".model")
+
+
+def test_a_vocabulary_of_sentencepiece_alone_makes_a_fast_tokenizer(vocabulary, tmp_path):
+    folder = families.make("deberta", tmp_path / "start")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    shutil.copy(vocabulary, folder / "spm.model")
+    fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
+    words = "the King built the castle in 1912".split()
+    found = loading.load_tokenizer(tmp_path / "target")(words, is_split_into_words=True, add_special_tokens=False)
+    wanted = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary)).encode(" ".join(words))
+    assert found["input_ids"] == wanted
+    (folder / "spm.model").write_text("<!doctype html>")
+    with pytest.raises(InputError, match=r"its tokenizer cannot be loaded"):
+        fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "again"))
+
+
+@pytest.fixture
+def cased(tmp_path):
+    """A BERT whose vocabulary has words with capitals, and whose files say nothing of case."""
+    tokenizer = transformers.BertTokenizer(vocab=families.word_piece(families.BRACKETS))
+    capitals = [word.capitalize() for word in tokenizer.get_vocab() if word.isalpha()]
+    entries = [*tokenizer.get_vocab(), *capitals]
+    config = transformers.BertConfig(vocab_size=len(entries), **families.SHAPE)
+    transformers.BertModel(config).save_pretrained(tmp_path)
+    (tmp_path / "vocab.txt").write_text("\n".join(entries) + "\n")
+    return tmp_path
+
+
+def test_a_vocabulary_with_capitals_is_not_read_in_lower_case_by_default(cased):
+    with pytest.raises(InputError, match=r"\d+% of the tokenizer's entries have capitals .*do_lower_case"):
+        inspection.verify(cased)
+
+
+def test_a_vocabulary_with_capitals_is_read_as_its_settings_say(cased, caplog):
+    (cased / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    inspection.verify(cased)
+    assert loading.load_tokenizer(cased).tokenize("The King") == ["The", "King"]
+    assert not caplog.records
+    (cased / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": True}))
+    with caplog.at_level(logging.WARNING, "pairprobe"):
+        inspection.verify(cased)
+    assert "have capitals" in caplog.text
+
+
+def test_nothing_is_asked_of_the_hub_while_a_checkpoint_is_loaded(bert, monkeypatch):
+    asked = []
+
+    def connect(self, address):
+        asked.append(address)
+        raise OSError("no network")
+
+    def reaching(*_, **__):
+        return huggingface_hub.HfApi().model_info("some/backbone")
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address, **_: connect(None, address))
+    monkeypatch.setattr(transformers.AutoModel, "from_pretrained", reaching)
+    with pytest.raises(InputError, match=r"transformers cannot make a model of it: .*offline"):
+        loading.load_encoder(bert)
+    assert asked == []
+    assert not huggingface_hub.is_offline_mode()
+
+
+def test_an_encoder_whose_words_see_only_those_before_them_is_refused(tmp_path):
+    tokenizer = families.modernbert_tokenizer()
+    config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2)
+    transformers.GPT2Model(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"GPT2Model is a decoder: a word sees only those before it"):
+        inspection.verify(tmp_path)
