@@ -7,6 +7,7 @@ the readers.
 import dataclasses
 import functools
 import gzip
+import hashlib
 import json
 import re
 
@@ -403,8 +404,21 @@ def squad_paged(title, context, question):
             for annotation in found["annotations"]
         ),
         "context": context,
-        "answers": tuple(gold["text"] for gold in question["answers"] if not question.get("is_impossible")),
+        "answers": tuple(gold["text"] for gold in _answers(question)),
     }
+
+
+def _answers(question):
+    """Return the answers of a question; an empty text is none."""
+    return [gold for gold in question["answers"] if gold["text"].strip() and not question.get("is_impossible")]
+
+
+def page_title(title, context):
+    """Return the title of a context's page; without one the context is a page of its own."""
+    if title and title.strip():
+        return title
+    words = " ".join(context.split())
+    return f"{words[:40]} [{hashlib.blake2b(words.encode(), digest_size=6).hexdigest()}]"
 
 
 def squad_converted(title, context, question):
@@ -412,14 +426,14 @@ def squad_converted(title, context, question):
     words, sentences = split(context)
     whole = {"long_answer": (0, len(words)), "long_answer_tag": "P", "yes_no": None, "nested": False}
     annotations = []
-    for gold in question["answers"] if not question.get("is_impossible") else []:
+    for gold in _answers(question):
         held = set(range(gold["answer_start"], gold["answer_start"] + len(gold["text"])))
         touched = [i for i, (start, end) in enumerate(words) if held & set(range(start, end))]
         annotations.append(whole | {"short_answers": ((min(touched), max(touched) + 1),)})
     none = whole | {"long_answer": None, "long_answer_tag": None, "short_answers": ()}
     return {
-        "example_id": question["id"],
-        "title": title,
+        "example_id": str(question["id"]),
+        "title": page_title(title, context),
         "question": [question["question"][start:end] for start, end in split(question["question"])[0]],
         "text": " ".join(context[start:end] for start, end in words),
         "annotations": annotations or [none],

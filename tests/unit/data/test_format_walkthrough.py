@@ -35,14 +35,12 @@ def project(tmp_path_factory):
     module, entry = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     (mapped,) = re.findall(r"```markdown\n(.*?)```", PAGE, re.DOTALL)
     (library / "data" / "passages.py").write_text(module)
-    replaced(
-        library / "data" / "readers.py", "import natural_questions, squad", "import natural_questions, passages, squad"
-    )
+    replaced(library / "data" / "readers.py", "natural_questions, qa_pairs", "natural_questions, passages, qa_pairs")
     replaced(library / "data" / "readers.py", '    "examples": ', f'{entry}    "examples": ')
     replaced(library / "README.md", "  - `bundled_pages.py`", f"{mapped}  - `bundled_pages.py`")
     schema = folder / "workflow" / "schemas" / "config.schema.yaml"
-    replaced(schema, "squad_v2, examples]", "squad_v2, passages, examples]")
-    replaced(schema, "squad_v2, or examples", "squad_v2, passages (running text), or examples")
+    replaced(schema, "qa_pairs, examples]", "qa_pairs, passages, examples]")
+    replaced(schema, "or examples", "passages (running text), or examples")
 
     def run(*arguments):
         environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}

@@ -1,5 +1,6 @@
 """Examples assigned to partitions, file by file, and put together."""
 
+import logging
 import re
 from collections import Counter
 from dataclasses import fields, replace
@@ -364,3 +365,14 @@ def test_a_part_that_is_cut_off_is_named_and_nothing_is_written(tmp_path):
     with pytest.raises(InputError, match=re.escape(f"{parts[1].index}, after line ")):
         collect_partitions(parts, Part.of(tmp_path / "all"))
     assert not (tmp_path / "all").exists()
+
+
+@pytest.mark.parametrize(("titles", "warned"), [(["Untitled"], True), (["a", "b"], False)])
+def test_that_all_questions_are_on_one_page_is_said(tmp_path, caplog, titles, warned):
+    documents = [replace(DOCUMENT, example_id=str(i), title=titles[i % len(titles)]) for i in range(4)]
+    with caplog.at_level(logging.WARNING):
+        collect_partitions(deal_parts(tmp_path, [documents]), Part.of(tmp_path / "all"))
+    told = (
+        "all 4 questions are on one page, 'Untitled', and a page goes to one partition as a whole: the others are empty. "
+    )
+    assert [message.startswith(told) for message in caplog.messages] == [True] * warned

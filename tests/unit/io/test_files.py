@@ -509,3 +509,23 @@ def test_a_scratch_folder_is_on_the_disk_of_its_target_and_does_not_stay(tmp_pat
 def test_control_characters_are_printed_as_json_writes_them(text, printed):
     assert printable(text) == printed
     assert str(InputError(text)) == printed
+
+
+LINES = ['{"a": "é\\u2028東🎉"}', "", "[1, 2]", "x" * 3000] * 300
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+def test_lines_in_any_encoding_of_unicode_are_utf_8(tmp_path, name, encoding):
+    raw = "\n".join(LINES).encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(raw, 1) if name.endswith("gz") else raw)
+    found = [line for _, line in files.read_lines(tmp_path / name)]
+    assert len(found) == len(LINES)
+    for line, wanted in zip(found, LINES, strict=True):
+        assert line.decode().removesuffix("\n") == wanted if wanted else isinstance(line, InputError)
+
+
+def test_lines_that_are_no_utf_16_though_the_first_bytes_say_so_are_named(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes("{}\n".encode("utf-16") + b"\xd8")
+    with pytest.raises(InputError, match=r"a\.jsonl, after line \d: not UTF-16-LE \(.*\), as its first bytes say\. Write"):
+        list(files.read_lines(tmp_path / "a.jsonl"))

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from pairprobe.errors import InputError
-from pairprobe.io.typed_json import decoded
+from pairprobe.io.typed_json import decoded, read_objects
 
 
 class Answer(msgspec.Struct):
@@ -55,3 +55,36 @@ def test_text_that_ends_early_is_said_to_be_cut_off(raw):
 def test_malformed_text_is_not_said_to_be_cut_off(raw):
     assert said(raw).startswith(": not a JSON object (")
     assert "cut off" not in said(raw)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_what_python_writes_for_no_number_is_null(value):
+    raw = f'{{"qid": "NaN \\" Infinity", "answers": [], "score": {value}, "more": [{value}, "{value}"]}}'.encode()
+    assert decoded("a", raw, Row) == Row('NaN " Infinity', [])
+    assert said(f'{{"qid": {value}, "answers": []}}'.encode()) == ", key qid: Expected `str`, got `null`."
+
+
+def test_half_a_surrogate_pair_is_named_where_it_is_read_and_nowhere_else():
+    told = r"found \ud83d after 'Who \\', which is half of a character. Remove it, or write the whole pair."
+    assert said(rb'{"qid": "Who \\\ud83d", "answers": []}') == f": {told}"
+    assert said(rb'"Who \\\ud83dx"', str, "title") == f", key title: {told}"
+    raw = rb'{"qid": "\ud83c\udf89 \\ud83d", "answers": [], "more": "\udc00\ud800", "\ud800": 1}'
+    assert decoded("a", raw, Row) == Row("\U0001f389 \\ud83d", [])
+
+
+@pytest.mark.parametrize("raw", [b'{"x": NaN, "title": "x', rb'{"qid": "\ud83d', rb'{"x": "\ud83d", "y": [Infinity'])
+def test_such_text_that_ends_early_is_said_to_be_cut_off(raw):
+    assert "cut off" in said(raw)
+
+
+def objects(folder, content):
+    (folder / "a.json").write_bytes(content)
+    return [(where.removeprefix(f"{folder}/a.json, "), bytes(raw)) for where, raw in read_objects(folder / "a.json")]
+
+
+def test_objects_are_those_of_lines_or_of_one_array(tmp_path):
+    assert objects(tmp_path, b'{"a": 1}\n2\n') == [("line 1", b'{"a": 1}\n'), ("line 2", b"2\n")]
+    assert objects(tmp_path, b' [{"a":\n 1},\n2]\n') == [("item 1", b'{"a":\n 1}'), ("item 2", b"2")]
+    assert objects(tmp_path, b"[]") == []
+    with pytest.raises(InputError, match=r"a\.json: not a whole JSON object .* cut off\?"):
+        objects(tmp_path, b'[{"a": 1},\n2')

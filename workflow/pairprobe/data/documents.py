@@ -10,6 +10,9 @@ from pairprobe.errors import InputError
 if TYPE_CHECKING:
     from pairprobe.data.pages import Page
 
+# Characters of an example_id.
+MAX_ID = 1000
+
 Span = tuple[int, int]
 YesNo = Literal["yes", "no"]
 
@@ -66,6 +69,17 @@ class Document:
     def selected(self) -> Annotation | None:
         """The annotation that makes the example."""
         return select_annotation(self.annotations)
+
+
+def check_id(where: str, document: Document) -> Document | InputError:
+    """Return a document, or an InputError where its example_id would break a line or a cell of the tables."""
+    name = document.example_id
+    if name == name.strip() and name.isprintable() and len(name) <= MAX_ID:
+        return document
+    return InputError(
+        f"{where}: the question's id is {name[:80]!a}, of {len(name)} characters. Wanted: at most {MAX_ID} that can "
+        "be printed, no blank first or last."
+    )
 
 
 def check_unique(example_id: str, where: str, seen: dict[str, str]) -> None:

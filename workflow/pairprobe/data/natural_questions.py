@@ -25,8 +25,8 @@ from pairprobe.data import pages, text
 from pairprobe.data.documents import Annotation, Document, Span, YesNo
 from pairprobe.data.pages import Marked, Page
 from pairprobe.errors import InputError
-from pairprobe.io import files, parquet
-from pairprobe.io.typed_json import Value, decoded
+from pairprobe.io import parquet
+from pairprobe.io.typed_json import Value, decoded, read_objects
 
 if TYPE_CHECKING:
     import pyarrow
@@ -93,11 +93,11 @@ def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
     if Path(path).suffix == ".parquet":
         yield from _read_parquet(path)
         return
-    for where, line in files.read_lines(path):
+    for where, line in read_objects(path):
         yield where, line if isinstance(line, InputError) else _from_line(where, line)
 
 
-def _from_line(where: str, line: bytes) -> Document | InputError:
+def _from_line(where: str, line: bytes | msgspec.Raw) -> Document | InputError:
     row = decoded(where, line, _Row)
     if isinstance(row, InputError):
         return row
@@ -122,6 +122,9 @@ def _decoded(where: str, raw: msgspec.Raw, kind: type[Value], key: str) -> Value
 
 def _read_parquet(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
     for first, batch in parquet.batches(path, _COLUMNS):
+        if isinstance(batch, InputError):
+            yield f"{path}, row {first}", batch
+            continue
         documents = _joined(path, batch.column("document"))
         rows = batch.drop_columns("document").to_pylist()
         for i, (row, (title, url, page)) in enumerate(zip(rows, documents, strict=True)):
@@ -150,6 +153,8 @@ def _joined(path: str | Path, documents: "pyarrow.StructArray") -> Iterator[tupl
 
     tokens = documents.field("tokens").field("token")
     try:
+        if tokens.type != pyarrow.list_(pyarrow.string()) and _holds_text(tokens.type):
+            tokens = tokens.cast(pyarrow.list_(pyarrow.string()))
         single = pc.replace_substring(tokens.values, " ", "_")
         texts = pc.binary_join(type(tokens).from_arrays(tokens.offsets, single), " ")
     except (AttributeError, pyarrow.ArrowException):
@@ -159,6 +164,16 @@ def _joined(path: str | Path, documents: "pyarrow.StructArray") -> Iterator[tupl
         ) from None
     columns = (documents.field("title"), documents.field("url"), texts)
     yield from zip(*(column.to_pylist() for column in columns), strict=True)
+
+
+def _holds_text(type_: "pyarrow.DataType") -> bool:
+    """Whether it is one of the types that other programs write for lists of strings."""
+    from pyarrow import types
+
+    if not (types.is_list(type_) or types.is_large_list(type_)):
+        return False
+    text = type_.value_type.value_type if types.is_dictionary(type_.value_type) else type_.value_type
+    return types.is_string(text) or types.is_large_string(text) or types.is_string_view(text)
 
 
 def _rows_of(columns: dict[str, list]) -> list[dict]:

@@ -141,7 +141,8 @@ def write_partitions(
 def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
     return InputError(
         f"{row['where']}: the page {row['title']!r} is in {row['partition']} here, and in {other} in {place}. What is "
-        "reported must not have been trained on: give data.files or data.splits as one list, to assign pages by title."
+        "reported must not have been trained on: give data.files or data.splits as one list, to assign pages by title. "
+        "If it is no title but a name for many texts, write each text's own, or none."
     )
 
 
@@ -191,4 +192,11 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
     rows.sort(key=lambda counted: (*PARTITIONS, LEFT_OUT).index(counted[0]))
     for counted in rows:
         log.info("%s: %s: %d", *counted)
+    if len(partition_with) == 1 < len(seen):
+        log.warning(
+            "all %d questions are on one page, %r, and a page goes to one partition as a whole: the others are empty. If "
+            "it is no title but a name for many texts, write each text's own, or none; then each context is a page.",
+            len(seen),
+            *partition_with,
+        )
     return rows

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pairprobe.data import text
 from pairprobe.data.documents import Annotation, Document, Span
+from pairprobe.data.sampling import hash_bytes
 from pairprobe.errors import InputError
 
 
@@ -14,11 +15,12 @@ class Asked:
     """A question about a running text.
 
     answers: each gold answer as it is written in the context, with the character at which it begins; none where the context
-    does not answer.
+    does not answer, and an empty one is none. title: the page's; without one (None, or blank) the context is a page of its
+    own.
     """
 
     example_id: str
-    title: str
+    title: str | None
     question: str
     context: str
     answers: Sequence[tuple[str, int]]
@@ -45,19 +47,25 @@ def _document(where: str, asked: Asked, keys: Mapping[str, str]) -> Document:
     for field, there in (("context", spans), ("question", question), ("example_id", asked.example_id)):
         if not there:
             raise InputError(f"{where}, key {keys.get(field, field)}: it is empty.")
-    annotations = [
-        Annotation((0, len(spans)), "P", (_words_of(where, asked, answer, spans, keys),)) for answer in asked.answers
-    ]
+    answers = [answer for answer in asked.answers if answer[0].strip()]
+    annotations = [Annotation((0, len(spans)), "P", (_words_of(where, asked, answer, spans, keys),)) for answer in answers]
     return Document(
         asked.example_id,
-        asked.title,
+        asked.title if asked.title and asked.title.strip() else _title_from(context),
         question,
         " ".join(context[start:end] for start, end in spans),
         tuple(annotations or [Annotation(None)]),
         tuple(sentences),
         context=context,
-        answers=tuple(answer for answer, _ in asked.answers),
+        answers=tuple(answer for answer, _ in answers),
     )
+
+
+@functools.lru_cache(maxsize=16)
+def _title_from(context: str) -> str:
+    """Name the page that a context without a title is: its first words, and a digest that only the same words have."""
+    words = " ".join(context.split())
+    return f"{words[:40]} [{hash_bytes(words, size=6).hex()}]"
 
 
 # The questions on a text follow each other.
@@ -70,7 +78,7 @@ def _words_of(where: str, asked: Asked, answer: tuple[str, int], spans: list[Spa
     """Return the span of words that an answer touches."""
     (written, start), context = answer, asked.context
     end, name = start + len(written), keys.get("context", "context")
-    if start < 0 or context[start:end] != written or not written.strip():
+    if start < 0 or context[start:end] != written:
         there = repr(context[start:end]) if 0 <= start < len(context) else f"{len(context)} characters"
         raise InputError(
             f"{where}, key {keys.get('answers', 'answers')}: found {written!r} at character {start}, where the {name} has "

@@ -1,7 +1,8 @@
-"""SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016, 2018), the published JSON and the hub's parquet, read as documents.
+"""SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016, 2018), read as documents.
 
-A document is a paragraph with one of its questions, as ``running_text.document_of`` makes it; a question without an answer
-(2.0, ``is_impossible``) has a single annotation that found nothing.
+The published JSON, the hub's parquet, and the hub's rows as JSON lines or an array. A document is a paragraph with one of
+its questions, as ``running_text.document_of`` makes it; a question without an answer (2.0, ``is_impossible``) has a single
+annotation that found nothing.
 """
 
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ import msgspec
 from pairprobe.data.documents import Document
 from pairprobe.data.running_text import Asked, document_of
 from pairprobe.errors import InputError
-from pairprobe.io import parquet, whole_files
-from pairprobe.io.typed_json import decoded
+from pairprobe.io import encodings, parquet, whole_files
+from pairprobe.io.typed_json import decoded, fault, read_objects
+
+Documents = Iterator[tuple[str, Document | InputError]]
 
 
 class _Answer(msgspec.Struct):
@@ -22,10 +25,10 @@ class _Answer(msgspec.Struct):
 
 
 class _Question(msgspec.Struct):
-    id: str
+    id: int | str
     question: str
     answers: list[_Answer]
-    is_impossible: bool = False
+    is_impossible: bool | None = False
 
 
 class _Paragraph(msgspec.Struct):
@@ -34,15 +37,31 @@ class _Paragraph(msgspec.Struct):
 
 
 class _Article(msgspec.Struct):
-    title: str
     paragraphs: list[msgspec.Raw]
+    title: str | None = None
 
 
 class _File(msgspec.Struct):
     data: list[msgspec.Raw]
 
 
-def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
+class _Columns(msgspec.Struct):
+    text: list[str]
+    answer_start: list[int]
+
+
+class _Row(msgspec.Struct):
+    """A question as the hub lays it out."""
+
+    id: int | str
+    context: str
+    question: str
+    answers: _Columns | list[_Answer]
+    title: str | None = None
+    is_impossible: bool | None = False
+
+
+def read(path: str | Path) -> Documents:
     """Yield ``(where, document)`` for each question of a file, or the error in its place.
 
     JSON, plain or gzip, or parquet with the hub's columns. Raises InputError for a file that is no SQuAD at all.
@@ -51,26 +70,43 @@ def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
     yield from _read_parquet(path) if path.suffix == ".parquet" else _read_json(path)
 
 
-def _read_json(path: Path) -> Iterator[tuple[str, Document | InputError]]:
-    try:
-        content = whole_files.read(path)
-        content.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a whole file ({error}). Fetch it again.") from None
-    found = decoded(str(path), content, _File)
+def _read_json(path: Path) -> Documents:
+    content = encodings.as_utf8(str(path), whole_files.read(path))
+    if not content.strip():
+        return
+    if content.lstrip().startswith(b"["):
+        found = decoded(str(path), content, list[msgspec.Raw])
+        first = found[0] if isinstance(found, list) and found else b""
+    else:
+        whole = decoded(str(path), content, _File)
+        found = whole if isinstance(whole, InputError) else whole.data
+        first = content[: content.find(b"\n") + 1] or content if isinstance(whole, InputError) else b""
+    if first and isinstance(decoded("", first, _Row), _Row):
+        yield from _read_rows(path)
+        return
     if isinstance(found, InputError):
         raise found
-    for number, raw in enumerate(found.data, 1):
-        where = f"{path}, article {number}"
-        article = decoded(where, raw, _Article)
-        if isinstance(article, InputError):
-            yield where, article
-            continue
-        for i, raw_paragraph in enumerate(article.paragraphs, 1):
-            yield from _questions(f"{where} ({article.title}), paragraph {i}", article.title, raw_paragraph)
+    for number, raw in enumerate(found, 1):
+        yield from _paragraphs(f"{path}, article {number}", raw)
 
 
-def _questions(where: str, title: str, raw: msgspec.Raw) -> Iterator[tuple[str, Document | InputError]]:
+def _read_rows(path: Path) -> Documents:
+    for where, raw in read_objects(path):
+        row = raw if isinstance(raw, InputError) else decoded(where, raw, _Row)
+        yield where, row if isinstance(row, InputError) else _from_row(where, row)
+
+
+def _paragraphs(where: str, raw: msgspec.Raw) -> Documents:
+    article = decoded(where, raw, _Article)
+    if isinstance(article, InputError):
+        yield where, article
+        return
+    named = f" ({title})" if (title := " ".join((article.title or "").split())) else ""
+    for i, raw_paragraph in enumerate(article.paragraphs, 1):
+        yield from _questions(f"{where}{named}, paragraph {i}", article.title, raw_paragraph)
+
+
+def _questions(where: str, title: str | None, raw: msgspec.Raw) -> Documents:
     paragraph = decoded(where, raw, _Paragraph)
     if isinstance(paragraph, InputError):
         yield where, paragraph
@@ -81,24 +117,27 @@ def _questions(where: str, title: str, raw: msgspec.Raw) -> Iterator[tuple[str, 
         yield here, question if isinstance(question, InputError) else _document(here, title, paragraph.context, question)
 
 
-def _read_parquet(path: Path) -> Iterator[tuple[str, Document | InputError]]:
-    for where, row in parquet.read_rows(path, ("id", "title", "context", "question", "answers")):
-        try:
-            answers = row["answers"]
-            pairs = zip(answers["text"], answers["answer_start"], strict=True)
-            fields = {"id": row["id"], "question": row["question"]}
-            fields["answers"] = [{"text": words, "answer_start": start} for words, start in pairs]
-            question = msgspec.convert(fields, _Question)
-            title, context = msgspec.convert((row["title"], row["context"]), tuple[str, str])
-        except (TypeError, KeyError, ValueError) as error:
-            yield (
-                where,
-                InputError(f"{where}: not a row of SQuAD ({error}). Wanted: id, title, context, question, answers."),
-            )
+def _read_parquet(path: Path) -> Documents:
+    for where, row in parquet.read_rows(path, ("id", "context", "question", "answers"), ("title", "is_impossible")):
+        if isinstance(row, InputError):
+            yield where, row
             continue
-        yield where, _document(where, title, context, question)
+        try:
+            yield where, _from_row(where, msgspec.convert(row, _Row))
+        except msgspec.ValidationError as error:
+            yield where, InputError(f"{where}{fault(error, _Row)}")
 
 
-def _document(where: str, title: str, context: str, question: _Question) -> Document | InputError:
+def _from_row(where: str, row: _Row) -> Document | InputError:
+    answers = row.answers
+    if isinstance(answers, _Columns):
+        if len(answers.text) != len(answers.answer_start):
+            counts = f"{len(answers.text)} text and {len(answers.answer_start)} answer_start"
+            return InputError(f"{where}, key answers: found {counts}, wanted as many of each.")
+        answers = list(map(_Answer, answers.text, answers.answer_start))
+    return _document(where, row.title, row.context, _Question(row.id, row.question, answers, row.is_impossible))
+
+
+def _document(where: str, title: str | None, context: str, question: _Question) -> Document | InputError:
     answers = [] if question.is_impossible else [(answer.text, answer.answer_start) for answer in question.answers]
-    return document_of(where, Asked(question.id, title, question.question, context, answers), {"example_id": "id"})
+    return document_of(where, Asked(str(question.id), title, question.question, context, answers), {"example_id": "id"})

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from pairprobe.errors import InputError
-from pairprobe.io import files
+from pairprobe.io import encodings, files, whole_files
 from pairprobe.io.typed_json import fault
 
 
@@ -120,12 +120,13 @@ def read_predictions(path: str | Path) -> dict[str, Prediction]:
 
 def _rows(path: str | Path) -> list:
     """Return the list under ``predictions``; by ``json``, which reads NaN, so that an error can name the score."""
+    content = encodings.as_utf8(str(path), whole_files.read(path))
     try:
-        whole = json.loads(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path.") from None
+        whole = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not whole JSON ({error}). Was the file cut off? Fetch or write it again.") from None
+        if files.ends_early(content.replace(b"NaN", b"null")):
+            raise InputError(f"{path}: not whole JSON ({error}). Was the file cut off? Fetch or write it again.") from None
+        raise InputError(f"{path}: not JSON ({error}). Write it as JSON.") from None
     rows = whole.get("predictions") if isinstance(whole, dict) else None
     if not isinstance(rows, list):
         found = f"an object with the keys {list(whole)[:5]}" if isinstance(whole, dict) else type(whole).__name__

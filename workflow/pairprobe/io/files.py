@@ -20,6 +20,7 @@ import orjson
 from isal import igzip, isal_zlib
 
 from pairprobe.errors import InputError
+from pairprobe.io import encodings
 
 # No page of Natural Questions comes near this; a file without line ends must not fill the memory.
 MAX_LINE_BYTES = 128 << 20
@@ -227,8 +228,8 @@ def concatenate(targets: Mapping[Path, Sequence[str | os.PathLike]]) -> None:
 def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputError]]:
     """Yield ``("FILE, line N", line)`` for each line of a file, plain or gzip, one in memory at a time.
 
-    A line that is empty, is no UTF-8 or is longer than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises
-    InputError for a file that is missing or cut off.
+    UTF-8; a byte order mark is left out, and UTF-16 and UTF-32 become UTF-8. A line that is empty, is no UTF-8 or is longer
+    than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises InputError for a file that is missing or cut off.
     """
     path = Path(path)
     number = 0
@@ -236,7 +237,10 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
         if path.suffix == ".gz" and not path.stat().st_size:
             raise EOFError("it is empty")
         # Python's own line reader over a large buffer: a call of the decompressor for every few hundred lines.
-        with io.BufferedReader(igzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb"), 1 << 20) as lines:
+        with io.BufferedReader(igzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb"), 1 << 20) as file:
+            encoding, lines = encodings.encoding_of(file.peek(4)), file
+            if not encoding.startswith("utf-8"):
+                lines = io.BufferedReader(encodings.AsUtf8(file, encoding), 1 << 20)
             while line := lines.readline(MAX_LINE_BYTES):
                 number += 1
                 yield f"{path}, line {number}", _checked(path, number, line, lines)
@@ -247,6 +251,8 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
         raise InputError(
             f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
         ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}, after line {number}: {encodings.misfit(error)}") from None
 
 
 def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | InputError:
@@ -256,15 +262,14 @@ def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | 
         return InputError(
             f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. Wanted: JSON lines, one object a line."
         )
-    if line.isspace():
+    line = line.removeprefix(encodings.BOM)
+    if not line.strip():
         return InputError(f"{path}, line {number}: the line is empty. Remove it.")
     try:
         if not line.isascii():
             line.decode()
     except UnicodeDecodeError as error:
-        return InputError(
-            f"{path}, line {number}: not UTF-8 ({error.reason} at byte {error.start}). Write the file again as UTF-8."
-        )
+        return InputError(f"{path}, line {number}: {encodings.misfit(error)}")
     return line
 
 
@@ -298,7 +303,7 @@ def json_object(where: str, line: bytes) -> dict:
 def ends_early(line: bytes) -> bool:
     """Whether a text that is no JSON ends before its value does, as where a file was cut off."""
     try:
-        orjson.loads(line.rstrip())
+        orjson.loads(line.decode(errors="replace").rstrip())
     except orjson.JSONDecodeError as error:
         return not line.strip() or "unexpected end" in str(error)
     return False

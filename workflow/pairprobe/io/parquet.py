@@ -13,37 +13,67 @@ if TYPE_CHECKING:
 ROWS = 16
 
 
-def batches(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[int, "pyarrow.RecordBatch"]]:
+def batches(
+    path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[int, "pyarrow.RecordBatch | InputError"]]:
     """Yield ``(number of the first row, pyarrow.RecordBatch)`` with these columns ("document.title" for a field of one).
 
-    Raises InputError for a file that is missing, no parquet, damaged, or without these columns.
+    optional: columns that are read where they are there. A row group that is damaged gives an InputError in its place.
+    Raises InputError for a file that is missing, no parquet, cut off, or without these columns.
     """
     import pyarrow
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(path, memory_map=True) as file:
-            names = {file.schema.column(i).path for i in range(len(file.schema))}
-            missing = [c for c in columns if not any(name == c or name.startswith(f"{c}.") for name in names)]
-            if missing:
+            there = _among(file, [*columns, *optional])
+            if missing := [column for column in columns if column not in there]:
                 raise InputError(
                     f"{path}: the columns {', '.join(missing)} are missing; found {', '.join(file.schema_arrow.names)}. "
                     "Is this a file of the data set that data.source names?"
                 )
             first = 1
-            for batch in file.iter_batches(batch_size=ROWS, columns=list(columns), use_threads=False):
-                batch.validate(full=True)
-                yield first, batch
-                first += batch.num_rows
+            for group in range(file.num_row_groups):
+                end = first + file.metadata.row_group(group).num_rows
+                yield from _of_group(path, file, group, there, (first, end))
+                first = end
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise InputError(f"{path}: not a whole parquet file ({said}). Fetch it again.") from None
+        raise InputError(f"{path}: not a whole parquet file ({_said(error)}). Fetch it again.") from None
 
 
-def read_rows(path: str | Path, columns: Sequence[str]) -> Iterator[tuple[str, dict]]:
-    """Yield ``("FILE, row N", {column: value})`` for each row."""
-    for first, batch in batches(path, columns):
+def _among(file: "pyarrow.parquet.ParquetFile", columns: Sequence[str]) -> list[str]:
+    names = {file.schema.column(i).path for i in range(len(file.schema))}
+    return [c for c in columns if any(name == c or name.startswith(f"{c}.") for name in names)]
+
+
+def _of_group(
+    path: str | Path, file: "pyarrow.parquet.ParquetFile", group: int, columns: list[str], rows: tuple[int, int]
+) -> Iterator[tuple[int, "pyarrow.RecordBatch | InputError"]]:
+    import pyarrow
+
+    first, end = rows
+    try:
+        for batch in file.iter_batches(batch_size=ROWS, row_groups=[group], columns=columns, use_threads=False):
+            batch.validate(full=True)
+            yield first, batch
+            first += batch.num_rows
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
+        yield first, InputError(f"{path}, rows {first} to {end - 1}: damaged ({_said(error)}). Fetch the file again.")
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def read_rows(
+    path: str | Path, columns: Sequence[str], optional: Sequence[str] = ()
+) -> Iterator[tuple[str, dict | InputError]]:
+    """Yield ``("FILE, row N", {column: value})`` for each row, or an InputError in the place of damaged ones."""
+    for first, batch in batches(path, columns, optional):
+        if isinstance(batch, InputError):
+            yield f"{path}, row {first}", batch
+            continue
         for i, row in enumerate(batch.to_pylist()):
             yield f"{path}, row {first + i}", row

@@ -1,0 +1,151 @@
+"""Rows of question, context and answer: what each form of an answer gives, and where an answer without a place is found."""
+
+import json
+import logging
+
+import pytest
+
+from pairprobe.data import readers
+from pairprobe.data.examples import example_of
+from pairprobe.data.pages import page_of
+from pairprobe.errors import InputError
+
+CONTEXT = "The art of Party life: Ada left Oslo in the 1870s. ADA came back; Ada won."
+ROW = {"question": "Who left?", "context": CONTEXT}
+
+
+def read(folder, *rows, name="a.jsonl"):
+    """Read rows; returns a document or an error for each."""
+    text = rows[0] if isinstance(rows[0], str) else "".join(json.dumps(row) + "\n" for row in rows)
+    (folder / name).write_text(text, encoding="utf-8")
+    return [found for _, found in readers.read("qa_pairs", folder / name)]
+
+
+def answers(folder, **row):
+    """Return the answers of one row, each as its page has it, and where in the words it begins."""
+    (found,) = read(folder, ROW | row)
+    assert not isinstance(found, InputError), found
+    return [
+        (" ".join(found.words[slice(*a.short_answers[0])]), a.short_answers[0][0])
+        for a in found.annotations
+        if a.long_answer
+    ]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"answer": "Oslo"},
+        {"answers": "Oslo"},
+        {"answers": ["Oslo"]},
+        {"answer": "Oslo", "answer_start": 32},
+        {"answer": "Oslo", "answer_start": 32.0},
+        {"answers": ["Oslo"], "answer_start": [32]},
+        {"answers": {"text": ["Oslo"], "answer_start": [32]}},
+        {"answers": {"text": ["Oslo"]}},
+        {"answers": {"text": "Oslo", "answer_start": 32}},
+        {"answers": [{"text": "Oslo", "answer_start": 32}]},
+        {"answers": [{"text": "Oslo", "answer_start": None}]},
+        {"answers": [{"text": "Oslo", "answer_start": float("nan")}]},
+        {"answers": ["Oslo", "Bergen"]},
+        {"answers": ["Oslo", ""]},
+    ],
+)
+def test_an_answer_may_be_given_in_many_ways(tmp_path, given):
+    assert answers(tmp_path, **given) == [("Oslo", 8)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "found"),
+    [
+        ("art", ("art", 1)),  # not within "Party", and not behind it
+        ("Ada", ("Ada", 6)),  # the first of two
+        ("ADA", ("ADA", 13)),  # as it is written, before other capitals
+        ("1870", ("1870s", 11)),  # within a word, where it is none itself
+        ("oslo  in", ("Oslo in", 8)),  # other capitals, other blanks
+    ],
+)
+def test_an_answer_without_a_place_is_found_as_whole_words_first(tmp_path, answer, found):
+    assert answers(tmp_path, answer=answer) == [found]
+
+
+def test_the_log_counts_what_was_chosen(tmp_path, caplog):
+    with caplog.at_level(logging.INFO):
+        read(tmp_path, ROW | {"answer": "Ada"}, ROW | {"answers": ["Oslo", "Rome"]}, ROW | {"answer": "Oslo"})
+    assert caplog.messages == [
+        f"{tmp_path}/a.jsonl: 1 answers without answer_start, several times in their context: the first was taken",
+        f"{tmp_path}/a.jsonl: 1 answers not in their context, beside one that is: left out",
+    ]
+
+
+@pytest.mark.parametrize(
+    "given", [None, "", " ", [], [""], {"text": [], "answer_start": []}, [{"text": "", "answer_start": 0}]]
+)
+def test_no_answer_is_none(tmp_path, given):
+    (found,) = read(tmp_path, ROW | {"answers": given})
+    assert example_of(found) == "the page does not answer the question"
+    assert page_of(found).gold_texts == []
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (ROW, "key answers: missing. Wanted: a text, a list of texts, or null where there is no answer."),
+        (ROW | {"answer": "Rome"}, "key answer: 'Rome' is not in the context. Wanted: words of the context, or null"),
+        (
+            ROW | {"answer": "Oslo", "answer_start": 3},
+            "key answer: found 'Oslo' at character 3, where the context has ' art'.",
+        ),
+        (
+            ROW | {"answers": ["Oslo", "Ada"], "answer_start": 32},
+            "key answer_start: found 1 for 2 answers, wanted one for each.",
+        ),
+        (ROW | {"answers": {"text": ["Oslo"], "answer_start": [1, 2]}}, "key answer_start: found 2 for 1 answers"),
+        (ROW | {"answer": 7}, "key answer: Expected "),
+        ({"question": "Who?", "answer": "x", "context": " "}, "key answer: 'x' is not in the context"),
+        ({"question": "Who?", "answer": None, "context": " "}, "key context: it is empty."),
+        (ROW | {"question": "", "answer": None}, "key question: it is empty."),
+    ],
+)
+def test_a_row_that_is_none_is_named(tmp_path, row, told):
+    _, found = read(tmp_path, ROW | {"answer": "Oslo"}, row)
+    assert isinstance(found, InputError)
+    assert str(found).startswith(f"{tmp_path}/a.jsonl, line 2, {told}")
+
+
+def test_a_row_without_an_id_has_one_that_goes_by_its_content(tmp_path):
+    first, second, third = read(tmp_path, *(ROW | {"answer": answer} for answer in ("Oslo", "Ada", "Oslo")))
+    assert first.example_id == third.example_id != second.example_id
+    (alone,) = read(tmp_path, ROW | {"answer": "Oslo"})
+    assert alone.example_id == first.example_id
+
+
+@pytest.mark.parametrize("title", [None, "", " "])
+def test_without_a_title_each_context_is_a_page(tmp_path, title):
+    row = ROW | {"title": title, "answer": "Ada"}
+    first, same, other = read(
+        tmp_path, row, row | {"context": CONTEXT.replace(". ", ".  ")}, row | {"context": CONTEXT + " Ada."}
+    )
+    assert first.title == same.title != other.title
+    assert first.title.startswith("The art of Party life: Ada left Oslo in ")
+
+
+def test_cells_of_a_table_are_texts(tmp_path):
+    text = 'id,question,context,answer,answer_start\n007,Who?,"Ada, of Oslo","Ada",0\n'
+    text += '8,Where?,"Ada ""of"" Oslo",Oslo,\n9,When?,Ada,,\n'
+    documents = read(tmp_path, text, name="a.csv")
+    assert [document.example_id for document in documents] == ["007", "8", "9"]
+    assert [document.answers for document in documents] == [("Ada",), ("Oslo",), ()]
+    bad = read(tmp_path, "question,context,answer\nWho?,Ada\nWho?,Ada,Ada,Ada\nWho?,Ada,Ada\n", name="b.csv")
+    assert [isinstance(found, InputError) for found in bad] == [True, True, False]
+    assert str(bad[0]) == (
+        f"{tmp_path}/b.csv, line 2: found fewer cells, wanted 3 cells apart by ',', as in the first line."
+    )
+
+
+@pytest.mark.parametrize(
+    "text", ['question,context,answer\nWho?,"Ada,Ada\nWho?,Ada,Ada\n', 'question,context,answer\nWho?,"Ada" x,Ada\n']
+)
+def test_a_table_with_quotes_that_do_not_match_is_named(tmp_path, text):
+    with pytest.raises(InputError, match=r"a\.csv, line \d: no table \(.*\)\. Write it again as JSON lines\.$"):
+        read(tmp_path, text, name="a.csv")

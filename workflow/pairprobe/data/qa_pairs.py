@@ -1,0 +1,176 @@
+"""Questions with a context and an answer, one a row, read as documents: what most data sets can be exported to.
+
+JSON lines, a JSON array, CSV or TSV with a header, or parquet. An answer without the place where it begins is found in the
+context.
+"""
+
+import csv
+import io
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from pairprobe.data.documents import Document
+from pairprobe.data.running_text import Asked, document_of
+from pairprobe.data.sampling import hash_bytes
+from pairprobe.errors import InputError
+from pairprobe.io import encodings, files, parquet, whole_files
+from pairprobe.io.progress import log
+from pairprobe.io.typed_json import decoded, fault, read_objects
+
+Start = int | float | None  # pandas makes floats of integers where one is missing
+
+
+class _Answer(msgspec.Struct):
+    """An answer as SQuAD's JSON has it, or all of them as the hub has them."""
+
+    text: str | list[str]
+    answer_start: Start | list[Start] = None
+
+
+Answers = str | list[str | _Answer] | _Answer | None
+
+
+class _Row(msgspec.Struct):
+    question: str
+    context: str
+    answers: Answers | UnsetType = UNSET
+    answer: Answers | UnsetType = UNSET  # the same by another name
+    answer_start: Start | list[Start] = None
+    id: int | str | None = None
+    title: str | None = None
+    is_impossible: bool | None = False
+
+
+def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
+    """Yield ``(where, document)`` for each row of a file, or the error in its place.
+
+    Which form it is, is seen from the name: ``.parquet``, ``.csv``, ``.tsv``, else JSON. Raises InputError for a file that
+    is missing, cut off or of another kind.
+    """
+    path = Path(path)
+    kind = Path(path.name.removesuffix(".gz")).suffix.lower()
+    rows = (
+        _read_parquet(path) if kind == ".parquet" else _read_table(path) if kind in (".csv", ".tsv") else _read_json(path)
+    )
+    counts: Counter[str] = Counter()
+    for where, row in rows:
+        try:
+            yield where, row if isinstance(row, InputError) else _document(where, row, counts)
+        except InputError as error:
+            yield where, error
+    for what, number in (+counts).items():
+        log.info("%s: %d answers %s", path, number, what)
+
+
+def _read_json(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
+    for where, raw in read_objects(path):
+        yield where, raw if isinstance(raw, InputError) else decoded(where, raw, _Row)
+
+
+def _read_parquet(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
+    optional = [name for name in _Row.__struct_fields__ if name not in ("question", "context")]
+    for where, row in parquet.read_rows(path, ("question", "context"), optional):
+        yield where, row if isinstance(row, InputError) else _converted(where, row)
+
+
+def _converted(where: str, row: dict[str, Any]) -> _Row | InputError:
+    try:
+        return msgspec.convert(row, _Row)
+    except msgspec.ValidationError as error:
+        return InputError(f"{where}{fault(error, _Row)}")
+
+
+def _read_table(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
+    content = encodings.as_utf8(str(path), whole_files.read(path)).decode()
+    # Excel separates by semicolons where the comma is for decimals.
+    delimiter = max(",\t;", key=content.partition("\n")[0].count)
+    csv.field_size_limit(files.MAX_LINE_BYTES)
+    table = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    try:
+        for cells in table:
+            where = f"{path}, line {table.line_num}"
+            if None in cells or None in cells.values():
+                wanted = f"wanted {len(table.fieldnames or ())} cells apart by {delimiter!r}, as in the first line"
+                yield where, InputError(f"{where}: found {'more' if None in cells else 'fewer'} cells, {wanted}.")
+                continue
+            yield where, _from_cells(where, cells)
+    except csv.Error as error:
+        raise InputError(f"{path}, line {table.line_num}: no table ({error}). Write it again as JSON lines.") from None
+
+
+def _from_cells(where: str, cells: dict[str, str]) -> _Row | InputError:
+    # An empty cell is none, but for a key without which there is no row.
+    row: dict[str, Any] = {key: cell for key, cell in cells.items() if cell or key in ("question", "context")}
+    row |= {key: row.get(key) for key in ("answer", "answers") if key in cells}
+    try:
+        if "answer_start" in row:
+            row["answer_start"] = int(float(row["answer_start"]))
+    except ValueError:
+        return InputError(f"{where}, key answer_start: found {row['answer_start']!r}, wanted a number.")
+    if "is_impossible" in row:
+        row["is_impossible"] = row["is_impossible"].lower() in ("true", "1")
+    return _converted(where, row)
+
+
+def _document(where: str, row: _Row, counts: Counter[str]) -> Document | InputError:
+    key, given = ("answer", row.answer) if row.answers is UNSET else ("answers", row.answers)
+    if row.is_impossible:
+        given = None
+    if given is UNSET:
+        raise InputError(
+            f"{where}, key answers: missing. Wanted: a text, a list of texts, or null where there is no answer."
+        )
+    pairs = [(text, start) for text, start in _pairs(where, given, row.answer_start) if text.strip()]
+    found = [place for text, start in pairs if (place := _placed(row.context, text, start, counts))]
+    if pairs and not found:
+        raise InputError(
+            f"{where}, key {key}: {pairs[0][0]!r} is not in the context. Wanted: words of the context, or null where it "
+            "does not answer."
+        )
+    counts["not in their context, beside one that is: left out"] += len(pairs) - len(found)
+    name = str(row.id) if row.id is not None else hash_bytes(row.question, row.context, *pairs).hex()
+    return document_of(
+        where, Asked(name, row.title, row.question, row.context, found), {"example_id": "id", "answers": key}
+    )
+
+
+def _pairs(
+    where: str, given: Answers | list[str] | UnsetType, start: Start | list[Start]
+) -> Iterator[tuple[str, int | None]]:
+    """Yield each answer with the character at which it begins, None where that is not given."""
+    if isinstance(given, _Answer):
+        yield from _pairs(where, given.text, given.answer_start)
+    elif isinstance(given, str | list):
+        texts: Sequence[str | _Answer] = given if isinstance(given, list) else [given]
+        starts = start if isinstance(start, list) else [start] * (len(texts) if start is None else 1)
+        if len(texts) != len(starts):
+            raise InputError(
+                f"{where}, key answer_start: found {len(starts)} for {len(texts)} answers, wanted one for each."
+            )
+        for text, place in zip(texts, starts, strict=True):
+            if isinstance(text, _Answer):
+                yield from _pairs(where, text, None)
+            else:
+                yield text, None if place is None or math.isnan(place) else int(place)
+
+
+def _placed(context: str, text: str, start: int | None, counts: Counter[str]) -> tuple[str, int] | None:
+    """Return an answer as the context has it, and where: as given, else its first occurrence, whole words before parts."""
+    if start is not None:
+        return text, start
+    written = r"\s+".join(map(re.escape, text.split()))
+    whole = rf"(?<!\w){written}(?!\w)"
+    for pattern, flags in ((whole, 0), (written, 0), (whole, re.IGNORECASE)):
+        places = [found.span() for found in re.finditer(pattern, context, flags)]
+        if places:
+            counts["without answer_start, several times in their context: the first was taken"] += len(places) > 1
+            first, end = places[0]
+            return context[first:end], first
+    return None
