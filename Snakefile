@@ -2,4 +2,5 @@
 include: "workflow/Snakefile"
 
 
-workflow.default_target = "all"
+if not workflow.modifier.is_module:
+    workflow.default_target = "all"

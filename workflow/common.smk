@@ -4,6 +4,7 @@
 import os
 import re
 import shutil
+import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -48,11 +49,24 @@ def report_label(name):
 
 
 onstart:
+    lacking = environment.packages_lacking(
+        (WORKFLOW.parent / "envs").glob("*.yaml")
+    )
+    if lacking and not workflow.deployment_settings.deployment_method:
+        raise WorkflowError(
+            f"Jobs need packages that are not installed for {sys.executable}: {', '.join(lacking)}. Install them "
+            f"(pip install -e {WORKFLOW.parent}), or let each rule have its own environment: --sdm conda."
+        )
     # Without sbatch, the executor would wait for ever for a job that it could not submit.
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         raise WorkflowError(
             "No sbatch is here, as the slurm profile wants: start on a login node of a cluster, or without --profile."
         )
+
+
+def placed(path):
+    """Return where a path of the workflow's own is: a module may have a prefix. To be asked while the rules are read."""
+    return workflow.modifier.path_modifier.replace_prefix(path)
 
 
 def any_of(names):
@@ -121,20 +135,6 @@ def ranking_of(variant, checkpoint, task):
     return f"<results>/{folder}/{checkpoint}/{task}.tsv"
 
 
-def inputs_of_control(wildcards):
-    """Return what a control reads besides pairs and examples: the store of its view, statistics of the layers, WordNet."""
-    needed = needs.NEEDS[wildcards.variant]
-    space = f"<results>/spaces/{wildcards.checkpoint}.npz"
-    return {
-        "activations": [
-            path.format(checkpoint=wildcards.checkpoint)
-            for path in shards(needed.view, "probe")
-        ],
-        "space": [space] if needed.statistics else [],
-        "wordnet": ["<results>/wordnet"] if needed.wordnet else [],
-    }
-
-
 def features_of(checkpoint):
     """List the shards of a checkpoint's features: the pages to train on, where there are any, cut into windows."""
     count = RUN.shards["features",]
@@ -167,7 +167,7 @@ def files_of_checkpoint(wildcards):
     """List the files of a checkpoint's own folder (source path), so that other files in it are seen as a change."""
     folder = config["checkpoints"][wildcards.checkpoint].get("path")
     files = Path(folder).glob("*") if folder else []
-    return sorted(str(file) for file in files if file.is_file())
+    return sorted(local(str(file)) for file in files if file.is_file())
 
 
 def wordnet_of(wildcards):

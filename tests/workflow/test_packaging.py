@@ -1,6 +1,8 @@
 """What a newcomer stands on: pins, environments, the README's commands."""
 
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -57,6 +59,17 @@ def test_rules_that_draw_are_together_and_so_are_those_that_make_tables_for_read
         for name in re.findall(r"^rule (\w+):", path.read_text(), re.MULTILINE):
             assert name.startswith("draw_") <= (path.stem == "figures"), f"{path.name}: {name}"
             assert name.startswith(("tabulate_", "typeset_")) <= (path.stem == "tables"), f"{path.name}: {name}"
+
+
+def test_git_ignores_what_a_run_makes_also_where_it_is_a_link(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    for name in ("results", ".venv", ".snakemake", "downloads", "data"):
+        (tmp_path / name).symlink_to("elsewhere")
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert status.stdout.split() == ["??", ".gitignore"]
+    assert not (ROOT / "results" / ".gitkeep").exists(), "a link in its folder's place would count as its deletion"
 
 
 def test_every_script_belongs_to_a_rule():

@@ -4,6 +4,8 @@
 #      <results>/training/{checkpoint}.tsv, the loss at each step.
 
 
+# The saved states of trainings, by which one that was killed goes on.
+STATES = placed(f"{RUN.folder}/finetuning")
 # What the weights depend on. How windows are cut, their features say.
 TRAINING_KEYS = (
     "precision",
@@ -67,7 +69,7 @@ rule finetune_checkpoint:
             key: config["finetuning"][key] for key in (*TRAINING_KEYS, "learning_rate")
         },
         seed=lambda wildcards: RUN.seed_of(wildcards.checkpoint),
-        work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
+        work=lambda wildcards: f"{STATES}/{wildcards.checkpoint}",
     script:
         "../../scripts/finetune_checkpoint.py"
 
@@ -98,6 +100,6 @@ rule train_answer_heads:
             "learning_rate": config["finetuning"]["head_learning_rate"],
         },
         seed=lookup(dpath="seed", within=config),
-        work=lambda wildcards: f"{RUN.folder}/finetuning/{wildcards.checkpoint}",
+        work=lambda wildcards: f"{STATES}/{wildcards.checkpoint}",
     script:
         "../../scripts/train_answer_heads.py"

