@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("error: the record is nested too deeply. Look at it: the workflow writes no such thing.", file=sys.stderr)
         return options.error
     except OSError as error:
-        print(printable(f"error: {error.filename or options}: {error.strerror or error}"), file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return options.error
 
 

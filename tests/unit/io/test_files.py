@@ -168,6 +168,9 @@ REFUSALS = [
     OSError(errno.EDQUOT, "Disk quota exceeded"),
     OSError(errno.EROFS, "Read-only file system"),
     RuntimeError("Can't write data (file write failed: errno = 28, error message = 'No space left on device')"),
+    OSError(
+        errno.ENOSPC, "Can't write data (file write failed: time = Sun Nov 29\n, errno = 28, 'No space left on device')"
+    ),
     ValueError("Error while serializing: I/O error: No space left on device (os error 28)"),
 ]
 
@@ -183,6 +186,7 @@ def test_a_disk_that_refuses_is_told_with_the_file_s_own_name_and_leaves_nothing
         write()
     assert raised.value.filename == str(tmp_path / "a.txt")
     assert raised.value.errno in files.DISK_ERRORS
+    assert "\n" not in str(raised.value)
     assert names_in(tmp_path) == []
 
 

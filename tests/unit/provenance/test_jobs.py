@@ -288,6 +288,13 @@ def test_a_disk_that_refuses_ends_a_job_with_one_line_that_says_what_to_do(tmp_p
     assert stopped.value.code.endswith(f" See {tmp_path}/a.log.")
 
 
+def test_a_disk_that_is_full_is_told_whatever_a_library_says_of_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=4096))
+    with pytest.raises(SystemExit, match=r"No space left on device\. Make room; what is finished stays"):
+        run(tmp_path / "a.log", RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 704 vs 598"))
+    assert "unexpected pos" in (tmp_path / "a.log").read_text()
+
+
 @pytest.mark.parametrize("log_file", ["/proc/logs/a.log", "/dev/full"])
 def test_a_log_that_cannot_be_written_gives_one_line_or_none(tmp_path, capsys, log_file):
     with (

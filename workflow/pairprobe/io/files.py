@@ -150,7 +150,9 @@ def _naming_target(path: Path) -> Iterator[None]:
         number = getattr(error, "errno", None) or int((_ERRNO.search(str(error)) or [0, 0])[1])
         named = str(getattr(error, "filename", None) or path.parent / TEMPORARY)
         if number in DISK_ERRORS and named.startswith(str(path.parent / TEMPORARY)):
-            raise OSError(number, getattr(error, "strerror", None) or os.strerror(number), str(path)) from error
+            # Libraries say it in lines of their own; who names a file has something to say.
+            said = error.strerror if isinstance(error, OSError) and error.filename else None
+            raise OSError(number, said or os.strerror(number), str(path)) from error
         raise
 
 

@@ -4,9 +4,11 @@ Nothing here changes a result, so an edit of this module runs no job again: see 
 """
 
 import contextlib
+import errno
 import logging
 import os
 import select
+import shutil
 import signal
 import sys
 import threading
@@ -22,6 +24,8 @@ from pairprobe.provenance import job_records
 
 # Seconds that a job has to end in once it was told to, or the process that started it has ended.
 PATIENCE = 30
+# Bytes; a disk with fewer is full.
+_FULL = 1 << 20
 
 
 @contextlib.contextmanager
@@ -47,8 +51,11 @@ def job(task: job_records.Task, kind: str | None = None) -> Iterator[None]:
             except InputError as error:
                 log.error("%s", error)
                 sys.exit(without_logins(f"error: {error}"))
-            except Exception:
+            except Exception as error:
                 log.exception("stopped")
+                # torch says other things of a disk that is full while a training is saved.
+                if not isinstance(error, OSError) and shutil.disk_usage(path.parent).free < _FULL:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.parent)) from error
                 raise
     except OSError as error:
         what = f"{error.filename or 'output'}: {error.strerror or error}. {files.DISK_ERRORS.get(error.errno or 0, '')}"
