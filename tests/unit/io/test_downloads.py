@@ -525,6 +525,12 @@ def test_a_hub_that_asks_for_a_wait_of_days_is_not_waited_for(hub, path, monkeyp
     assert max(waits) < 60
 
 
+def test_the_words_of_a_hub_are_one_line_that_a_terminal_can_show(refused):
+    body = json.dumps({"error": "\x1b[2J\r\nlong " * 10_000}).encode()
+    hostile = only("GET", SHA256, answer(400, body, Content_Type="application/json", **GOOD))
+    refused(hostile, r"^[^\x00-\x1f]{,1000}$")
+
+
 # Where the token goes.
 
 

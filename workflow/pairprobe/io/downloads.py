@@ -186,7 +186,10 @@ def _ask_hub(what: str, revision: str, request: Callable[[], Given]) -> Given:
 
 
 def _one_line(error: BaseException) -> str:
-    return without_logins(" ".join(str(error).split()).rstrip(".")) or type(error).__name__
+    """Return what an error says, on one line that can be read; a hub's own words may be any."""
+    said = "".join(letter if letter.isprintable() else " " for letter in f"{error}"[:10_000])
+    said = without_logins(" ".join(said.split()).rstrip(".")) or type(error).__name__
+    return said if len(said) <= 500 else f"{said[:500]} ..."
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
