@@ -543,14 +543,41 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
 
 
 @pytest.mark.slow
-def test_the_report_holds_the_figures(project):
+def test_the_report_shows_figures_tables_and_explorer_and_no_label_is_markup(project, edited):
+    bad = "</script><script>window.ran = 1</script><!-- {x}"
+    edited("config/tiny.yaml", config_with(figures={"labels": {"coreference": bad}, "title": bad}))
     run = snakemake(project, "--report", "report.html")
     assert run.returncode == 0, run.stdout + run.stderr
     said = (project / "report.html").read_text()
-    assert "coreference, cosine" in said
-    # The table of the same checkpoints as the figure's.
-    assert "nq_evaluation.md" in said
-    assert "precision_recall.svg" in said
+    assert "<script>window.ran" not in said
+    if not (chromium := shutil.which("chromium")):
+        pytest.skip("no Chromium on the path; on Debian: apt-get install chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
+        page.goto(f"file://{project}/report.html")
+
+        def opened(category, entry):
+            """Show an entry of the report, and return the page that it shows."""
+            page.wait_for_function("window.app !== undefined || typeof app === 'object'")
+            page.evaluate("app.setView({navbarMode: 'menu'})")
+            page.get_by_text(category, exact=True).click()
+            page.locator("tr", has_text=entry).locator("a").first.click()
+            return page.frame_locator("iframe")
+
+        page.get_by_text("Figures", exact=True).click()
+        entries = page.locator("tbody tr").all_inner_texts()
+        assert f"{bad}, cosine" in [entry.replace("\u200b", "").strip() for entry in entries]
+        table = opened("Tables", "percentages").locator("tbody tr")
+        table.first.wait_for()
+        assert table.count() == 20
+        explorer = opened("Explorer", "explorer")
+        explorer.locator(".chart .main-svg").first.wait_for()
+        explorer.locator("details summary").first.click()
+        explorer.locator("td button").first.click()
+        explorer.locator(".item").first.wait_for()
+        assert page.evaluate("window.ran") is None
 
 
 @pytest.mark.slow

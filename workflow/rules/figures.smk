@@ -47,7 +47,8 @@ rule draw_grid:
             ]
             for task in RUN.tasks
         ],
-        title=lookup(dpath="figures/title", within=config),
+        # Of a function, or Snakemake would look for wildcards in it.
+        title=lambda wildcards: config["figures"]["title"],
     script:
         "../../scripts/draw_grid.py"
 

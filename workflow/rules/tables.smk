@@ -36,7 +36,7 @@ rule tabulate_probing_sets:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_probing_sets"),
-        labels=RUN.labels,
+        labels=lookup(dpath="figures/labels", within=config),
     script:
         "../../scripts/tabulate_probing_sets.py"
 
