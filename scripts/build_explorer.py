@@ -18,4 +18,4 @@ with job(snakemake):
     ]
     sets = dict(zip(tasks, read.sets, strict=True))
     settings = Settings(**params.settings)
-    build(snakemake.output[0], read.percentages, read.examples, sets, checkpoints, settings, read.get("claims"))
+    build(snakemake.output[0], read.percentages, read.examples, sets, checkpoints, settings, read.claims, read.intervals)

@@ -26,6 +26,9 @@ CLAIM_FIELDS = (
     "before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high", "layer", "layers", "pairs",
     "pages", "pairs_needed",
 )  # fmt: skip
+INTERVAL_FIELDS = (
+    "checkpoint", "task", "measure", "layer", "percentage_low", "percentage_high", "auc_low", "auc_high",
+)  # fmt: skip
 CLAIMS = [
     ("before", "after", "upper_layers_better", "coreference", "cosine", "yes", "contradicted", *"12345678"),
     ("before", "after", "gap_grows", "boundary", "start", "no", "supported", *"12345678"),
@@ -88,6 +91,11 @@ def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
     named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
     write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, percentages.percentages(named))
     write_tsv(folder / "claims.tsv", CLAIM_FIELDS, CLAIMS)
+    rows = [
+        (*row[:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1)
+        for row in percentages.percentages(named)
+    ]
+    write_tsv(folder / "intervals.tsv", INTERVAL_FIELDS, rows)
     settings = Settings("tiny {{run}} </script>", labels=LABELS, seed=SEED)
     return {
         "percentages": str(folder / "percentages.tsv"),
@@ -125,8 +133,9 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
     return Checkpoint(name, rankings, [shards["paragraph"]], [shards["sentence"]])
 
 
-def page(folder: Path, claims: bool = False, **some) -> Path:
+def page(folder: Path, claims: bool = False, intervals: bool = False, **some) -> Path:
     """Build the page of such a run."""
     path = folder / "explorer.html"
-    build(str(path), **make(folder, **some), claims=str(folder / "claims.tsv") if claims else None)
+    more = {name: str(folder / f"{name}.tsv") for name, wanted in (("claims", claims), ("intervals", intervals)) if wanted}
+    build(str(path), **make(folder, **some), **more)
     return path

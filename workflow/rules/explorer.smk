@@ -1,5 +1,5 @@
 # In:  <results>/percentages.tsv, the probing sets, the rankings, the similarities and logits of the partition probe,
-#      <results>/tables/claims.tsv.
+#      <results>/tables/{claims,intervals}.tsv.
 # Out: <results>/report/explorer.html.
 
 
@@ -31,6 +31,7 @@ rule build_explorer:
             else []
         ),
         claims="<results>/tables/claims.tsv",
+        intervals="<results>/tables/intervals.tsv",
     output:
         report(
             "<results>/report/explorer.html",
@@ -61,6 +62,7 @@ rule build_explorer:
             "punctuation": config["words"]["punctuation"],
             "seed": config["seed"],
             "at_most": config["boundary"]["test_examples"],
+            "confidence": config["evidence"]["confidence"],
             **RUN.appearance(RUN.compared),
         },
     script:

@@ -127,7 +127,7 @@ def test_a_click_on_a_point_lists_the_pairs_of_its_layer(page, folder):
 
 def test_the_keyboard_alone_goes_from_the_grid_to_the_words_and_on_to_another_layer(page, folder):
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to the panels"
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the charts"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "panels"
     for _ in range(30):
@@ -252,8 +252,8 @@ def test_words_that_look_like_markup_are_words(shared, folder):
 
 
 def open_list(page, task=2, layer=1):
-    page.locator("details summary").nth(task).click()
-    page.locator("details").nth(task).locator("tbody tr").nth(layer).locator("button").first.click()
+    page.locator("#grid details summary").nth(task).click()
+    page.locator("#grid details").nth(task).locator("tbody tr").nth(layer).locator("button").first.click()
     page.wait_for_selector(".item")
 
 
@@ -332,10 +332,10 @@ def test_panels_are_filtered_by_task_measure_and_verdict(page):
 
 
 def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
-    page.locator("details summary").nth(2).click()
-    page.locator("details").nth(2).locator("table").wait_for()
+    page.locator("#grid details summary").nth(2).click()
+    page.locator("#grid details").nth(2).locator("table").wait_for()
     cells = (
-        page.locator("details")
+        page.locator("#grid details")
         .nth(2)
         .locator("tbody tr")
         .evaluate_all("rows => rows.map((row) => [...row.children].map((cell) => cell.textContent))")
@@ -351,7 +351,7 @@ def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
             assert value == (f"{float(row['percentage']):.1f} %" if row else "")
     page.select_option("#value", "auc")
     assert (
-        page.locator("details").nth(2).locator("tbody td").first.inner_text()
+        page.locator("#grid details").nth(2).locator("tbody td").first.inner_text()
         == f"{float(wanted['before', '0']['auc']):.1f} %"
     )
 
@@ -411,8 +411,8 @@ def test_a_page_that_was_cut_off_says_so(visit, folder):
     (folder / "cut").mkdir()
     (folder / "cut" / "explorer.html").write_text(whole[: whole.index('id="texts"')], encoding="utf-8")
     page = visit(folder / "cut" / "explorer.html")
-    page.locator("details summary").nth(2).click()
-    page.locator("details").nth(2).locator("button").first.click()
+    page.locator("#grid details summary").nth(2).click()
+    page.locator("#grid details").nth(2).locator("button").first.click()
     page.wait_for_selector("#trouble:visible")
     assert "The part texts of this page cannot be read" in page.inner_text("#trouble")
     assert "Was the file cut off" in page.inner_text("#trouble")
@@ -425,3 +425,76 @@ def test_one_checkpoint_and_no_boundary_are_explored_too(visit, tmp_path, some):
     assert page.locator(".view").count() == len(some.get("checkpoints", LAYERS))
     assert page.locator("#changes").is_visible() == ("checkpoints" not in some)
     assert page.locator("#verdicts").is_hidden()
+
+
+def test_an_address_that_is_opened_elsewhere_shows_what_was_shown(visit, folder):
+    page = visit(folder / "explorer.html")
+    page.locator("#measures .choice", has_text="Euclidean").click()
+    page.locator("#verdicts .choice", has_text="contradicted").click()
+    page.select_option("#value", "auc")
+    open_list(page)
+    page.select_option("#layer", "2")
+    page.select_option("#order", "high")
+    page.select_option("#of", label="After")
+    page.fill("#to", "90")
+    page.select_option("#change", "any")
+    page.fill("#search", "mary")
+    page.locator("#count", has_text=re.compile("^(?!40)\\d+ of 40 pairs, layer 2")).wait_for()
+    page.locator(".item").nth(1).click()
+    page.wait_for_selector(".view")
+    page.fill("#slider", "3")
+    page.locator("#shade-by .choice").nth(1).click()
+    page.wait_for_timeout(500)  # the address follows a little later
+    controls = "layer order of from to change before after search value claim slider".split()
+
+    def state(page):
+        return (
+            shown(page),
+            {name: page.input_value(f"#{name}") for name in controls},
+            [page.inner_text(f"#{name}") for name in ("list-title", "count", "pair-title", "at")],
+            page.locator(".view .rank").all_inner_texts(),
+            page.locator(".item[aria-selected=true]").get_attribute("data-place"),
+            page.locator("input:checked").evaluate_all("all => all.map((one) => one.name + one.value)"),
+            page.evaluate("document.querySelectorAll('.chart')[2].firstChild.data.at(-1).x"),
+        )
+
+    wanted = state(page)
+    again = visit(folder / "explorer.html", page.evaluate("location.hash"))
+    again.wait_for_selector(".view")
+    again.locator("#at", has_text="3").wait_for()
+    assert state(again) == wanted
+    assert wanted[1]["layer"] == "2"
+    assert wanted[-1] == [2]  # the ring in the panel
+
+
+def test_an_address_of_another_run_says_so(shared):
+    addresses = {"synonyms/cosine/9": "layer 9", "x/cosine/1": "leads to x", "synonyms/cosine/1/none": "example none"}
+    for address, said in addresses.items():
+        shared.evaluate("(address) => { location.hash = `#/${address}`; }", address)
+        shared.locator("#trouble", has_text=said).wait_for()
+    go(shared, "#/coreference/cosine/1/5")
+    assert shared.locator("#trouble").is_hidden()
+
+
+def test_panels_have_the_bands_of_the_figures(visit, folder, tmp_path):
+    page = visit(explored.page(tmp_path, intervals=True))
+    chart = page.locator(".chart").nth(0)
+    bands = chart.locator(".shapelayer path").evaluate_all("all => all.map((one) => one.style.fill)")
+    assert {"rgb(0, 114, 178)", "rgb(213, 94, 0)"} <= {*bands}
+    assert page.locator("#legend li").last.inner_text() == "95 % interval (pages resampled)"
+    page.locator("#grid details summary").nth(0).click()
+    row = read_tsv(tmp_path / "intervals.tsv")[0]
+    low, high = (f"{float(row[f'percentage_{bound}']):.1f}" for bound in ("low", "high"))
+    assert page.locator("#grid td").first.inner_text().endswith(f"% ({low} to {high})")
+    without = visit(folder / "explorer.html")
+    assert "interval" not in without.inner_text("#legend")
+
+
+def test_what_is_printed_has_every_chart_and_no_controls(visit, folder):
+    page = visit(folder / "explorer.html", "#/coreference/cosine/1/5", viewport={"width": 400, "height": 300})
+    page.wait_for_selector(".view")
+    page.pdf()
+    assert page.locator("#grid .chart .main-svg").count() >= page.locator("#grid .chart[aria-label]").count() == 6
+    page.emulate_media(media="print")
+    assert not page.locator("#tasks").is_visible()
+    assert page.locator(".view").first.is_visible()

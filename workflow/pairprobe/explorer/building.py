@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 import orjson
@@ -31,7 +31,7 @@ from pairprobe.errors import InputError
 from pairprobe.explorer import word_scores
 from pairprobe.explorer.packing import block_of, chunk_of, chunks
 from pairprobe.figures import style
-from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS, read_percentages
+from pairprobe.figures.grid import BOUNDS, MEASURE_LABELS, VALUE_LABELS, read_percentages
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
@@ -40,6 +40,9 @@ from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 from pairprobe.rankings.percentages import read_ranking
 from pairprobe.rankings.similarity_store import Similarities
 from pairprobe.tables.layout import label_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Pairs that are unpacked together: a click waits for one chunk.
 CHUNK_SIZE = 32
@@ -69,7 +72,7 @@ class Settings:
 
     value: "percentage" or "auc", shown first; labels: ``{checkpoint or task: what the page calls it}``; colours:
     ``{checkpoint: colour}``; among: all checkpoints of the run, so that one looks as in the figures. punctuation, seed and
-    at_most (boundaries): those that the pairs were ranked by.
+    at_most (boundaries): those that the pairs were ranked by. confidence: of the intervals.
     """
 
     run: str
@@ -80,6 +83,7 @@ class Settings:
     punctuation: bool = False
     seed: int = 0
     at_most: int | None = None
+    confidence: float = 0.95
 
 
 @dataclass(frozen=True)
@@ -99,12 +103,13 @@ def build(
     checkpoints: Sequence[Checkpoint],
     settings: Settings,
     claims: str | None = None,
+    intervals: str | None = None,
 ) -> None:
     """Write the page, whole or not at all.
 
     percentages: ``percentages.tsv``; examples: ``examples/probe.jsonl.gz``; sets: ``{task: probing_sets/{task}.jsonl}``, in
-    the order of the page; claims: ``tables/claims.tsv``, or None where there is none. One chunk of pairs is in memory at a
-    time. Raises InputError where files do not fit together.
+    the order of the page; claims, intervals: ``tables/claims.tsv`` and ``intervals.tsv``, or None where there is none. One
+    chunk of pairs is in memory at a time. Raises InputError where files do not fit together.
     """
     pairs = {task: list(read_probing_set(file)) for task, file in sets.items()}
     wanted = {pair["example_id"] for of_task in pairs.values() for pair in of_task}
@@ -120,7 +125,7 @@ def build(
             _Source(one, *(stack.enter_context(Similarities(paths)) for paths in (one.paragraph, one.sentence)))
             for one in checkpoints
         ]
-        run = _run(percentages, pairs, sources, settings, claims)
+        run = _run(read_percentages(percentages, intervals), pairs, sources, settings, claims)
         page = stack.enter_context(open(stack.enter_context(files.atomic_write(path)), "w", encoding="utf-8", newline="\n"))
         head, tail = _page(run)
         page.write(head)
@@ -136,16 +141,17 @@ def build(
 
 
 def _run(
-    percentages: str, pairs: dict[str, list], sources: Sequence[_Source], settings: Settings, claims: str | None
+    rows: "pd.DataFrame", pairs: dict[str, list], sources: Sequence[_Source], settings: Settings, claims: str | None
 ) -> dict:
     """Return what ``#run`` holds."""
     names = [source.checkpoint.name for source in sources]
-    rows = read_percentages(percentages)
     rows = rows[rows["checkpoint"].isin(names) & rows["task"].isin(list(pairs))]
     shown = ["checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc"]
+    shown += [bound for bound in BOUNDS if bound in rows]
     return {
         "run": settings.run,
         "value": settings.value,
+        "confidence": 100 * settings.confidence,
         "values": VALUE_LABELS,
         "measures": MEASURE_LABELS,
         "chunk": CHUNK_SIZE,
@@ -167,7 +173,7 @@ def _run(
             }
             for task, of_task in pairs.items()
         ],
-        "percentages": rows[shown].to_dict("records"),
+        "percentages": rows[shown].round(4).to_dict("records"),
         "claims": None if claims is None else list(_claims(claims, names)),
     }
 

@@ -22,6 +22,7 @@
     element.append(...children.filter((child) => child != null));
     return element;
   }
+  const trouble = (words) => { at("trouble").hidden = false; at("trouble").textContent = words; };
   const say = (words) => { at("live").textContent = words; };
   const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
   const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`);
@@ -44,9 +45,8 @@
       const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
       return await new Response(stream).arrayBuffer();
     } catch (error) {
-      at("trouble").hidden = false;
-      at("trouble").textContent = `The part ${id} of this page cannot be read (${error.message}). Was the file cut off, or is the `
-        + "browser older than 2024? Copy the file again, or make it again: delete it and run snakemake.";
+      trouble(`The part ${id} of this page cannot be read (${error.message}). Was the file cut off, or is the `
+        + "browser older than 2024? Ask for the file again where you have it from.");
       return new Promise(() => {}); // nothing that needs it is shown
     }
   }
@@ -189,14 +189,20 @@
     return found;
   }
 
-  // Charts: a line for each checkpoint over the layers. lines: [{checkpoint, points: [[layer, value]], detail: [text]}].
+  // Charts: a line for each checkpoint over the layers. lines: [{checkpoint, points: [[layer, value]], detail: [text]}], and
+  // bounds: [[low, high]] where the line has a band.
   // A chart is one stop of the keyboard; the arrows move its ring, Enter chooses, as a click on a point does.
 
   function rangeOf(lines) {
-    const values = lines.flatMap(({ points }) => points.map(([, value]) => value));
+    const values = lines.flatMap(({ points, bounds }) => [...points.map(([, value]) => value), ...(bounds ?? []).flat()]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const room = Math.max(1, 0.08 * (high - low));
-    return [low - room, high + room];
+    return [Math.max(-4, low - room), Math.min(104, high + room)];
+  }
+  function bandOf({ checkpoint, points, bounds }) {
+    const edge = (side) => points.map(([x], i) => `${x},${bounds[i][side]}`);
+    return { type: "path", path: `M${[...edge(1), ...edge(0).reverse()].join("L")}Z`, fillcolor: visible(run.checkpoints[checkpoint].colour),
+      opacity: isDark() ? 0.3 : 0.18, line: { width: 0 }, layer: "below" };
   }
   class Chart {
     constructor(place, { name, chance, choose, range }) {
@@ -232,8 +238,9 @@
         xaxis: { ...axis, showgrid: false, dtick: Math.ceil(most / 8), range: [-0.4, most + 0.4],
           title: { text: "Layer", standoff: 4, font: { size: 11, color: ink.soft } } },
         yaxis: { ...axis, gridcolor: ink.line, nticks: 6, range: [low, high] },
-        shapes: !(this.chance >= low && this.chance <= high) ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
-          line: { color: ink.soft, width: 1, dash: "dot" }, layer: "below" }],
+        shapes: [...lines.filter(({ bounds }) => bounds).map(bandOf),
+          ...(!(this.chance >= low && this.chance <= high) ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
+            line: { color: ink.soft, width: 1, dash: "dot" }, layer: "below" }])],
         hoverlabel: { font: { family: ink.font } },
       };
       Plotly.react(this.inner, traces, layout, { displayModeBar: false, responsive: true, doubleClick: false, showTips: false });
@@ -251,6 +258,10 @@
       [this.line, this.point] = [line, point];
       this.mark();
       this.choose(this.current());
+    }
+    turnTo(checkpoint, layer) {
+      this.line = Math.max(0, this.lines.findIndex((line) => line.checkpoint === checkpoint));
+      this.point = Math.max(0, this.lines[this.line].points.findIndex(([x]) => x === layer));
     }
     mark(shown = true) {
       this.marked = shown;
@@ -306,7 +317,11 @@
     const rows = rowsOf(task, measure);
     return run.checkpoints.map(({ name }, checkpoint) => {
       const own = rows.filter((row) => row.checkpoint === name && row[state.value] != null).sort((a, b) => a.layer - b.layer);
-      return { checkpoint, points: own.map((row) => [row.layer, row[state.value]]), detail: own.map((row) => `${row[state.value].toFixed(1)} %`) };
+      const bounds = own.map((row) => [row[`${state.value}_low`], row[`${state.value}_high`]]);
+      const told = ([low, high]) => (low == null || high == null ? "" : ` (${low.toFixed(1)} to ${high.toFixed(1)})`);
+      // As in the figures: no band where a layer has no interval.
+      return { checkpoint, points: own.map((row) => [row.layer, row[state.value]]), bounds: bounds.every(told) && own.length ? bounds : undefined,
+        detail: own.map((row, i) => `${row[state.value].toFixed(1)} %${told(bounds[i])}`) };
     }).filter(({ points }) => points.length);
   }
   const labelOf = (task, measure) => run.measures[run.tasks[task].measures[measure]];
@@ -332,7 +347,11 @@
         make("button", { type: "button", "aria-label": `${detail[point]}: open the pairs of layer ${points[point][0]}`,
           onclick: () => openList(task, measure, points[point][0], checkpoint) }, detail[point]));
       figure.append(panel.table);
-      panel.draw = () => { panel.chart.chance = chance(); panel.chart.draw(lines()); panel.chart.mark(isOpen(panel)); panel.table.refill(); };
+      panel.mark = () => {
+        if (isOpen(panel)) panel.chart.turnTo(Number(at("of").value), state.layer);
+        panel.chart.mark(isOpen(panel));
+      };
+      panel.draw = () => { panel.chart.chance = chance(); panel.chart.draw(lines()); panel.mark(); panel.table.refill(); };
     }
     if (panel.claims.length) figure.append(claimsTable(panel.claims, title));
     panels.push(panel);
@@ -371,7 +390,8 @@
   }
   function redraw() {
     at("legend").replaceChildren(...run.checkpoints.map((one) => make("li", {}, swatch(one), one.label)),
-      make("li", {}, "··· chance"));
+      make("li", {}, "··· chance"), run.percentages.some((row) => row[`${run.value}_low`] != null)
+        ? make("li", {}, make("span", { class: "band" }), `${run.confidence} % interval (pages resampled)`) : null);
     panels.filter(({ drawn }) => drawn).forEach(({ draw }) => draw());
     if (state.pair) showPair();
     renderRows();
@@ -387,6 +407,7 @@
     });
     document.querySelectorAll(".task").forEach((task) => { task.hidden = [...task.querySelectorAll(".panel")].every((one) => one.hidden); });
     at("no-panels").hidden = some;
+    window.dispatchEvent(new Event("resize")); // charts that are left have more room
     say(`${plural(panels.filter(({ figure }) => !figure.hidden).length, "panel")} shown`);
   }
 
@@ -404,10 +425,9 @@
     const layers = Math.max(...run.checkpoints.map((one) => one.layers));
     options(at("layer"), Array.from({ length: layers }, (_, i) => [i, i ? `${i}` : "0 (embeddings)"]), layer);
     at("of").value = checkpoint;
-    panels.forEach((panel) => { if (panel.drawn) panel.chart.mark(isOpen(panel)); });
+    panels.forEach((panel) => { if (panel.drawn) panel.mark(); });
     if (other) { state.pair = null; at("open").hidden = true; at("no-pair").hidden = false; at("pair-title").textContent = "A pair"; }
     filterList();
-    remember();
     if (focus) { at("list").scrollIntoView({ block: "nearest" }); at("rows").focus({ preventScroll: true }); }
   }
   function filterList() {
@@ -438,6 +458,7 @@
     at("rows").scrollTop = 0;
     renderRows();
     if (state.pair) reveal();
+    remember();
   }
   function wordsOf(pair) {
     const [, , question, paragraph] = list.examples[pair.example];
@@ -498,9 +519,9 @@
 
   const open = { scores: null, course: null, table: null };
 
-  async function openPair(pair, focus) {
+  async function openPair(pair, focus, layer = state.layer, measure = state.measure) {
     state.pair = pair;
-    Object.assign(state, { at: state.layer, shadeBy: state.measure });
+    Object.assign(state, { at: layer, shadeBy: measure });
     open.scores = await (pair.known.some(Boolean) ? scoresOf(pair) : pair.known.map(() => null));
     if (state.pair !== pair) return; // another was chosen meanwhile
     at("open").hidden = false;
@@ -618,7 +639,7 @@
     const { layers } = run.checkpoints[c];
     if (layer >= layers) return [`It has no layer ${layer}; its last is ${layers - 1}.`];
     const rank = rankOf(list.ranks, c, measure, layer, pair.place);
-    if (!rank) return [`Not ranked: the example was too long, ${pair.sentence ? "was not among boundary.test_examples, " : ""}or its words have no vector.`];
+    if (!rank) return [`Not ranked: the example was too long for this checkpoint, ${pair.sentence ? "was not drawn for the test, " : ""}or its words have no vector.`];
     const { count, ties, paraLen, unmatching } = rank;
     return ["Outranks ", make("strong", {}, `${count} of ${unmatching}`), ` unmatching words (${percent(count / unmatching)})`,
       `; ${ties ? plural(ties, "tie") : "no ties"}; ${plural(paraLen, "word")} in the ${pair.sentence ? "sentence" : "paragraph"}.`];
@@ -646,25 +667,67 @@
     at("slider").value = layer;
     shade();
     drawCourse();
+    remember();
     say(`Layer ${layer}. ${spoken()}`);
   }
 
-  // Where the reader is stands behind the # of the address, so that it can be sent.
+  // Where the reader is, and what is chosen, stands behind the # of the address, so that it can be sent:
+  // #/task/measure/layer/example_id?control=value..., only what is open, and of controls only what was changed.
 
+  const LINKED = ["value", "claim", "order", "of", "from", "to", "change", "before", "after", "search"];
+  const initial = {};
+  let waitingToRemember;
   function remember() {
-    const { name, measures } = run.tasks[state.task];
-    const parts = [name, measures[state.measure], state.layer, ...(state.pair ? [list.examples[state.pair.example][0]] : [])];
-    history.replaceState(null, "", `#/${parts.map(encodeURIComponent).join("/")}`);
+    clearTimeout(waitingToRemember); // browsers allow few changes a second
+    waitingToRemember = setTimeout(() => history.replaceState(null, "", `#${address()}`), 100);
+  }
+  function address() {
+    const chosen = new URLSearchParams(LINKED.filter((id) => at(id).value !== initial[id]).map((id) => [id, at(id).value]));
+    if (verdict) chosen.set("verdict", verdict);
+    Object.entries(hidden).forEach(([kind, names]) => { if (names.size) chosen.set(`without-${kind}`, [...names].join(",")); });
+    const parts = [];
+    if (state.task != null) {
+      const { name, measures } = run.tasks[state.task];
+      parts.push(name, measures[state.measure], state.layer);
+      if (state.pair) {
+        parts.push(list.examples[state.pair.example][0]);
+        if (state.at !== state.layer) chosen.set("at", state.at);
+        if (state.shadeBy !== state.measure) chosen.set("by", measures[state.shadeBy]);
+      }
+    }
+    return `/${parts.map(encodeURIComponent).join("/")}${chosen.size ? `?${chosen}` : ""}`;
   }
   async function recall() {
     if (!location.hash.startsWith("#/")) return;
-    const [name, measure, layer, id] = location.hash.slice(2).split("/").map(decodeURIComponent);
+    at("trouble").hidden = true;
+    const [path, query] = location.hash.slice(2).split(/\?(.*)/s);
+    const chosen = new URLSearchParams(query);
+    const [name, measure, layer, id] = path.split("/").map(decodeURIComponent);
+    LINKED.filter((control) => initial[control] != null).forEach((control) => { at(control).value = chosen.get(control) ?? initial[control]; });
+    [state.value, claimed, verdict] = [at("value").value, at("claim").value, chosen.get("verdict") ?? ""];
+    Object.entries(hidden).forEach(([kind, names]) => {
+      names.clear();
+      (chosen.get(`without-${kind}`) ?? "").split(",").filter(Boolean).forEach((one) => names.add(one));
+      document.querySelectorAll(`input[name=${kind}]`).forEach((box) => { box.checked = !names.has(box.value); });
+    });
+    document.querySelectorAll("input[name=verdict]").forEach((box) => { box.checked = box.value === verdict; });
+    redraw();
+    filterPanels();
+    if (!name) return;
     const task = run.tasks.findIndex((one) => one.name === name);
     const number = task < 0 ? -1 : run.tasks[task].measures.indexOf(measure);
-    if (number < 0 || !rowsOf(task, number).some((row) => row.layer === Number(layer))) return;
-    await openList(task, number, Number(layer), 0, false);
+    if (number < 0 || !rowsOf(task, number).some((row) => row.layer === Number(layer))) {
+      trouble(`This address leads to ${name}, ${measure}, layer ${layer}: the page does not have that. Is it of another run?`);
+      return;
+    }
+    await openList(task, number, Number(layer), Number(at("of").value), false);
     const pair = list.pairs.find(({ example }) => list.examples[example][0] === id);
-    if (pair) { await openPair(pair, false); reveal(); }
+    if (id != null && !pair) trouble(`This address leads to the example ${id}: there is no pair of it. Is it of another run?`);
+    if (pair) {
+      const by = run.tasks[task].measures.indexOf(chosen.get("by"));
+      await openPair(pair, false, Number(chosen.get("at") ?? layer), by < 0 ? number : by);
+      reveal();
+    }
   }
 
   // Controls.
@@ -711,11 +774,12 @@
       section.focus({ preventScroll: true });
     }));
     at("panel-filters").addEventListener("change", ({ target }) => {
-      if (target.id === "value") { state.value = target.value; redraw(); return; }
+      if (target.id === "value") { state.value = target.value; redraw(); remember(); return; }
       if (target.name === "verdict") verdict = target.value;
       else if (target.id === "claim") claimed = target.value;
       else hidden[target.name][target.checked ? "delete" : "add"](target.value);
       filterPanels();
+      remember();
     });
     let waiting;
     at("list-filters").addEventListener("input", ({ target }) => {
@@ -735,16 +799,19 @@
       state.shadeBy = Number(target.value);
       shade();
       drawCourse();
+      remember();
       say(spoken());
     });
     at("pair").addEventListener("keydown", (event) => { if (event.key === "Escape") at("rows").focus(); });
     at("theme").addEventListener("change", ({ target }) => theme(target.value));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     window.addEventListener("resize", renderRows);
+    window.addEventListener("beforeprint", () => panels.filter(({ draw, drawn }) => draw && !drawn).forEach((panel) => { panel.drawn = true; panel.draw(); }));
     window.addEventListener("hashchange", recall);
   }
 
   controls();
+  LINKED.filter((id) => at(id)).forEach((id) => { initial[id] = at(id).value; });
   buildGrid();
   redraw();
   listen();

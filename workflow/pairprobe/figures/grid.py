@@ -29,7 +29,7 @@ MEASURE_LABELS = {
 }
 VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)"}
 _KEYS = ["checkpoint", "task", "measure", "layer"]
-_BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "high")]
+BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "high")]
 
 
 @dataclass(frozen=True)
@@ -42,15 +42,19 @@ class Panel(style.Appearance):
     value: str = "percentage"
 
 
-def read_percentages(path: str) -> "pd.DataFrame":
-    """Read ``percentages.tsv``."""
-    return read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:])
+def read_percentages(path: str, intervals: str | None = None) -> "pd.DataFrame":
+    """Read ``percentages.tsv``, with the bounds of ``tables/intervals.tsv`` where that is given."""
+    rows = read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:])
+    if intervals is None:
+        return rows
+    bounds = read_frame(intervals, [*_KEYS, *BOUNDS], ["layer", *BOUNDS], exactly=False)
+    return rows.merge(bounds[[*_KEYS, *BOUNDS]], on=_KEYS, how="left")
 
 
 @style.styled
 def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -> Figure:
     """Return the figure of one panel; intervals: the table that bands are drawn from."""
-    rows = _read(percentages, intervals)
+    rows = read_percentages(percentages, intervals)
     figure, axes = plt.subplots(figsize=style.PANEL, layout="constrained")
     lines = _draw(axes, rows, panel)
     axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
@@ -66,7 +70,7 @@ def grid_figure(
     percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str = "", intervals: str | None = None
 ) -> Figure:
     """Return the grid of all tasks; intervals: the table that bands are drawn from. columns: as in ``task_grid``."""
-    rows = _read(percentages, intervals)
+    rows = read_percentages(percentages, intervals)
 
     def pairs(panel: Panel) -> int:
         return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.checkpoints)])
@@ -122,15 +126,6 @@ def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
     for words, height, look in looks:
         place: Any = {"xy": (0.5, 1), "xytext": (0, height), "xycoords": "axes fraction", "textcoords": "offset points"}
         axes.annotate(words, **place, ha="center", annotation_clip=False, **look)
-
-
-def _read(percentages: str, intervals: str | None) -> "pd.DataFrame":
-    """Return the percentages, with their intervals where the table of these is given."""
-    rows = read_percentages(percentages)
-    if intervals is None:
-        return rows
-    bounds = read_frame(intervals, [*_KEYS, *_BOUNDS], ["layer", *_BOUNDS], exactly=False)
-    return rows.merge(bounds[[*_KEYS, *_BOUNDS]], on=_KEYS, how="left")
 
 
 def _most_pairs(rows: "pd.DataFrame") -> int:
