@@ -1,6 +1,5 @@
-# The front door: the workflow is workflow/Snakefile. An included file does not set what runs by default, so this one does.
-include: "workflow/Snakefile"
+include: "workflow/Snakefile"  # An included file does not set what runs by default:
 
 
-if not workflow.modifier.is_module:
+if workflow.modifier.namespace is None:  # no module of another workflow
     workflow.default_target = "all"

