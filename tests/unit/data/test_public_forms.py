@@ -392,6 +392,7 @@ PUBLIC = {
     "Label Studio's export": '[{"id": 1, "annotations": [{"result": [{"from_name": "a", "to_name": "t"}]}], "data": {}}]',
     "CMRC 2018": '[{"context_text": "c", "qas": [{"query_text": "q", "answers": ["a"]}]}]',
     "questions without a text, such as NQ-open": '{"question": "who", "answer": ["a"]}\n',
+    "the hub's rows of Natural Questions": '{"id": "1", "document": {"html": "<p>"}, "annotations": {"id": []}}\n',
     "BoolQ": '{"question": "is it", "passage": "p", "answer": true}\n',
     "a table, column by column": '{"question": {"0": "q"}, "context": {"0": "c"}}\n',
 }

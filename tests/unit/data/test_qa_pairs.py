@@ -69,6 +69,15 @@ def test_an_answer_without_a_place_is_found_as_whole_words_first(tmp_path, answe
     assert answers(tmp_path, answer=answer) == [found]
 
 
+def test_a_long_answer_is_found_soon(tmp_path):
+    words = "a " * 20_000
+    (found,) = read(tmp_path, {"question": "Who?", "context": f"{words}b c", "answer": f"{words[:12_000]}b"})
+    assert found.annotations[0].short_answers == ((14_000, 20_001),)
+    (found,) = read(tmp_path, {"question": "Who?", "context": words, "answer": f"{words[:12_000]}b"})
+    assert isinstance(found, InputError)
+    assert len(str(found)) < 1000
+
+
 def test_the_log_counts_what_was_chosen(tmp_path, caplog):
     with caplog.at_level(logging.INFO):
         read(tmp_path, ROW | {"answer": "Ada"}, ROW | {"answers": ["Oslo", "Rome"]}, ROW | {"answer": "Oslo"})
@@ -149,3 +158,12 @@ def test_cells_of_a_table_are_texts(tmp_path):
 def test_a_table_with_quotes_that_do_not_match_is_named(tmp_path, text):
     with pytest.raises(InputError, match=r"a\.csv, line \d: no table \(.*\)\. Write it again as JSON lines\.$"):
         read(tmp_path, text, name="a.csv")
+
+
+@pytest.mark.parametrize("cell", ["{'text': array(['Ada'])}", "[{'text': 'Ada'}]", "['Ada']", '{"text": ["Ada"]}'])
+def test_a_cell_that_another_program_made_of_a_structure_is_named(tmp_path, cell):
+    quoted = cell.replace('"', '""')
+    (found,) = read(tmp_path, f'question\tcontext\tanswers\nWho?\tAda\t"{quoted}"\n', name="a.tsv")
+    assert isinstance(found, InputError)
+    assert str(found).startswith(f"{tmp_path}/a.tsv, line 2, key answers: found ")
+    assert str(found).endswith("Wanted: a text; or export JSON lines or parquet in place of CSV.")

@@ -157,7 +157,7 @@ def test_gold_that_is_cut_off_is_named(tmp_path):
         ("", "not whole JSON"),
         ('{"predictions": [{"long_answer_score": NaN, "x', "Was the file cut off?"),
         ("[" * 100_000, "not JSON (maximum recursion depth"),
-        (b"\xff\xfe\x00", "not UTF-16 (truncated data)"),
+        (b"\xff\xfe\x00", "not UTF-16-LE (truncated data)"),
         (b'{"predictions": "\xe9"}', "not UTF-8 (invalid continuation byte at byte 17); 0xe9 is 'é' in Latin-1"),
         ("9" * 5000, "not JSON ("),
         ('{"predictions": [}', "Write it as JSON."),

@@ -36,6 +36,7 @@ _FORMS: tuple[tuple[set[str], str, tuple[str, ...], str], ...] = (
     ({"example_id", "paragraph"}, "our own examples", ("examples",), "Set data.source: examples."),
     ({"document_text"}, "Natural Questions", _NQ, "Set data.source: natural_questions."),
     ({"document_tokens"}, "Natural Questions", _NQ, "Set data.source: natural_questions."),
+    ({"document", "html"}, "the hub's rows of Natural Questions", (), "As parquet they are read: to_parquet."),
     ({"question", "context", "0"}, "a table, column by column", (), "In pandas: to_json(orient='records', lines=True)."),
     ({"question", "context", "id", "answers"}, "SQuAD's rows", (*_SQUAD, "qa_pairs"), "Set data.source: squad."),
     ({"question", "context"}, "rows of questions with contexts", ("qa_pairs",), "Set data.source: qa_pairs."),

@@ -6,6 +6,7 @@ context.
 
 import csv
 import io
+import itertools
 import math
 import re
 from collections import Counter
@@ -25,6 +26,9 @@ from pairprobe.io.progress import log
 from pairprobe.io.typed_json import decoded, fault, read_objects
 
 Start = int | float | None  # pandas makes floats of integers where one is missing
+
+# Characters of an answer.
+_LONG = 200
 
 
 class _Answer(msgspec.Struct):
@@ -109,6 +113,12 @@ def _from_cells(where: str, cells: dict[str, str]) -> _Row | InputError:
     # An empty cell is none, but for a key without which there is no row.
     row: dict[str, Any] = {key: cell for key, cell in cells.items() if cell or key in ("question", "context")}
     row |= {key: row.get(key) for key in ("answer", "answers") if key in cells}
+    for key in ("answer", "answers"):
+        if re.match(r"[\[{]+['\"]|array\(", row.get(key) or ""):
+            found = f"found {row[key][:40]!r}, which is a value of Python or JSON"
+            return InputError(
+                f"{where}, key {key}: {found}. Wanted: a text; or export JSON lines or parquet in place of CSV."
+            )
     try:
         if "answer_start" in row:
             row["answer_start"] = int(float(row["answer_start"]))
@@ -131,8 +141,8 @@ def _document(where: str, row: _Row, counts: Counter[str]) -> Document | InputEr
     found = [place for text, start in pairs if (place := _placed(row.context, text, start, counts))]
     if pairs and not found:
         raise InputError(
-            f"{where}, key {key}: {pairs[0][0]!r} is not in the context. Wanted: words of the context, or null where it "
-            "does not answer."
+            f"{where}, key {key}: {pairs[0][0][:_LONG]!r} is not in the context. Wanted: words of the context, or null "
+            "where it does not answer."
         )
     counts["not in their context, beside one that is: left out"] += len(pairs) - len(found)
     name = str(row.id) if row.id is not None else hash_bytes(row.question, row.context, *pairs).hex()
@@ -167,8 +177,10 @@ def _placed(context: str, text: str, start: int | None, counts: Counter[str]) ->
         return text, start
     written = r"\s+".join(map(re.escape, text.split()))
     whole = rf"(?<!\w){written}(?!\w)"
-    for pattern, flags in ((whole, 0), (written, 0), (whole, re.IGNORECASE)):
-        places = [found.span() for found in re.finditer(pattern, context, flags)]
+    # A long one is found as it is written alone: the time that patterns take grows with both lengths.
+    patterns = [(whole, 0), (written, 0), (whole, re.IGNORECASE)] if len(text) <= _LONG else [(re.escape(text), 0)]
+    for pattern, flags in patterns:
+        places = [found.span() for found in itertools.islice(re.finditer(pattern, context, flags), 2)]
         if places:
             counts["without answer_start, several times in their context: the first was taken"] += len(places) > 1
             first, end = places[0]

@@ -79,10 +79,11 @@ def _words_of(where: str, asked: Asked, answer: tuple[str, int], spans: list[Spa
     (written, start), context = answer, asked.context
     end, name = start + len(written), keys.get("context", "context")
     if start < 0 or context[start:end] != written:
-        there = repr(context[start:end]) if 0 <= start < len(context) else f"{len(context)} characters"
+        there = repr(context[start:end][:200]) if 0 <= start < len(context) else f"{len(context)} characters"
+        key = keys.get("answers", "answers")
         raise InputError(
-            f"{where}, key {keys.get('answers', 'answers')}: found {written!r} at character {start}, where the {name} has "
-            f"{there}. The answer does not belong to this {name}."
+            f"{where}, key {key}: found {written[:200]!r} at character {start}, where the {name} has {there}. The answer "
+            f"does not belong to this {name}."
         )
     touched = [i for i, (first, last) in enumerate(spans) if first < end and start < last]
     return touched[0], touched[-1] + 1
