@@ -21,8 +21,8 @@ from huggingface_hub.utils._http import default_client_factory
 
 # Where a token of HF_TOKEN belongs, besides the mirror that HF_ENDPOINT names.
 HUB = "https://huggingface.co"
-# Bytes of an answer that is no file: a page of a list of files has 1,000 of them, and some 300 kB.
-MAX_ANSWER = 8 << 20
+# Bytes of an answer that is no file, and of all of them: a page of a list has 1,000 files, and some 300 kB.
+MAX_ANSWER, MAX_ANSWERS = 8 << 20, 32 << 20
 # Requests for one file, or for the list of a repository's files and those that are wanted; a file takes two if none breaks.
 MAX_REQUESTS = 500
 # A body that brings fewer than so many bytes in so many seconds is given up.
@@ -57,7 +57,7 @@ class _Guard:
         # Bytes of each file, by its address, as announced.
         self.sizes: dict[str, int] = {}
         self.requests = itertools.count(1)
-        self.received, self.waited = 0, 0.0
+        self.received, self.waited, self.answered = 0, 0.0, 0
 
     def client(self) -> httpx2.Client:
         client = default_client_factory()
@@ -116,9 +116,8 @@ class _Guard:
 
     def _limit(self, response: httpx2.Response) -> None:
         limit, length = response.request.extensions["size"], response.headers.get("Content-Length", "")
-        if limit is None:
-            is_file = "/resolve/" in response.request.url.path and length.isdecimal()
-            limit = int(length) if is_file else MAX_ANSWER
+        if limit is None and "/resolve/" in response.request.url.path and length.isdecimal():
+            limit = int(length)
         response.stream = _Body(cast(httpx2.SyncByteStream, response.stream), limit, self)
 
     def count(self, received: int, waited: float) -> None:
@@ -127,12 +126,14 @@ class _Guard:
         if self.waited > WINDOW:
             if self.received < SLOWEST:
                 raise RefusedError(f"{self.received:,} bytes in {self.waited:.0f} seconds came")
-            self.received, self.waited = 0, 0.0
+            self.received, self.waited, self.answered = 0, 0.0, 0
 
 
 class _Body(httpx2.SyncByteStream):
-    def __init__(self, stream: httpx2.SyncByteStream, limit: int, guard: _Guard):
-        self.stream, self.limit, self.guard = stream, limit, guard
+    def __init__(self, stream: httpx2.SyncByteStream, limit: int | None, guard: _Guard):
+        """Take a body of at most so many bytes; limit: of a file, and None for an answer that is none."""
+        self.stream, self.guard, self.is_file = stream, guard, limit is not None
+        self.limit = MAX_ANSWER if limit is None else limit
 
     def __iter__(self) -> Iterator[bytes]:
         received, asked = 0, time.monotonic()
@@ -140,6 +141,9 @@ class _Body(httpx2.SyncByteStream):
             received += len(chunk)
             if received > self.limit:
                 raise RefusedError(f"its answer is longer than {self.limit:,} bytes")
+            self.guard.answered += 0 if self.is_file else len(chunk)
+            if self.guard.answered > MAX_ANSWERS:
+                raise RefusedError(f"its list of files is longer than {MAX_ANSWERS:,} bytes")
             self.guard.count(len(chunk), time.monotonic() - asked)
             yield chunk
             asked = time.monotonic()

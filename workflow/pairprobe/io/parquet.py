@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pairprobe.errors import InputError
+from pairprobe.io.whole_files import MAX_RATIO, SMALL
 
 if TYPE_CHECKING:
     import pyarrow
@@ -32,6 +33,7 @@ def batches(
                     f"{path}: the columns {', '.join(missing)} are missing; found {', '.join(file.schema_arrow.names)}. "
                     "Is this a file of the data set that data.source names?"
                 )
+            _check_growth(path, file)
             first = 1
             for group in range(file.num_row_groups):
                 end = first + file.metadata.row_group(group).num_rows
@@ -41,6 +43,18 @@ def batches(
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not a whole parquet file ({_said(error)}). Fetch it again.") from None
+
+
+def _check_growth(path: str | Path, file: "pyarrow.parquet.ParquetFile") -> None:
+    """Raise InputError where rows that are read together become larger than those of real data (see ``whole_files``)."""
+    for i in range(file.num_row_groups):
+        group = file.metadata.row_group(i)
+        stored = sum(group.column(j).total_compressed_size for j in range(group.num_columns))
+        if group.total_byte_size > max(SMALL, MAX_RATIO * stored):
+            raise InputError(
+                f"{path}, row group {i}: {stored:,} bytes that become {group.total_byte_size:,}; wanted at most "
+                f"{MAX_RATIO} times as many. If that is meant, write the file again without compression."
+            )
 
 
 def _among(file: "pyarrow.parquet.ParquetFile", columns: Sequence[str]) -> list[str]:
