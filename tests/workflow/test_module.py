@@ -86,6 +86,7 @@ def test_what_jobs_make_is_below_the_prefix_and_stays_as_it_is_where_the_module_
     snakemake(other, "--", target)
     assert {path.name for path in other.iterdir()} - before == {"deep", ".snakemake"}
     assert {path.name for path in (other / "deep/er").iterdir()} == {"results"}
+    assert (other / "deep/er/results/tiny/provenance/read_questions/own.json").is_file()
     moved = shutil.copytree(project, tmp_path_factory.mktemp("moved") / "project")
     use(other, moved / "workflow" / "Snakefile", "deep/er/")
     assert "Nothing to be done" in snakemake(other, "-n", "--", target)
