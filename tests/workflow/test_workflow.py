@@ -556,11 +556,11 @@ def test_the_report_shows_figures_tables_and_explorer_and_no_label_is_markup(pro
 
     with sync_playwright() as playwright:
         page = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"]).new_page()
+        page.set_default_timeout(60000)
         page.goto(f"file://{project}/report.html")
 
         def opened(category, entry):
             """Show an entry of the report, and return the page that it shows."""
-            page.wait_for_function("window.app !== undefined || typeof app === 'object'")
             page.evaluate("app.setView({navbarMode: 'menu'})")
             page.get_by_text(category, exact=True).click()
             page.locator("tr", has_text=entry).locator("a").first.click()
@@ -574,7 +574,7 @@ def test_the_report_shows_figures_tables_and_explorer_and_no_label_is_markup(pro
         assert table.count() == 20
         explorer = opened("Explorer", "explorer")
         explorer.locator(".chart .main-svg").first.wait_for()
-        explorer.locator("details summary").first.click()
+        explorer.locator("#grid details summary").first.click()
         explorer.locator("td button").first.click()
         explorer.locator(".item").first.wait_for()
         assert page.evaluate("window.ran") is None

@@ -36,7 +36,7 @@ rule tabulate_probing_sets:
         "../../envs/analysis.yaml"
     params:
         code=code_of("tabulate_probing_sets"),
-        labels=lookup(dpath="figures/labels", within=config),
+        labels={task: label_of(task, config["figures"]["labels"]) for task in RUN.tasks},
     script:
         "../../scripts/tabulate_probing_sets.py"
 

@@ -157,7 +157,7 @@ def test_a_page_holds_the_tables_and_nothing_of_them_is_markup():
 
 
 def test_printed_text_of_a_configuration_ends_no_script():
-    given = {"a": ["</script>", {"b": "<!-- x"}], "c": "plain", "d": 1}
+    given = {"a": ["</script>", {"b": "<!-- x"}], "c": "plain", "d": 1, "<e>": "f"}
     found = inert(given)
     assert found == given
     assert "<" not in f"{found}{found['a'][0]}"

@@ -145,7 +145,7 @@ class Inert(str):
 def inert(value: Any) -> Any:
     """Return JSON's lists and objects with texts that are ``Inert`` where they hold a <."""
     if isinstance(value, dict):
-        return {key: inert(each) for key, each in value.items()}
+        return {inert(key): inert(each) for key, each in value.items()}
     if isinstance(value, list):
         return [inert(each) for each in value]
     return Inert(value) if isinstance(value, str) and "<" in value else value
