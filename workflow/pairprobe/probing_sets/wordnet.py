@@ -95,11 +95,27 @@ def install(source: str, root: str) -> None:
         folder = _find(source, scratch)
         target = temporary / "corpora" / "wordnet"
         target.mkdir(parents=True)
-        for file in sorted(path for path in folder.iterdir() if path.is_file()):
+        for file in sorted(path for path in folder.glob("*") if path.is_file()):
             (target / file.name).write_bytes(file.read_bytes().replace(b"\r\n", b"\n"))
         missing = [name for name in _WANTED if not (target / name).is_file()]
         if missing:
             raise InputError(f"{folder}: no WordNet database: {', '.join(missing)} missing. Check key wordnet.")
+        _check_whole(target, folder)
+
+
+def _check_whole(target: Path, folder: Path) -> None:
+    """Raise InputError where a file of the database was cut off. folder: where it came from."""
+    contents = {file.name: file.read_bytes() for file in target.iterdir() if re.match("data|index|.*exc", file.name)}
+    for name, content in contents.items():
+        # The index of a part of speech has the places in its data.
+        places = re.findall(rb" (\d{8})\b", contents.get(name.replace("data", "index"), b"")) if name[:5] == "data." else []
+        last = int(max(places, default=0))
+        if not content.endswith(b"\n") or last >= len(content):
+            wanted = f", wanted more than {last:,}" if places else ""
+            raise InputError(
+                f"{folder}/{name}: cut off after {len(content):,} bytes{wanted}. Fetch WordNet again (python -m "
+                "nltk.downloader wordnet)."
+            )
 
 
 def _find(source: str, scratch: Path) -> Path:
