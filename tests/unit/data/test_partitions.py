@@ -376,3 +376,12 @@ def test_that_all_questions_are_on_one_page_is_said(tmp_path, caplog, titles, wa
         "all 4 questions are on one page, 'Untitled', and a page goes to one partition as a whole: the others are empty. "
     )
     assert [message.startswith(told) for message in caplog.messages] == [True] * warned
+
+
+def test_that_no_question_is_left_is_said_with_the_reasons(tmp_path):
+    part = Part.of(tmp_path / "one")
+    errors = [(f"a, line {i}", InputError(f"a, line {i}: bad")) for i in range(3)]
+    write_tsv(part.counts, COUNT_FIELDS, write_partitions(errors, part, 13, SHARES, on_bad_input="skip"))
+    with pytest.raises(InputError, match=r"^data: no question is left of all files \(3 bad input, skipped\)\. The log"):
+        collect_partitions([part], Part.of(tmp_path / "all"))
+    assert not (tmp_path / "all").exists()

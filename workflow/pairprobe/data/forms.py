@@ -46,7 +46,9 @@ _FORMS: tuple[tuple[set[str], str, tuple[str, ...], str], ...] = (
 _OTHER = {
     b"\x1f\x8b": ("gzip", "Let its name end in .gz."),
     b"PAR1": ("parquet", "Let its name end in .parquet."),
-    b"PK\x03\x04": ("a zip archive", "Unpack it."),
+    b"ARROW1": ("Arrow", "Write it with to_parquet."),
+    b"\xff\xff\xff\xff": ("a stream of Arrow", "Write it with to_parquet."),
+    b"PK\x03\x04": ("a zip archive, or a file of Excel", "Unpack it, or save it as CSV in UTF-8."),
     b"BZh": ("bzip2", "Unpack it."),
     b"\xfd7zXZ": ("xz", "Unpack it."),
     b"\x28\xb5\x2f\xfd": ("zstd", "Unpack it."),

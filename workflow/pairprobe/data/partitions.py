@@ -185,6 +185,11 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
                 raise _in_two_partitions(row, name, first)
         for row in read_tsv(part.counts, COUNT_FIELDS):
             counts[row["partition"], row["what"]] += int(row["number"])
+    if not seen:
+        why = ", ".join(f"{number} {what}" for (_, what), number in sorted(counts.items()) if number)
+        raise InputError(
+            f"data: no question is left of all files ({why or 'there are none'}). The log of each file says more."
+        )
     files.concatenate({target: [part.examples[name] for part in parts] for name, target in collected.examples.items()})
     files.concatenate({target: [part.documents[name] for part in parts] for name, target in collected.documents.items()})
     pages = Counter(name for name, _ in partition_with.values())
