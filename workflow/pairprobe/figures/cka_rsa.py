@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 from matplotlib.figure import Figure
 
 from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
@@ -23,7 +22,8 @@ def representations_figure(table: str, checkpoints: Sequence[str], appearance: A
     """
     rows = read_frame(table, REPRESENTATION_FIELDS, REPRESENTATION_FIELDS[2:])
     rows = rows[rows["before"].isin(checkpoints) & rows["after"].isin(checkpoints)]
-    figure, panels = plt.subplots(1, len(VALUES), figsize=style.TWO_COLUMNS, layout="constrained")
+    figure = style.new_figure(style.TWO_COLUMNS)
+    panels = figure.subplots(1, len(VALUES))
     for axes, (value, title) in zip(panels, VALUES.items(), strict=True):
         axes.set_title(title)
         if not len(rows):

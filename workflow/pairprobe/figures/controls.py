@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -36,7 +35,8 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
     variants = list(rows["variant"].unique())
     width = style.CONTROLS_COLUMN * len(tasks) + style.CONTROLS_MARGIN
     size = (width, style.CONTROLS_ROW * max(3, len(variants)) + style.CONTROLS_ROOM)
-    figure, grid = plt.subplots(1, len(tasks), figsize=size, layout="constrained", squeeze=False, sharey=True)
+    figure = style.new_figure(size)
+    grid = figure.subplots(1, len(tasks), squeeze=False, sharey=True)
     for axes, task in zip(grid[0], tasks, strict=True):
         _draw(axes, rows[rows["task"] == task], variants)
         axes.set_title(label_of(task, labels), fontweight="bold")

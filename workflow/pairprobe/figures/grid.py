@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -55,7 +54,8 @@ def read_percentages(path: str, intervals: str | None = None) -> "pd.DataFrame":
 def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -> Figure:
     """Return the figure of one panel; intervals: the table that bands are drawn from."""
     rows = read_percentages(percentages, intervals)
-    figure, axes = plt.subplots(figsize=style.PANEL, layout="constrained")
+    figure = style.new_figure(style.PANEL)
+    axes = figure.subplots()
     lines = _draw(axes, rows, panel)
     axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
     axes.set_xlabel("Layer")
@@ -94,7 +94,8 @@ def task_grid(
     its legend, which ``key`` follows. pairs: how many pairs a panel's task has.
     """
     size = (style.GRID_COLUMN * len(columns) + style.GRID_MARGIN, style.GRID_HEIGHT)
-    figure, grid = plt.subplots(2, len(columns), figsize=size, layout="constrained", squeeze=False)
+    figure = style.new_figure(size)
+    grid = figure.subplots(2, len(columns), squeeze=False)
     legend: dict[object, Artist] = {}
     for column, panels in zip(grid.T, columns, strict=True):
         for axes, panel, letter in zip(column, panels, "ab", strict=True):

@@ -2,7 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -33,7 +32,8 @@ def precision_recall_figure(curves: dict[str, str], scores: dict[str, str], appe
     """
     points = {checkpoint: _read(path, CURVE_FIELDS, CURVE_FIELDS[1:], True) for checkpoint, path in curves.items()}
     best = {checkpoint: _read(scores[checkpoint], SCORE_FIELDS, SCORE_FIELDS[1:], False) for checkpoint in curves}
-    figure, panels = plt.subplots(1, len(ANSWERS), figsize=style.TWO_COLUMNS, layout="constrained")
+    figure = style.new_figure(style.TWO_COLUMNS)
+    panels = figure.subplots(1, len(ANSWERS))
     legends = []
     for axes, (answer, title) in zip(panels, ANSWERS.items(), strict=True):
         axes.set_title(title)

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
-
 from pairprobe.figures import style
 
 
@@ -12,7 +10,8 @@ def draw_scaling(
     workers: Sequence[int], speed_ups: Mapping[str, Sequence[float]], limits: Mapping[str, float], path: str
 ) -> None:
     """Draw a line for each kind of worker, by its name, and the limit that no number of workers exceeds, dotted."""
-    figure, axes = plt.subplots(figsize=style.ONE_COLUMN, layout="constrained")
+    figure = style.new_figure(style.ONE_COLUMN)
+    axes = figure.subplots()
     look = style.Appearance(among=list(speed_ups))
     for name, values in speed_ups.items():
         axes.plot(workers, values, **look.line(name), label=f"workers of {name}")

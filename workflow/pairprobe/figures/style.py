@@ -3,6 +3,7 @@
 Fonts, sizes and colours stand here and nowhere else: to change them, edit the first half of this module.
 """
 
+import contextlib
 import functools
 import textwrap
 from collections.abc import Callable, Iterable, Sequence
@@ -10,14 +11,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import matplotlib
+import matplotlib.style
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-
-matplotlib.use("agg")
-
-import matplotlib.pyplot as plt
-from matplotlib import font_manager
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
@@ -67,6 +65,7 @@ CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 
 # The height that a figure's size leaves for its legends below; for taller ones the figure grows.
 LEGEND_ROOM = 0.36
 
+# What is not here is as matplotlib has it, whatever settings a user has.
 STYLE: Any = {  # matplotlib's type lists every setting
     "font.family": FONT,
     "font.size": FONT_SIZE,
@@ -88,6 +87,8 @@ STYLE: Any = {  # matplotlib's type lists every setting
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
     "svg.hashsalt": "pairprobe",
+    # A dollar in a label is a dollar.
+    "text.parse_math": False,
 }
 
 
@@ -108,10 +109,20 @@ def styled(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
     @functools.wraps(draw)
     def draw_in_style(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Drawn:
         _check_font()
-        with plt.rc_context(STYLE):
+        with in_style():
             return draw(*args, **kwargs)
 
     return draw_in_style
+
+
+def in_style() -> contextlib.AbstractContextManager[None]:
+    """Return a context in which matplotlib draws in ``STYLE``."""
+    return matplotlib.style.context(["default", STYLE])
+
+
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Return a figure of a size in inches; it is none of pyplot's, which would hold it open and show it in a window."""
+    return Figure(figsize=size, layout="constrained")
 
 
 @functools.cache
@@ -226,14 +237,13 @@ def _legend_below(figure: Figure, axes: Axes, handles: Sequence[Line2D], columns
 
 
 def save(figure: Figure, paths: Iterable[str]) -> None:
-    """Save a figure to several files, the format of each by its suffix, each whole or not at all, and close it."""
-    with plt.rc_context(STYLE):
+    """Save a figure to several files, the format of each by its suffix, each whole or not at all."""
+    with in_style():
         for path in paths:
             kind = str(path).rsplit(".", 1)[-1]
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
             with files.atomic_write(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
-    plt.close(figure)
 
 
 def thinned(places: np.ndarray, values: np.ndarray, at_most: int = MOST_POINTS) -> np.ndarray:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -30,7 +29,8 @@ def training_figure(paths: dict[str, str], appearance: Appearance) -> Figure:
     """
     losses = {checkpoint: read_losses(path) for checkpoint, path in paths.items()}
     losses = {checkpoint: points for checkpoint, points in losses.items() if len(points[0])}
-    figure, axes = plt.subplots(figsize=style.ONE_COLUMN, layout="constrained")
+    figure = style.new_figure(style.ONE_COLUMN)
+    axes = figure.subplots()
     style.grid_lines(axes)
     axes.set_ylabel("Training loss")
     axes.set_xlabel("Training step")

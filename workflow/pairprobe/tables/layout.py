@@ -42,10 +42,14 @@ def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[
     return "".join(f"| {line} |\n" for line in lines)
 
 
+def one_line(text: str) -> str:
+    """Return text in one line, without control characters."""
+    return "".join(letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C")
+
+
 def _cell(text: str) -> str:
     """Return text as a cell of one line that is no markup; control characters are left out."""
-    printed = (letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C")
-    return _MARKUP.sub(r"\\\g<0>", "".join(printed))
+    return _MARKUP.sub(r"\\\g<0>", one_line(text))
 
 
 def paragraph(text: str) -> str:
@@ -152,8 +156,11 @@ def inert(value: Any) -> Any:
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:
-    """Return what figures and tables call a task or checkpoint: its label, or its name with a capital and blanks."""
-    return labels.get(name) or name.replace("_", " ").capitalize()
+    """Return what figures and tables call a task or checkpoint: its label, or its name with a capital and blanks.
+
+    A label of several lines is put into one, and control characters in it are left out.
+    """
+    return one_line(labels.get(name, "")) or name.replace("_", " ").capitalize()
 
 
 def seeds_told(seeds: dict[str, int], labels: dict[str, str]) -> str:
