@@ -69,6 +69,7 @@ LEAKING = {
     **{"ACCELERATE_MIXED_PRECISION": "fp16", "ACCELERATE_USE_FSDP": "true", "FSDP_OFFLOAD_PARAMS": "true"},
     **{"OMP_THREAD_LIMIT": "1", "ONEDNN_DEFAULT_FPMATH_MODE": "BF16", "NVIDIA_TF32_OVERRIDE": "1"},
     **{"PYTHONOPTIMIZE": "2", "PYTHONWARNINGS": "error", "PYTHONINSPECT": "1"},
+    "MPLBACKEND": "module://matplotlib_inline.backend_inline",
 }
 STAYING = {
     **{"SLURM_JOB_ID": "7", "SLURM_PROCID": "0", "CUDA_VISIBLE_DEVICES": "", "NCCL_SOCKET_IFNAME": "eth0", "HF_TOKEN": "x"},

@@ -37,7 +37,7 @@ def representations_figure(table: str, checkpoints: Sequence[str], appearance: A
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1)
         style.layer_axes(axes)
     if len(rows):
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2), handlelength=3.4)
+        style.legend_of_all(figure, handles, 2, handlelength=3.4)
     return figure
 
 

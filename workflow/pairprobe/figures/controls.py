@@ -39,13 +39,14 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
     grid = figure.subplots(1, len(tasks), squeeze=False, sharey=True)
     for axes, task in zip(grid[0], tasks, strict=True):
         _draw(axes, rows[rows["task"] == task], variants)
-        axes.set_title(label_of(task, labels), fontweight="bold")
+        axes.set_title(style.wrapped(label_of(task, labels), style.LONGEST_TASK), fontweight="bold")
         axes.set_xlabel("Difference (points)")
     named = {"none": "As it is", **labels}  # controls.NONE, without what that module needs
-    grid[0, 0].set_yticks(range(len(variants)), [label_of(name, named) for name in variants])
+    grid[0, 0].set_yticks(range(len(variants)), [style.wrapped(label_of(name, named), 28) for name in variants])
     grid[0, 0].set_ylim(max(len(variants), 1) - 0.5, -0.5)
     before, after = (label_of(name, labels) for name in pair)
-    figure.suptitle(f"{after} − {before}, mean of the upper layers", fontsize=style.TITLE_SIZE)
+    title = style.title_of(figure, f"{after} − {before}, mean of the upper layers")
+    figure.suptitle(title, fontsize=style.TITLE_SIZE)
     figure.legend(handles=_key(set(rows["measure"])), loc="outside lower center", ncols=5)
     return figure
 

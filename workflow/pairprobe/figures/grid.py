@@ -57,10 +57,12 @@ def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -
     figure = style.new_figure(style.PANEL)
     axes = figure.subplots()
     lines = _draw(axes, rows, panel)
-    axes.set_title(f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}")
+    axes.set_title(style.title_of(figure, f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}"))
     axes.set_xlabel("Layer")
     axes.set_ylabel(VALUE_LABELS[panel.value])
-    if lines:
+    if any("\n" in str(line.get_label()) for line in lines):
+        style.legends_below(figure, [(axes, lines)], style.PANEL[0])
+    elif lines:
         axes.legend(handles=lines, loc="best")
     return figure
 
@@ -77,7 +79,9 @@ def grid_figure(
 
     figure = task_grid(columns, lambda axes, panel: _draw(axes, rows, panel), pairs, VALUE_LABELS[columns[0][0].value])
     if title:
+        title = style.title_of(figure, title)
         figure.suptitle(title, fontsize=style.FIGURE_TITLE_SIZE)
+        style.grow(figure, title.count("\n") * style.FIGURE_TITLE_SIZE / 60)
     return figure
 
 
@@ -108,16 +112,24 @@ def task_grid(
         _name_column(column[0], panels[0], pairs(panels[0]))
     for axes in grid[:, 0]:
         axes.set_ylabel(y_label)
+    style.grow(figure, max(_task_of(panel).count("\n") for panel, _ in columns) * style.TASK_SIZE / 60)
     if legend:
         handles = [*legend.values(), *key]
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(len(handles), 2 + len(columns)))
+        style.legend_of_all(figure, handles, 2 + len(columns))
     return figure
+
+
+def _task_of(panel: Panel) -> str:
+    return style.wrapped(panel.label(panel.task), style.LONGEST_TASK)
 
 
 def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
     """Write the task above a column of axes, and below it in small how many pairs there are."""
+    task = _task_of(panel)
+    # Several lines stand on the place of one.
+    task_look = {"fontweight": "bold", "fontsize": style.TASK_SIZE, "va": "bottom" if "\n" in task else "baseline"}
     looks: Any = (
-        (panel.label(panel.task), style.TASK_OFFSET, {"fontweight": "bold", "fontsize": style.TASK_SIZE}),
+        (task, style.TASK_OFFSET, task_look),
         (
             f"{pairs:,} pairs" if pairs else "no pairs",
             style.PAIRS_OFFSET,

@@ -6,7 +6,8 @@ Fonts, sizes and colours stand here and nowhere else: to change them, edit the f
 import contextlib
 import functools
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -14,14 +15,17 @@ import matplotlib
 import matplotlib.style
 import numpy as np
 from matplotlib import font_manager
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
 
 from pairprobe.io import files
+from pairprobe.io.progress import log
 from pairprobe.tables.layout import label_of
 
 if TYPE_CHECKING:
@@ -62,8 +66,9 @@ GRID_COLUMN, GRID_MARGIN, GRID_HEIGHT = 2.05, 0.5, 4.1
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
 CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 1.2
-# The height that a figure's size leaves for its legends below; for taller ones the figure grows.
-LEGEND_ROOM = 0.36
+# The height that a figure's size leaves for its legends below, and for one legend of all panels; for taller ones the
+# figure grows.
+LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.8
 
 # What is not here is as matplotlib has it, whatever settings a user has.
 STYLE: Any = {  # matplotlib's type lists every setting
@@ -92,8 +97,11 @@ STYLE: Any = {  # matplotlib's type lists every setting
 }
 
 
-# In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them.
-LONGEST_LABEL = 42
+# In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them. A task
+# above its column has less room. More lines than these are cut off.
+LONGEST_LABEL, LONGEST_TASK, MOST_LINES = 42, 21, 3
+# In a line of a title, an inch.
+TITLE_CHARACTERS = 12
 # More points cannot be told apart in a column's width, and would make the SVG megabytes.
 MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
@@ -115,9 +123,12 @@ def styled(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
     return draw_in_style
 
 
-def in_style() -> contextlib.AbstractContextManager[None]:
-    """Return a context in which matplotlib draws in ``STYLE``."""
-    return matplotlib.style.context(["default", STYLE])
+@contextlib.contextmanager
+def in_style() -> Iterator[None]:
+    """Draw in ``STYLE``. Characters without a glyph are ``save``'s to warn of, which knows the label."""
+    with matplotlib.style.context(["default", STYLE]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from font")
+        yield
 
 
 def new_figure(size: tuple[float, float]) -> Figure:
@@ -145,8 +156,8 @@ class Appearance:
     colours: dict[str, str] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
-        """Return what figures call a checkpoint or task."""
-        return label_of(name, self.labels)
+        """Return what figures call a checkpoint or task, in lines of ``LONGEST_LABEL`` characters."""
+        return wrapped(label_of(name, self.labels))
 
     def line(self, checkpoint: str) -> dict[str, Any]:
         """Return a checkpoint's color, marker and linestyle, as arguments of ``Axes.plot``.
@@ -160,6 +171,22 @@ class Appearance:
             "marker": MARKERS[number % len(MARKERS)],
             "linestyle": DASHES[number % len(DASHES)],
         }
+
+
+def wrapped(label: str, width: int = LONGEST_LABEL) -> str:
+    """Break a label into at most ``MOST_LINES`` lines of so many characters."""
+    return textwrap.fill(label, width, max_lines=MOST_LINES, placeholder=" …")
+
+
+def title_of(figure: Figure, words: str) -> str:
+    """Break the title of a figure into lines that are no wider than the figure."""
+    return wrapped(words, int(TITLE_CHARACTERS * figure.get_size_inches()[0]))
+
+
+def grow(figure: Figure, inches: float) -> None:
+    """Make a figure so much higher, where that is more than 0."""
+    across, high = figure.get_size_inches()
+    figure.set_size_inches(across, high + max(0, inches))
 
 
 def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) -> Line2D:
@@ -199,7 +226,7 @@ def explain_empty(axes: Axes, words: str) -> None:
     axes.set(xticks=[], yticks=[])
 
 
-def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence[Line2D]]], width: float) -> None:
+def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence[Artist]]], width: float) -> None:
     """Put a legend below the x-axis of each axes, where it hides no data; the figure grows by what does not fit.
 
     legends: (axes, handles); width: how wide one may be, in inches. All get the same number of columns, as many as fit.
@@ -213,11 +240,21 @@ def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence[Line2D]
         if max(extent.width for extent in extents) <= width * figure.dpi:
             break
     tallest = max(extent.height for extent in extents) / figure.dpi
-    across, high = figure.get_size_inches()
-    figure.set_size_inches(across, high + max(0, tallest - LEGEND_ROOM))
+    grow(figure, tallest - LEGEND_ROOM)
 
 
-def _legend_below(figure: Figure, axes: Axes, handles: Sequence[Line2D], columns: int) -> Legend:
+def legend_of_all(figure: Figure, handles: Sequence[Artist], most_columns: int, **look: Any) -> None:
+    """Put one legend below all axes, in as many columns as fit, at most so many; the figure grows by what does not fit."""
+    for columns in range(min(len(handles), most_columns), 0, -1):
+        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **look)
+        extent = legend.get_window_extent()
+        if extent.width <= figure.bbox.width or columns == 1:
+            break
+        legend.remove()
+    grow(figure, extent.height / figure.dpi - SHARED_LEGEND_ROOM)
+
+
+def _legend_below(figure: Figure, axes: Axes, handles: Sequence[Artist], columns: int) -> Legend:
     # In points from the axes' lower edge, past tick labels and axis label, whatever the axes' height comes to be.
     below = axes.transAxes + ScaledTranslation(0, -31 / 72, figure.dpi_scale_trans)
     return axes.legend(
@@ -239,11 +276,50 @@ def _legend_below(figure: Figure, axes: Axes, handles: Sequence[Line2D], columns
 def save(figure: Figure, paths: Iterable[str]) -> None:
     """Save a figure to several files, the format of each by its suffix, each whole or not at all."""
     with in_style():
+        _find_glyphs(figure)
         for path in paths:
             kind = str(path).rsplit(".", 1)[-1]
             metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
             with files.atomic_write(path) as temporary:
                 figure.savefig(temporary, format=kind, metadata=metadata)
+
+
+def _find_glyphs(figure: Figure) -> None:
+    """Draw characters that ``FONT`` lacks in an installed font that has them, and warn of those that none has."""
+    known = font_manager.get_font(font_manager.findfont(FONT)).get_charmap()
+    without: dict[str, set[str]] = {}
+    for text in figure.findobj(Text):
+        words = " ".join(text.get_text().split())
+        missing = frozenset(letter for letter in words if ord(letter) not in known and letter != " ")
+        if not missing:
+            continue
+        families, lacking = _families_with(missing)
+        text.set_fontfamily([FONT, *families])
+        if lacking:
+            without[words] = lacking
+    for words, lacking in without.items():
+        log.warning(
+            "%r is drawn with boxes: no installed font has %s. Install one that has, or give another label.",
+            words,
+            " ".join(sorted(lacking)),
+        )
+
+
+@functools.cache
+def _families_with(letters: frozenset[str]) -> tuple[list[str], set[str]]:
+    """Return installed fonts that have these characters, as few as there need be, and the characters that none has."""
+    has: dict[str, set[str]] = {}
+    for entry in sorted(font_manager.fontManager.ttflist, key=lambda entry: (entry.name, entry.fname)):
+        # matplotlib's last resort has a box for every character; emoji in colours cannot be drawn.
+        if not entry.name.startswith("Last Resort") and "Color" not in entry.name:
+            with contextlib.suppress(OSError, RuntimeError):
+                known = font_manager.get_font(entry.fname).get_charmap()
+                has.setdefault(entry.name, set()).update(letter for letter in letters if ord(letter) in known)
+    lacking, families = set(letters), []
+    while lacking and (found := max((each & lacking for each in has.values()), key=len)):
+        families.append(next(name for name, each in has.items() if each >= found))
+        lacking -= found
+    return families, lacking
 
 
 def thinned(places: np.ndarray, values: np.ndarray, at_most: int = MOST_POINTS) -> np.ndarray:

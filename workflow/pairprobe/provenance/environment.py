@@ -23,6 +23,8 @@ NOT_FOR_JOBS = (
     *("TRANSFORMERS_SDPA_FORCE_GQA", "OMP_DYNAMIC", "OMP_THREAD_LIMIT"),
     # transformers needs its docstrings; a warning is no error; nobody answers an interpreter that asks.
     *("PYTHONOPTIMIZE", "PYTHONWARNINGS", "PYTHONINSPECT"),
+    # A notebook's backend is not there for jobs: matplotlib refuses to be imported.
+    *("MPLBACKEND", "MATPLOTLIBRC"),
 )
 
 

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# Control characters, those that turn the direction of text, and surrogates.
+_CONTROL = {"Cc", "Cf", "Cs"}
 # What would end a cell or begin markup, in a label that is nobody's mark-up: | \ < and the middle of [words](address).
 _MARKUP = re.compile(r"[\\|<]|\](?=\()")
 
@@ -44,7 +46,7 @@ def markdown(fields: Iterable[str], rows: Iterable[Iterable], numbers: Iterable[
 
 def one_line(text: str) -> str:
     """Return text in one line, without control characters."""
-    return "".join(letter for letter in " ".join(text.split()) if unicodedata.category(letter)[0] != "C")
+    return "".join(letter for letter in " ".join(text.split()) if unicodedata.category(letter) not in _CONTROL)
 
 
 def _cell(text: str) -> str:
