@@ -137,7 +137,7 @@ def test_everything_is_there_after_a_run(project):
         "report/explorer.html",
     ):  # fmt: skip
         assert (results / name).stat().st_size > 0 or name.endswith(".log"), name
-    assert not list(results.rglob(".[0-9]*")), "temporary files stayed behind"
+    assert not list(results.rglob(".partial-*")), "temporary files stayed behind"
     assert not (results / "finetuning" / "finetuned").exists(), "the working folder of the training stayed behind"
 
 
@@ -184,6 +184,20 @@ def test_a_damaged_figure_is_found_and_made_again_as_it_was(project):
     assert f"problem: {name}: found sha256" in said
     (command,) = [line for line in said.splitlines() if line.startswith("run: ")]
     assert command == f"run: snakemake --cores all --configfile {CONFIG} -- {name} all"
+    projects.completed(project, CONFIG, "--", name, "all")
+    assert (project / name).read_bytes() == before
+    assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
+
+
+@pytest.mark.slow
+def test_an_emptied_set_of_pairs_is_no_empty_set(project):
+    name = "results/tiny/probing_sets/coreference.jsonl"
+    before = (project / name).read_bytes()
+    (project / name).write_bytes(b"")
+    run = snakemake(project)
+    assert run.returncode == 1
+    assert f"error: {name}: found 0 bytes, wanted {len(before):,}, as the job build_probing_set/coreference" in run.stderr
+    (project / name).unlink()
     projects.completed(project, CONFIG, "--", name, "all")
     assert (project / name).read_bytes() == before
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0

@@ -220,10 +220,12 @@ def test_an_input_that_a_job_of_the_run_has_made_is_recorded_with_its_digest():
 )
 def test_an_input_that_was_emptied_cut_at_a_line_end_or_filled_with_zeros_is_refused(damaged):
     rank("one line\nanother one")
+    read_ranking()
+    record = job_records.read(RUN, "tabulate_percentages/a")
     Path(RANKING).write_bytes(damaged)
     with pytest.raises(SystemExit, match=rf"^error: {RANKING}: found .*, as the job rank_pairs/a recorded .* Delete it"):
         read_ranking()
-    assert not Path(READER).exists()
+    assert job_records.read(RUN, "tabulate_percentages/a") == record, "its results are the old ones, and so is its record"
     rank("one line\nanother one")
     read_ranking()
 

@@ -7,6 +7,7 @@ of this module runs no job again: see ``code.WATCHING``.
 
 import contextlib
 import os
+import shlex
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -138,10 +139,11 @@ def recorded(task: Task, kind: str | None = None) -> Iterator[None]:
         return
     job = Path(task.log[0]).relative_to(folder / "logs").with_suffix("").as_posix()
     path = path_in(folder, job)
-    path.unlink(missing_ok=True)
     started, clock = datetime.now(UTC), time.monotonic()
-    # Before the job: another job may change its inputs later.
+    # Before the job: another job may change its inputs later. And before its record goes: a job that is refused has no
+    # new results, and Snakemake keeps the old ones.
     inputs = [_describe_input(folder, name) for name in task.input]
+    path.unlink(missing_ok=True)
     yield
     seconds = time.monotonic() - clock
     files.write_json(path, _record(task, kind, inputs, started, seconds))
@@ -170,8 +172,8 @@ def _describe_input(folder: Path, name: str) -> dict:
             differing = f"found sha256 {digest[:16]}..., wanted {made['sha256'][:16]}..."
     if differing:
         raise InputError(
-            f"{name}: {differing}, as the job {job} recorded when it made it. It was damaged or changed since. Delete it; "
-            "snakemake makes it again."
+            f"{name}: {differing}, as the job {job} recorded when it made it. It was damaged or changed since. Delete it, "
+            f"and name it, so that it is made again: the same command, with -- {shlex.quote(name)} all"
         )
     return {**found, "sha256": made["sha256"]}
 
