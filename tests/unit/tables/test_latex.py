@@ -11,7 +11,7 @@ from pairprobe.tables.layout import markdown, paragraph
 
 PLAIN = {"before": "Pre-trained", "after": "Fine-tuned", "random": "Random weights"}
 ODD = {
-    "dollars": r"$5 | 100% & #1_{x} ~^\ <b>*[1] it's",
+    "dollars": r'$5 | 100% & #1_{x} ~^\ <b>*[1] its "q"',
     "cjk": "漢字 ŁΩ→é é “z”",
     "long": "[x] averyveryveryverylonglabelwithoutanyblankatall_and_more",
     "star": "* BERT large, cased, fine-tuned on SQuAD 2.0 and then on Natural Questions, a third seed",

@@ -31,7 +31,7 @@ _LONG_WORD, _PIECE = 14, 8  # a longer word may be broken after so many characte
 _LATEX = str.maketrans({
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
-    '"': r"\textquotedbl{}", "[": "{[}", "*": "{*}", "−": "$-$",
+    '"': r"\char34{}", "[": "{[}", "*": "{*}", "−": "$-$",
 })  # fmt: skip
 # Beyond Latin letters and these, pdfLaTeX has no glyphs.
 _KNOWN = {*"ŒœŁłĐđıŊŋ–—‘’“”„…€−→"}  # noqa: RUF001
