@@ -334,6 +334,8 @@ BREAKAGES = {
         config(hidden_act="no", activation="no", hidden_activation="no"),
         r"config\.json|cannot make",
     ),
+    "labels that are none": (config(id2label={"a": "b"}), r"config\.json"),
+    "an encoder with a decoder": (config(is_encoder_decoder=True), r"is an encoder with a decoder"),
     "a number that is text": (sized("hidden_size", str), r"config\.json|cannot make"),
     "a decoder": (config(is_decoder=True), r"key is_decoder: it makes a decoder"),
     "a billion labels": (config(num_labels=10**9), r"key num_labels: found 1,000,000,000"),
@@ -374,6 +376,11 @@ BREAKAGES = {
     "a matrix less": (
         tensors(lambda weights: {k: t for k, t in weights.items() if k != one_matrix(weights)}),
         r"the weights lack \S+",
+    ),
+    "a tensor twice": (
+        tensors(lambda weights: {**weights, (key := one_matrix(weights)).split(".", 1)[1]: weights[key] + 1}),
+        r"tensor \S+: the encoder has it twice",
+        ("bert", "roberta", "electra", "distilbert"),
     ),
     "no embeddings": (
         tensors(lambda weights: {k: t for k, t in weights.items() if k != embeddings(weights)}),
@@ -464,6 +471,10 @@ BREAKAGES = {
     ),
     "a tokenizer's auto_map of null": (null("tokenizer_config.json", "auto_map"), SAME),
     "tokens without embeddings": (tokenizer(more_tokens), r"its tokenizer gives '(castle|king)' the id 60[01], .* for 600"),
+    "an empty vocabulary": (
+        tokenizer(lambda content: content["model"].update(vocab=type(content["model"]["vocab"])())),
+        r"its tokenizer",
+    ),
     "words of nowhere": (tokenizer(foreign_vocabulary), r"its tokenizer"),
     "half a vocabulary": (
         tokenizer(lambda content: content["model"].update(vocab=dict(list(content["model"]["vocab"].items())[:250]))),
@@ -485,6 +496,11 @@ BREAKAGES = {
     "a normalizer that writes megabytes": (
         normalizer(longer(10**6)),
         r"tokenizer\.json, key normalizer: it can make a text",
+    ),
+    "no template": (
+        tokenizer(lambda content: content.update(post_processor=None)),
+        r"no special token between question and paragraph",
+        ("modernbert",),
     ),
     "a template without separator": (
         template(no_separator),
@@ -511,6 +527,15 @@ BREAKAGES = {
         ("bert",),
     ),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Models this small take longer on several."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairprobe.checkpoints.folder import entries, kind_of, read_json, verify_files, weight_files
 from pairprobe.checkpoints.loading import (
-    check_architecture,
+    check_encoder,
     load_config,
     load_encoder,
     load_model,
@@ -51,8 +51,7 @@ def verify_encoder(folder: str | Path) -> None:
     folder = Path(folder)
     name = f"checkpoint {folder}"
     files = weight_files(folder)
-    config = load_config(folder)
-    check_architecture(AutoModel, config, folder)
+    check_encoder(load_config(folder), folder)
     tensors = _count_tensors(files, name)
     with _no_larger_than(
         10 * tensors + 1000,
@@ -117,12 +116,18 @@ def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> Non
     import torch
 
     wanted = {key for key, parameter in model.named_parameters()}
+    seen = set()
     for file in files:
         with _tensors_of(file, name) as tensors:
             for key in tensors.keys():  # noqa: SIM118 (no mapping)
                 where = f"{name}: {file.name}, tensor {key}"
                 kind, shape = (part := tensors.get_slice(key)).get_dtype(), part.get_shape()
-                used = key.removeprefix(f"{model.base_model_prefix}.") in wanted
+                used = (stem := key.removeprefix(f"{model.base_model_prefix}.")) in wanted
+                if stem in seen:
+                    raise InputError(
+                        f"{where}: the encoder has it twice, with and without prefix. Save it with save_pretrained."
+                    )
+                seen.add(stem)
                 if kind not in ("F64", "F32", "F16", "BF16"):
                     if used:
                         raise InputError(

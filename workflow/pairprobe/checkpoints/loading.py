@@ -172,15 +172,24 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
     """
     from transformers import AutoModel
 
-    config = load_config(folder)
+    check_encoder(load_config(folder), folder)
+    model, _ = load_model(AutoModel, folder, precision)
+    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def check_encoder(config: "PreTrainedConfig", folder: str | Path) -> None:
+    """Raise InputError where a checkpoint's architecture is no encoder of text alone."""
+    from transformers import AutoModel
+
+    check_architecture(AutoModel, config, folder)
     if config.is_encoder_decoder:
         raise InputError(
             f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, and layers of the two cannot be "
             "compared. Wanted: an encoder alone."
         )
-    model, _ = load_model(AutoModel, folder, precision)
-    log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
-    return model.eval().requires_grad_(False).to(device)
+    if not (hasattr(config, "num_hidden_layers") and hasattr(config, "hidden_size") and hasattr(config, "vocab_size")):
+        raise InputError(f"checkpoint {folder}: {config.model_type} is no encoder of text alone. Take another encoder.")
 
 
 @_offline()
