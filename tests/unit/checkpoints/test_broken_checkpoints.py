@@ -307,13 +307,13 @@ BREAKAGES = {
     "weights of another name": (config(transformers_weights="adapter_model.bin"), r"key transformers_weights"),
     "a layer too few": (
         sized("num_hidden_layers", lambda n: n - 1),
-        r"the weights have \S+ \(\d+ such tensors\).*\(1 layers\)",
+        r"the weights have \S+ \(\d+ such tensors\).*\(1 layers\)|num_hidden_layers",
         LAYERS,
     ),
-    "a layer too many": (sized("num_hidden_layers", lambda n: n + 1), r"the weights lack \S+", LAYERS),
+    "a layer too many": (sized("num_hidden_layers", lambda n: n + 1), r"the weights lack \S+|num_hidden_layers", LAYERS),
     "2,000 layers": (
         sized("num_hidden_layers", lambda _: 2000),
-        r"config\.json describes an encoder of many times",
+        r"config\.json describes an encoder of many times|num_hidden_layers",
         LAYERS,
     ),
     "a million layers": (sized("num_hidden_layers", lambda _: 10**6), r"key \w*layers: found 1,000,000, and no encoder"),
@@ -328,11 +328,16 @@ BREAKAGES = {
         r"the weights \S+ have the shape \(600, \d+\), wanted \(608",
     ),
     "fewer positions": (config(max_position_embeddings=64), r"the weights \S+ have the shape", POSITIONS),
-    "a padding id that is no id": (config(pad_token_id=99999), r"[Pp]adding"),
+    "a padding id that is no id": (config(pad_token_id=99999), r"[Pp]adding|key pad_token_id"),
     "heads that do not divide": (sized("num_attention_heads", lambda _: 3), r"config\.json|cannot make"),
     "an activation that is none": (
         config(hidden_act="no", activation="no", hidden_activation="no"),
         r"config\.json|cannot make",
+    ),
+    "texts in chunks": (config(chunk_size_feed_forward=4), r"key chunk_size_feed_forward: it fails on each text"),
+    "a number that is none": (
+        config(layer_norm_eps=float("nan"), norm_eps=float("nan")),
+        r"the hidden states of layer 0 are not finite",
     ),
     "labels that are none": (config(id2label={"a": "b"}), r"config\.json"),
     "an encoder with a decoder": (config(is_encoder_decoder=True), r"is an encoder with a decoder"),
@@ -369,7 +374,6 @@ BREAKAGES = {
     ),
     "NaN": (filled(float("nan")), r"tensor \S+: found NaN or infinite"),
     "an infinite weight": (filled(float("inf")), r"tensor \S+: found NaN or infinite"),
-    "weights that overflow": (filled(3e38), r"the hidden states of layer \d are not finite|cannot read"),
     "a matrix of zeros": (matrix(torch.zeros_like), r"tensor \S+: found nothing but zeros"),
     "whole numbers": (matrix(lambda tensor: (tensor * 100).to(torch.int8)), r"tensor \S+: found weights of the type I8"),
     "weights in eight bits": (cast(torch.float8_e4m3fn), r"tensor \S+: found weights of the type F8_E4M3"),
@@ -465,6 +469,20 @@ BREAKAGES = {
         write("tokenizer_config.json", b"{"),
         r"tokenizer_config\.json is not JSON",
     ),
+    "special tokens that are a page": (
+        write("special_tokens_map.json", PAGE),
+        r"special_tokens_map\.json is not JSON, but a web",
+    ),
+    "special tokens that are a list": (
+        write("special_tokens_map.json", b"[1]"),
+        r"special_tokens_map\.json is JSON of another kind",
+    ),
+    "a tokenizer of another class": (
+        lambda folder: edit(folder, "tokenizer_config.json", tokenizer_class="RobertaTokenizer"),
+        r"its tokenizer",
+        ("bert", "electra", "albert", "deberta"),
+    ),
+    "a class that nobody knows": (lambda folder: edit(folder, "tokenizer_config.json", tokenizer_class="Nonsense"), SAME),
     "settings of a tokenizer that read a file": (
         lambda folder: edit(folder, "tokenizer_config.json", vocab="/etc/passwd"),
         r"tokenizer_config\.json, key vocab: ",

@@ -95,10 +95,35 @@ def test_nothing_is_asked_of_the_hub_while_a_checkpoint_is_loaded(bert, monkeypa
     assert not huggingface_hub.is_offline_mode()
 
 
+def saved(model, folder):
+    """A checkpoint of another family, with BERT's tokenizer."""
+    model.save_pretrained(folder)
+    transformers.BertTokenizer(vocab=families.word_piece(families.BRACKETS)).save_pretrained(folder)
+    return folder
+
+
+def test_an_encoder_with_narrow_windows_is_no_decoder(tmp_path):
+    config = transformers.LongformerConfig(vocab_size=600, attention_window=4, pad_token_id=0, **families.SHAPE)
+    inspection.verify(saved(transformers.LongformerModel(config), tmp_path))
+
+
+def test_an_encoder_whose_layers_shorten_the_text_is_refused_when_it_is_fetched(tmp_path):
+    config = transformers.FunnelConfig(vocab_size=600, block_sizes=[1, 1], d_model=32, n_head=2, d_head=16, d_inner=64)
+    with pytest.raises(InputError, match=r"FunnelModel gives \d hidden states of the shapes .*, wanted 3 of"):
+        inspection.verify(saved(transformers.FunnelModel(config), tmp_path))
+
+
+def test_a_model_of_pictures_and_text_is_refused(tmp_path):
+    text, vision = {"vocab_size": 600, **families.SHAPE}, {"image_size": 32, "patch_size": 16, **families.SHAPE}
+    model = transformers.CLIPModel(transformers.CLIPConfig(text_config=text, vision_config=vision))
+    with pytest.raises(InputError, match=r"clip is no encoder of text alone"):
+        inspection.verify(saved(model, tmp_path))
+
+
 def test_an_encoder_whose_words_see_only_those_before_them_is_refused(tmp_path):
     tokenizer = families.modernbert_tokenizer()
     config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2)
     transformers.GPT2Model(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"GPT2Model is a decoder: a word sees only those before it"):
+    with pytest.raises(InputError, match=r"GPT2Model seems to be a decoder: a word does not see the one after it"):
         inspection.verify(tmp_path)

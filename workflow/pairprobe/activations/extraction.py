@@ -302,13 +302,7 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
     inputs = {name: torch.from_numpy(values).to(device) for name, values in arrays.items()}
     with torch.inference_mode():
         layers = model(**inputs, output_hidden_states=True).hidden_states
-    found = [tuple(layer.shape) for layer in layers]
-    wanted = [(*shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
-    if found != wanted:
-        raise InputError(
-            f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
-            f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
-        )
+    loading.check_hidden_states(model, layers, shape)
     yield from layers
 
 

@@ -28,6 +28,7 @@ _REFUSED = {
     "transformers_weights": f"names other weights. Wanted: {WEIGHTS}, alone or in shards with {INDEX}",
     "fusion_config": "asks for other formulas. Remove the key",
     "kernel_config": "asks for code from the hub. Remove the key",
+    "chunk_size_feed_forward": "fails on each text that is no multiple of it. Set it to 0, which changes no number",
     "is_decoder": "makes a decoder of it, whose words see only those before them. Take an encoder, or set it to false",
 }
 # Attention of other names is another package's, or code from the hub.
@@ -56,7 +57,7 @@ def verify_files(folder: str | Path) -> list[Path]:
         raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.{hint}")
     config = read_json(folder / "config.json")
     _check_config(config, name)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
+    for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"):
         if (folder / file).is_file():
             content = read_json(folder / file)
             _check_growth(content.get("normalizer"), f"{name}: {file}")

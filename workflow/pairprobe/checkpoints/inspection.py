@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pairprobe.checkpoints.folder import entries, kind_of, read_json, verify_files, weight_files
 from pairprobe.checkpoints.loading import (
     check_encoder,
+    check_hidden_states,
     load_config,
     load_encoder,
     load_model,
@@ -185,10 +186,9 @@ def _check_size(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", 
 
 
 def _check_padding(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
-    if tokenizer.pad_token_id is None:
-        raise InputError(
-            f"{name}: config.json, key pad_token_id: found {model.config.pad_token_id}, which is no entry of its tokenizer."
-        )
+    rows, given = next(model.get_input_embeddings().parameters()).shape[0], model.config.pad_token_id
+    if tokenizer.pad_token_id is None or (given is not None and not 0 <= given < rows):
+        raise InputError(f"{name}: config.json, key pad_token_id: found {given}, which is no id of encoder and tokenizer.")
     for part, module in model.named_modules():
         counted = getattr(module, "padding_idx", None) if part.endswith("position_embeddings") else None
         if counted is not None and counted != tokenizer.pad_token_id:
@@ -254,8 +254,10 @@ def _check_states(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast"
     import torch
 
     inputs = dict(tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True, return_tensors="pt"))
-    changed = inputs["input_ids"].clone()
-    changed[0, -2] = changed[0, 1]  # another last word
+    ids = inputs["input_ids"]
+    changed = ids.clone()
+    # Another second word, which the first one sees through the narrowest window.
+    changed[0, 2] = ids[0, 1:-1][ids[0, 1:-1] != ids[0, 2]][-1]
     try:
         with torch.inference_mode():
             states = model(**inputs, output_hidden_states=True).hidden_states
@@ -264,8 +266,13 @@ def _check_states(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast"
         raise InputError(
             f"{name}: its encoder ({type(model).__name__}) cannot read a sentence: {one_line(error)}"
         ) from error
+    check_hidden_states(model, states, tuple(ids.shape))
     for layer, state in enumerate(states):
         if not torch.isfinite(state).all():
-            raise InputError(f"{name}: the hidden states of layer {layer} are not finite. Its weights are of no use.")
+            raise InputError(
+                f"{name}: the hidden states of layer {layer} are not finite. Weights or numbers in config.json are wrong."
+            )
     if torch.equal(states[-1][0, 1], other[-1][0, 1]):
-        raise InputError(f"{name}: {type(model).__name__} is a decoder: a word sees only those before it. Take an encoder.")
+        raise InputError(
+            f"{name}: {type(model).__name__} seems to be a decoder: a word does not see the one after it. Take an encoder."
+        )

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from pairprobe.errors import InputError
 from pairprobe.io.progress import log
 
 if TYPE_CHECKING:
+    import torch
     from tokenizers import Tokenizer as Backend
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
@@ -43,12 +44,14 @@ def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
 
     verify_checksums(folder)
     name = f"checkpoint {folder}"
-    if not any(file for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)):
+    files = sorted({file.name for pattern in _VOCABULARIES for file in Path(folder).glob(pattern)})
+    if not files:
         raise InputError(f"{name}: it has no tokenizer; wanted tokenizer.json beside config.json.")
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        tokenizer("the")
     except Exception as error:
-        raise InputError(f"{name}: its tokenizer cannot be loaded: {one_line(error)}") from error
+        raise InputError(f"{name}: its tokenizer cannot be loaded from {', '.join(files)}: {one_line(error)}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
@@ -260,6 +263,20 @@ def check_architecture(auto: Any, config: "PreTrainedConfig", folder: str | Path
         raise InputError(
             f"checkpoint {folder}: transformers' {auto.__name__} has no model for its architecture ({config.model_type}). "
             "Take a checkpoint of another architecture, or leave out what needs this one."
+        )
+
+
+def check_hidden_states(model: "PreTrainedModel", layers: Sequence["torch.Tensor"], shape: tuple[int, int]) -> None:
+    """Raise InputError where hidden states are not one for each layer and the embeddings, all of one width.
+
+    shape: of what the encoder read, (examples, subtokens).
+    """
+    found = [tuple(layer.shape) for layer in layers]
+    wanted = [(*shape, model.config.hidden_size)] * (model.config.num_hidden_layers + 1)
+    if found != wanted:
+        raise InputError(
+            f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
+            f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
         )
 
 
