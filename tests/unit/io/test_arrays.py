@@ -1,3 +1,5 @@
+import hashlib
+
 import numpy as np
 import pytest
 
@@ -41,3 +43,12 @@ def test_a_missing_file_and_a_missing_array_are_named(path):
         arrays.read(path.with_name("none.npz"), "one")
     with pytest.raises(InputError, match=r"a\.npz: not a whole file of arrays \(.*three"):
         arrays.read(path, "three")
+
+
+def test_the_same_arrays_are_the_same_bytes_with_every_version_of_python(tmp_path):
+    """The digest of a file of heads goes into what is measured with them."""
+    path = tmp_path / "a.npz"
+    arrays.write(path, weights=np.arange(6, dtype=np.float32).reshape(2, 3), mean=np.zeros(2))
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == (
+        "05cc40414e2a606b7d50538f7fdedaf7dc89668f0452e86d9f0267130390a7ec"
+    )
