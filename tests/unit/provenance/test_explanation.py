@@ -10,6 +10,7 @@ from results import FIGURES, RUN, flip, ranking_of
 from pairprobe.__main__ import main
 from pairprobe.io import digests, files
 from pairprobe.io.tsv import read_tsv
+from pairprobe.provenance import terminal
 from pairprobe.provenance.explanation import explain_file, explain_number, run_of
 from pairprobe.provenance.run_record import RunRecord
 
@@ -264,3 +265,10 @@ def test_a_file_that_no_job_has_made_is_refused(path, said, capsys):
 def test_the_run_of_a_file_is_found_from_within_it(monkeypatch):
     monkeypatch.chdir(Path(RUN, "figures"))
     assert run_of("coreference_cosine.svg").resolve() == Path("..").resolve()
+
+
+def test_what_data_say_does_nothing_to_a_terminal():
+    said = terminal.text(["\x1b[31mred", "\x1b]0;title\x07"])
+    assert "\x1b" not in said
+    assert "\x07" not in said
+    assert "\\u001b[31mred" in said

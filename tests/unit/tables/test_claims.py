@@ -42,7 +42,35 @@ def test_measures_that_agree_are_said_once_and_others_apart(table):
     assert words.count("Seeds: Tuned 13.") == 2
     assert "cosine supported, euclidean undecided*" in said
     assert said.count("| supported* ") == len(CLAIMS) - 1
-    assert "1,234 |" in said
+    assert "1,200 |" in said
+
+
+@pytest.mark.parametrize(
+    ("needed", "told"),
+    [
+        ("20", "20"),
+        ("1999", "2,000"),
+        ("100000", "100,000"),
+        ("3300393415427045850361228165120", "more than 100,000"),
+        ("inf", "more than 100,000"),
+    ],
+)
+def test_numbers_are_such_as_can_be_read(table, needed, told):
+    rows = [
+        row("gap_grows", measure=measure, verdict="undecided", value="-0.0400", needed=needed) for measure in ("cosine",)
+    ]
+    rows += [each for each in everything() if each[2] != "gap_grows"]
+    said = claims_markdown(table(*rows), {}, EVIDENCE, {})
+    line = next(line for line in said.splitlines() if "gap grows" in line and "| cosine" in line)
+    assert f" {told} |" in line
+    assert "-0.0" not in said
+
+
+def test_an_interval_of_one_value_is_that_value(table):
+    rows = [(*each[:8], "7.0000", *each[9:]) if each[2] == "gap_opens_late" else each for each in everything()]
+    said = claims_markdown(table(*rows), {}, EVIDENCE, {})
+    assert "| never |" in " ".join(said.split())
+    assert "never to never" not in said
 
 
 def test_the_number_of_layers_means_never(table):

@@ -144,7 +144,7 @@ def _table(rows: Iterable[Sequence], columns: Sequence[str], numbers: Sequence[s
     for column in columns:
         table.add_column(column, justify="right" if column in numbers else "left")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else printable(str(cell)) for cell in row))
     return Padding.indent(table, 2)
 
 
@@ -197,9 +197,8 @@ def _add_inputs(tree: Tree, inputs: list[dict], prefix: str) -> None:
         labels: dict[str, tuple[str, ...]] = {one["file"]: (*made, _short(one["sha256"]), one["origin"]) for one in files}
         if len(files) > MAX_FILES:
             labels = {f"{os.path.commonpath(labels)}/": (*made, f"{len(files)} files")}
-        branches = [
-            tree.add(f"{file.removeprefix(prefix)}  {', '.join(filter(None, label))}") for file, label in labels.items()
-        ]
+        told = (f"{file.removeprefix(prefix)}  {', '.join(filter(None, label))}" for file, label in labels.items())
+        branches = [tree.add(printable(line)) for line in told]
         # A branch for each file, or one for all.
         for one, branch in zip(files, cycle(branches), strict=False):
             _add_inputs(branch, one["stands_on"], prefix)

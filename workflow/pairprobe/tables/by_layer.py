@@ -43,7 +43,7 @@ def controls_by_layer(path: str, labels: dict[str, str], seeds: dict[str, int]) 
 
 def _by_layer(path: str, value: str, names: Sequence[str], together: Sequence[str], labels: dict[str, str]) -> str:
     frame = read_frame(path, [*names, "pairs", "layer", value], ["layer", value], exactly=False)
-    frame[value] = frame[value].map("{:.1f}".format)
+    frame[value] = frame[value].map("{:z.1f}".format)
     wide = frame.set_index([*names, "pairs", "layer"])[value].unstack(fill_value="", sort=False).sort_index(axis=1)
     wide = wide.reset_index()
     wide = wide.iloc[wide.groupby(list(together), sort=False).ngroup().argsort(kind="stable")]

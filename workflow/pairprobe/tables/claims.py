@@ -9,6 +9,8 @@ from pairprobe.evidence.fields import CLAIM_FIELDS, UNDECIDED
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
 
+# A number of pairs that nobody finds.
+MOST_PAIRS = 100_000
 _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "needed")
 _FIELDS = ("claim", "task", "measure", "in the paper", "verdict", *_NUMBERS)
 _VERDICTS = """\
@@ -76,8 +78,7 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
     if row.claim == "gap_opens_late":
         value, low, high = ("never" if layer >= row.layers else f"{layer:.0f}" for layer in numbers)
     else:
-        value, low, high = (f"{number:.1f}" for number in numbers)
-    needed = row.pairs_needed if row.verdict == UNDECIDED else ""
+        value, low, high = (f"{number:z.1f}" for number in numbers)
     return (
         CLAIMS[row.claim].says,
         label_of(row.task, labels),
@@ -85,9 +86,17 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
         row.stated,
         row.verdict,
         value,
-        f"{low} to {high}",
+        low if low == high else f"{low} to {high}",
         row.layer,
         row.pairs,
         row.pages,
-        f"{int(needed):,}" if needed.isdigit() else needed,
+        _rounded(row.pairs_needed) if row.verdict == UNDECIDED else "",
     )
+
+
+def _rounded(needed: str) -> str:
+    """Return a number of pairs in two digits: it is an estimate of an estimate."""
+    pairs = float(needed or "nan")
+    if pairs > MOST_PAIRS:
+        return f"more than {MOST_PAIRS:,}"
+    return f"{int(float(f'{pairs:.1e}')):,}" if pairs == pairs else needed
