@@ -91,7 +91,8 @@ def gold_rows(documents: str, at_most: int | None, seed: int) -> list[dict]:
     rows = {page.example_id: _gold(page) for page in read_pages(documents)}
     if not rows:
         raise InputError(
-            f"{documents}: there is no question to ask. Give the partition probe a larger share, or more pages."
+            f"{documents}: there is no question to ask. Give the partition probe a larger share, or more pages: a page "
+            "(what has one title) goes to one partition with all its questions."
         )
     drawn = subsample(rows, at_most, seed)
     return [row for example_id, row in rows.items() if example_id in drawn]

@@ -79,7 +79,8 @@ def train(
     if not targets:
         raise InputError(
             "boundary: the partition head has no example with a short answer and activations, so no head can be trained. "
-            "Give partitions.head a larger share, more pages, or leave the task boundary out."
+            "Give partitions.head a larger share, or more pages (a page goes to one partition with all its questions), or "
+            "leave the task boundary out."
         )
     sentences = [len(words) for _, words, _ in targets]
     log.info("training on %d sentences, %d words", len(targets), sum(sentences))
