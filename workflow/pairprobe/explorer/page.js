@@ -697,10 +697,12 @@
     }
     return `/${parts.map(encodeURIComponent).join("/")}${chosen.size ? `?${chosen}` : ""}`;
   }
-  async function recall() {
-    if (!location.hash.startsWith("#/")) return;
+  async function recall({ newURL } = {}) {
+    const { hash } = new URL(newURL ?? location.href); // what was asked for, also where remember() was quicker
+    if (!hash.startsWith("#/")) return;
+    clearTimeout(waitingToRemember);
     at("trouble").hidden = true;
-    const [path, query] = location.hash.slice(2).split(/\?(.*)/s);
+    const [path, query] = hash.slice(2).split(/\?(.*)/s);
     const chosen = new URLSearchParams(query);
     const [name, measure, layer, id] = path.split("/").map(decodeURIComponent);
     LINKED.filter((control) => initial[control] != null).forEach((control) => { at(control).value = chosen.get(control) ?? initial[control]; });
