@@ -338,6 +338,7 @@ BREAKAGES = {
     "a number that is none": (
         config(layer_norm_eps=float("nan"), norm_eps=float("nan")),
         r"the hidden states of layer 0 are not finite",
+        tuple(family for family in FAMILIES if family != "distilbert"),  # which has it fixed
     ),
     "labels that are none": (config(id2label={"a": "b"}), r"config\.json"),
     "an encoder with a decoder": (config(is_encoder_decoder=True), r"is an encoder with a decoder"),
