@@ -16,3 +16,10 @@ class InputError(ValueError):
 def printable(text: str) -> str:
     """Return a text with its control characters as JSON writes them, ``\\u001b``; tabs and line ends stay."""
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(error: BaseException, at_most: int = 400) -> str:
+    """Return what an error of another library says, on one line of so many characters that a terminal can show."""
+    said = "".join(letter if letter.isprintable() else " " for letter in f"{error}"[:10_000])
+    said = " ".join(said.split()).rstrip(".") or type(error).__name__
+    return said if len(said) <= at_most else f"{said[:at_most]} ..."

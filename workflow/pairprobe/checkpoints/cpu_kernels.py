@@ -20,6 +20,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
 from pairprobe.checkpoints import padding
+from pairprobe.errors import one_line
 from pairprobe.io.progress import log
 
 # oneDNN caches compiled code for the last 1,024 shapes, and so does PyTorch's interface to it, in each thread. Batches of
@@ -71,7 +72,7 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
             # Not Python's max, which ignores NaN.
             apart = float(np.max([_distance(*both) for both in zip(_sample(model), before, strict=True)]))
         except RuntimeError as error:  # a processor that oneDNN does not know, or not in this type
-            log.info("%s is run without the fast kernels: %s", type(model).__name__, " ".join(str(error).split())[:200])
+            log.info("%s is run without the fast kernels: %s", type(model).__name__, one_line(error, 200))
             apart = None
     if apart is None or not apart <= TOLERANCE[model.dtype]:
         for parent, name, old in reversed(replaced):

@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from pairprobe.checkpoints import processor
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io import locks
 from pairprobe.io.progress import log
 
@@ -164,7 +164,7 @@ class Batches:
             except Exception as raised:
                 if not is_out_of_memory(raised):
                     raise
-                error = " ".join(str(raised).split())[:200] or type(raised).__name__
+                error = one_line(raised, 200)
             # Outside the handler: the traceback holds what did not fit.
             if error:
                 free_memory()

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pairprobe.checkpoints.checksums import verify_checksums
-from pairprobe.checkpoints.loading import one_line
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"

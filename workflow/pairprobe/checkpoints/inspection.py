@@ -14,10 +14,9 @@ from pairprobe.checkpoints.loading import (
     load_encoder,
     load_model,
     load_tokenizer,
-    one_line,
 )
 from pairprobe.checkpoints.tokenization import Encoding, encode
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io.progress import log
 
 if TYPE_CHECKING:
@@ -81,7 +80,9 @@ def _tensors_of(file: Path, name: str) -> Iterator[Any]:
     except SafetensorError as error:
         with file.open("rb") as opened:
             kind = kind_of(opened.read(64))
-        raise InputError(f"{name}: {file.name} is no whole safetensors file{kind} ({error}). Fetch it again.") from None
+        raise InputError(
+            f"{name}: {file.name} is no whole safetensors file{kind} ({one_line(error)}). Fetch it again."
+        ) from None
 
 
 def _count_tensors(files: list[Path], name: str) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pairprobe.checkpoints.checksums import verify_checksums
 from pairprobe.checkpoints.tokenization import check_alignment
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io.progress import log
 
 if TYPE_CHECKING:
@@ -61,12 +61,6 @@ def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
     _suit_to_model(tokenizer, load_config(folder))
     _suit_to_words(tokenizer, name)
     return tokenizer
-
-
-def one_line(error: Exception) -> str:
-    """Return what an error of another library says, on one line that can be read."""
-    said = " ".join(f"{error}".split()) or type(error).__name__
-    return said if len(said) <= 400 else f"{said[:400]} ..."
 
 
 @_offline()

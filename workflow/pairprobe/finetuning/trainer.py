@@ -28,7 +28,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from pairprobe.checkpoints import devices, loading
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.finetuning import joint_model
 from pairprobe.finetuning.features import Features
 from pairprobe.io import files
@@ -121,7 +121,7 @@ def train(training: Training) -> None:
     except Exception as error:
         if not devices.is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error, 200)
         # Not from that error, which holds what did not fit.
         raise OutOfMemoryError(trainer.args.per_device_train_batch_size, reason) from None
     if trainer.is_world_process_zero():
