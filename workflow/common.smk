@@ -17,7 +17,7 @@ from pairprobe.errors import InputError
 from pairprobe.probing_sets import registry
 from pairprobe.provenance import environment
 from pairprobe.provenance.code import code_of
-from pairprobe.tables.layout import inert, label_of
+from pairprobe.tables.layout import label_of
 from snakemake.exceptions import WorkflowError
 
 WORKFLOW = Path(workflow.current_basedir)
@@ -39,9 +39,6 @@ try:
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
-# Snakemake's report writes parameters into a script as they are printed.
-config.update(inert(config))
-
 
 def report_label(name):
     """Return what figures call a task or checkpoint, as text that a list of the report takes for no wildcard or markup."""
@@ -55,7 +52,7 @@ onstart:
     if lacking and not workflow.deployment_settings.deployment_method:
         raise WorkflowError(
             f"Jobs need packages that are not installed for {sys.executable}: {', '.join(lacking)}. Install them "
-            f"(pip install -e {WORKFLOW.parent}), or let each rule have its own environment: --sdm conda."
+            f"(pip install -e {WORKFLOW.parent}), or take an environment for each rule: --sdm conda."
         )
     # Without sbatch, the executor would wait for ever for a job that it could not submit.
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
@@ -103,11 +100,7 @@ def similarities(view):
 
 
 def heads_before(wildcards):
-    """Return what extraction waits for, besides its inputs.
-
-    Where activations are temporary, sentences are extracted when the heads are trained that measure them: else all shards
-    would be on disk until then.
-    """
+    """Return what extraction waits for, where activations are temporary: for sentences, the heads that measure them."""
     waits = (wildcards.view, wildcards.partition) == ("sentence", "probe")
     heads = "<results>/span_heads/{checkpoint}.npz"
     return [] if RUN.keeps_activations or not waits else heads
@@ -123,16 +116,30 @@ def measured_by(wildcards):
     return {"sets": ["<results>/probing_sets/boundary.jsonl"], "heads": heads}
 
 
-# The views and partitions of which a run has activations.
-EXTRACTED = [("paragraph", "probe")]
-if "boundary" in RUN.tasks:
-    EXTRACTED += [("sentence", "probe"), ("sentence", "head")]
-
-
 def ranking_of(variant, checkpoint, task):
     """Return where the ranking of a control is, or of the measurement itself."""
     folder = "rankings" if variant == needs.NONE else f"controls/{variant}"
     return f"<results>/{folder}/{checkpoint}/{task}.tsv"
+
+
+def file_of_data(wildcards):
+    """Return a file of questions; one at hand is where the configuration says, whatever prefix a module has."""
+    path = RUN.files[wildcards.file].path
+    return local(path) if sources.local_files(config["data"]) else path
+
+
+def inputs_of_control(wildcards):
+    """Return what a control reads besides pairs and examples: the store of its view, statistics of the layers, WordNet."""
+    needed = needs.NEEDS[wildcards.variant]
+    space = f"<results>/spaces/{wildcards.checkpoint}.npz"
+    return {
+        "activations": [
+            path.format(checkpoint=wildcards.checkpoint)
+            for path in shards(needed.view, "probe")
+        ],
+        "space": [space] if needed.statistics else [],
+        "wordnet": ["<results>/wordnet"] if needed.wordnet else [],
+    }
 
 
 def features_of(checkpoint):

@@ -3,6 +3,12 @@
 #      activations.keep is all, and a summary of each, {partition}-{part}of{parts}.json; tables/activations.tsv.
 
 
+# The views and partitions of which a run has activations.
+EXTRACTED = [("paragraph", "probe")]
+if "boundary" in RUN.tasks:
+    EXTRACTED += [("sentence", "probe"), ("sentence", "head")]
+
+
 rule activations:
     """All activations, and the table of what was left out."""
     input:

@@ -42,20 +42,6 @@ rule describe_space:
         "../../scripts/describe_space.py"
 
 
-def inputs_of_control(wildcards):
-    """Return what a control reads besides pairs and examples: the store of its view, statistics of the layers, WordNet."""
-    needed = needs.NEEDS[wildcards.variant]
-    space = f"<results>/spaces/{wildcards.checkpoint}.npz"
-    return {
-        "activations": [
-            path.format(checkpoint=wildcards.checkpoint)
-            for path in shards(needed.view, "probe")
-        ],
-        "space": [space] if needed.statistics else [],
-        "wordnet": ["<results>/wordnet"] if needed.wordnet else [],
-    }
-
-
 rule rank_control:
     """Rank a task's pairs once more with one thing changed."""
     input:

@@ -45,12 +45,6 @@ rule download_questions:
         "../../scripts/download_questions.py"
 
 
-def file_of_data(wildcards):
-    """Return a file of questions; one at hand is where the configuration says, whatever prefix a module has."""
-    path = RUN.files[wildcards.file].path
-    return local(path) if sources.local_files(config["data"]) else path
-
-
 rule read_questions:
     """Read one file's questions and pages, and assign them to the three partitions by page title."""
     input:

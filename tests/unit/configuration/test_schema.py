@@ -210,6 +210,17 @@ def test_each_key_that_is_missing_is_named_once(schema):
     assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["run", "data", "checkpoints"]
 
 
+@pytest.mark.parametrize("text", ["a</script>", "<SCRIPT>b", "c <!-- d"])
+@pytest.mark.parametrize("changed", [lambda text: {"title": text}, lambda text: {"labels": {text: "a"}}])
+def test_a_text_that_would_end_the_script_of_a_page_is_refused(config, schema, text, changed):
+    config["figures"] = changed(text)
+    error = error_of(config, schema)
+    assert "which would end the script of a page" in error
+    assert error.count("\n") == 0
+    config["figures"] = changed("a <b> & {c}")
+    check(config, schema)
+
+
 @pytest.mark.parametrize("repository", ["../..", "a/../b", "/etc", "a/b/c", "a//b", "a/b\n", "https://x.y/a/b", ""])
 def test_a_repository_is_a_name_and_no_path(config, schema, repository):
     config["checkpoints"]["other"] = {"source": "hub", "repository": repository, "revision": "0" * 40}

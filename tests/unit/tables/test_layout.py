@@ -1,14 +1,12 @@
 """Tables for reading: Markdown and LaTeX; labels."""
 
-import json
-import pickle
 from html.parser import HTMLParser
 
 import pytest
 
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.by_layer import percentages_by_layer
-from pairprobe.tables.layout import Inert, Table, blocks, inert, label_of, markdown, page, paragraph
+from pairprobe.tables.layout import Table, blocks, label_of, markdown, page, paragraph
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
 
@@ -154,15 +152,3 @@ def test_a_page_holds_the_tables_and_nothing_of_them_is_markup():
     assert not {"script", "b", "i"} & found.keys()
     assert "default-src 'none'" in text
     assert "light dark" in text
-
-
-def test_printed_text_of_a_configuration_ends_no_script():
-    given = {"a": ["</script>", {"b": "<!-- x"}], "c": "plain", "d": 1, "<e>": "f"}
-    found = inert(given)
-    assert found == given
-    assert "<" not in f"{found}{found['a'][0]}"
-    assert type(found["c"]) is str
-    assert json.loads(json.dumps(found)) == given
-    again = pickle.loads(pickle.dumps(found, 4))
-    assert again == given
-    assert not isinstance(again["a"][0], Inert)

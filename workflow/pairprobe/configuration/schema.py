@@ -4,6 +4,7 @@ import contextlib
 import difflib
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ TYPES = {
     "null": "null",
 }
 
+_ENDS_SCRIPT = re.compile("</?script|<!--", re.IGNORECASE)
+
 
 def read_schema(path: str | Path) -> dict:
     """Read a JSON schema kept as YAML."""
@@ -37,13 +40,19 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     for place in _not_strings(config):
         raise InputError(f"{name}: the key {place} is no string. Put it in quotation marks.")
     _fill(config, schema, schema)
-    for place, number in _not_finite(config):
-        raise InputError(f"{name}: {place}: found {number}, wanted a finite number.")
-    for place in _with_login(config):
-        raise InputError(
-            f"{name}: {place}: found an address with a login, and results carry a copy of their configuration. Remove it "
-            "there; programs read logins from the environment (HF_TOKEN) or from ~/.netrc."
-        )
+    for place, value in _leaves(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name}: {place}: found {value}, wanted a finite number.")
+        if isinstance(value, str) and has_login(value):
+            raise InputError(
+                f"{name}: {place}: found an address with a login, and results carry a copy of their configuration. Remove "
+                "it there; programs read logins from the environment (HF_TOKEN) or from ~/.netrc."
+            )
+        if isinstance(value, str) and (found := _ENDS_SCRIPT.search(value)):
+            raise InputError(
+                f"{name}: {place}: found {found[0]!r}, which would end the script of a page that holds the configuration, "
+                "such as Snakemake's report. Write it without."
+            )
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
     lines = [line for error in errors for line in _explain(error)]
     if lines:
@@ -59,22 +68,15 @@ def _not_strings(value: Any, place: str = "") -> Iterator[str]:
             yield from _not_strings(part, f"{place}{key}.")
 
 
-def _not_finite(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
-    """Yield the places of numbers that are infinite or not a number: the schema's bounds do not refuse them all."""
-    if isinstance(value, float) and not math.isfinite(value):
+def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the numbers and texts in a configuration with their places; keys are texts, too."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            where = f"{place}.{key}" if place else str(key)
+            yield where, key
+            yield from _leaves(part, where)
+    else:
         yield place, value
-    elif isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _not_finite(part, f"{place}.{key}" if place else str(key))
-
-
-def _with_login(value: Any, place: str = "") -> Iterator[str]:
-    """Yield the places of texts that carry a login."""
-    if isinstance(value, str) and has_login(value):
-        yield place
-    elif isinstance(value, dict | list):
-        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _with_login(part, f"{place}.{key}" if place else str(key))
 
 
 def _fill(value: Any, schema: dict, root: dict) -> Any:

@@ -7,7 +7,6 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 # Control characters, those that turn the direction of text, and surrogates.
 _CONTROL = {"Cc", "Cf", "Cs"}
@@ -131,30 +130,6 @@ def _element(block: str | Table) -> str:
         f'<div class="scroll"><table>\n<caption>{html.escape(block.caption)}</caption>\n'
         f"<thead><tr>{line(block.head, 'th')}</tr></thead>\n<tbody>\n{rows}\n</tbody>\n</table></div>"
     )
-
-
-class Inert(str):
-    """Text that, printed as part of something, ends no script of a page that holds the print. Else it is as any text."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:  # noqa: D105
-        return super().__repr__().replace("<", r"\x3c")
-
-    def __format__(self, spec: str) -> str:  # noqa: D105
-        return super().__format__(spec).replace("<", r"\x3c")
-
-    def __reduce__(self) -> tuple[type[str], tuple[str]]:  # noqa: D105
-        return str, (self[:],)
-
-
-def inert(value: Any) -> Any:
-    """Return JSON's lists and objects with texts that are ``Inert`` where they hold a <."""
-    if isinstance(value, dict):
-        return {inert(key): inert(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [inert(each) for each in value]
-    return Inert(value) if isinstance(value, str) and "<" in value else value
 
 
 def label_of(name: str, labels: dict[str, str]) -> str:
