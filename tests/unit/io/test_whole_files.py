@@ -12,7 +12,7 @@ from pairprobe.io import whole_files
 @pytest.mark.parametrize("name", ["a.json", "a.json.gz"])
 def test_a_file_is_read_plain_or_gzip(tmp_path, name):
     path = tmp_path / name
-    path.write_bytes(gzip.compress(b"content") if name.endswith("gz") else b"content")
+    path.write_bytes(gzip.compress(b"content", mtime=0) if name.endswith("gz") else b"content")
     assert whole_files.read(path) == b"content"
 
 
@@ -40,7 +40,7 @@ def test_text_that_repeats_itself_as_real_text_does_is_read(tmp_path, monkeypatc
     monkeypatch.setattr(whole_files, "SMALL", 1000)
     text = b'        {"answers": [{"answer_start": 0}], "id": "%d"},\n'
     content = b"".join(text % number for number in range(20_000))
-    (tmp_path / "a.json.gz").write_bytes(gzip.compress(content))
+    (tmp_path / "a.json.gz").write_bytes(gzip.compress(content, mtime=0))
     assert whole_files.read(tmp_path / "a.json.gz") == content
 
 
@@ -50,7 +50,7 @@ def test_what_is_no_regular_file_is_refused_at_once(tmp_path):
         whole_files.read(tmp_path / "pipe.json")
 
 
-@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"content")[:-9]])
+@pytest.mark.parametrize("content", [b"", b"no gzip", gzip.compress(b"content", mtime=0)[:-9]])
 def test_what_is_no_whole_gzip_file_is_named(tmp_path, content):
     (tmp_path / "a.gz").write_bytes(content)
     with pytest.raises(InputError, match=r"a\.gz: not a whole gzip file"):
