@@ -166,6 +166,13 @@ def sharded(index=None, *, lost=None, whole=False):
     return apply
 
 
+def in_both_files(folder):
+    sharded()(folder)
+    first, second = sorted(folder.glob("model-*"))
+    weights = load_file(first)
+    save_file({**load_file(second), (key := one_matrix(weights)): weights[key]}, second, {"format": "pt"})
+
+
 def moved(name):
     """Put everything one folder deeper."""
 
@@ -295,7 +302,14 @@ BREAKAGES = {
     "no model_type": (config(model_type=None), r"key model_type: found None"),
     "an unknown model_type": (config(model_type="nosuchmodel"), r"nosuchmodel"),
     "another model_type": (config(model_type="squeezebert"), r"the weights (lack|have)|cannot make", LAYERS),
-    "code of its own": (config(auto_map={"AutoModel": "evil.Evil"}), r"key auto_map: it asks for code"),
+    "code of its own": (config(model_type="evil", auto_map={"AutoModel": "evil.Evil"}), r"key auto_map: it asks for code"),
+    "code of its own for what transformers has": (
+        lambda folder: [
+            config(auto_map={"AutoConfig": "evil.Evil", "AutoModel": "evil.Evil"})(folder),
+            write("evil.py", b"raise SystemExit")(folder),
+        ],
+        SAME,
+    ),
     "auto_map of null": (null("config.json", "auto_map"), SAME),
     "quantised": (config(quantization_config={"quant_method": "gptq", "bits": 4}), r"key quantization_config: .*quantised"),
     "quantization_config of null": (null("config.json", "quantization_config"), SAME),
@@ -345,6 +359,7 @@ BREAKAGES = {
     "a number that is text": (sized("hidden_size", str), r"config\.json|cannot make"),
     "a decoder": (config(is_decoder=True), r"key is_decoder: it makes a decoder"),
     "a billion labels": (config(num_labels=10**9), r"key num_labels: found 1,000,000,000"),
+    "a vocabulary by other names": (config(n_words=64139, num_tokens=64139, n_vocab=64139), SAME),
     "no architectures": (config(architectures=None), SAME),
     "weights said to be of half precision": (config(dtype="float16", torch_dtype="float16"), SAME),
     "tuples in place of names": (config(return_dict=False), SAME),
@@ -384,8 +399,30 @@ BREAKAGES = {
     ),
     "a tensor twice": (
         tensors(lambda weights: {**weights, (key := one_matrix(weights)).split(".", 1)[1]: weights[key] + 1}),
-        r"tensor \S+: the encoder has it twice",
+        r"tensor \S+: the encoder has it twice, also as \S+ in model\.safetensors",
         ("bert", "roberta", "electra", "distilbert"),
+    ),
+    "a tensor in two files": (
+        in_both_files,
+        r"model-00002\S+ tensor (\S+): the encoder has it twice, also as \1 in model-00001",
+    ),
+    "a head's tensor twice": (
+        tensors(lambda weights: {**weights, "a.b": torch.ones(2), "bert.a.b": torch.ones(2)}),
+        SAME,
+        ("bert",),
+    ),
+    "a pooler of zeros": (
+        tensors(lambda weights: {key: t * 0 if "pooler" in key else t for key, t in weights.items()}),
+        SAME,
+        ("bert", "albert"),
+    ),
+    "an infinite bias of a head that is not used": (
+        tensors(lambda weights: {**weights, "cls.predictions.bias": torch.full((600,), -torch.inf)}),
+        SAME,
+    ),
+    "a head for answers that is not finite": (
+        tensors(lambda weights: {**weights, "qa_outputs.bias": torch.full((2,), torch.nan)}),
+        r"tensor qa_outputs\.bias: found NaN or infinite",
     ),
     "no embeddings": (
         tensors(lambda weights: {k: t for k, t in weights.items() if k != embeddings(weights)}),
@@ -515,6 +552,20 @@ BREAKAGES = {
     "a normalizer that writes megabytes": (
         normalizer(longer(10**6)),
         r"tokenizer\.json, key normalizer: it can make a text",
+    ),
+    "a normalizer of many short replacements": (
+        tokenizer(
+            lambda content: content.update(
+                normalizer={
+                    "type": "Sequence",
+                    "normalizers": [
+                        *({"type": "Replace", "pattern": {"String": sign}, "content": "..."} for sign in "¼½¾…‰™№"),
+                        *([content["normalizer"]] if content["normalizer"] else []),
+                    ],
+                }
+            )
+        ),
+        SAME,
     ),
     "no template": (
         tokenizer(lambda content: content.update(post_processor=None)),

@@ -65,7 +65,6 @@ def test_a_package_s_folder_is_fetched_and_holds_a_checkpoint_only(tmp_path):
     assert names(target) == SEALED
     for name in CONTENT:
         assert (target / name).read_bytes() == (MODEL / name).read_bytes()
-    inspection.verify(target)
 
 
 def test_neither_pickles_nor_code_nor_anything_else_is_copied(folder, tmp_path):
@@ -143,10 +142,47 @@ def test_a_config_that_is_no_text_is_refused(folder, refused):
 
 def test_remote_code_is_refused(folder, refused):
     config = json.loads((folder / "config.json").read_text())
-    config["auto_map"] = {"AutoModel": "modeling.Evil"}
+    config |= {"model_type": "evil", "auto_map": {"AutoModel": "modeling.Evil"}}
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "modeling.py").write_text("raise SystemExit('ran')")
     refused(r"auto_map.*no remote code is ever run")
+
+
+@pytest.fixture
+def cached(folder, tmp_path, monkeypatch):
+    """The folder, with auto_map of null, as the hub's cache, whose files a snapshot links to; fetches it."""
+    (folder / "config.json").write_text(json.dumps(json.loads((folder / "config.json").read_text()) | {"auto_map": None}))
+
+    def snapshot(repository, revision, patterns, target):
+        target.mkdir()
+        for file in folder.iterdir():
+            (target / file.name).hardlink_to(file)
+
+    monkeypatch.setattr(downloads, "snapshot", snapshot)
+    source = {"source": "hub", "repository": "some/model", "revision": REVISION}
+    return lambda: fetching.fetch(source, str(tmp_path / "target"))
+
+
+def test_a_key_is_removed_from_the_copy_and_not_from_the_cache(cached, folder, tmp_path):
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    cached()
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+    assert "auto_map" not in json.loads((tmp_path / "target" / "config.json").read_text())
+
+
+def test_broken_json_of_the_hub_is_named_by_its_repository(cached, folder):
+    (folder / "tokenizer_config.json").write_text("{")
+    with pytest.raises(
+        InputError, match=rf"^checkpoint some/model at revision {REVISION}: tokenizer_config\.json is not JSON"
+    ):
+        cached()
+
+
+def test_a_twin_that_is_refused_is_named_by_the_folder_that_it_would_have_been(folder, tmp_path):
+    for name in TOKENIZER:
+        (folder / name).unlink()
+    with pytest.raises(InputError, match=rf"^checkpoint {tmp_path}/twin: it has no tokenizer"):
+        fetching.initialise(str(folder), str(tmp_path / "twin"), 1)
 
 
 def test_a_tokenizer_s_remote_code_is_refused(folder, refused):

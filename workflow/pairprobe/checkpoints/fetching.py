@@ -9,8 +9,8 @@ import shutil
 from pathlib import Path
 
 from pairprobe.checkpoints.checksums import write_checksums
-from pairprobe.checkpoints.folder import INDEX, WEIGHTS, read_json, verify_files
-from pairprobe.checkpoints.inspection import verify
+from pairprobe.checkpoints.folder import INDEX, WEIGHTS, known_architecture, read_json, verify_files
+from pairprobe.checkpoints.inspection import named, verify
 from pairprobe.checkpoints.links import check_links
 from pairprobe.checkpoints.loading import check_architecture, load_config
 from pairprobe.errors import InputError
@@ -52,11 +52,9 @@ def fetch(source: dict, target: str) -> None:
             weights = {file.name for file in verify_files(folder)}
             temporary.mkdir()
             _copy(folder, temporary, ("config.json", *_TOKENIZER, *weights, *({INDEX} if WEIGHTS not in weights else ())))
-        _drop_empty_auto_map(temporary)
-        try:
+        with named(temporary, name):
+            _drop_auto_map(temporary)
             verify(temporary)
-        except InputError as error:
-            raise InputError(str(error).replace(str(temporary), name)) from error
         write_checksums(temporary)
 
 
@@ -79,7 +77,8 @@ def initialise(start: str, target: str, seed: int) -> None:
     with files.atomic_write(target) as temporary:
         model.save_pretrained(temporary)
         _copy(Path(start), temporary, _TOKENIZER)
-        verify(temporary)
+        with named(temporary, target):
+            verify(temporary)
         write_checksums(temporary)
 
 
@@ -88,12 +87,15 @@ def _copy(folder: Path, target: Path, patterns: tuple[str, ...]) -> None:
         shutil.copyfile(file, target / file.name)
 
 
-def _drop_empty_auto_map(folder: Path) -> None:
-    """Remove ``"auto_map": null``, which asks for no code and which transformers trips over."""
+def _drop_auto_map(folder: Path) -> None:
+    """Remove the key auto_map: null, which transformers trips over, and code for what transformers has itself."""
     for file in (folder / "config.json", folder / "tokenizer_config.json"):
         content = read_json(file) if file.is_file() else {}
-        if "auto_map" in content and not content.pop("auto_map"):
-            file.write_text(json.dumps(content, indent=2), encoding="utf-8")
+        if "auto_map" in content and (not content["auto_map"] or known_architecture(content)):
+            if content.pop("auto_map"):
+                log.warning("transformers' own class is taken for %s, not the checkpoint's code", content["model_type"])
+            # Never in place: the file may be a hard link to the cache.
+            files.write_text(file, json.dumps(content, indent=2))
 
 
 def _package_folder(source: dict) -> Path:

@@ -48,7 +48,7 @@ def verify_files(folder: str | Path) -> list[Path]:
     if adapters:
         raise InputError(
             f"{name}: it holds an adapter ({adapters[0]}), which is no encoder by itself. Merge it into its encoder "
-            "(merge_and_unload) and save that with save_pretrained."
+            "(merge_and_unload) and save that with save_pretrained; or, if it was merged already, delete adapter_*."
         )
     if not (folder / "config.json").is_file():
         inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
@@ -108,15 +108,23 @@ def _check_config(config: dict[str, Any], name: str) -> None:
     for key, value in entries(config):
         where = f"{name}: config.json, key {key}"
         if key in _REFUSED and value:
-            raise InputError(f"{where}: it {_REFUSED[key]}.")
+            if key != "auto_map" or not known_architecture(config):
+                raise InputError(f"{where}: it {_REFUSED[key]}.")
         if key.strip("_").endswith(("attn_implementation", "experts_implementation")) and isinstance(value, str):
             if value not in _IMPLEMENTATIONS:
                 raise InputError(
                     f"{where}: found {value!r}, which needs other packages or code from the hub. Remove the key."
                 )
-        limit = _COUNT if re.match(r"(n|num)_(?!embeddings|positions)|n?_?layers?$", key) else _SIZE
+        limit = _COUNT if re.match(r"(n|num)_(?!embeddings|positions|words|tokens|vocab)|n?_?layers?$", key) else _SIZE
         if type(value) is int and value > limit and not key.endswith(("_id", "theta")):
             raise InputError(f"{where}: found {value:,}, and no encoder has more than {limit:,}. Fetch it again.")
+
+
+def known_architecture(config: dict[str, Any]) -> bool:
+    """Whether transformers has a config.json's architecture itself, so that code of the checkpoint's own is not needed."""
+    from transformers import CONFIG_MAPPING
+
+    return str(config.get("model_type")) in CONFIG_MAPPING
 
 
 def entries(config: Any) -> Iterator[tuple[str, Any]]:
@@ -134,7 +142,7 @@ def _check_growth(normalizer: Any, name: str) -> None:
     for key, value in entries({"normalizer": normalizer} if normalizer else {}):
         if key in ("content", "prepend") and isinstance(value, str):
             growth *= max(1, len(value))
-    if growth > 1000:
+    if growth > 100_000:
         raise InputError(
             f"{name}, key normalizer: it can make a text {growth:,} times as long. Wanted: a text of about its length."
         )

@@ -27,8 +27,19 @@ _LOWER = "the king of that old city was first to build a bridge over this river 
 _CAPITAL = "The King John France London March Queen America William Sunday".split()
 
 
-# Subtokens that hold no example.
+# A limit below this holds no example.
 _SHORT = 16
+# Heads that may answer questions: BERT's and its like, ours, ModernBERT's.
+_ANSWER_HEADS = re.compile(r"qa_outputs|(answer_type|classifier|head)\.")
+
+
+@contextmanager
+def named(temporary: str | Path, name: str) -> Iterator[None]:
+    """Raise an InputError about a temporary folder as one about ``name``."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(str(error).replace(str(temporary), name)) from error
 
 
 def verify(folder: str | Path) -> None:
@@ -62,10 +73,11 @@ def verify_encoder(folder: str | Path) -> None:
         model, _ = load_model(AutoModel, folder, "float32", device_map="meta")
     _check_values(files, model, name)
     tokenizer = load_tokenizer(folder)
-    _check_ids(tokenizer, model, name)
+    rows = next(model.get_input_embeddings().parameters()).shape[0]
+    _check_ids(tokenizer, rows, name)
     _check_words(tokenizer, name)
-    _check_size(tokenizer, model, name)
-    _check_padding(tokenizer, model, name)
+    _check_size(tokenizer, rows, name)
+    _check_padding(tokenizer, model, rows, name)
     _check_case(tokenizer, folder, name)
     _check_states(load_encoder(folder), tokenizer, name)
 
@@ -114,22 +126,25 @@ def _no_larger_than(limit: int, message: str) -> Iterator[None]:
 
 
 def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> None:
-    """Raise InputError for weights that are quantised, not finite, or, in a whole matrix of the encoder, zero."""
+    """Raise InputError for weights that are quantised, not finite, or, in a whole matrix of the encoder, zero.
+
+    Those of poolers and of heads that answer no questions are not used.
+    """
     import torch
 
-    wanted = {key for key, parameter in model.named_parameters()}
-    seen = set()
+    wanted = {key for key, _ in model.named_parameters() if "pooler" not in key}
+    seen: dict[str, str] = {}
     for file in files:
         with _tensors_of(file, name) as tensors:
             for key in tensors.keys():  # noqa: SIM118 (no mapping)
                 where = f"{name}: {file.name}, tensor {key}"
                 kind, shape = (part := tensors.get_slice(key)).get_dtype(), part.get_shape()
                 used = (stem := key.removeprefix(f"{model.base_model_prefix}.")) in wanted
-                if stem in seen:
+                if used and stem in seen:
                     raise InputError(
-                        f"{where}: the encoder has it twice, with and without prefix. Save it with save_pretrained."
+                        f"{where}: the encoder has it twice, also as {seen[stem]}. Save it with save_pretrained."
                     )
-                seen.add(stem)
+                seen[stem] = f"{key} in {file.name}"
                 if kind not in ("F64", "F32", "F16", "BF16"):
                     if used:
                         raise InputError(
@@ -138,40 +153,39 @@ def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> Non
                     continue
                 tensor = tensors.get_tensor(key)
                 if not torch.isfinite(tensor if kind != "F64" else tensor.float()).all():
-                    raise InputError(f"{where}: found NaN or infinite weights.")
+                    if used or _ANSWER_HEADS.match(key):
+                        raise InputError(f"{where}: found NaN or infinite weights.")
+                    log.warning("%s: found NaN or infinite weights, which nothing here uses", where)
                 # Segments may well be zero: RoBERTa's are.
                 if used and len(shape) > 1 and min(shape) > 1 and "token_type" not in key and not tensor.any():
                     raise InputError(f"{where}: found nothing but zeros. Was the file written to its end? Fetch it again.")
 
 
-def _check_ids(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
+def _check_ids(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> None:
     """Raise InputError where a tokenizer gives ids that the encoder has no embedding for, or no separator."""
-    rows = next(model.get_input_embeddings().parameters()).shape[0]
-    vocabulary = tokenizer.get_vocab()
     pair = tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True)
     ids, sides = pair["input_ids"], pair.sequence_ids(0)
     # The ids of special tokens may stand in the template for pairs alone.
-    for token, found in [*vocabulary.items(), *zip(pair.tokens(0), ids, strict=True)]:
-        if found >= rows:
-            raise InputError(
-                f"{name}: its tokenizer gives {token!r} the id {found}, and the encoder has embeddings for {rows:,}. Take "
-                "both of one model; after adding tokens: resize_token_embeddings, train, and save both."
-            )
+    found, token = max((i, token) for token, i in [*tokenizer.get_vocab().items(), *zip(pair.tokens(0), ids, strict=True)])
+    if found >= rows:
+        raise InputError(
+            f"{name}: its tokenizer gives {token!r} the id {found}, and the encoder has embeddings for {rows:,}. Take "
+            "both of one model; after adding tokens: resize_token_embeddings, train, and save both."
+        )
     for place, side in enumerate(sides):
         if side is None and tokenizer.convert_ids_to_tokens(ids[place]) != pair.tokens(0)[place]:
             raise InputError(
                 f"{name}: its tokenizer writes {pair.tokens(0)[place]!r} as the id {ids[place]}, which is that of "
                 f"{tokenizer.convert_ids_to_tokens(ids[place])!r}. Mend post_processor in tokenizer.json."
             )
-    if len(sides) - 1 - sides[::-1].index(0) + 1 == sides.index(1):
+    if len(sides) - sides[::-1].index(0) == sides.index(1):
         raise InputError(
             f"{name}: its tokenizer puts no special token between question and paragraph, as [SEP]. Take an encoder."
         )
 
 
-def _check_size(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
+def _check_size(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> None:
     """Raise InputError where a tokenizer is much smaller than the embeddings, which may have been filled up a little."""
-    rows = next(model.get_input_embeddings().parameters()).shape[0]
     if not isinstance(tokenizer.model_max_length, (int, float)) or tokenizer.model_max_length < _SHORT:
         raise InputError(
             f"{name}: tokenizer_config.json, key model_max_length: found {tokenizer.model_max_length!r}, wanted the "
@@ -186,8 +200,8 @@ def _check_size(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", 
         log.warning("the tokenizer has %d entries, and the encoder embeddings for %d", len(tokenizer), rows)
 
 
-def _check_padding(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", name: str) -> None:
-    rows, given = next(model.get_input_embeddings().parameters()).shape[0], model.config.pad_token_id
+def _check_padding(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", rows: int, name: str) -> None:
+    given = model.config.pad_token_id
     if tokenizer.pad_token_id is None or (given is not None and not 0 <= given < rows):
         raise InputError(f"{name}: config.json, key pad_token_id: found {given}, which is no id of encoder and tokenizer.")
     for part, module in model.named_modules():
@@ -232,14 +246,14 @@ def _check_case(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -
     share = len(capitals) / len(tokenizer)
     if share < 0.02 or tokenizer.tokenize("The KING London") != tokenizer.tokenize("the king london"):
         return
-    said = f"{share:.0%} of the tokenizer's entries have capitals ({capitals[-1]}), and it reads all words in lower case"
+    said = f"{share:.0%} of the tokenizer's entries have capitals ({max(capitals)}), and it reads all words in lower case"
     settings = read_json(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     if settings.get("do_lower_case") or _lowers(folder / "tokenizer.json"):
         log.warning("%s, as its files say", said)
         return
     raise InputError(
-        f'{name}: {said}, since no file says otherwise. Write tokenizer_config.json with {{"do_lower_case": false}}, or '
-        "true if it was trained so."
+        f"{name}: {said}, since no file says otherwise. In a copy of the folder (source: path), write "
+        'tokenizer_config.json with {"do_lower_case": false}, or true if it was trained so.'
     )
 
 
@@ -275,5 +289,6 @@ def _check_states(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast"
             )
     if torch.equal(states[-1][0, 1], other[-1][0, 1]):
         raise InputError(
-            f"{name}: {type(model).__name__} seems to be a decoder: a word does not see the one after it. Take an encoder."
+            f"{name}: in {type(model).__name__} no word sees the one after it: a decoder, or attention that does not run "
+            "here. Take another encoder."
         )

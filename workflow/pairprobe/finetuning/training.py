@@ -48,7 +48,8 @@ def finetune(training: Training, path: str, history: str) -> None:
     with files.atomic_write(path) as temporary:
         trained.model.save_pretrained(temporary)
         loading.load_tokenizer(training.start).save_pretrained(temporary)
-        inspection.verify(temporary)
+        with inspection.named(temporary, path):
+            inspection.verify(temporary)
         checksums.write_checksums(temporary)
     _finish(training.work, history)
 
