@@ -19,7 +19,8 @@ class Hub(http.server.ThreadingHTTPServer):
 
     Faults, by a file's path: for each time that it is in ``cut``, one answer ends in the middle; for each time that it is
     in ``busy``, one answer is the status ``busy_status``; ``spoiled``: what is sent in its place, one after the other, the
-    last for ever. ``refusal``: a status for every request. ``hostile``: is called with the handler and the address of each
+    last for ever. ``refusal``: a status for every request. moved: whether small files lie
+    at the hub's other address, where HEAD has no size. ``hostile``: is called with the handler and the address of each
     request, and returns whether it has answered.
 
     asked: what was asked for, ``(method, path without the query, status)``; sent: how many bytes of a file each answer had.
@@ -30,7 +31,7 @@ class Hub(http.server.ThreadingHTTPServer):
     def __init__(self, repositories: dict, cut=(), busy=()):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories, self.cut, self.busy = repositories, list(cut), list(busy)
-        self.busy_status, self.refusal = 503, None
+        self.busy_status, self.refusal, self.moved = 503, None, False
         self.hostile: Callable[[http.server.BaseHTTPRequestHandler, str], object] = lambda handler, place: False
         self.spoiled: dict[str, list[bytes]] = {}
         self.asked: list[tuple[str, str, int]] = []
@@ -74,8 +75,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             if place == f"/api/{kind}/{name}/revision/{commit}":
                 siblings = [{"rfilename": path} for path in files]
                 return self.reply(200, json.dumps({"id": name, "sha": commit, "siblings": siblings}).encode())
+            moved = f"/api/resolve-cache/{kind}/{name}/{commit}/"
+            if (path := place.removeprefix(moved)) != place:
+                return self.send(path, files[path], {"X-Repo-Commit": commit})
             path = place.removeprefix(f"{prefix}/{name}/resolve/{commit}/")
             if path != place:
+                if self.server.moved and path in files and not path.endswith(LARGE):
+                    named = {"X-Repo-Commit": commit, "X-Linked-ETag": f'"{digest_of(path, files[path])}"'}
+                    return self.reply(307, headers=named | {"Location": moved + path})
                 self.server.tokens.add(self.headers["Authorization"])
                 if path in files:
                     return self.resolve(path, files[path], commit)
@@ -120,7 +127,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self.server.asked.append((self.command, self.path.split("?")[0], status))
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-            self.send_header(name, value)
+            if not (self.command == "HEAD" and "resolve-cache" in self.path and name == "Content-Length"):
+                self.send_header(name, value)
         self.end_headers()
         if self.command == "GET":
             self.wfile.write(body[:cut])

@@ -86,6 +86,7 @@ FORMS = {
     "squad-2.0.json.gz": lambda rows: squad_file(rows, is_impossible=False),
     "squad-hub.parquet": lambda rows: list(map(squad_row, rows)),
     "squad-hub.jsonl": lambda rows: list(map(squad_row, rows)),
+    "squad-data.json": lambda rows: {"version": "1", "data": list(map(squad_row, rows))},
     "squad-list.json": lambda rows: [squad_row(row, columns=False) for row in rows],
     "qa-flat.jsonl": lambda rows: rows,
     "qa-squad.parquet": lambda rows: [squad_row(row, columns=False) for row in rows],

@@ -45,6 +45,9 @@ def answers(folder, **row):
         {"answers": {"text": ["Oslo"]}},
         {"answers": {"text": "Oslo", "answer_start": 32}},
         {"answers": [{"text": "Oslo", "answer_start": 32}]},
+        {"answer": "Oslo", "answer_start": -1},
+        {"answers": ["Oslo", "Bergen"], "answer_start": -1},
+        {"answers": {"text": ["Oslo"], "answer_start": [-1]}},
         {"answers": [{"text": "Oslo", "answer_start": None}]},
         {"answers": [{"text": "Oslo", "answer_start": float("nan")}]},
         {"answers": ["Oslo", "Bergen"]},
@@ -53,6 +56,11 @@ def answers(folder, **row):
 )
 def test_an_answer_may_be_given_in_many_ways(tmp_path, given):
     assert answers(tmp_path, **given) == [("Oslo", 8)]
+
+
+@pytest.mark.parametrize("given", [{"answer": 42}, {"answers": [42]}, {"answers": {"text": [42], "answer_start": [5]}}])
+def test_an_integer_is_its_digits(tmp_path, given):
+    assert answers(tmp_path, context="It is 42."[1:], **given) == [("42", 2)]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +118,7 @@ def test_no_answer_is_none(tmp_path, given):
             "key answer_start: found 1 for 2 answers, wanted one for each.",
         ),
         (ROW | {"answers": {"text": ["Oslo"], "answer_start": [1, 2]}}, "key answer_start: found 2 for 1 answers"),
-        (ROW | {"answer": 7}, "key answer: Expected "),
+        (ROW | {"answer": 7.5}, "key answer: Expected "),
         ({"question": "Who?", "answer": "x", "context": " "}, "key answer: 'x' is not in the context"),
         ({"question": "Who?", "answer": None, "context": " "}, "key context: it is empty."),
         (ROW | {"question": "", "answer": None}, "key question: it is empty."),
@@ -150,6 +158,26 @@ def test_cells_of_a_table_are_texts(tmp_path):
     assert str(bad[0]) == (
         f"{tmp_path}/b.csv, line 2: found fewer cells, wanted 3 cells apart by ',', as in the first line."
     )
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize(
+    "head", ["Question,Context,ANSWER,Id", "question , context , answer , id", "question, context, answer, id"]
+)
+def test_the_head_of_a_table_may_have_capitals_and_blanks(tmp_path, name, head):
+    text = f'{head}\nWho?,"Ada, of Oslo",Oslo,7\n'
+    if ", " in head:
+        text = text.replace('?,"', '?, "')
+    if name == "a.tsv":
+        text = text.replace("Ada,", "Ada;").replace(",", "\t")
+    (document,) = read(tmp_path, text, name=name)
+    assert (document.example_id, document.answers) == ("7", ("Oslo",))
+
+
+@pytest.mark.parametrize("head", ["", "q,text,answer", "Who?,Ada of Oslo,Ada"])
+def test_a_table_without_the_names_of_its_columns_is_named_once(tmp_path, head):
+    with pytest.raises(InputError, match=rf"a\.csv: the first line is '{head[:1]}.*'\. Wanted: the names of the columns, "):
+        read(tmp_path, f"{head}\nWho?,Ada of Oslo,Ada\nWho?,Ada,Ada\n", name="a.csv")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,6 @@
+import errno
 import hashlib
+import os
 
 import numpy as np
 import pytest
@@ -43,6 +45,16 @@ def test_a_missing_file_and_a_missing_array_are_named(path):
         arrays.read(path.with_name("none.npz"), "one")
     with pytest.raises(InputError, match=r"a\.npz: not a whole file of arrays \(.*three"):
         arrays.read(path, "three")
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_file_that_the_system_does_not_read_is_not_said_to_be_damaged(path, monkeypatch, number):
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("numpy.load", refuse)
+    with pytest.raises(InputError, match=r"a\.npz: it cannot be read \(.*; the file itself may be whole\.$"):
+        arrays.read(path, "one")
 
 
 def test_the_same_arrays_are_the_same_bytes_with_every_version_of_python(tmp_path):

@@ -110,6 +110,14 @@ def test_a_small_file_goes_by_git_s_digest(path, tmp_path):
     assert path.samefile(blob(tmp_path, digest_of("small.json", SMALL)))
 
 
+def test_a_file_at_the_hub_s_other_address_may_be_larger_than_an_answer_that_is_no_file(hub, path, monkeypatch):
+    monkeypatch.setattr("pairprobe.io.hub_client.MAX_ANSWER", 20)
+    hub.moved = True
+    fetch(path, "small.json")
+    assert path.read_bytes() == SMALL
+    assert ("GET", f"/api/resolve-cache/datasets/some/data/{REVISION}/small.json", 200) in hub.asked
+
+
 @pytest.mark.usefixtures("hub")
 def test_a_file_is_copied_where_no_link_can_be(path, tmp_path, monkeypatch):
     def refuse(*args):

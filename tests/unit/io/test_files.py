@@ -6,11 +6,13 @@ import fcntl
 import gzip
 import json
 import os
+import platform
 import random
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tracemalloc
 from pathlib import Path
@@ -190,6 +192,23 @@ def test_a_disk_that_refuses_is_told_with_the_file_s_own_name_and_leaves_nothing
     assert names_in(tmp_path) == []
 
 
+def test_a_disk_that_refuses_is_told_by_the_name_that_was_given_where_temporary_folders_have_whole_ones(
+    tmp_path, monkeypatch
+):
+    """As of Python 3.12."""
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **given: os.path.abspath(make(**given)))
+    monkeypatch.chdir(tmp_path)
+
+    def write():
+        with files.atomic_write("a.txt") as temporary:
+            raise OSError(errno.ENOSPC, "No space left on device", str(temporary))
+
+    with pytest.raises(OSError, match="No space") as raised:
+        write()
+    assert raised.value.filename == "a.txt"
+
+
 def test_a_disk_that_is_full_when_it_flushes_is_told_and_the_old_file_stays(tmp_path, monkeypatch):
     files.write_text(tmp_path / "a.txt", "old")
 
@@ -230,7 +249,6 @@ def left_by_a_killed_process(folder, name):
 def test_what_a_killed_process_left_goes_with_the_next_write_in_its_folder_whoever_that_was(tmp_path):
     left = left_by_a_killed_process(tmp_path, "a.txt")
     assert list(files.leftovers(tmp_path)) == [left]
-    # No host and no number of a process is looked at: they say nothing in another container.
     files.write_text(tmp_path / "b.txt", "whole")
     assert names_in(tmp_path) == ["b.txt"]
 
@@ -267,6 +285,29 @@ def test_where_the_file_system_has_no_locks_a_day_without_a_change_tells(tmp_pat
         os.utime(path, (time.time() - 25 * 3600,) * 2)
     files.write_text(tmp_path / "a.txt", "whole")
     assert names_in(tmp_path) == ["a.txt"]
+
+
+def test_a_free_lock_of_another_host_proves_nothing_for_a_day(tmp_path):
+    """Some file systems that hosts share grant each host its locks without a look at the others'."""
+    left = left_by_a_killed_process(tmp_path, "a.txt")
+    (left / ".lock").write_text("00000000-0000-0000-0000-000000000000\nelsewhere")
+    files.write_text(tmp_path / "b.txt", "whole")
+    assert (left / "a.txt").read_text() == "half"
+    for path in (left, *left.iterdir()):
+        os.utime(path, (time.time() - 25 * 3600,) * 2)
+    files.write_text(tmp_path / "b.txt", "whole")
+    assert names_in(tmp_path) == ["b.txt"]
+
+
+@pytest.mark.parametrize("other", ["name", "boot"])
+def test_a_free_lock_of_another_container_or_boot_of_this_host_is_believed(tmp_path, monkeypatch, other):
+    left = left_by_a_killed_process(tmp_path, "a.txt")
+    if other == "name":
+        monkeypatch.setattr("platform.node", lambda: "another-container")
+    else:
+        (left / ".lock").write_text(f"00000000-0000-0000-0000-000000000000\n{platform.node()}")
+    if other == "boot" or Path("/proc/sys/kernel/random/boot_id").exists():
+        assert list(files.leftovers(tmp_path)) == [left]
 
 
 def test_a_temporary_folder_that_another_process_has_taken_for_a_leftover_is_made_again(tmp_path, monkeypatch):
@@ -376,6 +417,15 @@ def test_an_empty_line_is_named(tmp_path, line):
     (tmp_path / "a.jsonl").write_text("{}\n" + line + "\n{}\n")
     with pytest.raises(InputError, match=r"a\.jsonl, line 2: the line is empty\. Remove it\.$"):
         read(tmp_path / "a.jsonl")
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])
+@pytest.mark.parametrize("end", ["\n", "\n\n \r\n\t"])
+def test_empty_lines_at_the_end_are_left_out(tmp_path, name, end):
+    raw = ('{"n": 1}\n\n\n{"n": 2}\n' + end).encode()
+    (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith("gz") else raw)
+    found = [(where.rpartition(" ")[2], isinstance(line, InputError)) for where, line in files.read_lines(tmp_path / name)]
+    assert found == [("1", False), ("2", True), ("3", True), ("4", False)]
 
 
 @pytest.mark.parametrize(("line", "kind"), [("[1]", "list"), ("3", "int"), ("null", "NoneType"), ('"a"', "str")])

@@ -5,8 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -268,22 +266,18 @@ def test_modules_that_import_each_other_are_each_there_once(digests):
     assert list(digests(far="import pairprobe.near")) == ["far", "near", "scripts/run"]
 
 
-def pythons():
-    """Name the other versions of Python that are here, by PATH or pyenv."""
-    for version in {"3.11", "3.12", "3.13"} - {f"3.{sys.version_info.minor}"}:
-        own = sorted(Path.home().glob(f".pyenv/versions/{version}.*/bin/python"))
-        if python := own[-1] if own else shutil.which(f"python{version}"):
-            yield version, python
-
-
 def test_the_digest_of_all_that_can_be_said_is_the_one_that_it_was(tmp_path):
     """An update of Python that is not seen here would run everything again, and verify would blame the code."""
     (tmp_path / "sample.py").write_text(SAMPLE, encoding="utf-8")
     assert code_of("sample", scripts=tmp_path) == {"scripts/sample": "783184a7292d592f"}
 
 
-@pytest.mark.parametrize(("version", "python"), sorted(pythons()), ids=lambda value: str(value)[:4])
-def test_every_version_of_python_finds_the_same_digests(tmp_path, version, python):
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_every_version_of_python_finds_the_same_digests(tmp_path, version):
+    python = shutil.which(f"python{version}")
+    # One of PATH may be a name alone, of a version that is not chosen.
+    if python is None or subprocess.run([python, "-V"], capture_output=True, check=False).returncode:
+        pytest.skip(f"no python{version} in PATH")
     (tmp_path / "sample.py").write_text(SAMPLE, encoding="utf-8")
     environment = {"PYTHONHASHSEED": "7", "PYTHONDONTWRITEBYTECODE": "1", "LC_ALL": "C", "TZ": "Asia/Tokyo"}
     command = [python, "-S", "-c", DIGESTS, str(LIBRARY_FOLDER.parent), str(tmp_path)]

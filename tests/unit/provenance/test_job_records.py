@@ -230,6 +230,17 @@ def test_an_input_that_was_emptied_cut_at_a_line_end_or_filled_with_zeros_is_ref
     read_ranking()
 
 
+@pytest.mark.parametrize("name", ["a.arrow", "a.jsonl.gz", "a.h5"])
+def test_a_file_whose_reader_compares_checksums_is_not_read_twice(name, monkeypatch):
+    made = f"{RUN}/features/{name}"
+    Path(made).parent.mkdir()
+    with job("rank_pairs", "a", [SET], [made]):
+        Path(made).write_text("large")
+    monkeypatch.setattr(job_records, "file_digest", lambda path: pytest.fail(f"{path} was read"))
+    with job_records.recorded(results.task("tabulate_percentages", "a", [made], [])):
+        pass
+
+
 def test_an_input_of_which_nothing_is_recorded_is_read():
     rank()
     Path(RANKING).write_text("other")

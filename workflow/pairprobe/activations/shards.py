@@ -29,8 +29,7 @@ COMMON = ("checkpoint", "view", "precision", "max_length", "version")
 class ShardFile:
     """One shard, open for reading. Raises InputError for a file that is missing, cut off, damaged or of another version."""
 
-    # What errors call the data, the names that its dataset may have, its axis of
-    # words, and the datasets of the index.
+    # What errors call the data, the names that its dataset may have, its axis of words, and the datasets of the index.
     KIND: ClassVar[str]
     VERSION: ClassVar[int]
     DATA: ClassVar[tuple[str, ...]]

@@ -38,6 +38,7 @@ _FORMS: tuple[tuple[set[str], str, tuple[str, ...], str], ...] = (
     ({"document_tokens"}, "Natural Questions", _NQ, "Set data.source: natural_questions."),
     ({"document", "html"}, "the hub's rows of Natural Questions", (), "As parquet they are read: to_parquet."),
     ({"question", "context", "0"}, "a table, column by column", (), "In pandas: to_json(orient='records', lines=True)."),
+    ({"question", "context", "answers", "data"}, "SQuAD's rows within data", _SQUAD, "Set data.source: squad."),
     ({"question", "context", "id", "answers"}, "SQuAD's rows", (*_SQUAD, "qa_pairs"), "Set data.source: squad."),
     ({"question", "context"}, "rows of questions with contexts", ("qa_pairs",), "Set data.source: qa_pairs."),
     ({"question", "answer"}, "questions without a text, such as NQ-open", (), f"Add the text that answers. {_FLAT}."),

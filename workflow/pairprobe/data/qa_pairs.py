@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -34,11 +34,11 @@ _LONG = 200
 class _Answer(msgspec.Struct):
     """An answer as SQuAD's JSON has it, or all of them as the hub has them."""
 
-    text: str | list[str]
+    text: str | int | list[str | int]
     answer_start: Start | list[Start] = None
 
 
-Answers = str | list[str | _Answer] | _Answer | None
+Answers = str | int | list[str | int | _Answer] | _Answer | None
 
 
 class _Row(msgspec.Struct):
@@ -93,11 +93,21 @@ def _converted(where: str, row: dict[str, Any]) -> _Row | InputError:
 
 def _read_table(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
     content = encodings.as_utf8(str(path), whole_files.read(path)).decode()
-    # Excel separates by semicolons where the comma is for decimals.
-    delimiter = max(",\t;", key=content.partition("\n")[0].count)
+    head = content.partition("\n")[0]
+    # Excel separates by semicolons where the comma is for decimals; others put a blank behind each.
+    delimiter = max(",\t;", key=head.count)
     csv.field_size_limit(files.MAX_LINE_BYTES)
-    table = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True)
+    table = csv.DictReader(
+        io.StringIO(content, newline=""), delimiter=delimiter, strict=True, skipinitialspace=f"{delimiter} " in head
+    )
     try:
+        found = table.fieldnames or ()
+        table.fieldnames = [name.strip().lower() for name in found]
+        if content.strip() and not {"question", "context"} <= {*table.fieldnames}:
+            raise InputError(
+                f"{path}: the first line is {', '.join(found)!r:.200}. Wanted: the names of the columns, among them "
+                "question, context and answer."
+            )
         for cells in table:
             where = f"{path}, line {table.line_num}"
             if None in cells or None in cells.values():
@@ -152,14 +162,14 @@ def _document(where: str, row: _Row, counts: Counter[str]) -> Document | InputEr
 
 
 def _pairs(
-    where: str, given: Answers | list[str] | UnsetType, start: Start | list[Start]
+    where: str, given: Answers | list[str | int] | UnsetType, start: Start | list[Start]
 ) -> Iterator[tuple[str, int | None]]:
     """Yield each answer with the character at which it begins, None where that is not given."""
     if isinstance(given, _Answer):
         yield from _pairs(where, given.text, given.answer_start)
-    elif isinstance(given, str | list):
-        texts: Sequence[str | _Answer] = given if isinstance(given, list) else [given]
-        starts = start if isinstance(start, list) else [start] * (len(texts) if start is None else 1)
+    elif isinstance(given, str | int | list):
+        texts: Sequence[str | int | _Answer] = given if isinstance(given, list) else [given]
+        starts = start if isinstance(start, list) else [start] * (1 if _is_given(start) else len(texts))
         if len(texts) != len(starts):
             raise InputError(
                 f"{where}, key answer_start: found {len(starts)} for {len(texts)} answers, wanted one for each."
@@ -168,7 +178,12 @@ def _pairs(
             if isinstance(text, _Answer):
                 yield from _pairs(where, text, None)
             else:
-                yield text, None if place is None or math.isnan(place) else int(place)
+                yield str(text), int(place) if _is_given(place) else None
+
+
+def _is_given(start: Start | list[Start]) -> TypeGuard[int | float]:
+    # Many programs write -1 for no place.
+    return isinstance(start, int | float) and not math.isnan(start) and start != -1
 
 
 def _placed(context: str, text: str, start: int | None, counts: Counter[str]) -> tuple[str, int] | None:

@@ -1,11 +1,11 @@
 """SQuAD 1.1 and 2.0 (Rajpurkar et al., 2016, 2018), read as documents.
 
-The published JSON, the hub's parquet, and the hub's rows as JSON lines or an array. A document is a paragraph with one of
-its questions, as ``running_text.document_of`` makes it; a question without an answer (2.0, ``is_impossible``) has a single
-annotation that found nothing.
+The published JSON, the hub's parquet, and the hub's rows as JSON lines, an array, or ``data`` of an object. A document is a
+paragraph with one of its questions, as ``running_text.document_of`` makes it; a question without an answer (2.0,
+``is_impossible``) has a single annotation that found nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -76,22 +76,22 @@ def _read_json(path: Path) -> Documents:
         return
     if content.lstrip().startswith(b"["):
         found = decoded(str(path), content, list[msgspec.Raw])
-        first = found[0] if isinstance(found, list) and found else b""
     else:
         whole = decoded(str(path), content, _File)
         found = whole if isinstance(whole, InputError) else whole.data
-        first = content[: content.find(b"\n") + 1] or content if isinstance(whole, InputError) else b""
-    if first and isinstance(decoded("", first, _Row), _Row):
-        yield from _read_rows(path)
-        return
     if isinstance(found, InputError):
-        raise found
-    for number, raw in enumerate(found, 1):
-        yield from _paragraphs(f"{path}, article {number}", raw)
+        if not isinstance(decoded("", content.partition(b"\n")[0], _Row), _Row):
+            raise found
+        yield from _read_rows(read_objects(path))
+    elif found and isinstance(decoded("", found[0], _Row), _Row):
+        yield from _read_rows((f"{path}, item {number}", raw) for number, raw in enumerate(found, 1))
+    else:
+        for number, raw in enumerate(found, 1):
+            yield from _paragraphs(f"{path}, article {number}", raw)
 
 
-def _read_rows(path: Path) -> Documents:
-    for where, raw in read_objects(path):
+def _read_rows(rows: Iterable[tuple[str, bytes | msgspec.Raw | InputError]]) -> Documents:
+    for where, raw in rows:
         row = raw if isinstance(raw, InputError) else decoded(where, raw, _Row)
         yield where, row if isinstance(row, InputError) else _from_row(where, row)
 

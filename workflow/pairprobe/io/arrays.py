@@ -31,4 +31,6 @@ def read(path: str | Path, *names: str) -> list[np.ndarray]:
     # A damaged header may ask for any number of bytes.
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError) as error:
         said = " ".join(str(error).split())
+        if isinstance(error, OSError) and error.errno:  # the system's reason, not the file's
+            raise InputError(f"{path}: it cannot be read ({said}). Mend that; the file itself may be whole.") from None
         raise InputError(f"{path}: not a whole file of arrays ({said}). Delete it, and it is made again.") from None

@@ -8,6 +8,7 @@ import gzip
 import io
 import math
 import os
+import platform
 import re
 import shutil
 import tempfile
@@ -78,13 +79,14 @@ def _temporary_folder(parent: Path) -> Iterator[Path]:
         folder = None
         while folder is None:
             folder = Path(tempfile.mkdtemp(prefix=TEMPORARY, dir=parent))
-            # Last, since NFS keeps the folder of a file that is open.
+            # Removed last: NFS keeps a folder while a file in it is open.
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             # Another process may take the folder for one that was left, until it is locked.
             with contextlib.suppress(FileNotFoundError):
-                lock = stack.enter_context(open(folder / _LOCK, "wb"))
+                lock = stack.enter_context(open(folder / _LOCK, "wb", buffering=0))
                 with contextlib.suppress(OSError):  # the file system has no locks
                     fcntl.flock(lock, fcntl.LOCK_EX)
+                    lock.write("\n".join(_own_host()).encode())
             if not (folder / _LOCK).exists():
                 folder = None
         yield folder
@@ -99,19 +101,31 @@ def remove_leftovers(folder: str | os.PathLike, deep: bool = False) -> None:
 def leftovers(folder: str | os.PathLike, deep: bool = False) -> Iterator[Path]:
     """Yield the temporary folders, in a folder, of processes that were killed.
 
-    A process keeps its own locked, and the system releases the lock when the process ends: on this host, in any container,
-    and on any host that shares the file system. Where there are no locks, one is yielded a day after its last change.
+    A process keeps its own locked, and the system releases the lock when the process ends. A free lock is believed where
+    this host wrote it, in any container and before any boot: some file systems that hosts share have locks of each host
+    alone. Where it was another host, or there are no locks, a folder is yielded a day after its last change.
     """
     for path in sorted(Path(folder).glob(f"**/{TEMPORARY}*" if deep else f"{TEMPORARY}*")):
         try:
             with open(path / _LOCK, "rb+") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield path
+                if _own_host() & set(lock.read().decode(errors="replace").split()) or _is_abandoned(path):
+                    yield path
         except BlockingIOError:
             continue
         except OSError:
-            if time.time() - _last_change(path) > _ABANDONED_SECONDS:
+            if _is_abandoned(path):
                 yield path
+
+
+def _own_host() -> set[str]:
+    """Return what tells this host: its boot, which its containers share, and its name, which another boot has too."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    return {boot.read_text(encoding="ascii").strip() if boot.exists() else "", platform.node()} - {""}
+
+
+def _is_abandoned(folder: Path) -> bool:
+    return time.time() - _last_change(folder) > _ABANDONED_SECONDS
 
 
 def _last_change(path: Path) -> float:
@@ -148,8 +162,10 @@ def _naming_target(path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         number = getattr(error, "errno", None) or int((_ERRNO.search(str(error)) or [0, 0])[1])
-        named = str(getattr(error, "filename", None) or path.parent / TEMPORARY)
-        if number in DISK_ERRORS and named.startswith(str(path.parent / TEMPORARY)):
+        # Absolute, as Python 3.12 makes temporary folders.
+        own = os.path.abspath(path.parent / TEMPORARY)
+        named = os.path.abspath(str(getattr(error, "filename", None) or own))
+        if number in DISK_ERRORS and named.startswith(own):
             # Libraries say it in lines of their own; who names a file has something to say.
             said = error.strerror if isinstance(error, OSError) and error.filename else None
             raise OSError(number, said or os.strerror(number), str(path)) from error
@@ -231,10 +247,11 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
     """Yield ``("FILE, line N", line)`` for each line of a file, plain or gzip, one in memory at a time.
 
     UTF-8; a byte order mark is left out, and UTF-16 and UTF-32 become UTF-8. A line that is empty, is no UTF-8 or is longer
-    than ``MAX_LINE_BYTES`` gives an InputError in its place. Raises InputError for a file that is missing or cut off.
+    than ``MAX_LINE_BYTES`` gives an InputError in its place; empty lines at the end are left out. Raises InputError for a
+    file that is missing or cut off.
     """
     path = Path(path)
-    number = 0
+    number = empty = 0
     try:
         if path.suffix == ".gz" and not path.stat().st_size:
             raise EOFError("it is empty")
@@ -245,6 +262,12 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
                 lines = io.BufferedReader(encodings.AsUtf8(file, encoding), 1 << 20)
             while line := lines.readline(MAX_LINE_BYTES):
                 number += 1
+                if line.isspace() and len(line) < MAX_LINE_BYTES:
+                    empty += 1
+                    continue
+                for i in range(number - empty, number):
+                    yield f"{path}, line {i}", InputError(f"{path}, line {i}: the line is empty. Remove it.")
+                empty = 0
                 yield f"{path}, line {number}", _checked(path, number, line, lines)
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
@@ -265,8 +288,6 @@ def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | 
             f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. Wanted: JSON lines, one object a line."
         )
     line = line.removeprefix(encodings.BOM)
-    if not line.strip():
-        return InputError(f"{path}, line {number}: the line is empty. Remove it.")
     try:
         if not line.isascii():
             line.decode()

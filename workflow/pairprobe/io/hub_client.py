@@ -116,7 +116,7 @@ class _Guard:
 
     def _limit(self, response: httpx2.Response) -> None:
         limit, length = response.request.extensions["size"], response.headers.get("Content-Length", "")
-        if limit is None and "/resolve/" in response.request.url.path and length.isdecimal():
+        if limit is None and "/resolve" in response.request.url.path and length.isdecimal():
             limit = int(length)
         response.stream = _Body(cast(httpx2.SyncByteStream, response.stream), limit, self)
 

@@ -154,8 +154,8 @@ def recorded(task: Task, kind: str | None = None) -> Iterator[None]:
 def _describe_input(folder: Path, name: str) -> dict:
     """Return what ``describe`` does and, where a job of the run has made the file, ``sha256`` as that has recorded it.
 
-    Raises InputError where the file is not so. Large files (HDF5, gzip, checkpoints) are compared by size alone: their
-    readers compare checksums of their own.
+    Raises InputError where the file is not so. Large files (HDF5, gzip, Arrow, checkpoints) are compared by size alone:
+    their readers compare checksums of their own.
     """
     found = describe(name)
     job = _maker(folder, name)
@@ -167,7 +167,7 @@ def _describe_input(folder: Path, name: str) -> dict:
     differing = None
     if found["bytes"] != made["bytes"]:
         differing = f"found {found['bytes']:,} bytes, wanted {made['bytes']:,}"
-    elif "files" not in made and Path(name).suffix not in (".h5", ".gz"):
+    elif "files" not in made and Path(name).suffix not in (".h5", ".gz", ".arrow"):
         if (digest := file_digest(name)) != made["sha256"]:
             differing = f"found sha256 {digest[:16]}..., wanted {made['sha256'][:16]}..."
     if differing:
