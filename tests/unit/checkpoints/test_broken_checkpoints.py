@@ -167,10 +167,10 @@ def sharded(index=None, *, lost=None, whole=False):
 
 
 def in_both_files(folder):
+    key = one_matrix(weights := load_file(folder / "model.safetensors"))
     sharded()(folder)
-    first, second = sorted(folder.glob("model-*"))
-    weights = load_file(first)
-    save_file({**load_file(second), (key := one_matrix(weights)): weights[key]}, second, {"format": "pt"})
+    for file in folder.glob("model-*"):
+        save_file({**load_file(file), key: weights[key]}, file, {"format": "pt"})
 
 
 def moved(name):
