@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from isal import isal_zlib
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io.digests import joined
 from pairprobe.io.progress import log
 
@@ -135,7 +135,7 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
         if isinstance(error, InputError):
             raise
         _raise_locked(path, error)
-        said = " ".join(str(error).split())
+        said = one_line(error)
         if isinstance(error, OSError) and error.errno:  # the system's reason, not the file's
             raise InputError(f"{path}: it cannot be read ({said}). Mend that; the file itself may be whole.") from None
         raise InputError(
@@ -145,7 +145,7 @@ def reading(path: str | Path, kind: str) -> Iterator[None]:
 
 def _raise_locked(path: str | Path, error: Exception) -> None:
     """Raise LockedError where HDF5 could not lock a file: errno 11 (another program), 37 or 524 (no locks)."""
-    said = " ".join(str(error).split())
+    said = one_line(error)
     if re.search("lock file|already open for", said) or getattr(error, "errno", 0) in (errno.EAGAIN, errno.ENOLCK, 524):
         raise LockedError(
             f"{path}: it is locked ({said}): another program has it open for writing, or its file system has no locks. "

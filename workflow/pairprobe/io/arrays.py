@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io import files
 
 
@@ -30,7 +30,7 @@ def read(path: str | Path, *names: str) -> list[np.ndarray]:
         raise InputError(f"{path}: there is no such file.") from None
     # A damaged header may ask for any number of bytes.
     except (zipfile.BadZipFile, zlib.error, OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError) as error:
-        said = " ".join(str(error).split())
+        said = one_line(error)
         if isinstance(error, OSError) and error.errno:  # the system's reason, not the file's
             raise InputError(f"{path}: it cannot be read ({said}). Mend that; the file itself may be whole.") from None
         raise InputError(f"{path}: not a whole file of arrays ({said}). Delete it, and it is made again.") from None

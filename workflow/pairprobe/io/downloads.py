@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io import files
 from pairprobe.io.logins import without_logins
 from pairprobe.io.progress import log
@@ -187,8 +187,7 @@ def _ask_hub(what: str, revision: str, request: Callable[[], Given]) -> Given:
 
 def _one_line(error: BaseException) -> str:
     """Return what an error says, on one line that can be read; a hub's own words may be any."""
-    said = "".join(letter if letter.isprintable() else " " for letter in f"{error}"[:10_000])
-    said = without_logins(" ".join(said.split()).rstrip(".")) or type(error).__name__
+    said = without_logins(one_line(error, 10_000))  # before it is cut: half a login is not recognized
     return said if len(said) <= 500 else f"{said[:500]} ..."
 
 

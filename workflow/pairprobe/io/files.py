@@ -4,7 +4,6 @@ import contextlib
 import errno
 import fcntl
 import functools
-import gzip
 import io
 import math
 import os
@@ -18,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import orjson
-from isal import igzip, isal_zlib
+from isal import igzip
 
 from pairprobe.errors import InputError
-from pairprobe.io import encodings
+from pairprobe.io import encodings, whole_files
 
 # No page of Natural Questions comes near this; a file without line ends must not fill the memory.
 MAX_LINE_BYTES = 128 << 20
@@ -252,32 +251,24 @@ def read_lines(path: str | os.PathLike) -> Iterator[tuple[str, bytes | InputErro
     """
     path = Path(path)
     number = empty = 0
-    try:
-        if path.suffix == ".gz" and not path.stat().st_size:
-            raise EOFError("it is empty")
-        # Python's own line reader over a large buffer: a call of the decompressor for every few hundred lines.
-        with io.BufferedReader(igzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb"), 1 << 20) as file:
-            encoding, lines = encodings.encoding_of(file.peek(4)), file
-            if not encoding.startswith("utf-8"):
-                lines = io.BufferedReader(encodings.AsUtf8(file, encoding), 1 << 20)
-            while line := lines.readline(MAX_LINE_BYTES):
-                number += 1
-                if line.isspace() and len(line) < MAX_LINE_BYTES:
-                    empty += 1
-                    continue
-                for i in range(number - empty, number):
-                    yield f"{path}, line {i}", InputError(f"{path}, line {i}: the line is empty. Remove it.")
-                empty = 0
-                yield f"{path}, line {number}", _checked(path, number, line, lines)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
-    # isal's stub declares its exception class as an instance of Exception.
-    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
-        raise InputError(
-            f"{path}, after line {number}: not a whole gzip file ({error}). Fetch or write it again."
-        ) from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}, after line {number}: {encodings.misfit(error)}") from None
+    # Python's own line reader over a large buffer: a call of the decompressor for every few hundred lines.
+    opened = igzip.open if path.suffix == ".gz" else open
+    with (
+        whole_files.reading(path, lambda: f", after line {number}"),
+        io.BufferedReader(opened(path, "rb"), 1 << 20) as file,
+    ):
+        encoding, lines = encodings.encoding_of(file.peek(4)), file
+        if not encoding.startswith("utf-8"):
+            lines = io.BufferedReader(encodings.AsUtf8(file, encoding), 1 << 20)
+        while line := lines.readline(MAX_LINE_BYTES):
+            number += 1
+            if line.isspace() and len(line) < MAX_LINE_BYTES:
+                empty += 1
+                continue
+            for i in range(number - empty, number):
+                yield f"{path}, line {i}", _checked(path, i, b"", lines)
+            empty = 0
+            yield f"{path}, line {number}", _checked(path, number, line, lines)
 
 
 def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | InputError:
@@ -288,6 +279,8 @@ def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | 
             f"{path}, line {number}: longer than {MAX_LINE_BYTES >> 20} MiB. Wanted: JSON lines, one object a line."
         )
     line = line.removeprefix(encodings.BOM)
+    if not line or line.isspace():
+        return InputError(f"{path}, line {number}: the line is empty. Remove it.")
     try:
         if not line.isascii():
             line.decode()

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pairprobe.errors import InputError
+from pairprobe.errors import InputError, one_line
 from pairprobe.io.whole_files import MAX_RATIO, SMALL
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def batches(
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a whole parquet file ({_said(error)}). Fetch it again.") from None
+        raise InputError(f"{path}: not a whole parquet file ({one_line(error)}). Fetch it again.") from None
 
 
 def _check_growth(path: str | Path, file: "pyarrow.parquet.ParquetFile") -> None:
@@ -74,11 +74,7 @@ def _of_group(
             yield first, batch
             first += batch.num_rows
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        yield first, InputError(f"{path}, rows {first} to {end - 1}: damaged ({_said(error)}). Fetch the file again.")
-
-
-def _said(error: Exception) -> str:
-    return " ".join(str(error).split())
+        yield first, InputError(f"{path}, rows {first} to {end - 1}: damaged ({one_line(error)}). Fetch the file again.")
 
 
 def read_rows(

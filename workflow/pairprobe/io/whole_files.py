@@ -1,12 +1,15 @@
 """A whole file in memory, plain or gzip, however much a small gzip file would become."""
 
+import contextlib
 import gzip
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from isal import igzip, isal_zlib
 
 from pairprobe.errors import InputError
+from pairprobe.io import encodings
 
 # How many times as large as its gzip file a content may be: real text is 3 to 10 times as large, and pretty-printed JSON 30
 # at most; a file made to fill the memory is 200 to 1000 times as large. Files below ``SMALL`` bytes may be anything.
@@ -22,22 +25,32 @@ def read(path: str | Path) -> bytes:
     path = Path(path)
     if path.exists() and not path.is_file():
         raise InputError(f"{path}: not a regular file. Write its content to one, and name that.")
-    try:
+    with reading(path):
         if path.suffix != ".gz":
             return path.read_bytes()
-        if not (size := os.path.getsize(path)):
-            raise EOFError("it is empty")
+        size = os.path.getsize(path)
         limit = max(SMALL, MAX_RATIO * size)
         with igzip.open(path, "rb") as file:
             content: bytes = file.read(limit + 1)
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
-    # isal's stub declares its exception class as an instance of Exception.
-    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
-        raise InputError(f"{path}: not a whole gzip file ({error}). Fetch or write it again.") from None
     if len(content) > limit:
         raise InputError(
             f"{path}: {size:,} bytes that become more than {limit:,}; wanted at most {MAX_RATIO} times as "
             "many. If that is meant, decompress it first and name the decompressed file."
         )
     return content
+
+
+@contextlib.contextmanager
+def reading(path: Path, place: Callable[[], str] = str) -> Iterator[None]:
+    """Raise InputError where a file that a block reads is missing, no whole gzip or no text. place: where it is by then."""
+    try:
+        if path.suffix == ".gz" and not path.stat().st_size:
+            raise EOFError("it is empty")
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
+    # isal's stub declares its exception class as an instance of Exception.
+    except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
+        raise InputError(f"{path}{place()}: not a whole gzip file ({error}). Fetch or write it again.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}{place()}: {encodings.misfit(error)}") from None
