@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import platform
 import random
 import shutil
 from pathlib import Path
@@ -417,7 +418,7 @@ def test_tables_of_another_shape_are_problems(text, capsys):
 def test_what_killed_jobs_and_others_have_left_is_named(capsys):
     left = Path(RUN, "rankings", "after", ".partial-abc")
     left.mkdir()
-    (left / ".lock").touch()
+    (left / ".lock").write_text(platform.node())
     (left / "coreference.tsv").write_text("half")
     Path(RUN, ".12-host.percentages.tsv").touch()
     Path(RUN, "finetuning", "after").mkdir(parents=True)
