@@ -260,6 +260,23 @@ def longer(times):
     return {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * times}
 
 
+def merges_apart(content):
+    """Write the vocabulary of BPE as RoBERTa has it; content: the lines of merges.txt, from the merges."""
+
+    def apply(folder):
+        model = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))["model"]
+        (folder / "tokenizer.json").unlink()
+        (folder / "vocab.json").write_text(json.dumps(model["vocab"]), encoding="utf-8")
+        if (lines := content([" ".join(merge) for merge in model["merges"]])) is not None:
+            (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *lines, ""]), encoding="utf-8")
+
+    return apply
+
+
+def in_place_of_tokenizer(name, content):
+    return lambda folder: [remove("tokenizer.json", "tokenizer_config.json")(folder), write(name, content)(folder)]
+
+
 def vocabulary_alone(end="\n", start=""):
     """Leave vocab.txt as the only file of the tokenizer."""
 
@@ -360,6 +377,18 @@ BREAKAGES = {
     "a decoder": (config(is_decoder=True), r"key is_decoder: it makes a decoder"),
     "a billion labels": (config(num_labels=10**9), r"key num_labels: found 1,000,000,000"),
     "a vocabulary by other names": (config(n_words=64139, num_tokens=64139, n_vocab=64139), SAME),
+    "labels named like keys": (
+        config(label2id={"backbone": 1, "is_decoder": 2}, id2label={"1": "backbone", "2": "is_decoder"}),
+        SAME,
+    ),
+    "labels that are a list": (config(id2label=["yes", "no"]), r"key id2label: found \['yes', 'no'\]"),
+    "labels that are words": (
+        config(id2label={"B-PER": 0}),
+        r"key id2label: found {'B-PER': 0}.*remove id2label, label2id",
+    ),
+    "a number of labels that is text": (config(num_labels="3"), r"config\.json, key num_labels: found '3'"),
+    "large numbers of no size": (config(num_steps=10**9, n_examples=10**12), SAME),
+    "a billion heads inside": (config(text_config={"num_heads": 10**9}), r"key num_heads: found 1,000,000,000"),
     "no architectures": (config(architectures=None), SAME),
     "weights said to be of half precision": (config(dtype="float16", torch_dtype="float16"), SAME),
     "tuples in place of names": (config(return_dict=False), SAME),
@@ -588,6 +617,67 @@ BREAKAGES = {
         lambda folder: edit(folder, "tokenizer_config.json", do_lower_case=False),
         r"knows no plain English: .*do_lower_case",
         ("bert", "distilbert", "electra"),
+    ),
+    "no unknown token": (
+        null("tokenizer_config.json", "unk_token"),
+        r"its tokenizer fails at letters .*unk_token",
+        ("bert",),
+    ),
+    "texts of a length that is text": (
+        lambda folder: edit(folder, "tokenizer_config.json", model_max_length="512"),
+        r"tokenizer_config\.json, key model_max_length: found '512'",
+    ),
+    "an added token of another id": (
+        write("added_tokens.json", b'{"[MASK]": 77}'),
+        r"added_tokens\.json gives '\[MASK\]' the id 77, and its tokenizer gives it \d+\.",
+        ("bert", "modernbert", "deberta"),
+    ),
+    "merges apart": (merges_apart(lambda merges: merges), SAME, ("roberta",)),
+    "no merges": (merges_apart(lambda merges: None), r"merges\.txt is missing beside vocab\.json", ("roberta",)),
+    "merges of nothing": (
+        merges_apart(lambda merges: []),
+        r"the merges of its tokenizer do not make the entries of its vocabulary \('(\w)\w+' is read as Ġ \1( \w)+\)",
+        ("roberta",),
+    ),
+    "merges that are cut off": (
+        merges_apart(lambda merges: merges[: len(merges) // 2]),
+        r"the merges of its tokenizer do not make",
+        ("roberta",),
+    ),
+    "merges in the middle of a line": (
+        merges_apart(lambda merges: [merges[0], "t"]),
+        r"cannot be loaded from merges\.txt, vocab\.json: .*Fetch them again",
+        ("roberta",),
+    ),
+    "merges that are empty": (
+        lambda folder: [merges_apart(lambda merges: [])(folder), write("merges.txt", b"")(folder)],
+        r"merges\.txt is no part of a tokenizer, but empty",
+        ("roberta",),
+    ),
+    "merges that are a pointer of Git LFS": (
+        lambda folder: [merges_apart(lambda merges: [])(folder), write("merges.txt", POINTER)(folder)],
+        r"merges\.txt is no part of a tokenizer, but a pointer of Git LFS",
+        ("roberta",),
+    ),
+    "a vocabulary that is a page": (
+        in_place_of_tokenizer("vocab.txt", PAGE),
+        r"vocab\.txt is no part of a tokenizer, but a web page",
+        WORD_PIECES,
+    ),
+    "a vocabulary that is a message": (
+        in_place_of_tokenizer("vocab.txt", b"Entry not found"),
+        r"cannot be loaded from vocab\.txt: .*Fetch them again",
+        WORD_PIECES,
+    ),
+    "a vocabulary of sentencepiece that is a pointer of Git LFS": (
+        in_place_of_tokenizer("spm.model", POINTER),
+        r"spm\.model is no part of a tokenizer, but a pointer of Git LFS",
+        ("deberta",),
+    ),
+    "a vocabulary of sentencepiece that is damaged": (
+        in_place_of_tokenizer("spiece.model", b"\x0a\x0e\x00garbage"),
+        r"loaded from spiece\.model: spiece\.model is no whole sentencepiece model\. Fetch it again\.$",
+        ("albert",),
     ),
     "vocab.txt alone": (vocabulary_alone(), SAME, ("bert",)),
     "vocab.txt of Windows": (vocabulary_alone("\r\n"), SAME, ("bert",)),

@@ -43,8 +43,11 @@ def test_a_vocabulary_of_sentencepiece_alone_makes_a_fast_tokenizer(vocabulary, 
     found = loading.load_tokenizer(tmp_path / "target")(words, is_split_into_words=True, add_special_tokens=False)
     wanted = sentencepiece.SentencePieceProcessor(model_file=str(vocabulary)).encode(" ".join(words))
     assert found["input_ids"] == wanted
+    (folder / "spm.model").write_bytes(vocabulary.read_bytes()[:3000])
+    with pytest.raises(InputError, match=r"spm\.model is no whole sentencepiece model. Fetch it again\.$"):
+        fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "cut"))
     (folder / "spm.model").write_text("<!doctype html>")
-    with pytest.raises(InputError, match=r"its tokenizer cannot be loaded"):
+    with pytest.raises(InputError, match=r"spm\.model is no part of a tokenizer, but a web page"):
         fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "again"))
 
 
@@ -53,7 +56,7 @@ def cased(tmp_path):
     """A BERT whose vocabulary has words with capitals, and whose files say nothing of case."""
     tokenizer = transformers.BertTokenizer(vocab=families.word_piece(families.BRACKETS))
     capitals = [word.capitalize() for word in tokenizer.get_vocab() if word.isalpha()]
-    entries = [*tokenizer.get_vocab(), *capitals]
+    entries = [*sorted(vocabulary := tokenizer.get_vocab(), key=vocabulary.get), *capitals]
     config = transformers.BertConfig(vocab_size=len(entries), **families.SHAPE)
     transformers.BertModel(config).save_pretrained(tmp_path)
     (tmp_path / "vocab.txt").write_text("\n".join(entries) + "\n")
@@ -77,6 +80,15 @@ def test_a_vocabulary_with_capitals_is_read_as_its_settings_say(cased, caplog):
     with caplog.at_level(logging.WARNING, "pairprobe"):
         inspection.verify(cased)
     assert "have capitals" in caplog.text
+
+
+def test_a_special_token_of_another_id_in_the_config_is_a_warning(bert, tmp_path, caplog):
+    folder = shutil.copytree(bert, tmp_path / "copy")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "sep_token_id": 77}))
+    with caplog.at_level(logging.WARNING, "pairprobe"):
+        inspection.verify(folder)
+    assert "config.json has sep_token_id 77, and the tokenizer gives [SEP] the id 3" in caplog.text
 
 
 def test_nothing_is_asked_of_the_hub_while_a_checkpoint_is_loaded(bert, monkeypatch):

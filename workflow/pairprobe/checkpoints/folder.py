@@ -33,7 +33,13 @@ _REFUSED = {
 # Attention of other names is another package's, or code from the hub.
 _IMPLEMENTATIONS = {"eager", "sdpa", "batched_mm", "grouped_mm"}
 # So many layers, heads or labels, and sizes so large, has no encoder: building one would take all memory or time.
-_COUNT, _SIZE = 10_000, 100_000_000
+_LIMITS = {
+    r"n(um)?_((hidden_)?layers?|((attention|key_value)_)?heads?|hidden_groups|labels)": 10_000,
+    r"(hidden|intermediate|embedding|(type_)?vocab)_size|((hidden|emb|head|ffn)_)?dim|d_(model|inner|ff|head)|n_embd|"
+    "max_position_embeddings|n_positions": 100_000_000,
+}
+# Whose own keys are names that people have given.
+_NAMES = ("id2label", "label2id", "task_specific_params")
 
 
 def verify_files(folder: str | Path) -> list[Path]:
@@ -60,12 +66,28 @@ def verify_files(folder: str | Path) -> list[Path]:
         if (folder / file).is_file():
             content = read_json(folder / file)
             _check_growth(content.get("normalizer"), f"{name}: {file}")
+            if isinstance(longest := content.get("model_max_length"), (str, list, dict)):
+                raise InputError(f"{name}: {file}, key model_max_length: found {longest!r:.80}, wanted a number, as 512.")
             for key in ("vocab", "merges", "init_inputs"):
                 if file == "tokenizer_config.json" and content.get(key):
                     raise InputError(
                         f"{name}: {file}, key {key}: it takes the place of the tokenizer's files. Remove the key."
                     )
+    if not (folder / "tokenizer.json").is_file():
+        _check_vocabulary(folder, name)
     return weight_files(folder)
+
+
+def _check_vocabulary(folder: Path, name: str) -> None:
+    """Raise InputError where a file that the tokenizer is made of is missing, empty or something else."""
+    files = [file for pattern in ("vocab.txt", "merges.txt", "*.model") for file in sorted(folder.glob(pattern))]
+    for file in files:
+        with file.open("rb") as opened:
+            head = opened.read(64)
+        if kind := kind_of(head) if head.strip() else ", but empty":
+            raise InputError(f"{name}: {file.name} is no part of a tokenizer{kind}. Fetch it again.")
+    if (folder / "vocab.json").is_file() and not files:
+        raise InputError(f"{name}: merges.txt is missing beside vocab.json. Fetch it.")
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -91,12 +113,13 @@ def kind_of(content: bytes) -> str:
     """Say what a file is that should be another one."""
     kinds = {
         b"version https://git-lfs": "a pointer of Git LFS (git lfs pull gets the file)",
-        b"<": "a web page",
+        **dict.fromkeys((b"<!", b"<html", b"<head", b"<?xml"), "a web page"),  # <s> may be an entry of a vocabulary
         b"PK": "a zip archive, as pickled weights are",
         b"GGUF": "GGUF",
         b"\x89HDF": "HDF5",
     }
-    return next((f", but {kind}" for start, kind in kinds.items() if content.lstrip().startswith(start)), "")
+    start = content[:64].lstrip().lower()
+    return next((f", but {kind}" for sign, kind in kinds.items() if start.startswith(sign.lower())), "")
 
 
 def _check_config(config: dict[str, Any], name: str) -> None:
@@ -104,6 +127,16 @@ def _check_config(config: dict[str, Any], name: str) -> None:
         raise InputError(
             f"{name}: config.json, key model_type: found {config.get('model_type')!r}, wanted an architecture's name. Add "
             'it, as in "model_type": "bert".'
+        )
+    labels = config.get("id2label")
+    if labels is not None and not (isinstance(labels, dict) and all(re.fullmatch(r"-?\d+", key) for key in labels)):
+        raise InputError(
+            f"{name}: config.json, key id2label: found {labels!r:.80}, wanted a name for each number. An encoder needs no "
+            "labels: remove id2label, label2id and num_labels."
+        )
+    if not isinstance(config.get("num_labels") or 0, int):
+        raise InputError(
+            f"{name}: config.json, key num_labels: found {config['num_labels']!r:.80}, wanted an integer. Remove the key."
         )
     for key, value in entries(config):
         where = f"{name}: config.json, key {key}"
@@ -115,8 +148,8 @@ def _check_config(config: dict[str, Any], name: str) -> None:
                 raise InputError(
                     f"{where}: found {value!r}, which needs other packages or code from the hub. Remove the key."
                 )
-        limit = _COUNT if re.match(r"(n|num)_(?!embeddings|positions|words|tokens|vocab)|n?_?layers?$", key) else _SIZE
-        if type(value) is int and value > limit and not key.endswith(("_id", "theta")):
+        limit = next((limit for keys, limit in _LIMITS.items() if re.fullmatch(keys, key)), None)
+        if limit and type(value) is int and value > limit:
             raise InputError(f"{where}: found {value:,}, and no encoder has more than {limit:,}. Fetch it again.")
 
 
@@ -128,11 +161,11 @@ def known_architecture(config: dict[str, Any]) -> bool:
 
 
 def entries(config: Any) -> Iterator[tuple[str, Any]]:
-    """Yield the keys and values of JSON, those inside others, too."""
+    """Yield the keys and values of JSON, those inside others, too, but for labels and tasks."""
     for key, value in config.items() if isinstance(config, dict) else enumerate(config):
         if isinstance(key, str):
             yield key, value
-        if isinstance(value, (dict, list)):
+        if isinstance(value, (dict, list)) and key not in _NAMES:
             yield from entries(value)
 
 

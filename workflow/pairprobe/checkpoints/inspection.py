@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 # Words that any tokenizer of English text knows, as pieces at least.
 _LOWER = "the king of that old city was first to build a bridge over this river when war had come in june".split()
 _CAPITAL = "The King John France London March Queen America William Sunday".split()
-
+# No vocabulary has these characters.
+_FOREIGN = ["\U0001f9ff\u2e3b"]
 
 # A limit below this holds no example.
 _SHORT = 16
@@ -75,7 +76,9 @@ def verify_encoder(folder: str | Path) -> None:
     tokenizer = load_tokenizer(folder)
     rows = next(model.get_input_embeddings().parameters()).shape[0]
     _check_ids(tokenizer, rows, name)
+    _check_given_ids(tokenizer, folder, name)
     _check_words(tokenizer, name)
+    _check_merges(tokenizer, name)
     _check_size(tokenizer, rows, name)
     _check_padding(tokenizer, model, rows, name)
     _check_case(tokenizer, folder, name)
@@ -184,6 +187,31 @@ def _check_ids(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> No
         )
 
 
+def _check_given_ids(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -> None:
+    """Raise InputError where an added token has another id than a file gives it; warn where config.json gives others."""
+    added, settings, whole, config = (
+        read_json(folder / file) if (folder / file).is_file() else {}
+        for file in ("added_tokens.json", "tokenizer_config.json", "tokenizer.json", "config.json")
+    )
+    vocabulary = tokenizer.get_vocab()
+    for file, tokens in (
+        ("added_tokens.json", added.items()),
+        ("tokenizer_config.json", [(row["content"], i) for i, row in settings.get("added_tokens_decoder", {}).items()]),
+        ("tokenizer.json", [(row["content"], row["id"]) for row in whole.get("added_tokens", [])]),
+    ):
+        for token, given in tokens:
+            if vocabulary.get(token, int(given)) != int(given):
+                raise InputError(
+                    f"{name}: {file} gives {token!r} the id {given}, and its tokenizer gives it {vocabulary[token]}. Take "
+                    "all files of one tokenizer, saved by save_pretrained."
+                )
+    for kind in ("pad", "cls", "sep", "bos", "eos"):
+        given, own = config.get(f"{kind}_token_id"), getattr(tokenizer, f"{kind}_token_id", None)
+        if isinstance(given, int) and own is not None and given != own:
+            token = tokenizer.convert_ids_to_tokens(own)
+            log.warning("config.json has %s_token_id %d, and the tokenizer gives %s the id %d", kind, given, token, own)
+
+
 def _check_size(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> None:
     """Raise InputError where a tokenizer is much smaller than the embeddings, which may have been filled up a little."""
     if not isinstance(tokenizer.model_max_length, (int, float)) or tokenizer.model_max_length < _SHORT:
@@ -230,6 +258,29 @@ def _check_words(tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
         if unknown:
             log.warning("the tokenizer does not know %s", ", ".join(unknown))
 
+    try:
+        encode(tokenizer, [_FOREIGN], [_FOREIGN])
+    except Exception as error:
+        raise InputError(
+            f"{name}: its tokenizer fails at letters that its vocabulary lacks: {one_line(error)}. Set unk_token in "
+            "tokenizer.json and tokenizer_config.json to an entry of the vocabulary, as [UNK]."
+        ) from error
+
+
+def _check_merges(tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
+    """Raise InputError where the merges of BPE do not make the words that its vocabulary has whole."""
+    words = [token[1:] for token in tokenizer.get_vocab() if re.fullmatch("[Ġ▁][a-z]{3,}", token)]
+    if type(tokenizer.backend_tokenizer.model).__name__ != "BPE" or not words:
+        return
+    encoding = encode(tokenizer, [words], [_LOWER])[0]
+    split = (encoding.subtokens()[: len(words)] > 1).nonzero()[0]
+    if len(split) > 0.05 * len(words):
+        pieces = tokenizer.convert_ids_to_tokens(encoding.input_ids[encoding.word_of == split[0]].tolist())
+        raise InputError(
+            f"{name}: the merges of its tokenizer do not make the entries of its vocabulary ({words[split[0]]!r} is read "
+            f"as {' '.join(pieces)}). Fetch merges.txt, or tokenizer.json, again."
+        )
+
 
 def _unknown(encoding: Encoding, unknown_id: int | None, words: list[str]) -> list[str]:
     owners = set(encoding.word_of[encoding.input_ids == unknown_id].tolist()) if unknown_id is not None else set()
@@ -252,8 +303,8 @@ def _check_case(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -
         log.warning("%s, as its files say", said)
         return
     raise InputError(
-        f"{name}: {said}, since no file says otherwise. In a copy of the folder (source: path), write "
-        'tokenizer_config.json with {"do_lower_case": false}, or true if it was trained so.'
+        f"{name}: {said}, since tokenizer_config.json does not say otherwise. In a copy of the folder (source: path), "
+        'write tokenizer_config.json with {"do_lower_case": false}, or true if it was trained so.'
     )
 
 

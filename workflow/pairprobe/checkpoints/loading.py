@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer as Backend
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "*.model")
+_VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "*.model")
 
 
 @contextmanager
@@ -51,7 +51,10 @@ def load_tokenizer(folder: str | Path) -> "PreTrainedTokenizerFast":
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         tokenizer("the")
     except Exception as error:
-        raise InputError(f"{name}: its tokenizer cannot be loaded from {', '.join(files)}: {one_line(error)}") from error
+        said = f"{one_line(error).rstrip('.')}. Are these files whole, and of one model? Fetch them again."
+        if "tiktoken" in said and (models := [file for file in files if file.endswith(".model")]):
+            said = f"{models[0]} is no whole sentencepiece model. Fetch it again."
+        raise InputError(f"{name}: its tokenizer cannot be loaded from {', '.join(files)}: {said}") from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise InputError(
             f"{name}: its tokenizer ({type(tokenizer).__name__}) is a slow one, which cannot say which word a subtoken "
