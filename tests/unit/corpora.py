@@ -240,7 +240,7 @@ def converted(row):
 
     annotations = []
     for found in row["annotations"]:
-        answer, yes_no = found["long_answer"], found.get("yes_no_answer", "NONE").lower()
+        answer, yes_no = found["long_answer"], (found.get("yes_no_answer") or "NONE").lower()
         made = dict.fromkeys(("long_answer", "long_answer_tag"), None) | {"short_answers": (), "nested": False}
         if answer["start_token"] != -1:
             opening = tokens[answer["start_token"]]
@@ -267,11 +267,11 @@ def paged(row):
         return (found["start_token"], found["end_token"])
 
     def marked(found):
-        long_answer, said = span(found["long_answer"]), found.get("yes_no_answer", "NONE")
+        long_answer, said = span(found["long_answer"]), found.get("yes_no_answer") or "NONE"
         return {
             "long_answer": None if long_answer == (-1, -1) else long_answer,
             "short_answers": tuple(map(span, found["short_answers"])),
-            "yes_no": None if said == "NONE" else said.lower(),
+            "yes_no": None if said.lower() == "none" else said.lower(),
         }
 
     if isinstance(row.get("document_text"), str):

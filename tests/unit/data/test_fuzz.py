@@ -253,8 +253,21 @@ def squad_questions(content):
     for article in inside(content, "data"):
         for paragraph in inside(article, "paragraphs"):
             for question in inside(paragraph, "qas"):
-                with contextlib.suppress(TypeError, KeyError):
-                    yield article.get("title"), paragraph["context"], {"id": question["id"], **question}
+                with contextlib.suppress(AttributeError, TypeError, KeyError, ValueError, OverflowError):
+                    yield plain(article.get("title")), paragraph["context"], meant(question)
+
+
+def plain(value):
+    """Return a float as the integer that it is, and a number as text."""
+    return str(int(value)) if isinstance(value, int | float) else value
+
+
+def meant(question):
+    """Return a question of SQuAD with what other spellings of its values mean."""
+    none = str(question.get("is_impossible")).lower() in ("true", "1", "1.0")
+    answers = [] if none else question.get("answers") or []
+    answers = [answer | {"answer_start": int(float(answer["answer_start"]))} for answer in answers]
+    return question | {"id": plain(question["id"]), "is_impossible": none, "answers": answers}
 
 
 def damaged_row(dice, row):
@@ -342,7 +355,8 @@ def test_a_damaged_row_of_squad_on_the_hub_gives_an_error_or_what_stands_there(t
                 assert row is rows[i]
                 seen["error"] += 1
                 continue
-            pairs = zip(row["answers"]["text"], row["answers"]["answer_start"], strict=True)
+            answers = row["answers"] or {}
+            pairs = zip(answers.get("text") or [], answers.get("answer_start") or [], strict=True)
             question = row | {"answers": [{"text": words, "answer_start": start} for words, start in pairs]}
             assert_sound(document)
             assert corpora.laid_out(document) == corpora.squad_converted(row["title"], row["context"], question)

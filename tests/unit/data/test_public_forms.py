@@ -418,6 +418,98 @@ def test_gzip_by_another_name_is_named(tmp_path, name):
         list(readers.read(source_of(name), path))
 
 
+@pytest.mark.parametrize("name", [name for name in FORMS if name.startswith("squad")])
+@pytest.mark.parametrize("spelling", ["text", "float"])
+def test_numbers_and_flags_of_squad_may_be_spelled_in_other_ways(tmp_path, wanted, name, spelling):
+    made = json.loads(json.dumps(FORMS[name](ROWS)), object_hook=lambda found: spelled(found, spelling))
+    check(wanted[name], *documents_and_errors("squad", write(tmp_path, name, made)), [])
+
+
+def spelled(found, spelling):
+    """Return an object with its places and flags in another spelling."""
+    other = {"text": str, "float": float}[spelling]
+    if "answer_start" in found:
+        start = found["answer_start"]
+        found["answer_start"] = list(map(other, start)) if isinstance(start, list) else other(start)
+    if "question" in found:
+        found["is_impossible"] = {"text": "False", "float": 0.0}[spelling]
+    return found
+
+
+NONE = [{"answers": None}, {"answers": None, "is_impossible": "true"}, {"is_impossible": True}, {"is_impossible": 1}]
+
+
+@pytest.mark.parametrize("none", NONE, ids=str)
+def test_no_answer_of_squad_may_be_spelled_in_other_ways(tmp_path, none):
+    row = squad_row(ROWS[0])
+    del row["answers"]
+    paragraph = {"context": "Ada.", "qas": [{"id": "q0", "question": "Who?"} | none]}
+    for rows in ({"data": [{"title": 7, "paragraphs": [paragraph]}]}, [row | none]):
+        ((_, found),) = readers.read("squad", write(tmp_path, "squad.json", rows))
+        assert page_of(found).gold_texts == []
+    if "answers" in none:
+        documents, errors = documents_and_errors("squad", write(tmp_path, "squad.parquet", [row | none]))
+        assert (len(documents), errors) == (1, [])
+
+
+def test_no_answers_and_no_word_of_it_is_named(tmp_path):
+    rows = list(map(squad_row, ROWS[:2]))
+    del rows[1]["answers"]
+    _, (said,) = documents_and_errors("squad", write(tmp_path, "squad.json", rows))
+    assert said.endswith(", item 2, key answers: missing. Wanted: a list, empty or null where there is no answer.")
+
+
+@pytest.mark.parametrize("name", ["nq-original.jsonl", "squad-1.1.json", "squad-hub.parquet", "qa-flat.jsonl"])
+def test_a_title_that_is_a_number_is_its_digits(tmp_path, name):
+    made = substituted(FORMS[name]([row | {"title": 1984} for row in ROWS]), "https://en.wikipedia.org/wiki/1984", "")
+    documents, errors = documents_and_errors(source_of(name), write(tmp_path, name, made))
+    assert errors == []
+    assert {found[0]["title"] for found in documents.values()} == {"1984"}
+
+
+@pytest.mark.parametrize(("given", "same"), [(None, "NONE"), ("yes", "YES"), ("no", "NO")])
+def test_yes_and_no_may_be_in_lower_case_and_null_is_none(tmp_path, given, same):
+    made = FORMS["nq-original.jsonl"](ROWS)
+    found = [
+        documents_and_errors("natural_questions", write(tmp_path, "nq.jsonl", substituted(made, "NONE", spelling)))
+        for spelling in (given, same)
+    ]
+    assert found[0] == found[1]
+    assert found[0][1] == []
+
+
+HEADS = {
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "this is a pointer of Git LFS.",
+    b"<!DOCTYPE html><html>Not found</html>": "this is a page of HTML or XML.",
+    b'{"question": "q"}\n': "this is JSON, no ",
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("name", ["a.parquet", "a.json.gz", "a.jsonl.gz"])
+@pytest.mark.parametrize("source", ["natural_questions", "squad", "qa_pairs"])
+def test_what_is_not_what_its_name_says_is_named(tmp_path, source, name, head):
+    (tmp_path / name).write_bytes(head)
+    with pytest.raises(InputError) as error:
+        list(readers.read(source, tmp_path / name))
+    assert str(error.value).startswith(f"{tmp_path / name}: {HEADS[head]}")
+
+
+WRAPPED = {
+    '{"columns": ["question", "context"], "index": [0], "data": [["q", "c"]]}': "a table of pandas (orient='split')",
+    '{"train": [{"id": "1", "question": "q", "context": "c", "answers": []}]}': "jq -c '.train[]' FILE > NEW.jsonl",
+    '{"title": "t", "paragraphs": []}\n{"title": "u", "paragraphs": []}': "jq -s '{data: .}' FILE > NEW",
+}
+
+
+@pytest.mark.parametrize("text", WRAPPED)
+def test_a_table_or_an_article_in_another_wrapping_is_named(tmp_path, text):
+    (tmp_path / "a.json").write_text(text)
+    with pytest.raises(InputError) as error:
+        list(readers.read("squad", tmp_path / "a.json"))
+    assert WRAPPED[text] in str(error.value)
+
+
 def test_the_tables_are_what_csv_writes(tmp_path):
     with open(tmp_path / "a.csv", "w", newline="") as file:
         table = csv.DictWriter(file, list(ROWS[0]), delimiter=";", quoting=csv.QUOTE_MINIMAL)

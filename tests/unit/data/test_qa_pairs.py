@@ -52,6 +52,13 @@ def answers(folder, **row):
         {"answers": [{"text": "Oslo", "answer_start": float("nan")}]},
         {"answers": ["Oslo", "Bergen"]},
         {"answers": ["Oslo", ""]},
+        {"answer": "Oslo", "answer_start": "32"},
+        {"answers": None, "answer": "Oslo"},
+        {"answers": [], "answer": "Oslo", "answer_start": 32},
+        {"answers": {"text": [], "answer_start": []}, "answer": "Oslo"},
+        {"answers": "Oslo", "answer": None},
+        {"answers": ["Oslo"], "answer": "Oslo", "answer_start": [32]},
+        {"answer": "Oslo", "is_impossible": "false"},
     ],
 )
 def test_an_answer_may_be_given_in_many_ways(tmp_path, given):
@@ -119,6 +126,10 @@ def test_no_answer_is_none(tmp_path, given):
         ),
         (ROW | {"answers": {"text": ["Oslo"], "answer_start": [1, 2]}}, "key answer_start: found 2 for 1 answers"),
         (ROW | {"answer": 7.5}, "key answer: Expected "),
+        (ROW | {"answer": "Oslo", "answer_start": 0.5}, "key answer_start: found 0.5, wanted a whole number."),
+        (ROW | {"answer": "Oslo", "answer_start": "inf"}, "key answer_start: found 'inf', wanted a whole number."),
+        (ROW | {"answer": "Oslo", "answers": "Ada"}, "keys answers and answer: found 'Ada' and 'Oslo'. Wanted: the same"),
+        (ROW | {"answer": "Oslo", "is_impossible": "maybe"}, "key is_impossible: found 'maybe', wanted true or false."),
         ({"question": "Who?", "answer": "x", "context": " "}, "key answer: 'x' is not in the context"),
         ({"question": "Who?", "answer": None, "context": " "}, "key context: it is empty."),
         (ROW | {"question": "", "answer": None}, "key question: it is empty."),
@@ -158,6 +169,23 @@ def test_cells_of_a_table_are_texts(tmp_path):
     assert str(bad[0]) == (
         f"{tmp_path}/b.csv, line 2: found fewer cells, wanted 3 cells apart by ',', as in the first line."
     )
+
+
+def test_cells_as_pandas_and_excel_write_them(tmp_path):
+    text = "sep=;\nid;question;context;answer;answer_start;is_impossible\n1.0;Who?;Ada;Ada;nan;0.0\n2;Who?;Ada;nan;;False\n"
+    documents = read(tmp_path, text + "3;Who?;Ada;Ada;inf;\n4;Who?;Ada;Ada;0.0;True\n", name="a.csv")
+    assert str(documents.pop(2)) == f"{tmp_path}/a.csv, line 5, key answer_start: found 'inf', wanted a whole number."
+    assert [(document.example_id, document.answers) for document in documents] == [("1", ("Ada",)), ("2", ()), ("4", ())]
+
+
+def test_two_columns_of_one_name_are_named_once(tmp_path):
+    with pytest.raises(InputError, match=r"a\.csv: the first line has several columns 'answer'\. Wanted: one; "):
+        read(tmp_path, "question,context,answer,Answer\nWho?,Ada,Ada,\nWho?,Ada,,Ada\n", name="a.csv")
+
+
+def test_a_quote_without_its_like_is_named_by_the_line_where_its_row_begins(tmp_path):
+    with pytest.raises(InputError, match=r"a\.csv, line 3: no table"):
+        read(tmp_path, 'question,context,answer\nWho?,Ada,Ada\nWho?,"Ada,Ada\n' + "Who?,Ada,Ada\n" * 9, name="a.csv")
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])

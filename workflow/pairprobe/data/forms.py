@@ -18,6 +18,8 @@ _SQUAD = ("squad", "squad_v2")
 
 # Keys that tell a form, the first that fits: its name, the sources that read it, and for another one what to do.
 _FORMS: tuple[tuple[set[str], str, tuple[str, ...], str], ...] = (
+    ({"columns", "index", "data"}, "a table of pandas (orient='split')", (), "Write it with orient='records', lines=True."),
+    ({"pandas_version"}, "a table of pandas (orient='table')", _SQUAD, "Write it with orient='records', lines=True."),
     ({"detected_answers"}, "MRQA", (), f"{_FLAT}; answer_start is char_spans[0][0] of detected_answers."),
     ({"header", "dataset"}, "MRQA", (), f"{_FLAT}; answer_start is char_spans[0][0] of detected_answers."),
     ({"supporting_facts"}, "HotpotQA", (), f"{_FLAT}; the context is its paragraphs, joined."),
@@ -43,6 +45,8 @@ _FORMS: tuple[tuple[set[str], str, tuple[str, ...], str], ...] = (
     ({"question", "context"}, "rows of questions with contexts", ("qa_pairs",), "Set data.source: qa_pairs."),
     ({"question", "answer"}, "questions without a text, such as NQ-open", (), f"Add the text that answers. {_FLAT}."),
 )  # fmt: skip
+# A file of several tables: each is a file of its own here.
+_SPLITS = re.compile(r'\{\s*"(train|validation|dev|test)"\s*:\s*\[')
 # What a file begins with that is none of these.
 _OTHER = {
     b"\x1f\x8b": ("gzip", "Let its name end in .gz."),
@@ -61,10 +65,13 @@ _OTHER = {
 def check(source: str, path: str | Path) -> None:
     """Raise InputError where a file that cannot be read as ``source`` has a known form, which is another one."""
     path = Path(path)
-    head = _head(path)
+    raw, head = _head(path), _head(path, unpacked=path.suffix == ".gz")
+    own = {".gz": b"\x1f\x8b", ".parquet": b"PAR1"}.get(path.suffix)
     for begin, (what, advice) in _OTHER.items():
-        if head.startswith(begin) and path.suffix != ".parquet":
+        if begin != own and (raw.startswith(begin) or head.startswith(begin)):
             raise InputError(f"{path}: this is {what}. {advice}")
+    if own and raw[:1] in (b"{", b"["):
+        raise InputError(f"{path}: this is JSON, no {path.suffix[1:]}. Let its name end in .json or .jsonl.")
     text = head.decode(encodings.encoding_of(head), errors="ignore").lstrip()
     first, _, rest = text.partition("\n")
     if text[:1] not in ("{", "["):
@@ -72,16 +79,22 @@ def check(source: str, path: str | Path) -> None:
         if "question" in re.split(r'[,;\t"]', first.strip()) and not (source == "qa_pairs" and named_so):
             raise InputError(f"{path}: this looks like CSV. Let its name end in .csv or .tsv, for data.source: qa_pairs.")
         return
+    if split := _SPLITS.match(text):
+        raise InputError(
+            f"{path}: an object of data sets. Wanted: each a file, as by jq -c '.{split[1]}[]' FILE > NEW.jsonl."
+        )
     keys = set(_KEY.findall(text))
     what, sources, advice = next((form[1:] for form in _FORMS if form[0] <= keys), ("", (source,), ""))
     if source not in sources:
         raise InputError(f"{path}: this looks like {what}, and data.source is {source}. {advice}")
+    if what == "SQuAD's JSON" and "data" not in keys and text[:1] == "{":
+        raise InputError(f"{path}: articles without {{\"data\": [...]}}; wanted: jq -s '{{data: .}}' FILE > NEW.")
     if (source not in _SQUAD or what == "SQuAD's rows") and first.strip() == "{" and rest.strip():
         raise InputError(f"{path}: an object over several lines; wanted one on each line: jq -c . FILE > NEW.")
 
 
-def _head(path: Path) -> bytes:
-    opened = gzip.open if path.suffix == ".gz" else open
+def _head(path: Path, unpacked: bool = False) -> bytes:
+    opened = gzip.open if unpacked else open
     with contextlib.suppress(OSError, EOFError, zlib.error), opened(path, "rb") as file:
         return bytes(file.read(_HEAD))
     return b""

@@ -24,6 +24,7 @@ import numpy as np
 from pairprobe.data import pages, text
 from pairprobe.data.documents import Annotation, Document, Span, YesNo
 from pairprobe.data.pages import Marked, Page
+from pairprobe.data.values import Plain, as_text
 from pairprobe.errors import InputError
 from pairprobe.io import parquet
 from pairprobe.io.typed_json import Value, decoded, read_objects
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _LABELS = ("NO", "YES")  # the hub's classes 0 and 1
-_YES_NO: dict[str, YesNo | None] = {"YES": "yes", "NO": "no", "NONE": None}
+_YES_NO: dict[str, YesNo] = {"YES": "yes", "NO": "no", "yes": "yes", "no": "no"}
 
 
 class _TokenSpan(msgspec.Struct):
@@ -49,7 +50,7 @@ class _TokenSpan(msgspec.Struct):
 class _Annotation(msgspec.Struct):
     long_answer: _TokenSpan
     short_answers: list[_TokenSpan]
-    yes_no_answer: Literal["YES", "NO", "NONE"] = "NONE"
+    yes_no_answer: Literal["YES", "NO", "NONE", "yes", "no", "none", None] = None
 
 
 class _Token(msgspec.Struct):
@@ -66,7 +67,7 @@ class _Row(msgspec.Struct):
     document_tokens: msgspec.Raw = msgspec.Raw()
     long_answer_candidates: msgspec.Raw = msgspec.Raw(b"[]")
     document_url: str | None = None
-    document_title: str | None = None
+    document_title: Plain = None
 
 
 _COLUMNS = (
@@ -186,10 +187,16 @@ def _annotations(columns: dict[str, list]) -> list[dict]:
         {
             "long_answer": row["long_answer"],
             "short_answers": _rows_of({key: row["short_answers"][key] for key in ("start_token", "end_token")}),
-            "yes_no_answer": "NONE" if row["yes_no_answer"] < 0 else _LABELS[row["yes_no_answer"]],
+            "yes_no_answer": _label(row["yes_no_answer"]),
         }
         for row in _rows_of(columns)
     ]
+
+
+def _label(found: int | str | None) -> str | None:
+    if isinstance(found, str | None):
+        return found
+    return None if found < 0 else _LABELS[found]
 
 
 def _document(
@@ -215,7 +222,12 @@ class _MarkedDocument(Document):
         self._where, self._row, self._tokens_given, self._candidates_given = where, row, tokens, candidates
         self.annotations = tuple(map(self._annotation, row.annotations))
         self.example_id = str(row.example_id)
-        self.title = _title_in(row.document_url or "") or row.document_title or self._tokens.heading() or self.example_id
+        self.title = (
+            _title_in(row.document_url or "")
+            or as_text(where, "document_title", row.document_title)
+            or self._tokens.heading()
+            or self.example_id
+        )
         self.question = row.question_text.split()
         if not self.example_id:
             raise InputError(f"{where}, key example_id: it is empty.")
@@ -263,7 +275,7 @@ class _MarkedDocument(Document):
     def _annotation(self, found: _Annotation) -> Annotation:
         """Return an annotation with its positions in words."""
         where, answer = self._where, found.long_answer
-        yes_no = _YES_NO[found.yes_no_answer]
+        yes_no = _YES_NO.get(found.yes_no_answer or "")
         if answer.span == (-1, -1):
             if found.short_answers:
                 raise InputError(f"{where}, key short_answers: found some, but no long answer that holds them.")
@@ -298,7 +310,7 @@ class _MarkedDocument(Document):
 
 def _marked(found: _Annotation) -> Marked:
     long_answer = None if found.long_answer.span == (-1, -1) else found.long_answer.span
-    return Marked(long_answer, tuple(short.span for short in found.short_answers), _YES_NO[found.yes_no_answer])
+    return Marked(long_answer, tuple(short.span for short in found.short_answers), _YES_NO.get(found.yes_no_answer or ""))
 
 
 class _TokenIndex:

@@ -7,12 +7,11 @@ context.
 import csv
 import io
 import itertools
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -20,12 +19,11 @@ from msgspec import UNSET, UnsetType
 from pairprobe.data.documents import Document
 from pairprobe.data.running_text import Asked, document_of
 from pairprobe.data.sampling import hash_bytes
+from pairprobe.data.values import Flag, Plain, as_text, is_true, whole_number
 from pairprobe.errors import InputError
 from pairprobe.io import encodings, files, parquet, whole_files
 from pairprobe.io.progress import log
 from pairprobe.io.typed_json import decoded, fault, read_objects
-
-Start = int | float | None  # pandas makes floats of integers where one is missing
 
 # Characters of an answer.
 _LONG = 200
@@ -35,7 +33,7 @@ class _Answer(msgspec.Struct):
     """An answer as SQuAD's JSON has it, or all of them as the hub has them."""
 
     text: str | int | list[str | int]
-    answer_start: Start | list[Start] = None
+    answer_start: Plain | list[Plain] = None
 
 
 Answers = str | int | list[str | int | _Answer] | _Answer | None
@@ -46,10 +44,10 @@ class _Row(msgspec.Struct):
     context: str
     answers: Answers | UnsetType = UNSET
     answer: Answers | UnsetType = UNSET  # the same by another name
-    answer_start: Start | list[Start] = None
-    id: int | str | None = None
-    title: str | None = None
-    is_impossible: bool | None = False
+    answer_start: Plain | list[Plain] = None
+    id: Plain = None
+    title: Plain = None
+    is_impossible: Flag = False
 
 
 def read(path: str | Path) -> Iterator[tuple[str, Document | InputError]]:
@@ -93,13 +91,16 @@ def _converted(where: str, row: dict[str, Any]) -> _Row | InputError:
 
 def _read_table(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
     content = encodings.as_utf8(str(path), whole_files.read(path)).decode()
-    head = content.partition("\n")[0]
+    lines = io.StringIO(content, newline="")
+    said = re.match(r'"?sep=(.)"?\r?\n', content)  # a line for Excel
+    if said:
+        lines.seek(said.end())
+    head = content[said.end() if said else 0 :].partition("\n")[0]
     # Excel separates by semicolons where the comma is for decimals; others put a blank behind each.
-    delimiter = max(",\t;", key=head.count)
+    delimiter = said[1] if said else max(",\t;", key=head.count)
     csv.field_size_limit(files.MAX_LINE_BYTES)
-    table = csv.DictReader(
-        io.StringIO(content, newline=""), delimiter=delimiter, strict=True, skipinitialspace=f"{delimiter} " in head
-    )
+    table = csv.DictReader(lines, delimiter=delimiter, strict=True, skipinitialspace=f"{delimiter} " in head)
+    number = skipped = int(bool(said))
     try:
         found = table.fieldnames or ()
         table.fieldnames = [name.strip().lower() for name in found]
@@ -108,20 +109,27 @@ def _read_table(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
                 f"{path}: the first line is {', '.join(found)!r:.200}. Wanted: the names of the columns, among them "
                 "question, context and answer."
             )
+        twice = [name for name, times in Counter(table.fieldnames).items() if times > 1 and name in _Row.__struct_fields__]
+        if twice:
+            raise InputError(f"{path}: the first line has several columns {twice[0]!r}. Wanted: one; rename the others.")
         for cells in table:
-            where = f"{path}, line {table.line_num}"
+            number = table.line_num + skipped
+            where = f"{path}, line {number}"
             if None in cells or None in cells.values():
                 wanted = f"wanted {len(table.fieldnames or ())} cells apart by {delimiter!r}, as in the first line"
                 yield where, InputError(f"{where}: found {'more' if None in cells else 'fewer'} cells, {wanted}.")
                 continue
             yield where, _from_cells(where, cells)
     except csv.Error as error:
-        raise InputError(f"{path}, line {table.line_num}: no table ({error}). Write it again as JSON lines.") from None
+        # A quote without its like is found at the end of the file only: the row's first line has it, or one near to it.
+        raise InputError(f"{path}, line {number + 1}: no table ({error}). Write it again as JSON lines.") from None
 
 
 def _from_cells(where: str, cells: dict[str, str]) -> _Row | InputError:
-    # An empty cell is none, but for a key without which there is no row.
-    row: dict[str, Any] = {key: cell for key, cell in cells.items() if cell or key in ("question", "context")}
+    # An empty cell is none, and one of pandas' NaN, but for a key without which there is no row.
+    row: dict[str, Any] = {
+        key: cell for key, cell in cells.items() if cell not in ("", "nan", "NaN") or key in ("question", "context")
+    }
     row |= {key: row.get(key) for key in ("answer", "answers") if key in cells}
     for key in ("answer", "answers"):
         if re.match(r"[\[{]+['\"]|array\(", row.get(key) or ""):
@@ -129,24 +137,13 @@ def _from_cells(where: str, cells: dict[str, str]) -> _Row | InputError:
             return InputError(
                 f"{where}, key {key}: {found}. Wanted: a text; or export JSON lines or parquet in place of CSV."
             )
-    try:
-        if "answer_start" in row:
-            row["answer_start"] = int(float(row["answer_start"]))
-    except ValueError:
-        return InputError(f"{where}, key answer_start: found {row['answer_start']!r}, wanted a number.")
-    if "is_impossible" in row:
-        row["is_impossible"] = row["is_impossible"].lower() in ("true", "1")
+    if "id" in row:  # pandas makes floats of integers where one is missing
+        row["id"] = re.sub(r"^(\d+)\.0$", r"\1", row["id"])
     return _converted(where, row)
 
 
 def _document(where: str, row: _Row, counts: Counter[str]) -> Document | InputError:
-    key, given = ("answer", row.answer) if row.answers is UNSET else ("answers", row.answers)
-    if row.is_impossible:
-        given = None
-    if given is UNSET:
-        raise InputError(
-            f"{where}, key answers: missing. Wanted: a text, a list of texts, or null where there is no answer."
-        )
+    key, given = _given(where, row)
     pairs = [(text, start) for text, start in _pairs(where, given, row.answer_start) if text.strip()]
     found = [place for text, start in pairs if (place := _placed(row.context, text, start, counts))]
     if pairs and not found:
@@ -155,21 +152,47 @@ def _document(where: str, row: _Row, counts: Counter[str]) -> Document | InputEr
             "where it does not answer."
         )
     counts["not in their context, beside one that is: left out"] += len(pairs) - len(found)
-    name = str(row.id) if row.id is not None else hash_bytes(row.question, row.context, *pairs).hex()
-    return document_of(
-        where, Asked(name, row.title, row.question, row.context, found), {"example_id": "id", "answers": key}
+    name = as_text(where, "id", row.id)
+    asked = Asked(
+        hash_bytes(row.question, row.context, *pairs).hex() if name is None else name,
+        as_text(where, "title", row.title),
+        row.question,
+        row.context,
+        found,
     )
+    return document_of(where, asked, {"example_id": "id", "answers": key})
+
+
+def _given(where: str, row: _Row) -> tuple[str, Answers]:
+    """Return the key of the answers and its value: of two keys, as two exports put together have them, the one with any."""
+    if is_true(where, "is_impossible", row.is_impossible):
+        return "answers", None
+    answers, answer = row.answers, row.answer
+    if answers is UNSET and answer is UNSET:
+        raise InputError(
+            f"{where}, key answers: missing. Wanted: a text, a list of texts, or null where there is no answer."
+        )
+    many, one = ({text.strip() for text, _ in _pairs(where, given, None)} - {""} for given in (answers, answer))
+    if many and not one <= many:
+        raise InputError(
+            f"{where}, keys answers and answer: found {min(many)[:_LONG]!r} and {min(one - many)[:_LONG]!r}. Wanted: the "
+            "same in both, or one of the keys."
+        )
+    if answers is UNSET or (one and not many):
+        return "answer", None if answer is UNSET else answer
+    return "answers", answers
 
 
 def _pairs(
-    where: str, given: Answers | list[str | int] | UnsetType, start: Start | list[Start]
+    where: str, given: Answers | list[str | int] | UnsetType, start: Plain | list[Plain]
 ) -> Iterator[tuple[str, int | None]]:
     """Yield each answer with the character at which it begins, None where that is not given."""
     if isinstance(given, _Answer):
         yield from _pairs(where, given.text, given.answer_start)
     elif isinstance(given, str | int | list):
         texts: Sequence[str | int | _Answer] = given if isinstance(given, list) else [given]
-        starts = start if isinstance(start, list) else [start] * (1 if _is_given(start) else len(texts))
+        places = [_place(where, one) for one in (start if isinstance(start, list) else [start])]
+        starts = [None] * len(texts) if places == [None] and not isinstance(start, list) else places
         if len(texts) != len(starts):
             raise InputError(
                 f"{where}, key answer_start: found {len(starts)} for {len(texts)} answers, wanted one for each."
@@ -178,12 +201,12 @@ def _pairs(
             if isinstance(text, _Answer):
                 yield from _pairs(where, text, None)
             else:
-                yield str(text), int(place) if _is_given(place) else None
+                yield str(text), place
 
 
-def _is_given(start: Start | list[Start]) -> TypeGuard[int | float]:
+def _place(where: str, start: Plain) -> int | None:
     # Many programs write -1 for no place.
-    return isinstance(start, int | float) and not math.isnan(start) and start != -1
+    return None if str(start) in ("None", "nan", "", "-1", "-1.0") else whole_number(where, "answer_start", start)
 
 
 def _placed(context: str, text: str, start: int | None, counts: Counter[str]) -> tuple[str, int] | None:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from pairprobe.data.documents import Document
 from pairprobe.data.running_text import Asked, document_of
+from pairprobe.data.values import Flag, Plain, as_text, is_true, whole_number
 from pairprobe.errors import InputError
 from pairprobe.io import encodings, parquet, whole_files
 from pairprobe.io.typed_json import decoded, fault, read_objects
@@ -21,14 +23,14 @@ Documents = Iterator[tuple[str, Document | InputError]]
 
 class _Answer(msgspec.Struct):
     text: str
-    answer_start: int
+    answer_start: int | float | str
 
 
 class _Question(msgspec.Struct):
-    id: int | str
+    id: int | float | str
     question: str
-    answers: list[_Answer]
-    is_impossible: bool | None = False
+    answers: list[_Answer] | UnsetType | None = UNSET
+    is_impossible: Flag = False
 
 
 class _Paragraph(msgspec.Struct):
@@ -38,7 +40,7 @@ class _Paragraph(msgspec.Struct):
 
 class _Article(msgspec.Struct):
     paragraphs: list[msgspec.Raw]
-    title: str | None = None
+    title: Plain = None
 
 
 class _File(msgspec.Struct):
@@ -46,19 +48,19 @@ class _File(msgspec.Struct):
 
 
 class _Columns(msgspec.Struct):
-    text: list[str]
-    answer_start: list[int]
+    text: list[str] | None
+    answer_start: list[int | float | str] | None
 
 
 class _Row(msgspec.Struct):
     """A question as the hub lays it out."""
 
-    id: int | str
+    id: int | float | str
     context: str
     question: str
-    answers: _Columns | list[_Answer]
-    title: str | None = None
-    is_impossible: bool | None = False
+    answers: _Columns | list[_Answer] | UnsetType | None = UNSET
+    title: Plain = None
+    is_impossible: Flag = False
 
 
 def read(path: str | Path) -> Documents:
@@ -101,12 +103,12 @@ def _paragraphs(where: str, raw: msgspec.Raw) -> Documents:
     if isinstance(article, InputError):
         yield where, article
         return
-    named = f" ({title})" if (title := " ".join((article.title or "").split())) else ""
+    named = f" ({title})" if (title := " ".join(str(article.title or "").split())) else ""
     for i, raw_paragraph in enumerate(article.paragraphs, 1):
         yield from _questions(f"{where}{named}, paragraph {i}", article.title, raw_paragraph)
 
 
-def _questions(where: str, title: str | None, raw: msgspec.Raw) -> Documents:
+def _questions(where: str, title: Plain, raw: msgspec.Raw) -> Documents:
     paragraph = decoded(where, raw, _Paragraph)
     if isinstance(paragraph, InputError):
         yield where, paragraph
@@ -131,13 +133,26 @@ def _read_parquet(path: Path) -> Documents:
 def _from_row(where: str, row: _Row) -> Document | InputError:
     answers = row.answers
     if isinstance(answers, _Columns):
-        if len(answers.text) != len(answers.answer_start):
-            counts = f"{len(answers.text)} text and {len(answers.answer_start)} answer_start"
+        texts, starts = answers.text or [], answers.answer_start or []
+        if len(texts) != len(starts):
+            counts = f"{len(texts)} text and {len(starts)} answer_start"
             return InputError(f"{where}, key answers: found {counts}, wanted as many of each.")
-        answers = list(map(_Answer, answers.text, answers.answer_start))
+        answers = list(map(_Answer, texts, starts))
     return _document(where, row.title, row.context, _Question(row.id, row.question, answers, row.is_impossible))
 
 
-def _document(where: str, title: str | None, context: str, question: _Question) -> Document | InputError:
-    answers = [] if question.is_impossible else [(answer.text, answer.answer_start) for answer in question.answers]
-    return document_of(where, Asked(str(question.id), title, question.question, context, answers), {"example_id": "id"})
+def _document(where: str, title: Plain, context: str, question: _Question) -> Document | InputError:
+    try:
+        name, title = as_text(where, "id", question.id) or "", as_text(where, "title", title)
+        asked = Asked(name, title, question.question, context, _answers(where, question))
+    except InputError as error:
+        return error
+    return document_of(where, asked, {"example_id": "id"})
+
+
+def _answers(where: str, question: _Question) -> list[tuple[str, int]]:
+    if is_true(where, "is_impossible", question.is_impossible):
+        return []
+    if question.answers is UNSET:
+        raise InputError(f"{where}, key answers: missing. Wanted: a list, empty or null where there is no answer.")
+    return [(answer.text, whole_number(where, "answer_start", answer.answer_start)) for answer in question.answers or []]
