@@ -57,7 +57,7 @@ onstart:
     # Without sbatch, the executor would wait for ever for a job that it could not submit.
     if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
         raise WorkflowError(
-            "No sbatch is here, as the slurm profile wants: start on a login node of a cluster, or without --profile."
+            "The executor slurm needs sbatch, which is not here. Start on a login node of a cluster, or without --profile."
         )
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "workflow" / "resources" / "pages").glob("*.yaml"))
 # Rules that only collect; and those that follow every change, or every table.
 TARGETS = "all total activations checkpoints downloads evaluation evidence explorer figures probing_sets rankings".split()
-TARGETS += ["tables", "record_provenance", "typeset_table"]
+TARGETS += ["examples", "tables", "record_provenance", "typeset_table"]
 
 
 def copy_project(folder: Path, pages: list[Path]) -> Path:

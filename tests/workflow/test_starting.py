@@ -111,7 +111,7 @@ def test_the_executor_slurm_without_a_cluster_ends_with_one_line_and_does_not_wa
     monkeypatch.setenv("PATH", str(tmp_path))
     run = start(project, "--profile", "profiles/slurm", "--", "results/demo/data/mini_nq.jsonl.gz")
     assert run.returncode == 1
-    assert "No sbatch is here, as the slurm profile wants: " in run.stdout + run.stderr
+    assert "The executor slurm needs sbatch, which is not here. " in run.stdout + run.stderr
     assert "Traceback" not in run.stdout + run.stderr
 
 

@@ -20,6 +20,12 @@ rule render_mini_nq:
         "../../scripts/render_mini_nq.py"
 
 
+rule examples:
+    """The questions of the run, by partition."""
+    input:
+        expand("<results>/examples/{partition}.jsonl.gz", partition=PARTITIONS),
+
+
 rule downloads:
     """All files of the published data set."""
     input:

@@ -39,7 +39,7 @@ def content(folder):
 def test_a_link_out_of_the_folder_is_refused(folder, tmp_path, name, target):
     (tmp_path / "secret").write_text("secret")
     link(folder / name, target)
-    with pytest.raises(InputError, match=rf"given: {name}: found \(a link to {target}\), outside the folder"):
+    with pytest.raises(InputError, match=rf"given: {name} leads out of the folder, to .*{target.strip('.')}"):
         fetch(folder, tmp_path / "out" / "target")
     assert list((tmp_path / "out").iterdir()) == []
 
@@ -47,7 +47,7 @@ def test_a_link_out_of_the_folder_is_refused(folder, tmp_path, name, target):
 def test_a_link_over_other_links_is_followed_to_its_end(folder, tmp_path):
     link(folder / "one", "/etc/passwd")
     link(folder / "merges.txt", "one")
-    with pytest.raises(InputError, match=r"merges\.txt: found .*outside the folder"):
+    with pytest.raises(InputError, match=r"merges\.txt leads out of the folder, to /etc/passwd\."):
         fetch(folder, tmp_path / "target")
 
 

@@ -146,8 +146,12 @@ def error_of(**changes) -> str:
         ),
         (
             {"checkpoints__other": {"source": "path", "path": "~/bert"}},
-            "checkpoints.other.path: ~/bert: there is no such folder. ~ is not replaced by your home folder: write it out; "
-            f"it counts from {Path.cwd()}.",
+            "checkpoints.other.path: ~/bert: there is no such folder. ~ is not replaced by your home folder: write that "
+            "out.",
+        ),
+        (
+            {"checkpoints__other": {"source": "path", "path": "README.md"}},
+            "checkpoints.other.path: README.md: there is no such folder. It is a file: name its folder.",
         ),
         (
             {"data": {"source": "bundled", "files": ["x"]}},

@@ -230,7 +230,7 @@ def test_a_repository_is_a_name_and_no_path(config, schema, repository):
 @pytest.mark.parametrize("key", ["run", "data", "checkpoints"])
 def test_a_missing_key_is_named_with_what_it_is(smallest, schema, key):
     del smallest[key]
-    assert f"\n  {key}: missing. {schema['properties'][key]['description']}" in error_of(smallest, schema)
+    assert f"\n  {key}: missing. Wanted: {schema['properties'][key]['description']}" in error_of(smallest, schema)
 
 
 def test_a_missing_key_of_a_section_is_named(config, schema):

@@ -378,8 +378,13 @@ def _check_paths(config: dict[str, Any]) -> None:
                 "or make a link to it."
             )
         if not is_there(Path(path)):
-            home = "~ is not replaced by your home folder: write it out" if path.startswith("~") else "Check the path"
-            raise InputError(f"{key}: {path}: there is no such {kind}. {home}; it counts from {Path.cwd()}.")
+            if path.startswith("~"):
+                advice = "~ is not replaced by your home folder: write that out."
+            elif kind == "folder" and Path(path).is_file():
+                advice = "It is a file: name its folder."
+            else:
+                advice = f"Check the path; it counts from {Path.cwd()}."
+            raise InputError(f"{key}: {path}: there is no such {kind}. {advice}")
 
 
 def _data_files(data: dict[str, Any], folder: str, downloads: str) -> dict[str, DataFile]:

@@ -126,7 +126,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
     elif error.validator == "required":
         # The validator names one missing key in each error, and in nothing but its message.
         missing = next(key for key in values if error.message.startswith(f"{key!r} "))
-        yield f"{prefix}{missing}: missing. {_described(schema, missing)}"
+        yield f"{prefix}{missing}: missing. Wanted: {_described(schema, missing)}"
     elif error.validator in ("enum", "const"):
         allowed = values if error.validator == "enum" else [values]
         close = difflib.get_close_matches(str(error.instance), [str(value) for value in allowed], n=1)

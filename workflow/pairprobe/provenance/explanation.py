@@ -191,11 +191,13 @@ def explain_number(run: RunRecord, task: str, measure: str, checkpoint: str, lay
 
 def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
     """Return the line of percentages.tsv that is asked for. Raises InputError, with what there is, where there is none."""
+    if not rows:
+        raise InputError("percentages.tsv is not there, or empty. Run the workflow, or see pairprobe verify.")
     for key, value in asked.items():
         allowed = list(dict.fromkeys(row[key] for row in rows))
         rows = [row for row in rows if row[key] == value]
         if not rows:
-            raise InputError(f"{key}: found {value!r}. Allowed here: {', '.join(allowed) or 'nothing'}.")
+            raise InputError(f"{key}: found {value!r}. Allowed here: {', '.join(allowed)}.")
     return rows[0]
 
 

@@ -79,8 +79,15 @@ def verify(folder: str | Path) -> Verdict:
 def rebuild(verdict: Verdict) -> Iterator[Path]:
     """Delete what is damaged, and what killed jobs have left half-written; yield each file or folder that was deleted.
 
-    Nothing outside the run's folder is deleted, wherever its record or a link in it leads.
+    Nothing outside the run's folder is deleted, wherever its record or a link in it leads. Raises InputError where the
+    workflow would make files again in another place: in a copy.
     """
+    folder, made = verdict.run.folder, Path(verdict.run.content["folder"])
+    if folder.resolve() != made.resolve():
+        raise InputError(
+            f"{folder}: nothing was deleted. What is damaged is made again in {made} of the working directory, which is "
+            f"{Path.cwd()}. Change to the folder that {made} is in."
+        )
     files.remove_leftovers(verdict.run.folder, deep=True)
     for name in verdict.to_rebuild():
         path = verdict.run.own_path(name)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 # Control characters, those that turn the direction of text, and surrogates.
 _CONTROL = {"Cc", "Cf", "Cs"}
-# What would end a cell or begin markup, in a label that is nobody's mark-up: | \ < and the middle of [words](address).
-_MARKUP = re.compile(r"[\\|<]|\](?=\()")
+# What would end a cell or begin markup, in a label that is nobody's mark-up: | \ < $ and the middle of [words](address).
+_MARKUP = re.compile(r"[\\|<$]|\](?=\()")
 
 
 @dataclass(frozen=True)
