@@ -26,5 +26,6 @@ def check_links(folder: str | Path, patterns: Sequence[str]) -> None:
         in_cache = "blobs" in content.parts[-3:-1] and re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", content.name)
         if not (content.is_relative_to(root) or in_cache):
             raise InputError(
-                f"checkpoint {folder}: {file.name} leads out of the folder, to {content}. Copy the folder with its links followed: cp -rL OLD NEW."
+                f"checkpoint {folder}: {file.name} leads out of the folder, to {content}. Copy the folder with its "
+                "links followed: cp -rL OLD NEW."
             )
