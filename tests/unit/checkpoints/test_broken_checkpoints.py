@@ -387,6 +387,7 @@ BREAKAGES = {
         r"key id2label: found {'B-PER': 0}.*remove id2label, label2id",
     ),
     "a number of labels that is text": (config(num_labels="3"), r"config\.json, key num_labels: found '3'"),
+    "no number of labels": (null("config.json", "num_labels"), r"config\.json, key num_labels: found None"),
     "large numbers of no size": (config(num_steps=10**9, n_examples=10**12), SAME),
     "a billion heads inside": (config(text_config={"num_heads": 10**9}), r"key num_heads: found 1,000,000,000"),
     "no architectures": (config(architectures=None), SAME),
@@ -631,6 +632,14 @@ BREAKAGES = {
         write("added_tokens.json", b'{"[MASK]": 77}'),
         r"added_tokens\.json gives '\[MASK\]' the id 77, and its tokenizer gives it \d+\.",
         ("bert", "modernbert", "deberta"),
+    ),
+    "an added token whose id is text": (
+        write("added_tokens.json", b'{"[ENT]": "600"}'),
+        r"added_tokens\.json, key \[ENT\]: found '600', wanted an id",
+    ),
+    "an added token without its text": (
+        lambda folder: edit(folder, "tokenizer_config.json", added_tokens_decoder={"4": {"special": True}}),
+        SAME,
     ),
     "merges apart": (merges_apart(lambda merges: merges), SAME, ("roberta",)),
     "no merges": (merges_apart(lambda merges: None), r"merges\.txt is missing beside vocab\.json", ("roberta",)),

@@ -66,6 +66,9 @@ def verify_files(folder: str | Path) -> list[Path]:
         if (folder / file).is_file():
             content = read_json(folder / file)
             _check_growth(content.get("normalizer"), f"{name}: {file}")
+            for token, i in content.items() if file == "added_tokens.json" else ():
+                if not isinstance(i, int):
+                    raise InputError(f"{name}: {file}, key {token}: found {i!r:.80}, wanted an id, as 600. Fetch it again.")
             if isinstance(longest := content.get("model_max_length"), (str, list, dict)):
                 raise InputError(f"{name}: {file}, key model_max_length: found {longest!r:.80}, wanted a number, as 512.")
             for key in ("vocab", "merges", "init_inputs"):
@@ -134,7 +137,7 @@ def _check_config(config: dict[str, Any], name: str) -> None:
             f"{name}: config.json, key id2label: found {labels!r:.80}, wanted a name for each number. An encoder needs no "
             "labels: remove id2label, label2id and num_labels."
         )
-    if not isinstance(config.get("num_labels") or 0, int):
+    if not isinstance(config.get("num_labels", 0), int):
         raise InputError(
             f"{name}: config.json, key num_labels: found {config['num_labels']!r:.80}, wanted an integer. Remove the key."
         )

@@ -196,7 +196,7 @@ def _check_given_ids(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: s
     vocabulary = tokenizer.get_vocab()
     for file, tokens in (
         ("added_tokens.json", added.items()),
-        ("tokenizer_config.json", [(row["content"], i) for i, row in settings.get("added_tokens_decoder", {}).items()]),
+        ("tokenizer_config.json", [(row.get("content"), i) for i, row in settings.get("added_tokens_decoder", {}).items()]),
         ("tokenizer.json", [(row["content"], row["id"]) for row in whole.get("added_tokens", [])]),
     ):
         for token, given in tokens:
