@@ -481,7 +481,8 @@ def test_yes_and_no_may_be_in_lower_case_and_null_is_none(tmp_path, given, same)
 HEADS = {
     b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n": "this is a pointer of Git LFS.",
     b"<!DOCTYPE html><html>Not found</html>": "this is a page of HTML or XML.",
-    b'{"question": "q"}\n': "this is JSON, no ",
+    b'{"question": "q"}\n': "this is text, no ",
+    b"question,context,answer\nWho?,Ada,Ada\n": "this is text, no ",
 }
 
 

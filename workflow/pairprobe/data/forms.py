@@ -70,8 +70,10 @@ def check(source: str, path: str | Path) -> None:
     for begin, (what, advice) in _OTHER.items():
         if begin != own and (raw.startswith(begin) or head.startswith(begin)):
             raise InputError(f"{path}: this is {what}. {advice}")
-    if own and raw[:1] in (b"{", b"["):
-        raise InputError(f"{path}: this is JSON, no {path.suffix[1:]}. Let its name end in .json or .jsonl.")
+    if own and re.match(rb"[\[{]|[ -~\t]{9}", raw):
+        raise InputError(
+            f"{path}: this is text, no {path.suffix[1:]}. Let its name end in .json, .jsonl or .csv, as it is."
+        )
     text = head.decode(encodings.encoding_of(head), errors="ignore").lstrip()
     first, _, rest = text.partition("\n")
     if text[:1] not in ("{", "["):
