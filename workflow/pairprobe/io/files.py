@@ -200,11 +200,13 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def _text_sink(path: Path) -> Iterator[IO[bytes] | igzip.IGzipFile]:
+def _text_sink(path: Path) -> Iterator[IO[bytes] | io.BufferedWriter]:
     # No name and no time in the gzip header: the same rows give the same bytes.
     with open(path, "wb") as raw:
         if path.suffix == ".gz":
-            with igzip.IGzipFile(filename="", mode="wb", fileobj=raw, compresslevel=2, mtime=0) as sink:
+            packed = igzip.IGzipFile(filename="", mode="wb", fileobj=raw, compresslevel=2, mtime=0)
+            # The bytes depend on the pieces that come in, and versions of Python collect small ones differently.
+            with io.BufferedWriter(packed, 1 << 20) as sink:
                 yield sink
         else:
             yield raw
@@ -221,7 +223,7 @@ def json_lines_writers(paths: Mapping[Key, str | os.PathLike]) -> Iterator[dict[
         yield writers
 
 
-def _write_row(sink: IO[bytes] | igzip.IGzipFile, row: Any) -> None:
+def _write_row(sink: IO[bytes] | io.BufferedWriter, row: Any) -> None:
     sink.write(orjson.dumps(row) + b"\n")
 
 
