@@ -3,8 +3,6 @@
 # Including this file puts its folder on the path, so that the rules can import pairprobe.
 import os
 import re
-import shutil
-import sys
 from itertools import combinations
 from pathlib import Path
 
@@ -46,19 +44,12 @@ def report_label(name):
 
 
 onstart:
-    lacking = environment.packages_lacking(
-        (WORKFLOW.parent / "envs").glob("*.yaml")
-    )
-    if lacking and not workflow.deployment_settings.deployment_method:
-        raise WorkflowError(
-            f"Jobs need packages that are not installed for {sys.executable}: {', '.join(lacking)}. Install them "
-            f"(pip install -e {WORKFLOW.parent}), or take an environment for each rule: --sdm conda."
-        )
-    # Without sbatch, the executor would wait for ever for a job that it could not submit.
-    if workflow.executor_plugin.name == "slurm" and not shutil.which("sbatch"):
-        raise WorkflowError(
-            "The executor slurm needs sbatch, which is not here. Start on a login node of a cluster, or without --profile."
-        )
+    for fault in environment.faults(
+        WORKFLOW.parent,
+        workflow.executor_plugin.name,
+        bool(workflow.deployment_settings.deployment_method),
+    ):
+        raise WorkflowError(fault)
 
 
 def placed(path):

@@ -128,17 +128,18 @@ MODULE = """
 configfile: "config/config.yaml"
 
 module pairprobe:
-    snakefile: "{}/workflow/Snakefile"
+    snakefile: {!r}
     config: config
 
 use rule * from pairprobe as pp_*
 """
 
 
+@pytest.mark.slow
 def test_the_rules_of_a_module_have_other_names_and_their_jobs_leave_records(project, elsewhere):
     (elsewhere / "config").mkdir()
     (elsewhere / "config" / "config.yaml").write_text((project / "config" / "config.yaml").read_text())
-    (elsewhere / "mine.smk").write_text(MODULE.format(project))
+    (elsewhere / "mine.smk").write_text(MODULE.format(f"{project}/workflow/Snakefile"))
     run = start(elsewhere, "-s", "mine.smk", "--", "results/demo/data/mini_nq.jsonl.gz")
     assert run.returncode == 0, run.stdout + run.stderr
     record = elsewhere / "results" / "demo" / "provenance" / "render_mini_nq.json"

@@ -2,8 +2,9 @@
 
 import os
 import shlex
+import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -49,6 +50,25 @@ def prepare() -> None:
     # Snakemake starts jobs by a shell and puts the path of Python into the command as it is: a blank in it ends the name.
     if os.path.exists(sys.executable):
         sys.executable = shlex.quote(sys.executable)
+
+
+def faults(project: Path, executor: str, has_environments: bool) -> Iterator[str]:
+    """Yield why jobs could not run here, before one is started.
+
+    project: the folder of the project. executor: the name of what runs jobs. has_environments: whether each rule has an
+    environment of its own.
+    """
+    lacking = [] if has_environments else packages_lacking((project / "envs").glob("*.yaml"))
+    if lacking:
+        yield (
+            f"Jobs need packages that are not installed for {sys.executable}: {', '.join(lacking)}. Install them (pip "
+            f"install -e {project}), or take an environment for each rule: --sdm conda."
+        )
+    # It would wait for ever for a job that it could not submit.
+    if executor == "slurm" and not shutil.which("sbatch"):
+        yield (
+            "The executor slurm needs sbatch, which is not here. Start on a login node of a cluster, or without --profile."
+        )
 
 
 def packages_lacking(environments: Iterable[Path]) -> list[str]:
