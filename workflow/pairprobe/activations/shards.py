@@ -150,7 +150,7 @@ def _raise_locked(path: str | Path, error: Exception) -> None:
         raise LockedError(
             f"{path}: it is locked ({said}): another program has it open for writing, or its file system has no locks. "
             "Wait for the other program, or end it. Where there is none, set HDF5_USE_FILE_LOCKING=FALSE for the job; a "
-            "file whose writer was killed needs h5clear -s besides, or is deleted and made again. Nothing else is wrong."
+            "file whose writer was killed also needs h5clear -s. Nothing is wrong with what it holds."
         ) from None
 
 
