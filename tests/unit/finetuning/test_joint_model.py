@@ -490,6 +490,16 @@ def test_heads_that_were_damaged_on_disk_are_not_used(tiny, tmp_path, place):
         joint_model.load(tiny, heads=str(path))
 
 
+def test_the_same_heads_have_the_same_bytes(tiny, tmp_path):
+    model, path = joint_model.initial(tiny, SEED)[0], tmp_path / "heads.safetensors"
+
+    def written():
+        joint_model.save_heads(model, str(path), "drawn")
+        return path.read_bytes()
+
+    assert len({written() for _ in range(16)}) == 1  # safetensors writes entries of metadata in any order
+
+
 def test_heads_of_another_width_do_not_fit(tiny, tmp_path):
     heads = {name: t.repeat(1, 2) if t.dim() > 1 else t for name, t in joint_model.initial(tiny, 1)[0].head_state().items()}
     path = saved(tmp_path / "heads.safetensors", heads)

@@ -11,4 +11,4 @@ def head_of(heads: str | None) -> str:
     from safetensors import safe_open
 
     with safe_open(heads, framework="np") as tensors:
-        return tensors.metadata()["head"]
+        return str(tensors.metadata()["head"].partition("\n")[0])

@@ -212,7 +212,8 @@ def save_heads(model: JointModel, path: str, head: str) -> None:
     """Write a model's heads to one safetensors file. head: how they are named, for ``answer_heads.head_of``."""
     with files.atomic_write(path) as temporary:
         state = {key: value.contiguous() for key, value in model.head_state().items()}
-        save_file(state, temporary, metadata={"head": head, "sha256": _digest(state)})
+        # One entry, since safetensors writes several in any order, and the file is to have the same bytes each time.
+        save_file(state, temporary, metadata={"head": f"{head}\n{_digest(state)}"})
 
 
 def _load_heads(path: str) -> dict[str, torch.Tensor]:
@@ -220,10 +221,10 @@ def _load_heads(path: str) -> dict[str, torch.Tensor]:
     try:
         with safe_open(path, framework="pt") as tensors:
             state = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 (no mapping)
-            wanted = (tensors.metadata() or {}).get("sha256")
+            wanted = (tensors.metadata() or {}).get("head", "").partition("\n")[2]
     except SafetensorError as error:
         raise InputError(f"{path}: no whole file of heads ({error}). Delete it, and it is made again.") from None
-    if wanted not in (None, found := _digest(state)):
+    if wanted not in ("", found := _digest(state)):
         raise InputError(
             f"{path}: damaged on disk: found the SHA-256 {found}, wanted {wanted}. Delete it: it is made again."
         )
