@@ -48,7 +48,8 @@ class Run:
     """What a checked configuration asks for. Lists are in the configuration's order.
 
     config: the configuration, with its defaults and with a checkpoint for each seed. folder: of the results, counted from
-    the working directory. pair_tasks: the tasks that are ranked by similarity. fetched, finetuned, initialised: the
+    the working directory. recipes: the checkpoints of each checkpoint with ``seeds``, by its name: draws of one recipe.
+    pair_tasks: the tasks that are ranked by similarity. fetched, finetuned, initialised: the
     checkpoints that are copied or downloaded, trained here, or have random weights. files: of data, by names of their own.
     remote_files: those that are downloaded, ``{name: partitions}``, to the folder ``downloads``. trains: whether there are
     pages to train on. shards: the jobs that share each kind of work, see ``sharding.shards_of``.
@@ -56,6 +57,7 @@ class Run:
 
     config: dict[str, Any]
     folder: str
+    recipes: dict[str, list[str]]
     pair_tasks: list[str]
     fetched: list[str]
     finetuned: list[str]
@@ -184,7 +186,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     _make_relative(config)
     try:
         sources.check(config["data"])
-        expand_seeds(config)
+        recipes = expand_seeds(config)
         _check_checkpoints(config["checkpoints"])
         _check_partitions(config)
         _check_controls(config)
@@ -203,6 +205,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     return Run(
         config=config,
         folder=folder,
+        recipes=recipes,
         pair_tasks=pair_tasks,
         fetched=[one for one, source in sources_of.items() if source not in _NO_START_FOR],
         finetuned=[one for one, source in sources_of.items() if source == "finetune"],
@@ -232,10 +235,11 @@ def _make_relative(config: dict[str, Any]) -> None:
         data["files"] = [relative(path) for path in listed]
 
 
-def expand_seeds(config: dict[str, Any]) -> None:
+def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     """Put a checkpoint for each seed in the place of one with ``seeds``, in place: ``NAME-seed1``, ``NAME-seed2``, ...
 
-    Where ``figures`` names such a checkpoint, all of its seeds are meant. Raises InputError where it has ``seed`` as well.
+    Returns the names of these, by NAME: the recipes. Where ``figures`` names such a checkpoint, all of its seeds are meant.
+    Raises InputError where it has ``seed`` as well.
     """
     expanded: dict[str, dict] = {}
     named: dict[str, list[str]] = {}
@@ -260,6 +264,7 @@ def expand_seeds(config: dict[str, Any]) -> None:
     for section, key in [*lists, *((figures["comparisons"], key) for key in figures["comparisons"])]:
         # A list may name a seed beside the checkpoint of all seeds.
         section[key] = list(dict.fromkeys(one for name in section[key] for one in named.get(name, [name])))
+    return {name: several for name, several in named.items() if several != [name]}
 
 
 def _check_checkpoints(checkpoints: dict[str, dict]) -> None:
