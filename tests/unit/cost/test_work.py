@@ -271,3 +271,13 @@ def test_the_memory_of_bert_base_is_that_of_its_jobs():
     assert found[TUNING] == pytest.approx(8.6e9, rel=0.05)
     assert found[ANSWERING] == pytest.approx(1.6e9, rel=0.05)
     assert found[EXTRACTION] == pytest.approx(1e9, rel=0.05)
+
+
+def test_the_papers_run_is_on_the_dev_set_and_trains_on_the_train_set():
+    found = of("paper")
+    assert {name: round(number) for name, number in found.questions.items()} == {
+        "finetune": round(307_373 * 6 / 7),
+        "head": round(307_373 / 7),
+        "probe": 7_830,
+    }
+    assert {file.partitions for file in found.run.files.values()} == {("finetune", "head"), ("probe",)}

@@ -26,6 +26,8 @@ from pairprobe.io.tsv import write_tsv
 SHARES = {"finetune": 0.5, "head": 0.2, "probe": 0.3}
 ALL_PROBE = {"finetune": 0, "head": 0, "probe": 1}
 FOUND = Annotation((1, 6), "P", ((4, 5),))
+# What an example of it is counted as.
+KINDS = ("examples", "with a short answer")
 DOCUMENT = Document("1", "Ada", "where did she move".split(), "Title She moved to Oslo .", (FOUND,))
 TITLES = [f"Page {i}" for i in range(3000)]
 
@@ -185,9 +187,23 @@ def test_documents_are_kept_of_the_partitions_that_want_them(tmp_path):
 def test_the_index_has_every_question_with_its_place_and_partition_answered_or_not(tmp_path):
     documents = [DOCUMENT, replace(DOCUMENT, example_id="2", title="B", annotations=(Annotation(None),))]
     partitioned(tmp_path, documents, shares=ALL_PROBE)
+    answered = [["probe", what] for what in KINDS]
+    unanswered = ["left out", "the page does not answer the question"]
     assert index_of(Part.of(tmp_path)) == [
-        {"example_id": "1", "where": "a, line 1", "partition": "probe", "title": "Ada"},
-        {"example_id": "2", "where": "a, line 2", "partition": "probe", "title": "B"},
+        {
+            "example_id": "1",
+            "where": "a, line 1",
+            "partition": "probe",
+            "title": "Ada",
+            "counted": [["probe", "questions"], *answered],
+        },
+        {
+            "example_id": "2",
+            "where": "a, line 2",
+            "partition": "probe",
+            "title": "B",
+            "counted": [["probe", "questions"], unanswered],
+        },
     ]
 
 
@@ -337,17 +353,47 @@ def test_a_page_that_answers_nothing_is_a_page_too(tmp_path):
     ]
 
 
-@pytest.mark.parametrize("which", [lambda document: document, unanswered])
-def test_a_page_in_two_partitions_is_named_with_both_its_places_though_it_answers_nothing(tmp_path, which):
-    parts = [Part.of(tmp_path / name) for name in ("finetune", "probe")]
-    for part, name, document in zip(parts, ("finetune", "probe"), map(which, documents_of(["Nile"])), strict=True):
+def splits(folder, **titles):
+    """Write a part for each partition, which all of its pages go to; returns the parts. titles: of each one's pages."""
+    parts = [Part.of(folder / name) for name in titles]
+    for part, (name, pages) in zip(parts, titles.items(), strict=True):
+        documents = [replace(one, example_id=f"{name} {one.example_id}") for one in documents_of(pages)]
         shares = {**dict.fromkeys(PARTITIONS, 0), name: 1}
-        rows = write_partitions(placed([document], f"file {name}"), part, 13, shares)
-        write_tsv(part.counts, COUNT_FIELDS, rows)
-    wanted = "file probe, line 1: the page 'Nile' is in probe here, and in finetune in file finetune, line 1."
-    with pytest.raises(InputError, match=re.escape(wanted)):
-        collect_partitions(parts, Part.of(tmp_path / "all"))
-    assert not (tmp_path / "all").exists()
+        questions = [*documents[:-1], unanswered(documents[-1])]
+        write_tsv(part.counts, COUNT_FIELDS, write_partitions(placed(questions, f"file {name}"), part, 13, shares))
+    return parts
+
+
+def test_a_page_of_two_splits_stays_in_the_later_partition_and_the_questions_that_go_are_counted(tmp_path, caplog):
+    """Of the pages of finetune "Nile" is in probe too, and "Oslo" in head; of those of head "Po" is in probe too."""
+    parts = splits(tmp_path, probe=["Nile", "Po", "Rome"], head=["Oslo", "Po", "Lima"], finetune=["Ada", "Oslo", "Nile"])
+    collected = Part.of(tmp_path / "all")
+    with caplog.at_level(logging.WARNING):
+        counts = {(name, what): number for name, what, number in collect_partitions(parts, collected) if number}
+    wanted = {"finetune": ["Ada"], "head": ["Lima", "Oslo"], "probe": ["Nile", "Po", "Rome"]}
+    for of_name in (examples_in(collected), pages_in(collected)):
+        assert {name: sorted({one.title for one in found}) for name, found in of_name.items()} == wanted
+    # The last question of each file is without an answer: "Nile" of finetune, "Lima" of head and "Rome" of probe.
+    assert counts == {
+        **{(name, "pages"): len(pages) for name, pages in wanted.items()},
+        **{(name, "questions"): 2 * len(pages) for name, pages in wanted.items()},
+        **{(name, what): n for name, n in (("finetune", 2), ("head", 3), ("probe", 5)) for what in KINDS},
+        ("left out", "the page does not answer the question"): 2,
+        ("left out", "pages in two partitions, which stay in the later one"): 3,
+        ("left out", "the page is in a later partition too"): 6,
+    }
+    (message,) = caplog.messages
+    assert message.startswith("3 pages are in two partitions, such as 'Nile': 6 questions are left out, ")
+
+
+def test_what_stays_of_shared_pages_is_what_is_written_without_the_others(tmp_path):
+    together, alone = Part.of(tmp_path / "all"), Part.of(tmp_path / "some")
+    collect_partitions(splits(tmp_path / "a", finetune=["Ada", "Nile", "Po"], probe=["Nile"]), together)
+    collect_partitions(splits(tmp_path / "b", finetune=["Ada", "Po"], probe=["Nile"]), alone)
+    for kind in ("examples", "documents"):
+        for name in PARTITIONS:
+            one, other = (list(files.read_json_lines(getattr(part, kind)[name])) for part in (together, alone))
+            assert [row for _, row in one] == [row for _, row in other]
 
 
 @pytest.mark.parametrize("annotations", [(FOUND,), ()])

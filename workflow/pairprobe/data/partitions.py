@@ -20,6 +20,9 @@ from pairprobe.io.tsv import read_tsv
 
 COUNT_FIELDS = ("partition", "what", "number")
 LEFT_OUT = "left out"
+# What is counted of pages that two partitions have, as those of two splits of a data set may be.
+SHARED_PAGES = "pages in two partitions, which stay in the later one"
+SHARED_QUESTIONS = "the page is in a later partition too"
 
 _COUNTED = (
     "questions",
@@ -37,8 +40,8 @@ class Part:
     """The files that one file of data becomes.
 
     examples and documents: ``{partition: path}``, JSON lines with gzip; of a partition that ``documents`` lacks no
-    documents are written. index: JSON lines, for each question its example_id, where it is, its partition and its page's
-    title. counts: the table that ``write_partitions`` returns.
+    documents are written. index: JSON lines, for each question its example_id, where it is, its partition, its page's title
+    and the rows of ``counts`` that it is ``counted`` in. counts: the table that ``write_partitions`` returns.
     """
 
     examples: dict[str, Path]
@@ -126,30 +129,32 @@ def write_partitions(
                 counts[LEFT_OUT, "the question has no words"] += 1
                 continue
             example = example_of(document)
-            write["index"]({"example_id": document.example_id, "where": where, "partition": name, "title": document.title})
             if page is not None:
                 write["document", name](page)
-            counts[name, "questions"] += 1
-            if isinstance(example, str):
-                counts[LEFT_OUT, example] += 1
-                continue
-            write["example", name](asdict(example))
-            _count(counts, name, document)
+            if not isinstance(example, str):
+                write["example", name](asdict(example))
+            counted = [
+                (name, "questions"),
+                *([(LEFT_OUT, example)] if isinstance(example, str) else _facts(name, document)),
+            ]
+            counts.update(counted)
+            write["index"](
+                {
+                    "example_id": document.example_id,
+                    "where": where,
+                    "partition": name,
+                    "title": document.title,
+                    "counted": counted,
+                }
+            )
     return _rows(counts)
 
 
-def _in_two_partitions(row: dict, other: str, place: str) -> InputError:
-    return InputError(
-        f"{row['where']}: the page {row['title']!r} is in {row['partition']} here, and in {other} in {place}. What is "
-        "reported must not have been trained on: give data.files or data.splits as one list, to assign pages by title. "
-        "If it is no title but a name for many texts, write each text's own, or none."
-    )
-
-
-def _count(counts: Counter, name: str, document: Document) -> None:
+def _facts(name: str, document: Document) -> list[tuple[str, str]]:
+    """Return the rows that the example of a document is counted in."""
     annotation = document.selected
     if annotation is None:  # then there is no example to count
-        return
+        return []
     facts = (
         True,
         bool(annotation.short_answers),
@@ -158,31 +163,31 @@ def _count(counts: Counter, name: str, document: Document) -> None:
         annotation.nested,
         len(document.annotations) > 1,
     )
-    for what, holds in zip(_COUNTED[1:], facts, strict=True):
-        counts[name, what] += holds
+    return [(name, what) for what, holds in zip(_COUNTED[1:], facts, strict=True) if holds]
 
 
 def _rows(counts: Counter) -> list[tuple[str, str, int]]:
     rows = [(name, what, counts[name, what]) for name in PARTITIONS for what in _COUNTED]
-    return rows + [(*key, counts[key]) for key in sorted(counts) if key[0] == LEFT_OUT]
+    return rows + [(*key, counts[key]) for key in sorted(+counts) if key[0] == LEFT_OUT]
 
 
 def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, str, int]]:
     """Put together what ``write_partitions`` made of several files of data, in the order given.
 
+    A page that is in two partitions, as can be where files are meant for one partition each, stays in the later one of
+    ``PARTITIONS``: in ``probe``, else in ``head``. So nothing that is reported was trained on. The questions that this
+    leaves out are counted.
+
     collected: its examples and documents are written; its index and counts are not. Returns the counts of all the parts,
-    with the number of pages. Raises InputError for an example_id that two parts have, and for a page that is in two
-    partitions, as can happen where files are meant for one partition each.
+    with the number of pages. Raises InputError for an example_id that two parts have.
     """
     counts: Counter = Counter()
     seen: dict[str, str] = {}
-    partition_with: dict[str, tuple[str, str]] = {}
+    partitions_of: dict[str, set[str]] = {}
     for part in parts:
         for _, row in files.read_json_lines(part.index):
             check_unique(row["example_id"], row["where"], seen)
-            name, first = partition_with.setdefault(row["title"], (row["partition"], row["where"]))
-            if name != row["partition"]:
-                raise _in_two_partitions(row, name, first)
+            partitions_of.setdefault(row["title"], set()).add(row["partition"])
         for row in read_tsv(part.counts, COUNT_FIELDS):
             counts[row["partition"], row["what"]] += int(row["number"])
     if not seen:
@@ -190,9 +195,18 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
         raise InputError(
             f"data: no question is left of all files ({why or 'there are none'}). The log of each file says more."
         )
-    files.concatenate({target: [part.examples[name] for part in parts] for name, target in collected.examples.items()})
-    files.concatenate({target: [part.documents[name] for part in parts] for name, target in collected.documents.items()})
-    pages = Counter(name for name, _ in partition_with.values())
+    partition_with = {title: max(names, key=PARTITIONS.index) for title, names in partitions_of.items()}
+    shared = {title for title, names in partitions_of.items() if len(names) > 1}
+    if shared:
+        _count_shared(counts, parts, shared, partition_with)
+    for targets, of_parts in (
+        (collected.examples, [part.examples for part in parts]),
+        (collected.documents, [part.documents for part in parts]),
+    ):
+        for name, target in targets.items():
+            elsewhere = {title for title in shared if name in partitions_of[title] and partition_with[title] != name}
+            _collect(target, [of_part[name] for of_part in of_parts], elsewhere)
+    pages = Counter(partition_with.values())
     rows = [(name, "pages", pages[name]) for name in PARTITIONS] + _rows(counts)
     rows.sort(key=lambda counted: (*PARTITIONS, LEFT_OUT).index(counted[0]))
     for counted in rows:
@@ -205,3 +219,29 @@ def collect_partitions(parts: list[Part], collected: Part) -> list[tuple[str, st
             *partition_with,
         )
     return rows
+
+
+def _count_shared(counts: Counter, parts: list[Part], shared: set[str], partition_with: dict[str, str]) -> None:
+    """Count the questions of pages in two partitions as left out of the earlier one, in place of what they counted as."""
+    for part in parts:
+        for _, row in files.read_json_lines(part.index):
+            if row["title"] in shared and row["partition"] != partition_with[row["title"]]:
+                counts.subtract(map(tuple, row["counted"]))
+                counts[LEFT_OUT, SHARED_QUESTIONS] += 1
+    counts[LEFT_OUT, SHARED_PAGES] = len(shared)
+    log.warning(
+        "%d pages are in two partitions, such as %r: %d questions are left out, so that nothing that is reported was "
+        "trained on. If that is no title but a name for many texts, write each text's own, or none.",
+        len(shared),
+        min(shared),
+        counts[LEFT_OUT, SHARED_QUESTIONS],
+    )
+
+
+def _collect(target: Path, sources: list[Path], elsewhere: set[str]) -> None:
+    """Write the lines of several files one after the other, without those of pages that are elsewhere."""
+    if not elsewhere:
+        files.concatenate({target: sources})
+        return
+    lines = (row for source in sources for _, row in files.read_json_lines(source))
+    files.write_json_lines(target, (row for row in lines if row["title"] not in elsewhere))
