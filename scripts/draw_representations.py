@@ -6,4 +6,4 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     appearance = Appearance(**snakemake.params.appearance)
-    save(representations_figure(snakemake.input[0], snakemake.params.checkpoints, appearance), snakemake.output)
+    save(representations_figure(snakemake.input[0], snakemake.params.compared, appearance), snakemake.output)

@@ -173,7 +173,7 @@ def wordnet_of(wildcards):
     return "<results>/wordnet" if registry.uses_wordnet(wildcards.task) else []
 
 
-def panel_of(task, measure, checkpoints=RUN.compared):
+def panel_of(task, measure, compared=RUN.compared):
     """Describe one panel for ``pairprobe.figures.Panel``."""
     if measure not in RUN.measures_of(task):
         raise WorkflowError(
@@ -182,8 +182,7 @@ def panel_of(task, measure, checkpoints=RUN.compared):
     return {
         "task": task,
         "measure": measure,
-        "checkpoints": checkpoints,
-        "among": RUN.checkpoints,
+        "compared": compared,
         "value": config["figures"]["value"],
-        **RUN.appearance(checkpoints),
+        **RUN.appearance(compared),
     }

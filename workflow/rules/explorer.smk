@@ -18,15 +18,15 @@ rule build_explorer:
         # One file after the other, each of all checkpoints: the script expects this order.
         rankings=expand(
             expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=RUN.tasks),
-            checkpoint=RUN.compared,
+            checkpoint=RUN.compared_checkpoints,
         ),
         paragraph=(
-            expand(similarities("paragraph"), checkpoint=RUN.compared)
+            expand(similarities("paragraph"), checkpoint=RUN.compared_checkpoints)
             if RUN.pair_tasks
             else []
         ),
         sentence=(
-            expand(similarities("sentence"), checkpoint=RUN.compared)
+            expand(similarities("sentence"), checkpoint=RUN.compared_checkpoints)
             if "boundary" in RUN.tasks
             else []
         ),
@@ -53,17 +53,16 @@ rule build_explorer:
                 for path in (WORKFLOW / "pairprobe" / "explorer").glob("page.*")
             ),
         ),
-        checkpoints=RUN.compared,
+        checkpoints=RUN.compared_checkpoints,
         tasks=RUN.tasks,
         settings={
             "run": config["run"],
             "value": config["figures"]["value"],
-            "among": RUN.checkpoints,
             "punctuation": config["words"]["punctuation"],
             "seed": config["seed"],
             "at_most": config["boundary"]["test_examples"],
             "confidence": config["evidence"]["confidence"],
-            **RUN.appearance(RUN.compared),
+            **RUN.appearance(RUN.compared_checkpoints),
         },
     script:
         "../../scripts/build_explorer.py"

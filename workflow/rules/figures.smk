@@ -138,8 +138,8 @@ rule draw_controls:
         code=code_of("draw_controls"),
         # In the order of the table, which has each pair once.
         pair=sorted(
-            (RUN.compared if len(RUN.compared) > 1 else RUN.checkpoints)[:2],
-            key=RUN.checkpoints.index,
+            (RUN.compared if len(RUN.compared) > 1 else RUN.units)[:2],
+            key=[*RUN.units, *RUN.checkpoints].index,
         ),
         tasks=RUN.tasks,
         labels=RUN.labels,
@@ -168,8 +168,8 @@ rule draw_representations:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_representations"),
-        checkpoints=RUN.compared,
-        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.compared),
     script:
         "../../scripts/draw_representations.py"
 
@@ -178,10 +178,12 @@ rule draw_precision_recall:
     """Draw precision and recall of long and short answers at every threshold."""
     input:
         curves=expand(
-            "<results>/evaluation/{checkpoint}/curve.tsv", checkpoint=RUN.compared
+            "<results>/evaluation/{checkpoint}/curve.tsv",
+            checkpoint=RUN.compared_checkpoints,
         ),
         scores=expand(
-            "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.compared
+            "<results>/evaluation/{checkpoint}/scores.tsv",
+            checkpoint=RUN.compared_checkpoints,
         ),
     output:
         report(
@@ -200,8 +202,9 @@ rule draw_precision_recall:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_precision_recall"),
-        checkpoints=RUN.compared,
-        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
+        checkpoints=RUN.compared_checkpoints,
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.compared),
     script:
         "../../scripts/draw_precision_recall.py"
 
@@ -209,7 +212,9 @@ rule draw_precision_recall:
 rule draw_training:
     """Draw the loss of each training by its steps."""
     input:
-        expand("<results>/training/{checkpoint}.tsv", checkpoint=RUN.compared),
+        expand(
+            "<results>/training/{checkpoint}.tsv", checkpoint=RUN.compared_checkpoints
+        ),
     output:
         report(
             "<results>/figures/training_loss.svg",
@@ -227,7 +232,8 @@ rule draw_training:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_training"),
-        checkpoints=RUN.compared,
-        appearance={**RUN.appearance(RUN.compared), "among": RUN.checkpoints},
+        checkpoints=RUN.compared_checkpoints,
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.compared),
     script:
         "../../scripts/draw_training.py"

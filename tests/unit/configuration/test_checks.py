@@ -281,9 +281,12 @@ def test_labels_and_colours_are_those_of_the_checkpoints_asked_for():
     run = resolved(
         checkpoints__finetuned={**FINETUNED, "label": "After", "colour": "#112233"}, figures__labels={"synonyms": "S"}
     )
-    assert run.appearance(["pretrained"]) == {"labels": {"pretrained": "Pre-trained", "synonyms": "S"}, "colours": {}}
+    both = {"among": ["pretrained", "finetuned"], "recipes": {}}
+    assert run.appearance(["pretrained"]) == {
+        **both, "labels": {"pretrained": "Pre-trained", "synonyms": "S"}, "colours": {},
+    }  # fmt: skip
     assert run.appearance(["finetuned"]) == {
-        "labels": {"finetuned": "After", "synonyms": "S"}, "colours": {"finetuned": "#112233"},
+        **both, "labels": {"finetuned": "After", "synonyms": "S"}, "colours": {"finetuned": "#112233"},
     }  # fmt: skip
 
 
@@ -315,18 +318,31 @@ def test_several_seeds_are_a_checkpoint_each_in_their_order_and_the_others_stay(
     assert config["checkpoints"]["before"] == {"source": "path", "path": "x"}
 
 
-def test_figures_that_name_a_checkpoint_of_several_seeds_show_all_of_them():
-    config = seeded(checkpoints=["after_it", "before"], comparisons={"two": ["after_it-seed1", "before"]})
-    expand_seeds(config)
-    assert config["figures"]["checkpoints"] == ["after_it-seed3", "after_it-seed1", "before"]
-    assert config["figures"]["comparisons"] == {"two": ["after_it-seed1", "before"]}
+def test_a_recipe_is_one_of_what_figures_compare():
+    run = resolved(checkpoints__finetuned={**FINETUNED, "seeds": [2, 1]})
+    assert run.checkpoints == ["pretrained", "finetuned-seed2", "finetuned-seed1"]
+    assert run.compared == run.units == ["pretrained", "finetuned"]
+    assert run.comparisons == {"grid": ["pretrained", "finetuned"]}
+    assert run.compared_checkpoints == run.checkpoints
 
 
-def test_a_seed_that_figures_name_beside_its_checkpoint_is_shown_once():
-    figures = {"checkpoints": ["finetuned", "finetuned-seed1"], "comparisons": {"two": ["finetuned-seed2", "finetuned"]}}
+def test_figures_compare_a_recipe_and_a_seed_of_it_as_they_name_them():
+    figures = {"checkpoints": ["finetuned", "finetuned-seed1"], "comparisons": {"two": ["finetuned-seed2", "pretrained"]}}
     run = resolved(checkpoints__finetuned={**FINETUNED, "seeds": [1, 2]}, figures=figures)
-    assert run.compared == ["finetuned-seed1", "finetuned-seed2"]
-    assert run.comparisons["two"] == ["finetuned-seed2", "finetuned-seed1"]
+    assert run.comparisons == {"grid": ["finetuned", "finetuned-seed1"], "two": ["finetuned-seed2", "pretrained"]}
+    assert run.compared_checkpoints == ["finetuned-seed1", "finetuned-seed2"]
+    with pytest.raises(InputError, match=r"found 'nobody'. Allowed: finetuned, pretrained, finetuned-seed1"):
+        resolved(checkpoints__finetuned={**FINETUNED, "seeds": [1]}, figures__checkpoints=["nobody"])
+
+
+def test_a_recipe_has_its_label_and_colour_and_so_has_each_of_its_seeds():
+    run = resolved(checkpoints__finetuned={**FINETUNED, "label": "After", "colour": "#112233", "seeds": [1]})
+    assert run.appearance(["finetuned", "finetuned-seed1"]) == {
+        "among": ["pretrained", "finetuned"],
+        "recipes": {"finetuned": ["finetuned-seed1"]},
+        "labels": {"finetuned": "After", "finetuned-seed1": "After, seed 1"},
+        "colours": {"finetuned": "#112233", "finetuned-seed1": "#112233"},
+    }
 
 
 def test_a_label_that_figures_give_is_the_seeds_too():

@@ -59,7 +59,7 @@ def test_what_no_test_finds_is_hollow(table):
 
 
 def test_a_pair_that_stands_the_other_way_round_is_turned(table):
-    upper, _ = drawn(table, [tuple(dataclasses.replace(p, checkpoints=("b", "a")) for p in COLUMNS[0])])
+    upper, _ = drawn(table, [tuple(dataclasses.replace(p, compared=("b", "a")) for p in COLUMNS[0])])
     (line,) = lines_of(upper).values()
     assert line.get_ydata().tolist() == [-value for value in VALUES]
     low = min(y for path in upper.collections[0].get_paths() for x, y in path.vertices if x == 3)
@@ -67,7 +67,7 @@ def test_a_pair_that_stands_the_other_way_round_is_turned(table):
 
 
 def test_one_checkpoint_alone_says_that_there_is_nothing_to_compare(table):
-    upper, _ = drawn(table, [tuple(dataclasses.replace(p, checkpoints=("a",)) for p in COLUMNS[0])])
+    upper, _ = drawn(table, [tuple(dataclasses.replace(p, compared=("a",)) for p in COLUMNS[0])])
     assert upper.texts[0].get_text() == "nothing to compare"
 
 

@@ -115,7 +115,7 @@ def test_a_table_without_any_row_makes_figures(tmp_path):
 
 def test_a_checkpoint_without_rows_has_no_line(percentages):
     figure = panel_figure(
-        percentages, dataclasses.replace(PANEL, checkpoints=("other", "fine_tuned"), among=("other", "fine_tuned"))
+        percentages, dataclasses.replace(PANEL, compared=("other", "fine_tuned"), among=("other", "fine_tuned"))
     )
     assert set(curves(figure.axes[0])) == {"Fine tuned"}
 

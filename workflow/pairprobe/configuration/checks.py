@@ -79,18 +79,33 @@ class Run:
         return list(self.config["checkpoints"])
 
     @property
+    def units(self) -> list[str]:
+        """What is compared: the recipes, and the checkpoints that are draws of none."""
+        recipe_of = {one: name for name, several in self.recipes.items() for one in several}
+        return list(dict.fromkeys(recipe_of.get(name, name) for name in self.checkpoints))
+
+    def checkpoints_of(self, names: Iterable[str]) -> list[str]:
+        """Return the checkpoints that names stand for, each once: a recipe's for the recipe."""
+        return list(dict.fromkeys(one for name in names for one in self.recipes.get(name, [name])))
+
+    @property
     def frozen(self) -> list[str]:
         """The checkpoints whose encoders are not trained here."""
         return self.fetched + self.initialised
 
     @property
     def compared(self) -> list[str]:
-        """The checkpoints that figures compare."""
-        return self.config["figures"].get("checkpoints", self.checkpoints)
+        """What figures compare: recipes and checkpoints, among these also single ones of a recipe."""
+        return self.config["figures"].get("checkpoints", self.units)
+
+    @property
+    def compared_checkpoints(self) -> list[str]:
+        """The checkpoints of what figures compare, each once."""
+        return self.checkpoints_of(self.compared)
 
     @property
     def comparisons(self) -> dict[str, list[str]]:
-        """The grids and the checkpoints in each, ``grid`` first."""
+        """The grids and what each compares, ``grid`` first."""
         return {"grid": self.compared, **self.config["figures"]["comparisons"]}
 
     @property
@@ -105,8 +120,8 @@ class Run:
 
     @property
     def judges_controls(self) -> bool:
-        """Whether the claims are judged by controls too: there are some, and two checkpoints to claim anything of."""
-        return len(self.checkpoints) > 1 and bool(self.variants or "control_task" in self.controls)
+        """Whether the claims are judged by controls too: there are some, and two units to claim anything of."""
+        return len(self.units) > 1 and bool(self.variants or "control_task" in self.controls)
 
     @property
     def rankings(self) -> list[tuple[str, str]]:
@@ -156,20 +171,24 @@ class Run:
         described = self.config["checkpoints"][checkpoint]
         return {key: value for key, value in described.items() if key not in ("label", "colour")}
 
-    def appearance(self, checkpoints: Iterable[str]) -> dict[str, dict[str, str]]:
-        """Return the labels and colours that the configuration gives to checkpoints, and the labels of ``figures``."""
-        labels, colours = (
-            {name: self.config["checkpoints"][name].get(key) for name in checkpoints} for key in ("label", "colour")
-        )
-        labels = {name: label for name, label in labels.items() if label}
+    def appearance(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return how figures show recipes and checkpoints: the arguments of ``figures.style.Appearance``.
+
+        Labels and colours are those that the configuration gives to these, and the labels of ``figures``.
+        """
+        # A recipe's colour is that of its seeds; its label is among those of ``figures``.
+        given = {name: self.config["checkpoints"][self.checkpoints_of([name])[0]] for name in names}
+        labels = {name: one["label"] for name, one in given.items() if one.get("label") and name not in self.recipes}
         return {
+            "among": self.units,
+            "recipes": self.recipes,
             "labels": {**labels, **self.config["figures"]["labels"]},
-            "colours": {name: colour for name, colour in colours.items() if colour},
+            "colours": {name: one["colour"] for name, one in given.items() if one.get("colour")},
         }
 
     @property
     def labels(self) -> dict[str, str]:
-        """The labels of all checkpoints that have one, and those that ``figures`` gives."""
+        """The labels of all recipes, of the checkpoints that have one, and those that ``figures`` gives."""
         return self.appearance(self.checkpoints)["labels"]
 
 
@@ -193,7 +212,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
         for section in ("finetuning", "evaluation"):
             _check_windows(section, config[section])
         pair_tasks = _pair_tasks(config["tasks"])
-        _check_figures(config)
+        _check_figures(config, recipes)
         _check_paths(config)
     except InputError as error:
         raise InputError(f"{name}: {error}") from None
@@ -238,11 +257,12 @@ def _make_relative(config: dict[str, Any]) -> None:
 def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     """Put a checkpoint for each seed in the place of one with ``seeds``, in place: ``NAME-seed1``, ``NAME-seed2``, ...
 
-    Returns the names of these, by NAME: the recipes. Where ``figures`` names such a checkpoint, all of its seeds are meant.
-    Raises InputError where it has ``seed`` as well.
+    Returns the names of these, by NAME: the recipes, whose labels are put among those of ``figures``. Raises InputError
+    where one has ``seed`` as well.
     """
     expanded: dict[str, dict] = {}
-    named: dict[str, list[str]] = {}
+    recipes: dict[str, list[str]] = {}
+    labels = config["figures"]["labels"]
     for name, checkpoint in config["checkpoints"].items():
         seeds = checkpoint.get("seeds", [])
         if seeds and "seed" in checkpoint:
@@ -252,19 +272,15 @@ def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
                 f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; finetune and random have."
             )
         rest = {key: value for key, value in checkpoint.items() if key != "seeds"}
-        label = config["figures"]["labels"].get(name) or checkpoint.get("label") or name.replace("_", " ").capitalize()
+        label = labels.get(name) or checkpoint.get("label") or name.replace("_", " ").capitalize()
         several = {f"{name}-seed{seed}": {**rest, "label": f"{label}, seed {seed}", "seed": seed} for seed in seeds}
-        named[name] = list(several or [name])
+        if several:
+            recipes[name], labels[name] = list(several), label
         for twice in several.keys() & config["checkpoints"].keys():
             raise InputError(f"checkpoints.{name}.seeds: there is a checkpoint {twice} besides. Give it another name.")
         expanded |= several or {name: checkpoint}
     config["checkpoints"] = expanded
-    figures = config["figures"]
-    lists = [(figures, "checkpoints")] if "checkpoints" in figures else []
-    for section, key in [*lists, *((figures["comparisons"], key) for key in figures["comparisons"])]:
-        # A list may name a seed beside the checkpoint of all seeds.
-        section[key] = list(dict.fromkeys(one for name in section[key] for one in named.get(name, [name])))
-    return {name: several for name, several in named.items() if several != [name]}
+    return recipes
 
 
 def _check_checkpoints(checkpoints: dict[str, dict]) -> None:
@@ -351,15 +367,15 @@ def _pair_tasks(tasks: list[str]) -> list[str]:
     return pair_tasks
 
 
-def _check_figures(config: dict[str, Any]) -> None:
-    """Check that figures compare checkpoints that are there, and that no comparison has the name of another figure."""
-    figures, checkpoints = config["figures"], config["checkpoints"]
+def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
+    """Check that figures compare what is there, and that no comparison has the name of another figure."""
+    figures, allowed = config["figures"], [*recipes, *config["checkpoints"]]
     compared = {"checkpoints": figures.get("checkpoints", [])}
     compared |= {f"comparisons.{name}": names for name, names in figures["comparisons"].items()}
     for key, names in compared.items():
         for name in names:
-            if name not in checkpoints:
-                raise InputError(f"figures.{key}: found {name!r}. Allowed: {', '.join(checkpoints)}.")
+            if name not in allowed:
+                raise InputError(f"figures.{key}: found {name!r}. Allowed: {', '.join(allowed)}.")
     panels = {f"{task}_{measure}" for task in config["tasks"] for measure in (*PAIR_MEASURES, *BOUNDARY_MEASURES)}
     for name in figures["comparisons"]:
         if name in panels.union(_FIGURES):

@@ -71,8 +71,8 @@ class Settings:
     """What the configuration says of ranking and looks.
 
     value: "percentage" or "auc", shown first; labels: ``{checkpoint or task: what the page calls it}``; colours:
-    ``{checkpoint: colour}``; among: all checkpoints of the run, so that one looks as in the figures. punctuation, seed and
-    at_most (boundaries): those that the pairs were ranked by. confidence: of the intervals.
+    ``{checkpoint: colour}``; among, recipes: see ``figures.style.Appearance``, so that one looks as in the figures.
+    punctuation, seed and at_most (boundaries): those that the pairs were ranked by. confidence: of the intervals.
     """
 
     run: str
@@ -80,6 +80,7 @@ class Settings:
     labels: dict[str, str] = field(default_factory=dict)
     colours: dict[str, str] = field(default_factory=dict)
     among: Sequence[str] = ()
+    recipes: dict[str, list[str]] = field(default_factory=dict)
     punctuation: bool = False
     seed: int = 0
     at_most: int | None = None
@@ -160,7 +161,7 @@ def _run(
                 "name": source.checkpoint.name,
                 "label": label_of(source.checkpoint.name, settings.labels),
                 "layers": max(source.paragraph.layers, source.sentence.layers),
-                **_appearance(source.checkpoint.name, settings.among or names, settings.colours),
+                **_appearance(source.checkpoint.name, settings.among or names, settings),
             }
             for source in sources
         ],
@@ -178,13 +179,13 @@ def _run(
     }
 
 
-def _appearance(name: str, among: Sequence[str], colours: dict[str, str]) -> dict:
+def _appearance(name: str, among: Sequence[str], settings: Settings) -> dict:
     """Return how a checkpoint's line looks, as in the figures, in the words of plotly.js."""
-    look = style.Appearance(among=among, colours=colours).line(name)
+    look = style.Appearance(among=among, recipes=settings.recipes, colours=settings.colours).line(name)
     return {
         "colour": to_hex(look["color"]),
         "symbol": SYMBOLS[look["marker"]],
-        "dash": DASHES[list(among).index(name) % len(DASHES)],
+        "dash": DASHES[style.DASHES.index(look["linestyle"])],
     }
 
 

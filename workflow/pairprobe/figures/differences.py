@@ -52,7 +52,7 @@ def _key(margin: float) -> list[Artist]:
 
 def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
     """Return the differences of a panel's other checkpoints to its first, for all measures of its task."""
-    first, *others = panel.checkpoints
+    first, *others = panel.compared
     rows = rows[rows["task"] == panel.task]
     # The table has each two checkpoints once, in the order of the configuration.
     turned = rows["after"] == first
@@ -77,12 +77,12 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list
     lines: list[Artist] = []
     axes.axhspan(-margin, margin, color=style.GRID, linewidth=0, zorder=0)
     axes.axhline(0, color=style.REFERENCE, linewidth=0.8, zorder=1)
-    for checkpoint in panel.checkpoints[1:]:
+    for checkpoint in panel.compared[1:]:
         points = rows[rows["after"] == checkpoint].sort_values("layer")
         if not len(points):
             continue
         look = panel.line(checkpoint)
-        label = f"{panel.label(checkpoint)} − {panel.label(panel.checkpoints[0])}"
+        label = f"{panel.label(checkpoint)} − {panel.label(panel.compared[0])}"
         lines.append(style.curve(axes, points, "difference", {**look, "label": label}))
         unsure = points[~(points["p_holm"] <= LEVEL)]
         if len(unsure):

@@ -4,8 +4,9 @@ The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking per
 ``percentages.tsv``, bands those of ``tables/intervals.tsv``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.artist import Artist
@@ -16,6 +17,7 @@ from matplotlib.ticker import MaxNLocator
 from pairprobe.figures import style
 from pairprobe.io.tsv import read_frame
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
+from pairprobe.tables.recipes import with_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,17 +35,22 @@ BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "hig
 
 @dataclass(frozen=True)
 class Panel(style.Appearance):
-    """One panel: a task and a measure, drawn for several checkpoints. value: "percentage" or "auc"."""
+    """One panel: a task and a measure, drawn for several recipes or checkpoints. value: "percentage" or "auc"."""
 
     task: str
     measure: str
-    checkpoints: Sequence[str]
+    compared: Sequence[str]
     value: str = "percentage"
 
 
-def read_percentages(path: str, intervals: str | None = None) -> "pd.DataFrame":
-    """Read ``percentages.tsv``, with the bounds of ``tables/intervals.tsv`` where that is given."""
-    rows = read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:])
+def read_percentages(
+    path: str, intervals: str | None = None, recipes: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> "pd.DataFrame":
+    """Read ``percentages.tsv``, with the bounds of ``tables/intervals.tsv`` where that is given.
+
+    recipes: ``{recipe: its checkpoints}``; each has rows of its own, the mean of these.
+    """
+    rows = with_means(read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:]), recipes, _KEYS[1:])
     if intervals is None:
         return rows
     bounds = read_frame(intervals, [*_KEYS, *BOUNDS], ["layer", *BOUNDS], exactly=False)
@@ -53,7 +60,7 @@ def read_percentages(path: str, intervals: str | None = None) -> "pd.DataFrame":
 @style.styled
 def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -> Figure:
     """Return the figure of one panel; intervals: the table that bands are drawn from."""
-    rows = read_percentages(percentages, intervals)
+    rows = read_percentages(percentages, intervals, panel.recipes)
     figure = style.new_figure(style.PANEL)
     axes = figure.subplots()
     lines = _draw(axes, rows, panel)
@@ -72,10 +79,10 @@ def grid_figure(
     percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str = "", intervals: str | None = None
 ) -> Figure:
     """Return the grid of all tasks; intervals: the table that bands are drawn from. columns: as in ``task_grid``."""
-    rows = read_percentages(percentages, intervals)
+    rows = read_percentages(percentages, intervals, columns[0][0].recipes)
 
     def pairs(panel: Panel) -> int:
-        return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.checkpoints)])
+        return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.compared)])
 
     figure = task_grid(columns, lambda axes, panel: _draw(axes, rows, panel), pairs, VALUE_LABELS[columns[0][0].value])
     if title:
@@ -148,9 +155,9 @@ def _most_pairs(rows: "pd.DataFrame") -> int:
 def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel) -> list[Artist]:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
     of_task = rows[(rows["task"] == panel.task) & (rows["measure"] == panel.measure)]
-    shown = of_task[of_task["checkpoint"].isin(panel.checkpoints)]
+    shown = of_task[of_task["checkpoint"].isin(panel.compared)]
     lines: list[Artist] = []
-    for checkpoint in panel.checkpoints:
+    for checkpoint in panel.compared:
         points = shown[shown["checkpoint"] == checkpoint]
         if len(points):
             look = {**panel.line(checkpoint), "label": panel.label(checkpoint), "clip_on": False, "zorder": 3}

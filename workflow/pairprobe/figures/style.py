@@ -144,30 +144,35 @@ def _check_font() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """How figures show the checkpoints of a run.
+    """How figures show the recipes and checkpoints of a run.
 
-    among: all checkpoints of the run; the place among them decides colour, marker and dashes, so that a checkpoint looks
-    the same in every figure. labels: ``{checkpoint or task: what figures call it}``. colours: ``{checkpoint: colour}``,
-    which go before the palette.
+    among: its units: the recipes, and the checkpoints outside them; the place among them decides colour, marker and dashes,
+    so that a unit looks the same in every figure. recipes: ``{recipe: its checkpoints}``; one of these that is drawn by
+    itself has a look of its own. labels: ``{name of unit, checkpoint or task: what figures call it}``. colours: ``{name:
+    colour}``, which go before the palette.
     """
 
     among: Sequence[str]
+    recipes: dict[str, list[str]] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     colours: dict[str, str] = field(default_factory=dict)
 
     def label(self, name: str) -> str:
-        """Return what figures call a checkpoint or task, in lines of ``LONGEST_LABEL`` characters."""
+        """Return what figures call a recipe, checkpoint or task, in lines of ``LONGEST_LABEL`` characters."""
         return wrapped(label_of(name, self.labels))
 
-    def line(self, checkpoint: str) -> dict[str, Any]:
-        """Return a checkpoint's color, marker and linestyle, as arguments of ``Axes.plot``.
+    def line(self, name: str) -> dict[str, Any]:
+        """Return the color, marker and linestyle of a recipe or checkpoint, as arguments of ``Axes.plot``.
 
-        Raises ValueError for a checkpoint that is not among those of the run.
+        Raises ValueError for one that is not of the run.
         """
-        number, last = list(self.among).index(checkpoint), len(self.among) - 1
+        names = list(self.among)
+        if name not in names:
+            names += [seed for seeds in self.recipes.values() for seed in seeds]
+        number, last = names.index(name), len(names) - 1
         by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps[MANY_COLOURS](0.92 * number / last)
         return {
-            "color": self.colours.get(checkpoint) or by_place,
+            "color": self.colours.get(name) or by_place,
             "marker": MARKERS[number % len(MARKERS)],
             "linestyle": DASHES[number % len(DASHES)],
         }
