@@ -8,5 +8,6 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     words = wordnet.load(snakemake.input.wordnet) if snakemake.input.get("wordnet") else None
-    rows = build(snakemake.wildcards.task, read_examples(snakemake.input.examples), snakemake.output.pairs, words)
+    task, examples = snakemake.wildcards.task, read_examples(snakemake.input.examples)
+    rows = build(task, examples, snakemake.output.pairs, words, snakemake.params.finder)
     write_tsv(snakemake.output.counts, ("task", "what", "number"), rows)

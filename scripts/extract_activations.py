@@ -12,7 +12,15 @@ with job(snakemake, kind="activations"):
         snakemake.input.examples,
         part.view,
         snakemake.output.activations,
-        Settings(params.batch_size, params.precision, params.storage, params.max_length, snakemake.threads),
+        Settings(
+            params.batch_size,
+            params.precision,
+            params.storage,
+            params.max_length,
+            snakemake.threads,
+            params.special_tokens,
+            params.last_layer,
+        ),
         shard=(int(part.part) - 1, int(part.parts)),
         code=params.code,
     )

@@ -38,6 +38,21 @@ def jobs(files: int, activations: int, measured: int, **more: int) -> dict[str, 
     }
 
 
+PAPER = jobs(
+    294,
+    7,
+    3,
+    fetch_checkpoint=1,
+    build_features=8,
+    finetune_checkpoint=1,
+    train_answer_heads=1,
+    predict_answers=512,
+    tabulate_nq_evaluation=1,
+    draw_precision_recall=1,
+    draw_training=1,
+)
+
+
 @pytest.fixture(scope="module")
 def untouched(tmp_path_factory):
     return copy_project(tmp_path_factory.mktemp("untouched"), PAGES[:1])
@@ -55,22 +70,8 @@ def no_network(monkeypatch):
     [
         ("squad", jobs(1, 4, 3)),
         ("nq-dev", jobs(7, 4, 3, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1)),
-        (
-            "paper",
-            jobs(
-                287,
-                14,
-                10,
-                fetch_checkpoint=1,
-                build_features=8,
-                finetune_checkpoint=1,
-                train_answer_heads=1,
-                predict_answers=512,
-                tabulate_nq_evaluation=1,
-                draw_precision_recall=1,
-                draw_training=1,
-            ),
-        ),
+        ("paper", PAPER),
+        ("as_published", PAPER),
     ],
 )
 def test_a_dry_run_plans_every_job_and_asks_nobody(untouched, name, wanted):

@@ -42,6 +42,8 @@ rule extract_activations:
         storage=lookup(dpath="activations/storage", within=config),
         batch_size=lookup(dpath="activations/batch_size", within=config),
         max_length=lookup(dpath="activations/max_length", within=config),
+        special_tokens=lookup(dpath="activations/special_tokens", within=config),
+        last_layer=lookup(dpath="activations/last_layer", within=config),
     script:
         "../../scripts/extract_activations.py"
 

@@ -45,5 +45,6 @@ rule build_probing_set:
         code=lambda wildcards: code_of(
             "build_probing_set", f"probing_sets.tasks.{wildcards.task}"
         ),
+        finder=lambda wildcards: RUN.finder_of(wildcards.task),
     script:
         "../../scripts/build_probing_set.py"

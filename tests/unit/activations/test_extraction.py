@@ -12,10 +12,11 @@ import h5py
 import numpy as np
 import pytest
 import torch
-from families import MODEL, tiny_bert
+from families import FAMILIES, MODEL, make, tiny_bert
 from transformers import AutoModel, AutoTokenizer, BertModel
 
 from pairprobe.activations import extraction, store
+from pairprobe.checkpoints.loading import load_tokenizer
 from pairprobe.checkpoints.tokenization import Encoding
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import in_shard
@@ -23,6 +24,8 @@ from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
 
+# A family for each kind of tokenizer.
+QUICK = ("bert", "roberta", "deberta")
 ZERO_WIDTH = "\u200b"
 EXAMPLES = [
     Example(
@@ -134,6 +137,32 @@ def test_the_sentence_view_holds_the_answer_s_sentence_alone(examples, reference
             "crossing": reference(["when"], "In 1066 . A war .".split()),
         },
     )
+
+
+@pytest.mark.parametrize(
+    "family", [pytest.param(each, marks=[pytest.mark.slow] * (each not in QUICK)) for each in FAMILIES]
+)
+def test_without_special_tokens_question_and_paragraph_are_concatenated_and_the_last_layer_can_go(family, tmp_path):
+    """As in the authors' code: ``hidden_states[:-1]`` of the two texts' subtokens, one behind the other, no segments."""
+    pairs = {"a": ("who wrote it", "It was written by a playwright ."), "b": ("when", "In 1920 .")}
+    examples = [Example(name, "p", q.split(), p.split(), None, [(0, len(p.split()))]) for name, (q, p) in pairs.items()]
+    folder = make(family, tmp_path / family)
+    path = write_examples(tmp_path / "e.jsonl", examples)
+    options = {"special_tokens": False, "last_layer": False}
+    found = read(extract(folder, path, tmp_path / "a.h5", **options))
+    tokenizer, model = load_tokenizer(folder), AutoModel.from_pretrained(folder).eval()
+    for each in examples:
+        words = [*each.question, *each.paragraph]
+        pieces = [tokenizer([word], is_split_into_words=True, add_special_tokens=False).input_ids for word in words]
+        with torch.no_grad():
+            states = model(torch.from_numpy(np.concatenate(pieces))[None], output_hidden_states=True).hidden_states[:-1]
+        wanted = [[of_word.mean(0).numpy() for of_word in layer[0].split([*map(len, pieces)])] for layer in states]
+        np.testing.assert_allclose(found[each.example_id], wanted, atol=1e-5)
+
+
+def test_without_special_tokens_an_example_may_have_no_subtoken_at_all(tiny, tmp_path):
+    path = write_examples(tmp_path / "e.jsonl", [Example("a", "page", [ZERO_WIDTH], [ZERO_WIDTH] * 2, None, [(0, 2)])])
+    assert np.isnan(read(extract(tiny, path, tmp_path / "a.h5", special_tokens=False))["a"]).all()
 
 
 @pytest.mark.parametrize(("view", "place"), [("paragraph_first", 0), ("paragraph_last", -1)])
@@ -293,6 +322,9 @@ def test_the_store_says_what_it_was_made_from(tiny, examples, tmp_path):
             "max_length": 100,
             "version": store.Shard.VERSION,
         }
+    path = extract(tiny, examples, tmp_path / "b.h5", special_tokens=False, last_layer=False)
+    with store.Activations([path]) as stored:
+        assert (stored.layers, stored.attributes["special_tokens"], stored.attributes["last_layer"]) == (2, False, False)
 
 
 def test_the_same_run_gives_the_same_bytes(tiny, examples, tmp_path):
@@ -308,10 +340,11 @@ def test_memory_holds_a_window_of_encodings_whatever_the_number_of_examples(tiny
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
     encode, asked, seen, alive = extraction.encode, [], [], []
 
-    def counting(tokenizer, firsts, seconds):
+    def counting(tokenizer, firsts, seconds, special_tokens):
         asked.append(len(firsts))
         alive.append(sum(reference() is not None for reference in seen))
-        encodings = [Watched(*(getattr(e, field.name) for field in fields(e))) for e in encode(tokenizer, firsts, seconds)]
+        encodings = encode(tokenizer, firsts, seconds, special_tokens)
+        encodings = [Watched(*(getattr(e, field.name) for field in fields(e))) for e in encodings]
         seen.extend(map(weakref.ref, encodings))
         return encodings
 
@@ -441,7 +474,15 @@ def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, mon
 
 
 @pytest.mark.parametrize(
-    "changed", [{"precision": "bfloat16"}, {"max_length": 30}, {"storage": "float16"}, {"code": {"activations": "2"}}]
+    "changed",
+    [
+        {"precision": "bfloat16"},
+        {"max_length": 30},
+        {"storage": "float16"},
+        {"special_tokens": False},
+        {"last_layer": False},
+        {"code": {"activations": "2"}},
+    ],
 )
 def test_vectors_of_other_settings_or_code_are_not_reused(tiny, examples, tmp_path, passes, changed):
     out = tmp_path / "probe-1of1.h5"

@@ -397,3 +397,21 @@ def test_paths_below_the_working_directory_count_from_it_so_that_it_can_be_moved
     assert found[0] == found[1]
     assert [file.path for file in found[0].files.values()] == ["data/a.json", str(tmp_path / "b.json")]
     assert (found[0].fetched_from("a")["path"], found[0].config["wordnet"]) == ("a", ".")
+
+
+def test_as_published_is_the_paper_s_configuration_but_for_what_is_known_of_the_authors_code():
+    paper, published = (
+        yaml.safe_load((ROOT / "config" / f"{name}.yaml").read_text()) for name in ("paper", "as_published")
+    )
+    paper |= {"run": "as_published", "synonyms": "any_synset", "evidence": {"lower_layers": 4}}
+    paper["activations"] |= {"special_tokens": False, "last_layer": False}
+    # 16 at once on a device: 64 windows of 512 subtokens fill most.
+    paper["finetuning"] |= {
+        "epochs": 2,
+        "batch_size": 64,
+        "device_batch_size": 16,
+        "learning_rate": 0.00004,
+        "max_length": 512,
+    }
+    assert published == paper
+    assert [resolve(config, SCHEMA).finder_of("synonyms") for config in (published, demo())] == ["find_any_synset", "find"]

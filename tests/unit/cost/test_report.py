@@ -90,7 +90,7 @@ def test_the_figure_is_the_same_bytes_each_time(tmp_path):
     assert "speed-up" in report.text(PAPER, True, False, True, tmp_path / "one.svg")
 
 
-@pytest.mark.parametrize("name", ["squad", "nq-dev", "paper"])
+@pytest.mark.parametrize("name", ["squad", "nq-dev", "paper", "as_published"])
 def test_the_head_of_a_configuration_is_what_the_command_says_first(name):
     path = ROOT / "config" / f"{name}.yaml"
     said = report.text(path, True, False, True, None)

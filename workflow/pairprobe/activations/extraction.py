@@ -49,7 +49,8 @@ class Settings:
 
     batch_size: in examples; where memory runs out, batches are halved. precision, storage: the types of the computation and
     of the store. max_length: in subtokens, special ones included; a longer example is left out and listed. threads: how
-    many batches are computed side by side (None: as many as PyTorch has threads).
+    many batches are computed side by side (None: as many as PyTorch has threads). special_tokens: see
+    ``tokenization.encode``. last_layer: whether the last layer is stored.
     """
 
     batch_size: int = 16
@@ -57,6 +58,8 @@ class Settings:
     storage: str = "float32"
     max_length: int = 512
     threads: int | None = None
+    special_tokens: bool = True
+    last_layer: bool = True
 
 
 DEFAULTS = Settings()
@@ -114,14 +117,15 @@ def extract(
     first = ((each.example_id, each.question, each.passage) for each in itertools.islice(in_this_shard(), CHECKED))
     check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
     attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
+    attributes |= {name: False for name in ("special_tokens", "last_layer") if not getattr(settings, name)}
     cache_key = _cache_key({**attributes, "storage": settings.storage, "device": device, "code": code})
     attributes["cache_key"] = cache_key
     with shards.Cache(files.previous_shards(path), cache_key, store.Shard) as cache:
-        encoder = _Encoder(tokenizer)
+        encoder = _Encoder(tokenizer, settings.special_tokens)
         index = _index_of(in_this_shard(), cache, encoder, limit)
         for example_id in index.left_out:
             log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
-        layers, hidden = model.config.num_hidden_layers + 1, model.config.hidden_size
+        layers, hidden = model.config.num_hidden_layers + settings.last_layer, model.config.hidden_size
         with (
             files.atomic_write(path) as temporary,
             store.create(temporary, layers, hidden, settings.storage, index, attributes) as writer,
@@ -145,14 +149,15 @@ def _cache_key(settings: dict[str, Any]) -> str:
 class _Encoder:
     """A tokenizer that need not encode anything twice, as long as all fits into a window."""
 
-    def __init__(self, tokenizer: Tokenizer):
-        self.tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer, special_tokens: bool):
+        self.tokenizer, self.special_tokens = tokenizer, special_tokens
         self._done: dict[str, Encoding] | None = {}
 
     def __call__(self, rows: list[ViewedExample]) -> list[Encoding]:
         if self._done is not None and all(each.content in self._done for each in rows):
             return [self._done[each.content] for each in rows]
-        found = encode(self.tokenizer, [each.question for each in rows], [each.passage for each in rows])
+        texts = [each.question for each in rows], [each.passage for each in rows]
+        found = encode(self.tokenizer, *texts, self.special_tokens)
         if self._done is not None:
             self._done |= {each.content: encoding for each, encoding in zip(rows, found, strict=True)}
             self._done = self._done if len(self._done) <= WINDOW else None
@@ -288,7 +293,8 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
 
     Raises InputError for a model whose hidden states are not one for each layer and the embeddings, all of one width.
     """
-    shape = len(encodings), max(len(encoding) for encoding in encodings)
+    # Without special tokens a text may be empty, which no model takes.
+    shape = len(encodings), max(1, *map(len, encodings))
     ids = np.full(shape, loading.padding_id(model.config), np.int64)
     segments, mask = np.zeros_like(ids), np.zeros_like(ids)
     for i, encoding in enumerate(encodings):
@@ -359,7 +365,8 @@ def write_batch(
 ) -> None:
     """Pool the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
 
-    name: of the first example, by which errors call the batch. pooling: "mean", "first" or "last" of its subtokens.
+    layers: from the embeddings up, of which as many are taken as the store holds. name: of the first example, by which
+    errors call the batch. pooling: "mean", "first" or "last" of its subtokens.
     """
     counts = np.concatenate([encoding.subtokens() for encoding in encodings])
     longest = max(len(encoding) for encoding in encodings)
@@ -367,7 +374,7 @@ def write_batch(
     rows_of_words = SubtokenRows.of(counts, rows, pooling)
     nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
     edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
-    for number, layer in enumerate(layers):
+    for number, layer in enumerate(itertools.islice(layers, writer.layers)):
         words = pooled(layer, rows_of_words)
         if not _fits(words if not len(nothing) else words[known.to(words.device)], dtype):
             raise InputError(

@@ -10,7 +10,9 @@
     left_out_content (n,): a fingerprint of their words
     without_vector  (): how many words have no subtoken
 
-Attributes: checkpoint (digest of the folder), view, precision, max_length, and those of every shard (see ``shards``).
+Attributes: checkpoint (digest of the folder), view, precision, max_length, special_tokens and last_layer where they are
+False (see ``extraction.Settings``; without the last layer, ``layers+1`` is ``layers``), and those of every shard (see
+``shards``).
 """
 
 import contextlib
@@ -95,7 +97,7 @@ class Writer:
 
     def __init__(self, dataset: h5py.Dataset, offsets: np.ndarray):
         self._dataset, self._offsets = dataset, offsets
-        self.dtype = dataset.dtype
+        self.dtype, self.layers = dataset.dtype, dataset.shape[0]
         self.crc32 = np.zeros((dataset.shape[0], len(offsets) - 1), np.uint32)
         self.without_vector = np.zeros(len(offsets) - 1, np.int64)
 

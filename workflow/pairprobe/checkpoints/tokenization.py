@@ -1,4 +1,7 @@
-"""Words to subtokens: [CLS] question [SEP] paragraph [SEP], and which word each subtoken is a piece of."""
+"""Words to subtokens: [CLS] question [SEP] paragraph [SEP], and which word each subtoken is a piece of.
+
+Or question and paragraph alone, one behind the other: bare input.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
@@ -60,7 +63,7 @@ class Encoding:
     """One encoded pair of word lists.
 
     input_ids, token_type_ids, word_of: (subtokens,) each, int32; ``word_of`` counts the words of the first list, then
-    of the second, and is NO_WORD for special tokens. token_type_ids is None where the model has no segments.
+    of the second, and is NO_WORD for special tokens. token_type_ids is None where the model gets no segments.
     """
 
     input_ids: np.ndarray
@@ -78,23 +81,31 @@ class Encoding:
         return np.bincount(self.word_of[self.word_of >= 0], minlength=self.words)
 
 
-def encode(tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> list[Encoding]:
-    """Encode pairs of word lists with a fast tokenizer, without truncation."""
+def encode(
+    tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]], special_tokens: bool = True
+) -> list[Encoding]:
+    """Encode pairs of word lists with a fast tokenizer, without truncation.
+
+    special_tokens: whether there are [CLS], [SEP] and segments; else the second list's subtokens follow the first's.
+    """
     encodings: list[Encoding] = []
     for start in range(0, len(firsts), CHUNK_SIZE):
-        encodings += _encode_chunk(tokenizer, firsts[start : start + CHUNK_SIZE], seconds[start : start + CHUNK_SIZE])
+        chunk = slice(start, start + CHUNK_SIZE)
+        encodings += _encode_chunk(tokenizer, firsts[chunk], seconds[chunk], special_tokens)
     return encodings
 
 
-def _encode_chunk(tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]]) -> Iterator[Encoding]:
-    batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=True, **_AS_IT_IS)
+def _encode_chunk(
+    tokenizer: Tokenizer, firsts: list[list[str]], seconds: list[list[str]], special_tokens: bool
+) -> Iterator[Encoding]:
+    batch = tokenizer(firsts, seconds, is_split_into_words=True, add_special_tokens=special_tokens, **_AS_IT_IS)
     for i, (first, second) in enumerate(zip(firsts, seconds, strict=True)):
         sides = batch.sequence_ids(i)
         word_of = [
             NO_WORD if side is None or word is None else word + side * len(first)
             for side, word in zip(sides, batch.word_ids(i), strict=True)
         ]
-        segments = batch["token_type_ids"][i] if "token_type_ids" in batch else None
+        segments = batch["token_type_ids"][i] if special_tokens and "token_type_ids" in batch else None
         yield Encoding(
             np.asarray(batch["input_ids"][i], np.int32),
             None if segments is None else np.asarray(segments, np.int32),

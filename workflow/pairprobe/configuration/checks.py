@@ -153,6 +153,10 @@ class Run:
         """Return a task's two measures: those of the upper and of the lower panel in its column."""
         return PAIR_MEASURES if task in self.pair_tasks else BOUNDARY_MEASURES
 
+    def finder_of(self, task: str) -> str:
+        """Return the name of the function that finds a task's pairs."""
+        return "find_any_synset" if (task, self.config["synonyms"]) == ("synonyms", "any_synset") else "find"
+
     def start_of(self, checkpoint: str) -> str:
         """Return the checkpoint that a fine-tuned or initialised one starts from."""
         return self.config["checkpoints"][checkpoint]["start"]

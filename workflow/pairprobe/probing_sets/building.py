@@ -66,14 +66,16 @@ def _is_pair_of(example: Example, found: object) -> bool:
     return all(positions and all(0 <= i < len(words) for i in positions) for positions, words in sides)
 
 
-def build(task: str, examples: Iterable[Example], path: str, wordnet: WordNet | None = None) -> list[tuple[str, str, int]]:
+def build(
+    task: str, examples: Iterable[Example], path: str, wordnet: WordNet | None = None, finder: str = "find"
+) -> list[tuple[str, str, int]]:
     """Write a task's probing set, at most one pair an example, in the order of the examples.
 
-    Returns rows ``(task, what, number)``: the examples looked at, the pairs found, and for each reason to drop an
-    example how many there were, the commonest first.
+    finder: the function of the task's module that finds them. Returns rows ``(task, what, number)``: the examples looked
+    at, the pairs found, and for each reason to drop an example how many there were, the commonest first.
     """
     counts: Counter = Counter()
-    files.write_json_lines(path, rows_of(load(task).find, examples, wordnet, counts))
+    files.write_json_lines(path, rows_of(getattr(load(task), finder), examples, wordnet, counts))
     reasons = sorted(((n, why) for why, n in counts.items() if why not in ("examples", "pairs")), reverse=True)
     looked, pairs = (task, "examples looked at", counts["examples"]), (task, "pairs found", counts["pairs"])
     return [looked, pairs, *((task, f"dropped: {why}", n) for n, why in reasons)]

@@ -6,7 +6,7 @@ import pytest
 from samples import example
 
 from pairprobe.probing_sets.pairs import Pair
-from pairprobe.probing_sets.tasks.synonyms import LEAST_SHARE, find, shared_sense
+from pairprobe.probing_sets.tasks.synonyms import LEAST_SHARE, find, find_any_synset, shared_sense
 
 NONE_SHARED = "no two words share a frequent sense"
 
@@ -231,3 +231,25 @@ def test_a_shared_sense_is_the_same_from_both_sides_and_has_its_part_of_speech(r
 )
 def test_words_without_two_lemmas_in_a_common_frequent_sense_share_none(reader, one, other):
     assert shared_sense(reader, one, other) == (0.0, "")
+
+
+@pytest.mark.parametrize(
+    ("question", "paragraph", "anchor", "match"),
+    [
+        # Exile is a synset of both, and the usual sense of neither "deport" nor, as a verb, "exile".
+        ("who was sent into exile", "he was deported", 4, 2),
+        # Names, numbers and words in any construction.
+        ("what is the USDA", "it is Agriculture", 3, 2),
+        ("was it 12 years", "a dozen years", 2, 1),
+        # The first pair of the question's words, then of the paragraph's, whatever their senses.
+        ("site of the movie", "its place is in a film", 0, 1),
+        # Forms of one word, equal words and stop words are none.
+        ("who buys the movie in it", "movies were bought and made an inch of film", 3, 8),
+    ],
+)
+def test_any_synset_makes_a_pair_in_the_other_reading(reader, question, paragraph, anchor, match):
+    assert find_any_synset(example(question, paragraph), reader) == Pair("question", (anchor,), (match,))
+
+
+def test_without_a_common_synset_the_other_reading_says_so(reader):
+    assert find_any_synset(example("who buys the car", "she bought it , the dog"), reader) == "no two words share a synset"

@@ -2,7 +2,7 @@
 
 "A word in query and another word in paragraph (the paragraph that answer is located) are a synonymous pair in WordNet"
 (section 2.2 of the paper). By their rare senses almost all words are synonyms, so a pair counts only in a sense that is the
-usual one of both words, and that the words around them do not rule out.
+usual one of both words, and that the words around them do not rule out. ``find_any_synset`` is the other reading.
 """
 
 from difflib import SequenceMatcher
@@ -58,6 +58,20 @@ def find(example: Example, wordnet: WordNet) -> Pair | str:
             if share > best_share and not _alike(asked, read) and _context_allows(wordnet, example, i, j, pos):
                 best, best_share = Pair("question", (i,), (j,)), share
     return best or "no two words share a frequent sense"
+
+
+def find_any_synset(example: Example, wordnet: WordNet) -> Pair | str:
+    """Return the first pair of words that share any synset, whatever its sense; or say that there is none.
+
+    So it is in the authors' code. Stop words are none of these: WordNet has no function words, and "in" there as the inch.
+    """
+    paragraph = [(j, word) for j, word in enumerate(map(str.lower, example.paragraph)) if word not in text.STOP_WORDS]
+    for i, asked in enumerate(map(str.lower, example.question)):
+        senses = sense_shares(wordnet, asked).keys() if asked not in text.STOP_WORDS else frozenset()
+        for j, read in paragraph:
+            if not senses.isdisjoint(sense_shares(wordnet, read)) and not _lemmas(wordnet, asked) & _lemmas(wordnet, read):
+                return Pair("question", (i,), (j,))
+    return "no two words share a synset"
 
 
 def shared_sense(wordnet: WordNet, one: str, other: str) -> tuple[float, str]:
