@@ -15,23 +15,28 @@ from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, RANKING_FIELDS
 from pairprobe.rankings.similarity_store import Similarities
 
 LAYERS = {"before": 3, "after": 4}
+# A recipe, and how deep its checkpoints are.
+RECIPE, SEEDS = "trained", {f"trained-seed{seed}": 4 for seed in (3, 1, 2)}
 HIDDEN, SEED = 5, 13
 TASKS = ("synonyms", "coreference", "answer_type", "boundary")
 AWKWARD = ["</script>", "<!--", "<script>", '"', "&amp;", "<b>", "{{blocks}}", "\u2028", "it's", "\U0001f600"]
 NUMBER = 40
 # It has activations in one checkpoint only.
 LONG = "7"
-LABELS = {"before": "Before <i>&</i>", "after": "After"}
+LABELS = {"before": "Before <i>&</i>", "after": "After"} | {name: f"Trained, seed {name[-1]}" for name in SEEDS}
 CLAIM_FIELDS = (
-    "before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high", "layer", "layers", "pairs",
-    "pages", "pairs_needed",
+    "before", "after", "claim", "task", "measure", "on", "scope", "seeds", "stated", "verdict", "found", "value", "low",
+    "high", "layer", "layers", "pairs", "pages", "effective_pages", "pairs_needed",
 )  # fmt: skip
 INTERVAL_FIELDS = (
     "checkpoint", "task", "measure", "layer", "percentage_low", "percentage_high", "auc_low", "auc_high",
 )  # fmt: skip
+BETTER, NUMBERS = ("before", "after", "upper_layers_better", "coreference", "cosine"), "123456789"
 CLAIMS = [
-    ("before", "after", "upper_layers_better", "coreference", "cosine", "yes", "contradicted", *"12345678"),
-    ("before", "after", "gap_grows", "boundary", "start", "no", "supported", *"12345678"),
+    (*BETTER, "auc", "checkpoints", "1", "yes", "contradicted", "", *NUMBERS),
+    (*BETTER, "specific", "checkpoints", "1", "yes", "undecided", "", *NUMBERS),
+    ("before", "after", "gap_grows", "boundary", "start", "auc", "checkpoints", "1", "no", "", "grows by 2.0", *NUMBERS),
+    ("before", RECIPE, "gap_opens_late", "synonyms", "cosine", "auc", "recipe", "3", "yes", "no gap", "", *NUMBERS),
 ]  # fmt: skip
 
 
@@ -67,21 +72,27 @@ def pairs(task: str) -> list[dict]:
     return rows
 
 
+def _dice(checkpoint: str, *more: int) -> np.random.Generator:
+    return np.random.default_rng([(LAYERS | SEEDS)[checkpoint], *more, *map(ord, checkpoint[12:])])
+
+
 def _vectors(checkpoint: str, view: str) -> dict:
-    dice = np.random.default_rng([LAYERS[checkpoint], len(view)])
+    layers, dice = (LAYERS | SEEDS)[checkpoint], _dice(checkpoint, len(view))
     found = {}
     for row in questions():
         words = len(row["paragraph"]) if view == "paragraph" else 6
         # Whole numbers tie.
-        parts = [dice.integers(1, 4, (LAYERS[checkpoint], n, HIDDEN)).astype(np.float32) for n in (5, words)]
+        parts = [dice.integers(1, 4, (layers, n, HIDDEN)).astype(np.float32) for n in (5, words)]
         parts[1][:, 2 if view == "paragraph" else 5] = np.nan
         if (row["example_id"], checkpoint) != (LONG, "after"):
             found[row["example_id"]] = parts
     return found
 
 
-def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
+def make(folder: Path, compared=tuple(LAYERS), tasks=TASKS) -> dict:
     """Make what the page is built from; returns the arguments of ``build`` but for the path."""
+    recipes = {RECIPE: list(SEEDS)} if RECIPE in compared else {}
+    checkpoints = [one for name in compared for one in recipes.get(name, [name])]
     examples = str(folder / "examples.jsonl.gz")
     files.write_json_lines(examples, questions())
     sets = {task: str(folder / f"{task}.jsonl") for task in tasks}
@@ -92,11 +103,12 @@ def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
     write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, percentages.percentages(named))
     write_tsv(folder / "claims.tsv", CLAIM_FIELDS, CLAIMS)
     rows = [
-        (*row[:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1)
+        (unit, *row[1:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1)
         for row in percentages.percentages(named)
+        for unit in ((row[0], RECIPE) if row[0] == next(iter(SEEDS)) else (row[0],))
     ]
     write_tsv(folder / "intervals.tsv", INTERVAL_FIELDS, rows)
-    settings = Settings("tiny {{run}} </script>", labels=LABELS, seed=SEED)
+    settings = Settings("tiny {{run}} </script>", labels=LABELS, compared=compared, recipes=recipes, seed=SEED)
     return {
         "percentages": str(folder / "percentages.tsv"),
         "examples": examples,
@@ -107,13 +119,13 @@ def make(folder: Path, checkpoints=tuple(LAYERS), tasks=TASKS) -> dict:
 
 
 def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) -> Checkpoint:
-    dice = np.random.default_rng(LAYERS[name])
+    dice = _dice(name)
     left_out = [LONG] if name == "after" else []
     stores = {}
     for view in ("paragraph", "sentence"):
         stores[view] = str(write_store(folder / f"{name}.{view}.h5", _vectors(name, view), left_out))
     heads = str(folder / f"{name}.npz")
-    shape = (LAYERS[name], 2, HIDDEN)
+    shape = ((LAYERS | SEEDS)[name], 2, HIDDEN)
     np.savez(heads, weights=dice.normal(size=shape), mean=np.full(shape[::2], 2.0), scale=np.ones(shape[::2]))
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
     shards = {view: str(folder / f"{name}.{view}.similarities.h5") for view in stores}

@@ -62,7 +62,8 @@ rule build_explorer:
             "seed": config["seed"],
             "at_most": config["boundary"]["test_examples"],
             "confidence": config["evidence"]["confidence"],
-            **RUN.appearance(RUN.compared_checkpoints),
+            "compared": RUN.compared,
+            **RUN.appearance(RUN.compared + RUN.compared_checkpoints),
         },
     script:
         "../../scripts/build_explorer.py"

@@ -270,20 +270,20 @@ def test_the_percentages_and_looks_are_those_of_the_figures(folder, page):
     for row in wanted:
         found = rows[row["checkpoint"], row["task"], row["measure"], row["layer"]]
         assert (found["percentage"], found["pairs"]) == (float(row["percentage"]), int(row["pairs"]))
-    looks = [(one["colour"], one["symbol"], one["dash"]) for one in page.run["checkpoints"]]
+    looks = [(one["colour"], one["symbol"], one["dash"]) for one in page.run["curves"]]
     assert looks == [("#0072b2", "circle", "solid"), ("#d55e00", "square", "dash")]
 
 
 def test_claims_are_there_where_a_table_is_given_and_of_checkpoints_that_are_shown(folder, page):
     found = page.run["claims"]
-    assert [(row["task"], row["measure"], row["verdict"]) for row in found] == [
-        ("coreference", "cosine", "contradicted"),
-        ("boundary", "start", "supported"),
-    ]
+    wanted = [row for row in read_tsv(folder / "claims.tsv") if row["after"] != explored.RECIPE]
+    assert found == [{name: row[name] for name in building.CLAIM_FIELDS} for row in wanted]
+    assert len(found) == len(explored.CLAIMS) - 1
     arguments = explored.make(folder)
     build(str(folder / "other.html"), **arguments)
     assert Page((folder / "other.html").read_text(encoding="utf-8")).run["claims"] is None
-    alone = arguments | {"checkpoints": arguments["checkpoints"][:1]}
+    settings = dataclasses.replace(arguments["settings"], compared=["before"])
+    alone = arguments | {"checkpoints": arguments["checkpoints"][:1], "settings": settings}
     build(str(folder / "other.html"), **alone, claims=str(folder / "claims.tsv"))
     assert Page((folder / "other.html").read_text(encoding="utf-8")).run["claims"] == []
 
@@ -299,10 +299,10 @@ def test_the_same_run_gives_the_same_bytes(folder, page):
     assert explored.page(folder, claims=True).read_bytes() == before
 
 
-@pytest.mark.parametrize("some", [{"checkpoints": ("after",)}, {"tasks": ("synonyms",)}, {"tasks": ("answer_type",)}])
+@pytest.mark.parametrize("some", [{"compared": ("after",)}, {"tasks": ("synonyms",)}, {"tasks": ("answer_type",)}])
 def test_one_checkpoint_no_boundary_and_empty_sets_make_a_page(tmp_path, some):
     page = Page(explored.page(tmp_path, **some).read_text(encoding="utf-8"))
-    assert [one["name"] for one in page.run["checkpoints"]] == list(some.get("checkpoints", LAYERS))
+    assert [one["name"] for one in page.run["checkpoints"]] == list(some.get("compared", LAYERS))
     assert [one["name"] for one in page.run["tasks"]] == list(some.get("tasks", TASKS))
     assert sum(1 for _ in page.scores(0)) == {"synonyms": 26 + 25, "answer_type": 0}.get(some.get("tasks", [""])[0], 25)
 
@@ -378,7 +378,7 @@ def test_colours_and_labels_of_the_configuration_are_taken(tmp_path):
     )
     build(str(tmp_path / "page.html"), **arguments | {"settings": settings})
     run = Page((tmp_path / "page.html").read_text(encoding="utf-8")).run
-    assert [(one["label"], one["colour"], one["symbol"]) for one in run["checkpoints"]] == [
+    assert [(one["label"], one["colour"], one["symbol"]) for one in run["curves"]] == [
         ("Before", "#d55e00", "square"),
         ("After", "#abcdef", "triangle-up"),
     ]

@@ -7,7 +7,7 @@ import shutil
 
 import explored
 import pytest
-from explored import LAYERS, LONG
+from explored import LAYERS, LONG, RECIPE, SEEDS
 
 from pairprobe.activations.store import Activations
 from pairprobe.io.tsv import read_tsv
@@ -70,6 +70,20 @@ def visit(browser):
 @pytest.fixture
 def page(visit, folder):
     return visit(folder / "explorer.html")
+
+
+@pytest.fixture(scope="module")
+def of_recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("recipe")
+    explored.page(folder, claims=True, intervals=True, compared=("before", RECIPE))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(browser, of_recipe):
+    """One page of a run with a recipe."""
+    with visits(browser) as opened:
+        yield opened(of_recipe / "explorer.html")
 
 
 @pytest.fixture(scope="module")
@@ -323,12 +337,18 @@ def test_panels_are_filtered_by_task_measure_and_verdict(page):
     assert "panels shown" in page.inner_text("#live")
     page.locator("#verdicts .choice", has_text="contradicted").click()
     assert shown(page) == ["Coreference, cosine similarity"]
-    assert page.locator(".claims summary").first.inner_text() == "Claims: − 1 contradicted"
+    assert page.locator(".claims summary").first.inner_text() == "Claims: auc − 1 contradicted; specific ? 1 undecided"
     page.locator(".claims summary").first.click()
-    assert page.locator(".claims li").first.inner_text() == "− contradicted: upper layers better, as the paper says"
+    assert page.locator(".claims p").first.inner_text() == "Before <i>&</i> to After, these two checkpoints:"
+    said = "upper layers better, as the paper says: auc − contradicted; specific ? undecided"
+    assert page.locator(".claims li").first.inner_text() == said
     page.select_option("#claim", "gap_grows")
     assert shown(page) == []
     assert page.locator("#no-panels").is_visible()
+    page.locator("#verdicts .choice", has_text="Any").click()
+    assert shown(page) == ["Boundary, start position"]
+    page.locator(".claims summary").nth(1).click()
+    assert page.locator(".claims li").nth(1).inner_text() == "gap grows: auc grows by 2.0"
 
 
 def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
@@ -418,12 +438,12 @@ def test_a_page_that_was_cut_off_says_so(visit, folder):
     assert "Was the file cut off" in page.inner_text("#trouble")
 
 
-@pytest.mark.parametrize("some", [{"checkpoints": ("after",)}, {"tasks": ("synonyms", "answer_type")}])
+@pytest.mark.parametrize("some", [{"compared": ("after",)}, {"tasks": ("synonyms", "answer_type")}])
 def test_one_checkpoint_and_no_boundary_are_explored_too(visit, tmp_path, some):
     page = visit(explored.page(tmp_path, **some), "#/synonyms/cosine/1/5")
     page.wait_for_selector(".view")
-    assert page.locator(".view").count() == len(some.get("checkpoints", LAYERS))
-    assert page.locator("#changes").is_visible() == ("checkpoints" not in some)
+    assert page.locator(".view").count() == len(some.get("compared", LAYERS))
+    assert page.locator("#changes").is_visible() == ("compared" not in some)
     assert page.locator("#verdicts").is_hidden()
 
 
@@ -498,3 +518,96 @@ def test_what_is_printed_has_every_chart_and_no_controls(visit, folder):
     page.emulate_media(media="print")
     assert not page.locator("#tasks").is_visible()
     assert page.locator(".view").first.is_visible()
+
+
+def of_table(folder, name, task, measure):
+    """Return the rows of a table of one task and measure, {checkpoint or recipe: [row of layer 0, ...]}."""
+    found = {}
+    for row in read_tsv(folder / f"{name}.tsv"):
+        if (row["task"], row["measure"]) == (task, measure):
+            found.setdefault(row["checkpoint"], []).append(row)
+    return found
+
+
+def traces(page, panel):
+    """Return the lines of a chart without its ring: [[name, y, colour, width]]."""
+    return (
+        page.locator(".chart")
+        .nth(panel)
+        .evaluate(
+            "chart => chart.firstChild.data.slice(0, -1).map((one) => [one.name, one.y, one.line.color, one.line.width])"
+        )
+    )
+
+
+def test_a_recipes_line_is_the_mean_of_its_seeds_and_these_are_thin_lines_of_its_colour(trained, of_recipe):
+    rows = of_table(of_recipe, "percentages", "coreference", "euclidean")
+    wanted = {name: [float(row["percentage"]) for row in of_name] for name, of_name in rows.items()}
+    mean = [sum(values) / 3 for values in zip(*(wanted[name] for name in SEEDS), strict=True)]
+    before, recipe, *seeds = traces(trained, 3)
+    assert (before[0], before[1]) == ("Before &lt;i&gt;&amp;&lt;/i&gt;", pytest.approx(wanted["before"]))
+    assert (recipe[0], recipe[1]) == ("Trained", pytest.approx(mean, abs=1e-4))
+    for name, seed in zip(SEEDS, seeds, strict=True):
+        assert seed == [explored.LABELS[name], pytest.approx(wanted[name]), recipe[2], 1]
+    assert (before[3], recipe[3]) == (2, 2)
+    assert trained.locator(".chart").nth(3).locator(".shapelayer path").count() == 3  # two bands and chance
+    trained.locator("#grid details summary", has_text="Table").nth(3).click()
+    cell = trained.locator("#grid details", has_text="Table").nth(3).locator("tbody td").nth(1).inner_text()
+    bounds = of_table(of_recipe, "intervals", "coreference", "euclidean")[RECIPE][0]
+    low, high = (float(bounds[f"percentage_{bound}"]) for bound in ("low", "high"))
+    assert cell == f"{mean[0]:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def test_of_a_pair_each_seed_of_a_recipe_can_be_looked_at(trained, of_recipe):
+    go(trained, "#/coreference/cosine/2/5")
+    shares = [share(ranks(of_recipe, name, "coreference", "cosine", 2)["5"]) for name in SEEDS]
+    told = ", ".join(f"{100 * one:.1f}\u00a0%" for one in shares)
+    for name in [*SEEDS][::-1]:
+        trained.get_by_label("Seed of Trained", exact=True).select_option(label=explored.LABELS[name])
+        view = trained.locator(".view").nth(1)
+        row = ranks(of_recipe, name, "coreference", "cosine", 2)["5"]
+        assert view.locator(".rank").inner_text().startswith(f"Outranks {row['count']} of {row['unmatching']} ")
+        assert view.locator(".seeds").inner_text() == f"Mean of 3 seeds: {100 * sum(shares) / 3:.1f}\u00a0% ({told})."
+        assert trained.evaluate("document.activeElement.ariaLabel") == "Seed of Trained"
+    trained.get_by_label("Seed of Trained", exact=True).select_option(label="Trained, seed 2")
+    trained.wait_for_timeout(300)  # the address follows a little later
+    address = trained.evaluate("location.hash")
+    assert address.endswith("seeds=trained-seed2")
+    go(trained, "#/coreference/cosine/2/6")
+    assert trained.locator(".view select").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 3"
+    go(trained, address)
+    assert trained.locator(".view select").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 2"
+
+
+def test_pairs_are_listed_by_the_mean_over_a_recipes_seeds_and_by_one_seed(trained, of_recipe):
+    go(trained, "#/coreference/cosine/1/5")
+    of_seeds = [ranks(of_recipe, name, "coreference", "cosine", 1) for name in SEEDS]
+    by_seed = [[share(of_seed[str(i)]) for i in range(explored.NUMBER)] for of_seed in of_seeds]
+    trained.select_option("#of", label="Trained")
+    means = [sum(shares) / 3 for shares in zip(*by_seed, strict=True)]
+    found = [means[i] for i in listed(trained)]
+    assert found == pytest.approx(sorted(means))
+    trained.select_option("#of", label="Trained, seed 1")
+    assert listed(trained) == sorted(range(explored.NUMBER), key=lambda i: (by_seed[1][i], i))
+
+
+def test_a_click_on_a_seeds_point_opens_that_seed(trained):
+    go(trained, "#/coreference/cosine/1/5")
+    table = trained.locator("#grid details", has_text="Table").nth(2)
+    table.locator("summary").click()
+    table.locator("tbody tr").nth(3).locator("button").nth(2).click()
+    trained.locator("#count", has_text="layer 3").wait_for()
+    assert trained.locator("#of").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 1"
+    trained.locator(".item").first.click()
+    trained.wait_for_selector(".view")
+    assert trained.locator(".view select").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 1"
+
+
+def test_claims_on_a_recipe_say_so(trained):
+    trained.locator(".claims summary").first.click()
+    assert trained.locator(".claims summary").first.inner_text() == "Claims: auc = 1 no gap"
+    said = [trained.locator(f".claims {tag}").first.inner_text() for tag in ("p", "li")]
+    assert said == [
+        "Before <i>&</i> to Trained, recipe of 3 seeds:",
+        "gap opens late, as the paper says: auc = no gap",
+    ]

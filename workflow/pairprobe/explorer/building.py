@@ -3,7 +3,7 @@
 It needs no network, and nothing but a browser: style, script, plotly.js and all data are in it. The page's own parts are
 ``page.html``, ``page.css`` and ``page.js`` beside this module. In the page, data stand as
 
-    #run       JSON: checkpoints, tasks, percentages, claims
+    #run       JSON: checkpoints, curves, tasks, percentages, claims
     #pairs-T   for the task number T: the pairs, JSON
     #ranks-T   uint32: for each checkpoint para_len and unmatching (pairs), then count and ties (measures, layers, pairs)
     #scores-T-C  the word scores of a chunk of pairs, see ``packing``
@@ -46,9 +46,17 @@ if TYPE_CHECKING:
 
 # Pairs that are unpacked together: a click waits for one chunk.
 CHUNK_SIZE = 32
-CLAIM_FIELDS = ("before", "after", "claim", "task", "measure", "stated", "verdict", "value", "low", "high")
+CLAIM_FIELDS = (
+    "before", "after", "claim", "task", "measure", "on", "scope", "seeds", "stated", "verdict", "found", "value", "low",
+    "high",
+)  # fmt: skip
 # What the figures' markers are called in plotly.js, and their dashes by place.
 SYMBOLS = dict(zip(style.MARKERS, "circle square triangle-up diamond triangle-down cross x".split(), strict=True))
+# Of percentages, what is shown or needed to show it, where it is there.
+SHOWN = (
+    "checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc", "null_auc",
+    "specific",
+)  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "solid", "solid", "solid")
 
 
@@ -70,15 +78,17 @@ class Checkpoint:
 class Settings:
     """What the configuration says of ranking and looks.
 
-    value: "percentage" or "auc", shown first; labels: ``{checkpoint or task: what the page calls it}``; colours:
-    ``{checkpoint: colour}``; among, recipes: see ``figures.style.Appearance``, so that one looks as in the figures.
-    punctuation, seed and at_most (boundaries): those that the pairs were ranked by. confidence: of the intervals.
+    value: "percentage" or "auc", shown first; labels: ``{recipe, checkpoint or task: what the page calls it}``; colours:
+    ``{recipe or checkpoint: colour}``; compared: the recipes and checkpoints that have a line of their own, or nothing for
+    all checkpoints; among, recipes: see ``figures.style.Appearance``, so that one looks as in the figures. punctuation,
+    seed and at_most (boundaries): those that the pairs were ranked by. confidence: of the intervals.
     """
 
     run: str
     value: str = "percentage"
     labels: dict[str, str] = field(default_factory=dict)
     colours: dict[str, str] = field(default_factory=dict)
+    compared: Sequence[str] = ()
     among: Sequence[str] = ()
     recipes: dict[str, list[str]] = field(default_factory=dict)
     punctuation: bool = False
@@ -126,7 +136,8 @@ def build(
             _Source(one, *(stack.enter_context(Similarities(paths)) for paths in (one.paragraph, one.sentence)))
             for one in checkpoints
         ]
-        run = _run(read_percentages(percentages, intervals), pairs, sources, settings, claims)
+        rows = read_percentages(percentages, intervals, settings.recipes)
+        run = _run(rows, pairs, sources, settings, claims)
         page = stack.enter_context(open(stack.enter_context(files.atomic_write(path)), "w", encoding="utf-8", newline="\n"))
         head, tail = _page(run)
         page.write(head)
@@ -146,9 +157,9 @@ def _run(
 ) -> dict:
     """Return what ``#run`` holds."""
     names = [source.checkpoint.name for source in sources]
-    rows = rows[rows["checkpoint"].isin(names) & rows["task"].isin(list(pairs))]
-    shown = ["checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "percentage", "auc"]
-    shown += [bound for bound in BOUNDS if bound in rows]
+    compared = settings.compared or names
+    rows = rows[rows["checkpoint"].isin([*names, *compared]) & rows["task"].isin(list(pairs))]
+    shown = [column for column in (*SHOWN, *BOUNDS) if column in rows]
     return {
         "run": settings.run,
         "value": settings.value,
@@ -161,10 +172,10 @@ def _run(
                 "name": source.checkpoint.name,
                 "label": label_of(source.checkpoint.name, settings.labels),
                 "layers": max(source.paragraph.layers, source.sentence.layers),
-                **_appearance(source.checkpoint.name, settings.among or names, settings),
             }
             for source in sources
         ],
+        "curves": list(_curves(compared, names, settings)),
         "tasks": [
             {
                 "name": task,
@@ -175,27 +186,40 @@ def _run(
             for task, of_task in pairs.items()
         ],
         "percentages": rows[shown].round(4).to_dict("records"),
-        "claims": None if claims is None else list(_claims(claims, names)),
+        "claims": None if claims is None else list(_claims(claims, compared)),
     }
 
 
-def _appearance(name: str, among: Sequence[str], settings: Settings) -> dict:
-    """Return how a checkpoint's line looks, as in the figures, in the words of plotly.js."""
-    look = style.Appearance(among=among, recipes=settings.recipes, colours=settings.colours).line(name)
-    return {
-        "colour": to_hex(look["color"]),
-        "symbol": SYMBOLS[look["marker"]],
-        "dash": DASHES[style.DASHES.index(look["linestyle"])],
-    }
+def _curves(compared: Sequence[str], names: Sequence[str], settings: Settings) -> Iterator[dict]:
+    """Yield the lines of the charts: of what is compared, which look as in the figures, and then of the recipes' seeds.
+
+    of: the places of a line's checkpoints; recipe: the place of the line that a seed belongs to. Looks are in the words of
+    plotly.js.
+    """
+    looks = style.Appearance(among=settings.among or compared, recipes=settings.recipes, colours=settings.colours)
+    seeds = [(one, i) for i, name in enumerate(compared) for one in settings.recipes.get(name, [])]
+    for name, recipe in [*((name, None) for name in compared), *seeds]:
+        look = looks.line(name if recipe is None else compared[recipe])
+        yield {
+            "name": name,
+            "label": label_of(name, settings.labels),
+            "of": [names.index(one) for one in settings.recipes.get(name, [name])],
+            "recipe": recipe,
+            "colour": to_hex(look["color"]),
+            "symbol": SYMBOLS[look["marker"]],
+            "dash": DASHES[style.DASHES.index(look["linestyle"])],
+        }
 
 
-def _claims(path: str, names: Sequence[str]) -> Iterator[dict]:
-    """Yield the claims on checkpoints that are shown. Raises InputError where a column is missing."""
-    for number, row in enumerate(read_tsv(path), 2):
+def _claims(path: str, compared: Iterable[str]) -> Iterator[dict]:
+    """Yield the claims on what is compared. Raises InputError where a column is missing."""
+    for number, found in enumerate(read_tsv(path), 2):
+        # Tables of claims on single checkpoints alone had none of these.
+        row = {"on": "auc", "scope": "checkpoints", "seeds": "1", "found": ""} | found
         missing = [name for name in CLAIM_FIELDS if row.get(name) is None]
         if missing:
             raise InputError(f"{path}, line {number}: found no {', '.join(missing)}, wanted {list(CLAIM_FIELDS)}.")
-        if row["before"] in names and row["after"] in names:
+        if {row["before"], row["after"]} <= {*compared}:
             yield {name: row[name] for name in CLAIM_FIELDS}
 
 

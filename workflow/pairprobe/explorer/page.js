@@ -3,9 +3,12 @@
   "use strict";
 
   const run = JSON.parse(document.getElementById("run").textContent);
+  // What charts have a line of, by its place: what is compared, recipes among it, and then each seed of these.
+  const { curves } = run;
+  const compared = [...curves.keys()].filter((curve) => curves[curve].recipe == null);
   const ROW = 68; // the height of a line of the list, as in page.css
   const at = (id) => document.getElementById(id);
-  const state = { value: run.value, task: null, measure: 0, layer: 0, pair: null, shadeBy: 0, at: 0 };
+  const state = { value: run.value, task: null, measure: 0, layer: 0, pair: null, shadeBy: 0, at: 0, seeds: {} };
   const hidden = { task: new Set(), measure: new Set() };
   let [verdict, claimed] = ["", ""]; // the panels that have this verdict, on this claim
 
@@ -87,9 +90,10 @@
       ties: of.ties[measure][layer][place],
     };
   };
-  const shareOf = (ranks, checkpoint, measure, layer, place) => {
-    const rank = rankOf(ranks, checkpoint, measure, layer, place);
-    return rank && rank.unmatching ? rank.count / rank.unmatching : NaN;
+  // The mean over a recipe's seeds.
+  const shareOf = (ranks, curve, measure, layer, place) => {
+    const found = curves[curve].of.map((checkpoint) => rankOf(ranks, checkpoint, measure, layer, place)).filter((rank) => rank?.unmatching);
+    return found.reduce((sum, { count, unmatching }) => sum + count / unmatching, 0) / found.length;
   };
 
   const widthOf = (pair, [, , question, paragraph]) =>
@@ -189,8 +193,8 @@
     return found;
   }
 
-  // Charts: a line for each checkpoint over the layers. lines: [{checkpoint, points: [[layer, value]], detail: [text]}], and
-  // bounds: [[low, high]] where the line has a band.
+  // Charts: lines over the layers. lines: [{curve, label, points: [[layer, value]], detail: [text]}], bounds: [[low, high]]
+  // where the line has a band, and its kind, "seed" or "chance", where it is one of these.
   // A chart is one stop of the keyboard; the arrows move its ring, Enter chooses, as a click on a point does.
 
   function rangeOf(lines) {
@@ -199,9 +203,9 @@
     const room = Math.max(1, 0.08 * (high - low));
     return [Math.max(-4, low - room), Math.min(104, high + room)];
   }
-  function bandOf({ checkpoint, points, bounds }) {
+  function bandOf({ curve, points, bounds }) {
     const edge = (side) => points.map(([x], i) => `${x},${bounds[i][side]}`);
-    return { type: "path", path: `M${[...edge(1), ...edge(0).reverse()].join("L")}Z`, fillcolor: visible(run.checkpoints[checkpoint].colour),
+    return { type: "path", path: `M${[...edge(1), ...edge(0).reverse()].join("L")}Z`, fillcolor: visible(curves[curve].colour),
       opacity: isDark() ? 0.3 : 0.18, line: { width: 0 }, layer: "below" };
   }
   class Chart {
@@ -218,13 +222,13 @@
     draw(lines) {
       this.lines = lines;
       const ink = inkOf(document.body);
-      const traces = lines.map(({ checkpoint, points, detail }) => {
-        const { label, colour, symbol, dash } = run.checkpoints[checkpoint];
+      const traces = lines.map(({ curve, label, kind, points, detail }) => {
+        const { colour, symbol, dash } = curves[curve];
         const paint = visible(colour);
         return {
-          x: points.map(([x]) => x), y: points.map(([, y]) => y), text: detail, mode: "lines+markers", name: escaped(label),
-          line: { color: paint, dash, width: 2 }, marker: { color: paint, symbol, size: 7 },
-          hovertemplate: "%{fullData.name}<br>layer %{x}: %{text}<extra></extra>", cliponaxis: false,
+          x: points.map(([x]) => x), y: points.map(([, y]) => y), text: detail, mode: kind ? "lines" : "lines+markers", name: escaped(label),
+          line: { color: paint, dash: { seed: "solid", chance: "dot" }[kind] ?? dash, width: kind ? 1 : 2 }, marker: { color: paint, symbol, size: 7 },
+          opacity: kind === "seed" ? 0.6 : 1, hovertemplate: "%{fullData.name}<br>layer %{x}: %{text}<extra></extra>", cliponaxis: false,
         };
       });
       traces.push({ x: [], y: [], mode: "markers", hoverinfo: "skip", cliponaxis: false,
@@ -252,15 +256,15 @@
     }
     current() {
       const line = this.lines[this.line];
-      return line && { checkpoint: line.checkpoint, layer: line.points[this.point][0], text: line.detail[this.point] };
+      return line && { curve: line.curve, label: line.label, layer: line.points[this.point][0], text: line.detail[this.point] };
     }
     pick(line, point) {
       [this.line, this.point] = [line, point];
       this.mark();
       this.choose(this.current());
     }
-    turnTo(checkpoint, layer) {
-      this.line = Math.max(0, this.lines.findIndex((line) => line.checkpoint === checkpoint));
+    turnTo(curve, layer) {
+      this.line = Math.max(0, this.lines.findIndex((line) => line.curve === curve));
       this.point = Math.max(0, this.lines[this.line].points.findIndex(([x]) => x === layer));
     }
     mark(shown = true) {
@@ -270,7 +274,7 @@
     }
     tell() {
       const now = this.current();
-      say(`${run.checkpoints[now.checkpoint].label}, layer ${now.layer}: ${now.text}`);
+      say(`${now.label}, layer ${now.layer}: ${now.text}`);
     }
     key(event) {
       const steps = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Home: [0, -Infinity], End: [0, Infinity] };
@@ -292,7 +296,7 @@
     const fill = () => {
       const layers = [...new Set(lines().flatMap(({ points }) => points.map(([x]) => x)))].sort((a, b) => a - b);
       const head = make("tr", {}, make("th", { scope: "col" }, "Layer"),
-        ...lines().map(({ checkpoint }) => make("th", { scope: "col" }, run.checkpoints[checkpoint].label)));
+        ...lines().map(({ label }) => make("th", { scope: "col" }, label)));
       const rows = layers.map((layer) => make("tr", {}, make("th", { scope: "row" }, String(layer)),
         ...lines().map((line) => {
           const point = line.points.findIndex(([x]) => x === layer);
@@ -315,15 +319,24 @@
   }
   function linesOf(task, measure) {
     const rows = rowsOf(task, measure);
-    return run.checkpoints.map(({ name }, checkpoint) => {
-      const own = rows.filter((row) => row.checkpoint === name && row[state.value] != null).sort((a, b) => a.layer - b.layer);
-      const bounds = own.map((row) => [row[`${state.value}_low`], row[`${state.value}_high`]]);
-      const told = ([low, high]) => (low == null || high == null ? "" : ` (${low.toFixed(1)} to ${high.toFixed(1)})`);
+    const unit = state.value === "specific" ? "points" : "%";
+    const lineOf = (curve, value, name = "") => {
+      const { name: of, label, recipe } = curves[curve];
+      const own = rows.filter((row) => row.checkpoint === of && value(row) != null).sort((a, b) => a.layer - b.layer);
+      const bounds = name ? own.map((row) => [row[`${name}_low`], row[`${name}_high`]]) : [];
+      const told = (bound) => (bound?.[0] == null || bound[1] == null ? "" : ` (${bound[0].toFixed(1)} to ${bound[1].toFixed(1)})`);
       // As in the figures: no band where a layer has no interval.
-      return { checkpoint, points: own.map((row) => [row.layer, row[state.value]]), bounds: bounds.every(told) && own.length ? bounds : undefined,
-        detail: own.map((row, i) => `${row[state.value].toFixed(1)} %${told(bounds[i])}`) };
-    }).filter(({ points }) => points.length);
+      return { curve, label, kind: recipe == null ? "" : "seed", points: own.map((row) => [row.layer, value(row)]),
+        bounds: recipe == null && bounds.length && bounds.every(told) ? bounds : undefined,
+        detail: own.map((row, i) => `${value(row).toFixed(1)} ${unit}${told(bounds[i])}`) };
+    };
+    const chance = compared.map((curve) => lineOf(curve, ownChance)).map((line) => ({ ...line, label: `Chance, ${line.label}`, kind: "chance" }));
+    return [...curves.keys()].map((curve) => lineOf(curve, (row) => row[state.value], state.value)).concat(chance).filter(({ points }) => points.length);
   }
+  // What a span of the match's length gets, and where there is no such number, what similarities drawn at random get.
+  const scaled = (auc, row) => (auc == null || state.value === "auc" ? auc : (auc * row.unmatching) / row.para_len);
+  const ownChance = (row) => (state.value === "specific" ? null : scaled(row.null_auc, row));
+  const commonChance = (row) => (state.value === "specific" ? 0 : scaled(50, row));
   const labelOf = (task, measure) => run.measures[run.tasks[task].measures[measure]];
   const claimsOf = (task, measure) => (run.claims ?? []).filter((claim) => {
     const { name, measures } = run.tasks[task];
@@ -332,45 +345,69 @@
 
   function buildPanel(task, measure) {
     const title = `${run.tasks[task].label}, ${lower(labelOf(task, measure))}`;
-    const figure = make("figure", { class: "panel" }, make("figcaption", {}, `${labelOf(task, measure)}, %`));
+    const caption = make("figcaption");
+    const figure = make("figure", { class: "panel" }, caption);
     const rows = rowsOf(task, measure);
     const panel = { task, measure, figure, claims: claimsOf(task, measure) };
     if (!rows.length) figure.append(make("p", { class: "chart empty" }, "no pairs found"));
     else {
       const place = make("div");
-      figure.append(place);
-      const chance = () => (state.value === "auc" ? 50 : (50 * rows[0].unmatching) / rows[0].para_len);
+      const none = make("p", { class: "missing" }, "not defined for this task");
+      figure.append(none, place);
       panel.chart = new Chart(place, { name: `${title}: percentages by layer`,
-        choose: ({ layer, checkpoint }) => openList(task, measure, layer, checkpoint) });
+        choose: ({ layer, curve }) => openList(task, measure, layer, curve) });
       const lines = () => linesOf(task, measure);
-      panel.table = tableOf(`${title}: ${run.values[state.value]} by layer`, lines, ({ checkpoint, points, detail }, point) =>
-        make("button", { type: "button", "aria-label": `${detail[point]}: open the pairs of layer ${points[point][0]}`,
-          onclick: () => openList(task, measure, points[point][0], checkpoint) }, detail[point]));
+      panel.table = tableOf(`${title}: ${run.values[state.value]} by layer`, lines, ({ curve, kind, points, detail }, point) => (kind === "chance" ? detail[point]
+        : make("button", { type: "button", "aria-label": `${detail[point]}: open the pairs of layer ${points[point][0]}`,
+          onclick: () => openList(task, measure, points[point][0], curve) }, detail[point])));
       figure.append(panel.table);
       panel.mark = () => {
         if (isOpen(panel)) panel.chart.turnTo(Number(at("of").value), state.layer);
         panel.chart.mark(isOpen(panel));
       };
-      panel.draw = () => { panel.chart.chance = chance(); panel.chart.draw(lines()); panel.mark(); panel.table.refill(); };
+      panel.draw = () => {
+        const drawn = lines();
+        place.hidden = panel.table.hidden = !drawn.length;
+        none.hidden = drawn.length > 0;
+        if (!drawn.length) return;
+        panel.chart.chance = drawn.some(({ kind }) => kind === "chance") ? null : commonChance(rows[0]);
+        panel.chart.draw(drawn);
+        panel.mark();
+        panel.table.refill();
+      };
     }
+    panel.name = () => { caption.textContent = `${labelOf(task, measure)}, ${state.value === "specific" ? "points" : "%"}`; };
     if (panel.claims.length) figure.append(claimsTable(panel.claims, title));
     panels.push(panel);
     return figure;
   }
-  // The verdicts at a glance, and opened: a line each.
+  // The verdicts at a glance, of auc and of specific, and opened: a line for each claim.
   function claimsTable(claims, title) {
-    const glance = Object.keys(MARKS).map((verdict) => [verdict, claims.filter((claim) => claim.verdict === verdict).length])
+    const valued = [...new Set(claims.map(({ on }) => on))];
+    const glance = valued.flatMap((on, i) => [i ? "; " : "", `${on} `, ...VERDICTS.map((verdict) => [verdict, claims.filter((claim) => claim.on === on && claim.verdict === verdict).length])
       .filter(([, number]) => number)
-      .flatMap(([verdict, number], i) => [i ? ", " : "", make("span", { class: `verdict ${verdict}` }, `${MARKS[verdict]} ${number} ${verdict}`)]);
-    const label = (name) => run.checkpoints.find((one) => one.name === name).label;
-    const several = new Set(claims.map(({ before, after }) => `${before} ${after}`)).size > 1;
-    return make("details", { class: "claims" }, make("summary", {}, "Claims: ", ...glance),
-      make("ul", { "aria-label": `Claims on ${title}` }, ...claims.map(({ before, after, claim, stated, verdict, value, low, high }) =>
-        make("li", { title: `${value} (${low} to ${high})` }, make("span", { class: `verdict ${verdict}` }, `${MARKS[verdict]} ${verdict}`),
-          `: ${spelt(claim)}${stated === "yes" ? ", as the paper says" : ""}${several ? ` (${label(before)} to ${label(after)})` : ""}`))));
+      .flatMap(([verdict, number], j) => [j ? ", " : "", marked(verdict, `${number} ${verdict || "without a verdict"}`)])]);
+    const label = (name) => curves.find((one) => one.name === name).label;
+    const scopeOf = ({ before, after, scope, seeds }) => `${label(before)} to ${label(after)}, ${
+      scope === "recipe" ? `recipe of ${plural(Number(seeds), "seed")}` : "these two checkpoints"}`;
+    const item = (some) => {
+      const [{ claim, stated }] = some;
+      return make("li", {}, `${spelt(claim)}${stated === "yes" ? ", as the paper says" : ""}: `, ...some.flatMap(({ on, verdict, found, value, low, high }, i) =>
+        [i ? "; " : "", make("span", { title: `${value} (${low} to ${high})` }, `${on} `, verdict ? marked(verdict, verdict) : found)]));
+    };
+    const parts = grouped(claims, scopeOf).flatMap(([scope, some]) =>
+      [make("p", {}, `${scope}:`), make("ul", { "aria-label": `Claims on ${title}, ${scope}` }, ...grouped(some, ({ claim, measure }) => `${claim} ${measure}`).map(([, of]) => item(of)))]);
+    return make("details", { class: "claims" }, make("summary", {}, "Claims: ", ...glance), ...parts);
   }
+  function grouped(some, key) {
+    const found = new Map();
+    some.forEach((one) => found.set(key(one), [...(found.get(key(one)) ?? []), one]));
+    return [...found];
+  }
+  const marked = (verdict, words) => make("span", { class: `verdict ${verdict.replace(" ", "-")}` }, `${MARKS[verdict]} ${words}`.trim());
   const spelt = (name) => name.replaceAll("_", " ");
-  const MARKS = { supported: "+", contradicted: "−", undecided: "?" };
+  const MARKS = { supported: "+", contradicted: "−", undecided: "?", "no gap": "=", "": "" };
+  const VERDICTS = Object.keys(MARKS);
   const isOpen = (panel) => panel.task === state.task && panel.measure === state.measure && !at("work").hidden;
 
   // Drawn when they come into view: a page of many panels is there at once.
@@ -389,9 +426,11 @@
     panels.filter(({ draw }) => draw).forEach(({ figure }) => viewer.observe(figure));
   }
   function redraw() {
-    at("legend").replaceChildren(...run.checkpoints.map((one) => make("li", {}, swatch(one), one.label)),
+    at("legend").replaceChildren(...compared.map((curve) => make("li", {}, swatch(curves[curve]), curves[curve].label)),
+      ...(compared.length < curves.length ? [make("li", {}, "thick lines: mean of a recipe's seeds, thin lines: each seed")] : []),
       make("li", {}, "··· chance"), run.percentages.some((row) => row[`${run.value}_low`] != null)
-        ? make("li", {}, make("span", { class: "band" }), `${run.confidence} % interval (pages resampled)`) : null);
+        ? make("li", {}, make("span", { class: "band" }), `${run.confidence} % interval (${compared.length < curves.length ? "seeds and pages" : "pages"} resampled)`) : "");
+    panels.forEach(({ name }) => name());
     panels.filter(({ drawn }) => drawn).forEach(({ draw }) => draw());
     if (state.pair) showPair();
     renderRows();
@@ -415,7 +454,7 @@
 
   const list = { shown: [], active: -1, ranks: null, pairs: [], examples: [] };
 
-  async function openList(task, measure, layer, checkpoint = 0, focus = true) {
+  async function openList(task, measure, layer, curve = 0, focus = true) {
     const other = task !== state.task;
     Object.assign(state, { task, measure, layer });
     [list.pairs, list.ranks, list.examples] = await Promise.all([pairsOf(task), ranksOf(task), texts()]);
@@ -424,7 +463,8 @@
     at("list-title").textContent = `${run.tasks[task].label}, ${lower(labelOf(task, measure))}`;
     const layers = Math.max(...run.checkpoints.map((one) => one.layers));
     options(at("layer"), Array.from({ length: layers }, (_, i) => [i, i ? `${i}` : "0 (embeddings)"]), layer);
-    at("of").value = checkpoint;
+    at("of").value = curve;
+    if (curves[curve].recipe != null) state.seeds[curves[curve].recipe] = curve;
     panels.forEach((panel) => { if (panel.drawn) panel.mark(); });
     if (other) { state.pair = null; at("open").hidden = true; at("no-pair").hidden = false; at("pair-title").textContent = "A pair"; }
     filterList();
@@ -435,7 +475,7 @@
     if (!ranks) return;
     const [of, before, after] = ["of", "before", "after"].map((id) => Number(at(id).value));
     const [low, high] = ["from", "to"].map((id, i) => (at(id).value === "" ? [0, 100][i] : Number(at(id).value)) / 100);
-    const share = (checkpoint, place) => shareOf(ranks, checkpoint, state.measure, state.layer, place);
+    const share = (curve, place) => shareOf(ranks, curve, state.measure, state.layer, place);
     const change = (place) => share(after, place) - share(before, place);
     const wanted = at("search").value.trim().toLowerCase().split(/\s+/).filter(Boolean);
     const all = low <= 0 && high >= 1;
@@ -466,14 +506,14 @@
     if (pair.sentence) return { question, title: paragraph.slice(...pair.answer).join(" ") };
     return { question, title: `${join(pair.side === "question" ? question : paragraph, pair.anchor)} → ${join(paragraph, pair.match)}` };
   }
-  // Of many checkpoints those that the filters name.
+  // Of many lines those that the filters name.
   const comparedInList = () => [...new Set(["of", "before", "after"].map((id) => Number(at(id).value)))].sort((a, b) => a - b);
   function lineOf(i) {
     const pair = list.shown[i];
     const { question, title } = wordsOf(pair);
-    const bars = comparedInList().map((c) => {
-      const { label, colour } = run.checkpoints[c];
-      const share = shareOf(list.ranks, c, state.measure, state.layer, pair.place);
+    const bars = comparedInList().map((curve) => {
+      const { label, colour } = curves[curve];
+      const share = shareOf(list.ranks, curve, state.measure, state.layer, pair.place);
       return make("span", { class: "bar", title: label }, make("i", { "--share": `${100 * (share || 0)}%`, "--of": visible(colour) }),
         make("span", {}, make("span", { class: "sr" }, `${label} `), Number.isNaN(share) ? "–" : `${Math.round(100 * share)} %`));
     });
@@ -550,15 +590,16 @@
     at("slider").value = state.at;
     choices(at("shade-by"), "shade", "radio", run.tasks[pair.task].measures.map((name, i) => [i, run.measures[name]]), (i) => i === state.shadeBy);
     drawCourse();
-    at("views").replaceChildren(...run.checkpoints.map((_, c) => viewOf(pair, c)));
+    at("views").replaceChildren(...compared.map((curve) => viewOf(pair, curve)));
     shade();
   }
   function courseLines() {
     const { place } = state.pair;
-    return run.checkpoints.map(({ layers }, checkpoint) => {
-      const shares = Array.from({ length: layers }, (_, layer) => [layer, 100 * shareOf(list.ranks, checkpoint, state.shadeBy, layer, place)]);
+    return curves.map(({ label, of, recipe }, curve) => {
+      const { layers } = run.checkpoints[of[0]];
+      const shares = Array.from({ length: layers }, (_, layer) => [layer, 100 * shareOf(list.ranks, curve, state.shadeBy, layer, place)]);
       const points = shares.filter(([, share]) => !Number.isNaN(share));
-      return { checkpoint, points, detail: points.map(([, share]) => `${share.toFixed(1)} %`) };
+      return { curve, label, kind: recipe == null ? "" : "seed", points, detail: points.map(([, share]) => `${share.toFixed(1)} %`) };
     }).filter(({ points }) => points.length);
   }
   function drawCourse() {
@@ -578,9 +619,29 @@
       open.table.refill();
     }
   }
+  // The checkpoint that is shown: of a recipe the chosen seed's.
+  const checkpointOf = (curve) => curves[state.seeds[curve] ?? curve].of[0];
+  function seedChoice(pair, curve) {
+    const seeds = [...curves.keys()].filter((seed) => curves[seed].recipe === curve);
+    if (!seeds.length) return null;
+    const select = make("select", { "aria-label": `Seed of ${curves[curve].label}` });
+    options(select, seeds.map((seed) => [seed, curves[seed].label]), state.seeds[curve] ?? seeds[0]);
+    select.addEventListener("change", () => {
+      state.seeds[curve] = Number(select.value);
+      const view = viewOf(pair, curve);
+      select.closest(".view").replaceWith(view);
+      shade();
+      view.querySelector("select").focus();
+      remember();
+      say(spoken());
+    });
+    return select;
+  }
   // A checkpoint's words; which of them are shaded how, shade() says.
-  function viewOf(pair, c) {
-    const { label, colour } = run.checkpoints[c];
+  function viewOf(pair, curve) {
+    const { colour } = curves[curve];
+    const c = checkpointOf(curve);
+    const { label } = run.checkpoints[c];
     const [, , question, paragraph] = list.examples[pair.example];
     const sentence = pair.sentence ?? [0, paragraph.length];
     const spans = (words, kind, first) => words.map((word, i) => make("span", { class: "w", "data-kind": kind, "data-i": first + i }, word));
@@ -588,7 +649,7 @@
     const asked = pair.sentence ? question.map((word) => make("span", {}, word)) : spans(question, "question", 0);
     const read = spans(paragraph.slice(...sentence), "paragraph", sentence[0]);
     const view = make("article", { class: "view", "--of": visible(colour), "aria-label": label, "data-checkpoint": c },
-      make("h3", {}, swatch(run.checkpoints[c]), label), make("p", { class: "rank" }),
+      make("h3", {}, swatch(curves[curve]), curves[curve].label), seedChoice(pair, curve), make("p", { class: "rank" }), make("p", { class: "seeds" }),
       make("h4", {}, "Question"), text(asked), make("h4", {}, pair.sentence ? "Sentence" : "Paragraph"), text(read));
     const details = make("details", {}, make("summary", {}, "Table of the words"));
     details.addEventListener("toggle", () => { if (details.open) details.replaceChildren(details.firstChild, wordTable(view, c)); });
@@ -612,8 +673,10 @@
     const { pair, at: layer, shadeBy: measure } = state;
     at("at").textContent = layer ? `${layer}` : "0 (embeddings)";
     at("slider").setAttribute("aria-valuetext", layer ? `layer ${layer}` : "layer 0, the embeddings");
-    at("views").querySelectorAll(".view").forEach((view, c) => {
+    at("views").querySelectorAll(".view").forEach((view, i) => {
+      const c = Number(view.dataset.checkpoint);
       const scores = open.scores[c];
+      view.querySelector(".seeds").textContent = meanWords(compared[i], layer, measure, pair);
       view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair));
       const own = scores && layer < scores.layers ? scores : null;
       const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
@@ -643,6 +706,10 @@
     const { count, ties, paraLen, unmatching } = rank;
     return ["Outranks ", make("strong", {}, `${count} of ${unmatching}`), ` unmatching words (${percent(count / unmatching)})`,
       `; ${ties ? plural(ties, "tie") : "no ties"}; ${plural(paraLen, "word")} in the ${pair.sentence ? "sentence" : "paragraph"}.`];
+  }
+  function meanWords(curve, layer, measure, pair) {
+    const seeds = curves.flatMap(({ recipe }, seed) => (recipe === curve ? [shareOf(list.ranks, seed, measure, layer, pair.place)] : [])).filter((share) => !Number.isNaN(share));
+    return seeds.length ? `Mean of ${plural(seeds.length, "seed")}: ${percent(shareOf(list.ranks, curve, measure, layer, pair.place))} (${seeds.map(percent).join(", ")}).` : "";
   }
   const spoken = () => [...document.querySelectorAll(".view")].map((view) =>
     `${view.getAttribute("aria-label")}: ${view.querySelector(".rank").textContent}`).join(" ");
@@ -684,6 +751,8 @@
   function address() {
     const chosen = new URLSearchParams(LINKED.filter((id) => at(id).value !== initial[id]).map((id) => [id, at(id).value]));
     if (verdict) chosen.set("verdict", verdict);
+    const seeds = Object.values(state.seeds).map((seed) => curves[seed].name);
+    if (seeds.length) chosen.set("seeds", seeds.join(","));
     Object.entries(hidden).forEach(([kind, names]) => { if (names.size) chosen.set(`without-${kind}`, [...names].join(",")); });
     const parts = [];
     if (state.task != null) {
@@ -722,7 +791,10 @@
       trouble(`This address leads to ${name}, ${measure}, layer ${layer}: the page does not have that. Is it of another run?`);
       return;
     }
+    state.seeds = {};
     await openList(task, number, Number(layer), Number(at("of").value), false);
+    const seeds = (chosen.get("seeds") ?? "").split(",");
+    curves.forEach(({ name: of, recipe }, seed) => { if (recipe != null && seeds.includes(of)) state.seeds[recipe] = seed; });
     const pair = list.pairs.find(({ example }) => list.examples[example][0] === id);
     if (id != null && !pair) trouble(`This address leads to the example ${id}: there is no pair of it. Is it of another run?`);
     if (pair) {
@@ -756,10 +828,10 @@
     if (run.claims) {
       at("verdicts").hidden = at("on-claim").hidden = false;
       options(at("claim"), [["", "any claim"], ...[...new Set(run.claims.map(({ claim }) => claim))].map((name) => [name, spelt(name)])]);
-      choices(at("verdicts"), "verdict", "radio", [["", "Any"], ...Object.keys(MARKS).map((name) => [name, `${MARKS[name]} ${name}`])], (name) => !name);
+      choices(at("verdicts"), "verdict", "radio", [["", "Any"], ...VERDICTS.filter(Boolean).map((name) => [name, `${MARKS[name]} ${name}`])], (name) => !name);
     }
-    options(at("value"), Object.entries(run.values), state.value);
-    const named = run.checkpoints.map(({ label }, i) => [i, label]);
+    options(at("value"), Object.entries(run.values).filter(([value]) => run.percentages.some((row) => row[value] != null)), state.value);
+    const named = curves.map(({ label }, i) => [i, label]);
     options(at("of"), named, 0);
     options(at("before"), named, 0);
     options(at("after"), named, Math.min(1, named.length - 1));
