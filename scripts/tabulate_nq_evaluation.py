@@ -8,6 +8,7 @@ from pairprobe.provenance.jobs import job
 from pairprobe.tables.nq_scores import paper_table
 
 with job(snakemake):
-    scores = pd.DataFrame([row for path in snakemake.input for row in read_tsv(path)])
+    scores = pd.DataFrame([row for path in snakemake.input.scores for row in read_tsv(path)])
     write_tsv(snakemake.output.tsv, scores.columns, scores.to_numpy())
-    write_text(snakemake.output.md, paper_table(scores, snakemake.params.labels, snakemake.params.seeds))
+    baselines = pd.DataFrame(read_tsv(snakemake.input.baselines))
+    write_text(snakemake.output.md, paper_table(scores, baselines, snakemake.params.labels, snakemake.params.seeds))

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from pairprobe.controls.variants import VARIANTS
+from pairprobe.evaluation.baselines import FIELDS as BASELINE_FIELDS
 from pairprobe.evaluation.nq_scores import SCORE_FIELDS
 from pairprobe.evidence.claims import CLAIMS
 from pairprobe.evidence.fields import CLAIM_FIELDS
@@ -48,12 +49,15 @@ def tables(folder: Path, labels: dict[str, str], layers: int) -> dict[str, str]:
         for name in names
         for answer in ("long", "short")
     ]
+    values = [value for value in SCORE_FIELDS[2:] if not value.endswith(("_low", "_high"))]
+    rows = [("always_candidate_1", "long_answers", "long", value, *["100"] * 3, "7830") for value in values]
+    baselines = pd.DataFrame(rows, columns=BASELINE_FIELDS)
     answers = [(name, "trained with the encoder", 12345, "45.76", "48.64") for name in labels.values()]
     return {
         "percentages": by_layer.percentages_by_layer(str(folder / "percentages.tsv"), "percentage", labels, seeds),
         "controls": by_layer.controls_by_layer(str(folder / "controls.tsv"), labels, seeds),
         "claims": claims.claims_markdown(str(folder / "claims.tsv"), labels, EVIDENCE, seeds),
-        "nq_evaluation": nq_scores.paper_table(pd.DataFrame(scores), labels, seeds),
+        "nq_evaluation": nq_scores.paper_table(pd.DataFrame(scores), baselines, labels, seeds),
         "question_answering": f"{paragraph('Exact match and F1.')}\n"
         + markdown(("checkpoint", "head", "examples", "exact_match", "f1"), answers, ("examples", "exact_match", "f1")),
     }

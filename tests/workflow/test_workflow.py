@@ -94,7 +94,8 @@ AFTER_EXTRACTING = {
 TRAINING = {"build_features": 1, "finetune_checkpoint": 1, "train_answer_heads": 1}
 AFTER_FETCHING = {**TRAINING, **AFTER_EXTRACTING, **AFTER_TRAINING}
 AFTER_READING = {
-    "partition_examples": 1, "collect_gold": 1, "build_probing_set": 5, "tabulate_probing_sets": 1, **AFTER_FETCHING,
+    "partition_examples": 1, "collect_gold": 1, "score_baselines": 1, "build_probing_set": 5, "tabulate_probing_sets": 1,
+    **AFTER_FETCHING,
 }  # fmt: skip
 ANOTHER_SEED = {"label": "Again", "source": "finetune", "start": "pretrained", "seed": 14}
 ONE_MORE_CHECKPOINT = {
@@ -132,7 +133,7 @@ def test_everything_is_there_after_a_run(project):
         "figures/training_loss.svg", "figures/precision_recall.pdf", "evaluation/gold.jsonl.gz",
         "evaluation/finetuned/predictions.json", "training/pretrained.tsv", "logs/rank_pairs/pretrained.synonyms.log",
         "tables/intervals.tsv", "tables/differences.tsv", "tables/claims.tsv", "tables/claims.md", "tables/claims.tex",
-        "tables/nq_evaluation.tex", "references.bib",
+        "tables/nq_evaluation.tex", "tables/baselines.tsv", "references.bib",
         "figures/differences.svg", "benchmarks/draw_grid/grid.tsv", "parts/mini_nq/counts.tsv", "tables/examples.tsv",
         "report/explorer.html",
     ):  # fmt: skip

@@ -1,5 +1,5 @@
 # In:  <results>/checkpoints/{checkpoint}/, <results>/answer_heads/{checkpoint}.safetensors, <results>/documents/probe.jsonl.gz.
-# Out: <results>/evaluation/gold.jsonl.gz; <results>/evaluation/{checkpoint}/, predictions and scores.
+# Out: <results>/evaluation/gold.jsonl.gz; <results>/evaluation/{checkpoint}/, predictions and scores; tables/baselines.tsv.
 
 
 rule evaluation:
@@ -7,6 +7,7 @@ rule evaluation:
     input:
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
+        "<results>/tables/baselines.tsv",
         "<results>/figures/precision_recall.svg" if RUN.has_long_answers else [],
         "<results>/figures/training_loss.svg" if RUN.trains else [],
 
@@ -90,3 +91,40 @@ rule score_predictions:
         source=lookup(dpath="data/source", within=config),
     script:
         "../../scripts/score_predictions.py"
+
+
+rule score_baselines:
+    """Score what needs no model: long answers by word overlap or always the same candidate, boundaries by surface features."""
+    input:
+        gold="<results>/evaluation/gold.jsonl.gz" if RUN.has_long_answers else [],
+        documents="<results>/documents/probe.jsonl.gz" if RUN.has_long_answers else [],
+        # On which the best candidate is chosen.
+        training=(
+            "<results>/documents/finetune.jsonl.gz"
+            if RUN.has_long_answers and RUN.trains
+            else []
+        ),
+        boundaries=(
+            "<results>/probing_sets/boundary.jsonl" if "boundary" in RUN.tasks else []
+        ),
+        examples=(
+            expand(
+                "<results>/examples/{partition}.jsonl.gz", partition=["head", "probe"]
+            )
+            if "boundary" in RUN.tasks
+            else []
+        ),
+    output:
+        "<results>/tables/baselines.tsv",
+    log:
+        "<logs>/score_baselines.log",
+    benchmark:
+        "<benchmarks>/score_baselines.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("score_baselines"),
+        seed=lookup(dpath="seed", within=config),
+        boundary=lookup(dpath="boundary", within=config),
+    script:
+        "../../scripts/score_baselines.py"

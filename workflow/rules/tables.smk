@@ -13,6 +13,7 @@ rule tables:
         "<results>/tables/controls.md" if RUN.variants else [],
         "<results>/tables/question_answering.md",
         "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
+        "<results>/tables/baselines.tsv",
         expand("<results>/tables/{table}.tex", table=RUN.typeset_tables),
         "<results>/tables/selectivity.tsv" if "control_task" in RUN.controls else [],
         "<results>/tables/representations.tsv"
@@ -130,7 +131,8 @@ rule tabulate_question_answering:
 rule tabulate_nq_evaluation:
     """Put the scores on Natural Questions of all checkpoints into one table, after the paper's Table 2."""
     input:
-        expand(
+        baselines="<results>/tables/baselines.tsv",
+        scores=expand(
             "<results>/evaluation/{checkpoint}/scores.tsv", checkpoint=RUN.checkpoints
         ),
     output:

@@ -37,7 +37,7 @@ class Judged:
     score: np.ndarray
 
 
-def needed(annotations: Sequence[Answer]) -> int:
+def needed(annotations: Sequence) -> int:
     """Return how many annotators must have found an answer for it to be gold: two, or all if there are fewer.
 
     Where nobody looked there is no gold answer, so never 0.

@@ -19,7 +19,7 @@ CURVE_FIELDS = ("answer", "threshold", "precision", "recall")
 
 def scores(gold_path: str | Path, predictions_path: str | Path, seed: int) -> list[tuple[str, ...]]:
     """Return the rows of SCORE_FIELDS for "long" and "short"; raises InputError as the readers and ``judge`` do."""
-    return [_score_row(answer, judged, seed) for answer, judged in _read(gold_path, predictions_path).items()]
+    return [score_row(answer, judged, seed) for answer, judged in _read(gold_path, predictions_path).items()]
 
 
 def curve_rows(gold_path: str | Path, predictions_path: str | Path) -> Iterator[tuple[str, ...]]:
@@ -33,7 +33,8 @@ def _read(gold_path: str | Path, predictions_path: str | Path) -> dict[str, Judg
     return judge(read_gold(gold_path), read_predictions(predictions_path), (str(gold_path), str(predictions_path)))
 
 
-def _score_row(answer: str, judged: Judged, seed: int) -> tuple[str, ...]:
+def score_row(answer: str, judged: Judged, seed: int) -> tuple[str, ...]:
+    """Return a row of SCORE_FIELDS for one kind of answer; its intervals are a bootstrap's over the questions."""
     best, plain, between = at_best_threshold(judged), without_threshold(judged), intervals(judged, seed)
     counts = (len(judged.score), judged.has_gold.sum(), judged.has_prediction.sum())
     thresholded = [(getattr(best, name), *between[name]) for name in ("precision", "recall", "f1")]

@@ -57,13 +57,13 @@ def gold(example: Example, has_vector: np.ndarray) -> tuple[np.ndarray, tuple[in
 def train(
     examples: Iterable[Example],
     activations: WordVectors,
-    path: str,
+    path: str | None,
     seed: int,
     at_most: int | None = None,
     l2: float = 0.1,
     labels: Labels = gold,
-) -> None:
-    """Train the heads of every layer and write them: ``weights`` (layers, 2, hidden), ``mean``, ``scale`` (layers, hidden).
+) -> "Heads":
+    """Train the heads of every layer, write them where a path is given, and return them.
 
     examples: those of the partition ``head``, of which at most so many are taken. activations: of the view ``sentence``.
     Raises InputError where no example has an answer and activations.
@@ -95,7 +95,10 @@ def train(
         means.append(mean)
         scales.append(scale)
         del features  # before the next ones take as much memory
-    arrays.write(path, weights=np.stack(weights), mean=np.stack(means), scale=np.stack(scales))
+    heads = Heads(np.stack(weights), np.stack(means), np.stack(scales))
+    if path is not None:
+        arrays.write(path, weights=heads.weights, mean=heads.mean, scale=heads.scale)
+    return heads
 
 
 def _features(activations: WordVectors, targets: list[Target], layer: int) -> np.ndarray:

@@ -21,7 +21,9 @@ _MORE = {
 _CAPTION = """\
 Long and short answers, after Table 2 of Cai et al. (2020): precision (P), recall (R) and F1 in percent, by the
 official metric of Natural Questions, at the threshold with the best F1; in brackets 95 % intervals by bootstrap over
-questions. The heads of a frozen encoder are trained while the encoder stays as it is. The paper's rows are on the dev
+questions. The heads of a frozen encoder are trained while the encoder stays as it is. Without a model: word overlap takes
+the candidate with most of the question's words, by their inverse document frequency; the others always take the same
+candidate of a page, the first, and the one that is best on the partition finetune. The paper's rows are on the dev
 set; the F1 of 4.57 is as printed there, though a precision of 4.16 and a recall of 3.81 give 3.98. {seeds}
 """
 _MORE_CAPTION = """\
@@ -31,17 +33,20 @@ before. {seeds}
 """
 
 
-def paper_table(scores: pd.DataFrame, labels: dict[str, str], seeds: dict[str, int]) -> str:
+def paper_table(scores: pd.DataFrame, baselines: pd.DataFrame, labels: dict[str, str], seeds: dict[str, int]) -> str:
     """Lay the scores out in Markdown after Table 2 of the paper, above the paper's own rows; and what is not in it, below.
 
     scores: all columns text, those of ``scores.tsv``: a row for each checkpoint, head (how its head came about) and answer.
-    labels: what tables call a checkpoint, where it has another than its name. seeds: see ``layout.seeds_told``.
+    baselines: likewise, those of ``tables/baselines.tsv``, whose long answers have a row each. labels: what tables call a
+    checkpoint, where it has another than its name. seeds: see ``layout.seeds_told``.
     """
     percents = [*_BEST.values(), "f1_low", "f1_high", *_MORE.values()]
+    scores = pd.concat([scores, _without_model(baselines)])
     scores = scores.assign(**scores[percents].astype(float).map("{:.2f}".format))
     scores["f1"] += " [" + scores["f1_low"] + ", " + scores["f1_high"] + "]"
     rows = scores.set_index(["checkpoint", "head", "answer"])
     best = {answer: rows.xs(answer, level="answer")[list(_BEST.values())] for answer in ("long", "short")}
+    best["short"] = best["short"].reindex(best["long"].index, fill_value="")
     questions = rows["examples"].astype(int).map("{:,}".format).xs("long", level="answer")
     ours = [
         (label_of(name, labels), head, questions[name, head], *best["long"].loc[name, head], *best["short"].loc[name, head])
@@ -59,3 +64,12 @@ def paper_table(scores: pd.DataFrame, labels: dict[str, str], seeds: dict[str, i
     return f"{captions[0]}\n{table}\n{captions[1]}\n" + markdown(
         ("Model", "Head", "Answer", *_MORE), rest, numbers=tuple(_MORE)
     )
+
+
+def _without_model(baselines: pd.DataFrame) -> pd.DataFrame:
+    """Return the long answers among the baselines in the columns of the scores."""
+    rows = baselines[baselines["task"] == "long_answers"].set_index("baseline")
+    f1 = rows.loc[rows["value"] == "f1", ["examples", "low", "high"]].rename(columns={"low": "f1_low", "high": "f1_high"})
+    wide = rows.pivot(columns="value", values="estimate").join(f1)
+    wide = wide.reindex(rows.index.unique()).rename_axis("checkpoint").reset_index()
+    return wide.assign(head="no model", answer="long")
