@@ -59,9 +59,10 @@ def with_changes(config: dict, **changes) -> dict:
 
 
 def tiny_config(encoder: Path) -> dict:
-    """Return the demo's configuration for such an encoder, with little training."""
+    """Return the demo's configuration for such an encoder, with little training, of one seed."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
     config["run"] = "tiny"
+    config["checkpoints"]["finetuned"].pop("seeds", None)
     config["checkpoints"]["pretrained"] = {"label": "Pre-trained", "source": "path", "path": str(encoder)}
     config["finetuning"] |= {"epochs": 1, "max_length": 64, "stride": 16, "precision": "float32", "threads": 1}
     config["evaluation"] |= {"precision": "float32"}

@@ -16,7 +16,7 @@ examples:
   pairprobe verify results/demo
   pairprobe verify results/demo --rebuild
   pairprobe explain results/demo/figures/coreference_cosine.svg
-  pairprobe explain results/demo --task coreference --measure cosine --checkpoint finetuned --layer 4 --pairs 10
+  pairprobe explain results/demo --task coreference --measure cosine --checkpoint finetuned-seed13 --layer 4 --pairs 10
 """
 
 

@@ -2,7 +2,7 @@
 
 run = pairprobe.open_run("results/demo")
 run.percentages().query("task == 'coreference' and layer == 4")
-with run.activations("finetuned") as activations:
+with run.activations("finetuned-seed13") as activations:
     question, paragraph = activations[run.pairs("coreference")[0]["example_id"]]
 """
 

@@ -22,8 +22,9 @@ WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "c
 
 
 def demo(**changes) -> dict:
-    """Return the demo's configuration with changes: ``section__key=value``, or ``key=value``."""
+    """Return the demo's configuration, of one seed, with changes: ``section__key=value``, or ``key=value``."""
     config = yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+    config["checkpoints"]["finetuned"].pop("seeds", None)
     return with_changes(config, **changes)
 
 
@@ -199,7 +200,13 @@ def test_a_configuration_that_comes_with_the_project_asks_for_a_run(file):
     assert resolve(config, SCHEMA).folder == f"results/{config['run']}"
 
 
-def test_what_the_demo_asks_for():
+def test_the_demo_compares_an_encoder_with_a_recipe_of_three_seeds():
+    run = resolve(yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8")), SCHEMA)
+    assert run.recipes == {"finetuned": ["finetuned-seed13", "finetuned-seed14", "finetuned-seed15"]}
+    assert run.checkpoints == ["pretrained", *run.recipes["finetuned"]]
+
+
+def test_what_a_demo_of_one_seed_asks_for():
     run = resolved()
     assert run.folder == "results/demo"
     assert run.tasks == ["synonyms", "abbreviation", "coreference", "answer_type", "boundary"]

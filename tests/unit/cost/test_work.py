@@ -162,11 +162,11 @@ def test_a_gpu_is_faster_than_two_cores_wherever_a_model_runs():
 
 
 def test_the_disk_of_activations_is_words_times_layers_times_width_times_bytes():
-    """The demo's stores hold 24,082 + 4,955 + 5,751 words for each of two checkpoints, in 187,118,804 bytes."""
+    """The demo's stores hold 24,082 + 4,955 + 5,751 words for each of four checkpoints, in 187,118,804 bytes."""
     assert (24_082 + 4_955 + 5_751) * Encoder(6, 384).vector * 2 == pytest.approx(187_118_804, rel=0.001)
     found = of("config", partitions=DRAWN)
     words = sum(words for *_, words in found.views.values())
-    assert found.disk()[EXTRACTION] == pytest.approx(2 * words * 7 * 384 * 2)
+    assert found.disk()[EXTRACTION] == pytest.approx(4 * words * 7 * 384 * 2)
     assert words == pytest.approx(24_082 + 4_955 + 5_751, rel=0.1)
     assert of("config", partitions=DRAWN, activations__storage="float32").disk()[EXTRACTION] == 2 * found.disk()[EXTRACTION]
     assert of("config", activations__keep="similarities").disk()[EXTRACTION] == 0
@@ -175,15 +175,15 @@ def test_the_disk_of_activations_is_words_times_layers_times_width_times_bytes()
 def test_the_disk_of_similarities_is_two_numbers_a_row_and_layer():
     """A pair's rows are its match and the words of question and paragraph, in float32; a boundary's are in float64.
 
-    The demo's files have 2,502,955 and 517,379 bytes for each of two checkpoints.
+    The demo's files have 2,502,955 and 517,379 bytes for each of four checkpoints.
     """
-    real = 2 * (2_502_955 + 517_379)
+    real = 4 * (2_502_955 + 517_379)
     assert of("config", partitions=DRAWN).disk()[RANKING] == pytest.approx(real, rel=0.1)
     means, found, without = ESTIMATES["bundled"], of("config"), of("config", tasks=["synonyms"])
     rows = {each: each.pairs * (1 + means.words[0] + means.words[1]) for each in (found, without)}
     sentences = found.views["sentence", "probe"][0] * means.words[2]
-    assert found.disk()[RANKING] == pytest.approx(2 * 7 * (8 * rows[found] + 16 * sentences))
-    assert without.disk()[RANKING] == pytest.approx(2 * 7 * 8 * rows[without])
+    assert found.disk()[RANKING] == pytest.approx(4 * 7 * (8 * rows[found] + 16 * sentences))
+    assert without.disk()[RANKING] == pytest.approx(4 * 7 * 8 * rows[without])
 
 
 def test_the_counts_of_the_demo_are_near_its_real_ones():
@@ -237,11 +237,12 @@ def test_windows_are_cut_once_for_each_tokenizer():
 
 def test_a_training_that_starts_from_random_weights_has_the_shape_and_windows_of_the_fetched_checkpoint():
     checkpoints = yaml.safe_load((CONFIGS / "config.yaml").read_text())["checkpoints"]
-    checkpoints |= {"twin": {"source": "random", "start": "pretrained"}, "scratch": {"source": "finetune", "start": "twin"}}
+    checkpoints["twin"] = {"source": "random", "start": "pretrained"}
+    checkpoints["finetuned"] = {"source": "finetune", "start": "twin"}
     found = of("config", checkpoints=checkpoints)
     assert set(found.shapes.values()) == {Encoder(6, 384, 1536, 30522)}
     trained = [job for job in found.jobs if job.stage == TUNING]
-    assert len(trained) == found.run.shards["features",] + 2
+    assert len(trained) == found.run.shards["features",] + 1
     # It waits for the random weights, and these for the fetched ones.
     (twin,) = (found.jobs[i] for i in trained[-1].needs if found.jobs[i].stage == READING)
     (fetched,) = (found.jobs[i] for i in twin.needs)
