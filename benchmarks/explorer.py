@@ -75,7 +75,8 @@ def _checkpoint(folder: Path, name: str, rows: list[dict], layers: int, examples
                 vectors = 0.8 * vectors + 0.6 * dice.normal(size=vectors.shape) + 0.2
     rankings = {task: str(folder / f"{name}.{task}.tsv") for task in sets}
     measured = str(folder / f"{name}.similarities.h5")
-    measuring.measure_similarities(path, {task: read_probing_set(pairs) for task, pairs in sets.items()}, measured)
+    rows = {task: read_probing_set(pairs) for task, pairs in sets.items()}
+    measuring.measure_similarities(path, rows, read_examples(examples), measured)
     with Similarities([measured]) as similarities:
         for task, ranked in rankings.items():
             pairs = similarities.pairs(task)

@@ -45,7 +45,7 @@ def rank(examples: Path, sets: dict[str, Path], store: Path, folder: Path) -> di
     measured, found = folder / "similarities.h5", {task: folder / f"{task}.tsv" for task in sets}
     measured.unlink(missing_ok=True)  # else it would be reused
     rows = {task: pairs.read_probing_set(str(path)) for task, path in sets.items()}
-    measuring.measure_similarities(str(store), rows, str(measured))
+    measuring.measure_similarities(str(store), rows, read_examples(examples), str(measured))
     with Similarities([str(measured)]) as similarities:
         for task, path in sets.items():
             of_task = pairs.read_probing_set(str(path)), read_examples(examples), similarities.pairs(task)

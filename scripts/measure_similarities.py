@@ -1,5 +1,6 @@
 """Measure one shard of activations: how similar the words of pairs are, or the logits of the boundary heads."""
 
+from pairprobe.data.examples import read_examples
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.provenance.jobs import job
 from pairprobe.rankings.measuring import measure_logits, measure_similarities
@@ -10,4 +11,5 @@ with job(snakemake, kind="similarities"):
     if read.get("heads"):
         measure_logits(read.activations, sets, read.heads, path, code)
     else:
-        measure_similarities(read.activations, sets, path, code)
+        examples = read_examples(read.examples)
+        measure_similarities(read.activations, sets, examples, path, snakemake.params.punctuation, code)

@@ -101,7 +101,8 @@ def measured_by(wildcards):
     """Return what a view is measured by: the sets of pairs, or the set of boundaries and the trained heads."""
     if wildcards.view == "paragraph":
         return {
-            "sets": [f"<results>/probing_sets/{task}.jsonl" for task in RUN.pair_tasks]
+            "sets": [f"<results>/probing_sets/{task}.jsonl" for task in RUN.pair_tasks],
+            "examples": "<results>/examples/probe.jsonl.gz",
         }
     heads = f"<results>/span_heads/{wildcards.checkpoint}.npz"
     return {"sets": ["<results>/probing_sets/boundary.jsonl"], "heads": heads}

@@ -126,6 +126,82 @@ def rank_by_brute_force(pairs, by_id, encoded):
     return {key: total.row() for key, total in totals.items()}
 
 
+class Specificity:
+    """The sums behind null_auc, span_auc, swapped_auc and specific for one task, measure and layer."""
+
+    def __init__(self):
+        self.null, self.span, self.swapped, self.true = ([0.0, 0.0] for _ in range(4))
+
+    def row(self):
+        null, span, swapped, true = (100 * part / of if of else math.nan for part, of in vars(self).values())
+        return null, span, swapped, true - swapped
+
+
+def specificity_by_brute_force(pairs, by_id, encoded, punctuation=False):
+    """Return {(measure, layer): (null_auc, span_auc, swapped_auc, specific)} of a pair task.
+
+    encoded: as an ``Encoder`` gives it, {example_id: (question, paragraph)}, lists of (layers, hidden) or None.
+    """
+    totals = collections.defaultdict(Specificity)
+    for pair in pairs:
+        example, side = by_id[pair["example_id"]], pair["anchor"]["side"]
+        vectors = dict(zip(("question", "paragraph"), encoded[pair["example_id"]], strict=True))
+        anchor = [i for i in pair["anchor"]["words"] if vectors[side][i] is not None]
+        match = [i for i in pair["match"]["words"] if vectors["paragraph"][i] is not None]
+        if not anchor or not match:
+            continue
+        forms = {example["paragraph"][i].casefold() for i in match}
+        anchor_forms = {example[side][i].casefold() for i in anchor}
+        in_pair = forms | anchor_forms if side == "paragraph" else forms
+        counting = [i for i, word in enumerate(example["paragraph"]) if vectors["paragraph"][i] is not None]
+        counting = [i for i in counting if punctuation or is_lexical(example["paragraph"][i])]
+        words = [i for i in counting if example["paragraph"][i].casefold() not in in_pair]
+        spans = runs(example["paragraph"], vectors["paragraph"], len(match), in_pair, counting)
+        lexical = [i for i, word in enumerate(example[side]) if is_lexical(word)]
+        anchors = runs(example[side], vectors[side], len(anchor), forms | anchor_forms, lexical)
+        of_anchor, of_match = (mean([vectors[s][i] for i in ids]) for s, ids in ((side, anchor), ("paragraph", match)))
+        of_words = {i: vectors["paragraph"][i] for i in words}
+        for measure, similarity in (("cosine", cosine), ("euclidean", closeness)):
+            for layer in range(len(of_anchor)):
+                total, anchored = totals[measure, layer], of_anchor[layer]
+                matching = similarity(anchored, of_match[layer])
+                to_words = {i: similarity(anchored, word[layer]) for i, word in of_words.items()}
+                of_spans = [mean([vectors["paragraph"][i][layer] for i in span]) for span in spans]
+                to_spans = [(span, similarity(anchored, vector)) for span, vector in zip(spans, of_spans, strict=True)]
+                for span, to_span in to_spans:
+                    total.span[0] += outranks(matching, to_span)
+                    total.span[1] += 1
+                    others = [to_words[i] for i in words if i not in span]
+                    total.null[0] += sum(outranks(to_span, other) for other in others) / len(spans)
+                    total.null[1] += len(others) / len(spans)
+                for run in anchors:
+                    swapped = mean([vectors[side][i][layer] for i in run])
+                    to_match = similarity(swapped, of_match[layer])
+                    won = sum(outranks(to_match, similarity(swapped, word[layer])) for word in of_words.values())
+                    total.swapped[0] += won / len(anchors)
+                    total.swapped[1] += len(words) / len(anchors)
+                if anchors:
+                    total.true[0] += sum(outranks(matching, other) for other in to_words.values())
+                    total.true[1] += len(words)
+    return {key: total.row() for key, total in totals.items()}
+
+
+def is_lexical(word):
+    return any(unicodedata.category(letter)[0] in "LN" for letter in word)
+
+
+def outranks(one, other):
+    return 1.0 if one > other else 0.5 if one == other else 0.0
+
+
+def runs(words, vectors, size, banned, ends):
+    """Return the runs of so many consecutive words with a vector, from one of ``ends`` to one, without a banned form."""
+    present = [i for i, vector in enumerate(vectors) if vector is not None]
+    found = [present[i : i + size] for i in range(len(present) - size + 1)]
+    found = [run for run in found if run[0] in ends and run[-1] in ends]
+    return [run for run in found if not any(words[i].casefold() in banned for i in run)]
+
+
 def rank_boundaries_by_brute_force(boundaries, by_id, encoder, path):
     """Return the same for the start and end logits of trained heads; path: their file."""
     totals = collections.defaultdict(Total)
@@ -170,7 +246,7 @@ class Made:
         return path
 
     def rank(self, stores, partition, tasks=PAIR_TASKS, ids=None):
-        """Return {(task, measure, layer): (pairs, para_len, unmatching, percentage, auc)}."""
+        """Return {(task, measure, layer): (pairs, para_len, unmatching, percentage, auc, null_auc, ...)}."""
         for task in tasks:
             pairs = [row for row in read_probing_set(self.set_of(task)) if ids is None or row["example_id"] in ids]
             measured.rank_pairs(pairs, examples.read_examples(self.examples(partition)), stores, self.ranking_of(task))
@@ -197,8 +273,8 @@ class Made:
     def percentages(self, tasks):
         rows = percentages([("pretrained", task, self.ranking_of(task)) for task in tasks])
         return {
-            (task, measure, layer): (pairs, para_len, unmatching, float(percentage), float(auc))
-            for _, task, measure, layer, pairs, para_len, unmatching, _, percentage, auc in rows
+            (task, measure, layer): (pairs, para_len, unmatching, *(float(value) for value in values if value))
+            for _, task, measure, layer, pairs, para_len, unmatching, _, *values in rows
         }
 
 
@@ -208,11 +284,11 @@ class Made:
 def compare(library, brute_force, points):
     """Assert that the numbers of pairs and words are equal, and the percentages so many points apart at most."""
     assert library.keys() == brute_force.keys()
-    for key, (*numbers, percentage, auc) in brute_force.items():
-        assert library[key][:3] == tuple(numbers), key
+    for key, (pairs, para_len, unmatching, percentage, *others) in brute_force.items():
+        assert library[key][:3] == (pairs, para_len, unmatching), key
         assert library[key][3] == pytest.approx(percentage, abs=points, rel=0), key
         # The same counts over a few words less.
-        assert library[key][4] == pytest.approx(auc, abs=1.1 * points, rel=0), key
+        assert library[key][4 : 4 + len(others)] == pytest.approx(others, abs=1.1 * points, rel=0, nan_ok=True), key
 
 
 def of_task(found, task):

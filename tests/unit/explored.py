@@ -131,7 +131,7 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
     shards = {view: str(folder / f"{name}.{view}.similarities.h5") for view in stores}
     rows = {task: list(read_probing_set(path)) for task, path in sets.items()}
     boundaries = {"boundary": rows.pop("boundary", [])}
-    measuring.measure_similarities(stores["paragraph"], rows, shards["paragraph"])
+    measuring.measure_similarities(stores["paragraph"], rows, read_examples(examples), shards["paragraph"])
     measuring.measure_logits(stores["sentence"], boundaries, heads, shards["sentence"])
     with Similarities([shards["paragraph"]]) as pairs, Similarities([shards["sentence"]]) as sentences:
         for task, path in rankings.items():

@@ -9,20 +9,20 @@ from pairprobe.rankings.similarity_store import Similarities
 
 
 @contextlib.contextmanager
-def similarities(stores, sets):
+def similarities(stores, sets, examples, punctuation=False):
     """Measure the pairs of each shard; yields the similarities, open. sets: {task: rows}."""
     with tempfile.TemporaryDirectory() as folder:
         paths = [f"{folder}/{i}.h5" for i in range(len(stores))]
         for store, path in zip(stores, paths, strict=True):
-            measuring.measure_similarities(str(store), sets, path)
+            measuring.measure_similarities(str(store), sets, examples, path, punctuation)
         with Similarities(paths) as found:
             yield found
 
 
 def rank_pairs(pairs, examples, stores, path, punctuation=False):
     """Measure and rank a set of pairs."""
-    pairs = list(pairs)
-    with similarities(stores, {"task": pairs}) as found:
+    pairs, examples = list(pairs), list(examples)
+    with similarities(stores, {"task": pairs}, examples, punctuation) as found:
         pair_ranking.rank_pairs(pairs, examples, found.pairs("task"), str(path), punctuation)
 
 

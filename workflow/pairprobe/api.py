@@ -16,7 +16,7 @@ from pairprobe.errors import InputError
 from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS
 from pairprobe.io.tsv import read_frame
 from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
-from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, Ranking, read_ranking
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, SPECIFICITY_FIELDS, Ranking, read_ranking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,7 +30,8 @@ class Run:
 
     def percentages(self) -> "pd.DataFrame":
         """Return ``percentages.tsv``: a row for each checkpoint, task, measure and layer; values in percent."""
-        return self._frame("percentages.tsv", PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:])
+        path = self._existing("percentages.tsv")
+        return read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:], may_be_empty=SPECIFICITY_FIELDS)
 
     def intervals(self) -> "pd.DataFrame":
         """Return ``tables/intervals.tsv``: the bootstrap intervals of percentages and aucs, in percent."""

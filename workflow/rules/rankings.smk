@@ -55,6 +55,9 @@ rule measure_similarities:
         tasks=lambda wildcards: (
             RUN.pair_tasks if wildcards.view == "paragraph" else ["boundary"]
         ),
+        punctuation=lambda wildcards: (
+            config["words"]["punctuation"] if wildcards.view == "paragraph" else None
+        ),
     script:
         "../../scripts/measure_similarities.py"
 

@@ -11,7 +11,7 @@ from pairprobe.errors import InputError
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.boundary_heads import gold, gold_logits, train
 from pairprobe.rankings.pair_ranking import rank_logits
-from pairprobe.rankings.percentages import RANKING_FIELDS, percentage, read_ranking
+from pairprobe.rankings.percentages import NOT_COUNTED, RANKING_FIELDS, percentage, read_ranking
 
 LAYERS, SEED = 2, 13
 TYPES = [f"w{i}" for i in range(30)]
@@ -104,7 +104,7 @@ def test_the_words_are_those_of_the_real_task():
 
 
 def ranking(path, rows):
-    write_tsv(path, RANKING_FIELDS, rows)
+    write_tsv(path, RANKING_FIELDS, ((*row, *NOT_COUNTED) for row in rows))
     return str(path)
 
 

@@ -80,7 +80,9 @@ def ranked(name, path, folder, pairs=PAIRS, examples=EXAMPLES, task="synonyms", 
     lines = (folder / "r.tsv").read_text().splitlines()
     assert tuple(lines[0].split("\t")) == percentages.RANKING_FIELDS
     rows = (line.split("\t") for line in lines[1:])
-    return {(name, measure, int(layer)): tuple(map(int, numbers)) for name, measure, layer, *numbers in rows}
+    found = [(name, measure, int(layer), numbers[:4], numbers[4:]) for name, measure, layer, *numbers in rows]
+    assert all(tuple(others) == percentages.NOT_COUNTED for *_, others in found)
+    return {(name, measure, layer): tuple(map(int, numbers)) for name, measure, layer, numbers, _ in found}
 
 
 # By brute force: from the definitions, word by word, without the library.
@@ -175,7 +177,9 @@ def test_with_matched_unmatching_words_the_counts_are_those_of_brute_force(path,
 def test_another_vector_of_a_word_is_another_store_and_nothing_else(path, tmp_path, name):
     found = ranked(name, path, tmp_path)
     rank_pairs(PAIRS, iter(EXAMPLES), [path], tmp_path / "main.tsv")
-    assert (tmp_path / "r.tsv").read_bytes() == (tmp_path / "main.tsv").read_bytes()
+    control, main = (percentages.read_ranking(tmp_path / f"{name}.tsv") for name in ("r", "main"))
+    np.testing.assert_array_equal(control.counts, main.counts)
+    assert control.example_ids.tolist() == main.example_ids.tolist()
     assert len(found) == 4 * 2 * 3
 
 
@@ -311,7 +315,8 @@ def test_a_pair_without_a_vector_has_no_ranking_and_lacks_no_candidate(tmp_path,
 
 
 def test_the_table_has_the_percentages_with_the_variant_in_front(tmp_path):
-    lines = [percentages.RANKING_FIELDS, ("1", "cosine", 0, 2, 1, 6, 4), ("2", "cosine", 0, 3, 0, 10, 8)]
+    rows = [("1", "cosine", 0, 2, 1, 6, 4), ("2", "cosine", 0, 3, 0, 10, 8)]
+    lines = [percentages.RANKING_FIELDS, *((*row, *percentages.NOT_COUNTED) for row in rows)]
     (tmp_path / "r.tsv").write_text("".join("\t".join(map(str, line)) + "\n" for line in lines))
     named = ("bert", "synonyms", tmp_path / "r.tsv")
     rows = list(variants.summarise([("none", *named), ("without_mean", *named)]))
@@ -322,7 +327,7 @@ def test_the_table_has_the_percentages_with_the_variant_in_front(tmp_path):
 
 def test_the_table_for_reading_has_the_controls_of_a_ranking_under_it(tmp_path):
     rows = [
-        (variant, checkpoint, "answer_type", "cosine", layer, 2, 16, 12, 5, "31.2500", auc)
+        (variant, checkpoint, "answer_type", "cosine", layer, 2, 16, 12, 5, "31.2500", auc, "", "", "", "")
         for variant, auc in (("none", "45.8333"), ("without_mean", "51.0000"))
         for checkpoint in ("before", "after")
         for layer in (0, 1)

@@ -66,6 +66,16 @@ def test_a_frame_has_numbers_where_they_are_asked_for_and_text_elsewhere(tmp_pat
     assert list(read_frame(tmp_path / "a.tsv", ("x", "n"), exactly=False).columns) == list(FIELDS)
 
 
+def test_empty_cells_are_nan_in_columns_that_may_be_empty_alone(tmp_path):
+    (tmp_path / "a.tsv").write_text("name\tn\tx\na\t1\t\nb\t2\t.5\n")
+    assert read_frame(tmp_path / "a.tsv", FIELDS, ("n", "x"), may_be_empty=["x"])["x"].tolist() == [
+        pytest.approx(np.nan, nan_ok=True),
+        0.5,
+    ]
+    with pytest.raises(InputError, match="line 2: found x '', wanted a number"):
+        read_frame(tmp_path / "a.tsv", FIELDS, ("n", "x"), may_be_empty=["n"])
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

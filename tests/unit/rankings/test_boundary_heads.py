@@ -14,6 +14,7 @@ from pairprobe.errors import InputError
 from pairprobe.rankings import boundary_heads
 from pairprobe.rankings.boundary_heads import fit, gold, gold_logits, train
 from pairprobe.rankings.pair_ranking import rank_logits
+from pairprobe.rankings.percentages import NOT_COUNTED
 
 LAYERS, HIDDEN, L2 = 2, 4, 0.1
 
@@ -151,7 +152,7 @@ def test_where_a_feature_marks_the_answer_every_other_word_is_outranked(tmp_path
         )
         rows = list(rank_logits(logits))
     assert len(rows) == 20 * 2 * LAYERS
-    assert all(count == unmatching for _, _, _, count, _, _, unmatching in rows)
+    assert all(count == unmatching for _, _, _, count, _, _, unmatching, *_ in rows)
 
 
 def test_train_stores_weights_mean_and_scale_of_each_layer(tmp_path):
@@ -245,7 +246,7 @@ def by_loop(examples, vectors, heads):
                     for word in words[layer]
                 ]
                 below = sum(logit < logits[position] for logit in logits)
-                rows.add((of_one.example_id, measure, layer, below, 0, len(logits), len(logits) - 1))
+                rows.add((of_one.example_id, measure, layer, below, 0, len(logits), len(logits) - 1, *NOT_COUNTED))
     return rows
 
 

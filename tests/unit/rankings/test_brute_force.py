@@ -19,6 +19,7 @@ from brute_force import (
     rank_boundaries_by_brute_force,
     rank_by_brute_force,
     rows_in,
+    specificity_by_brute_force,
 )
 
 from pairprobe.checkpoints import fetching
@@ -26,6 +27,7 @@ from pairprobe.data import bundled_pages, examples, natural_questions, partition
 from pairprobe.io import files
 from pairprobe.probing_sets import building
 
+FEW = 6  # pairs
 ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
@@ -72,6 +74,16 @@ def test_the_percentages_of_a_pair_task_are_those_of_brute_force(of_pairs, by_br
     found = of_task(of_pairs[precision], task)
     assert set(found) == set(itertools.product(("cosine", "euclidean"), range(7)))
     compare(found, by_brute_force[task], points)
+
+
+@pytest.mark.parametrize("task", PAIR_TASKS)
+def test_chance_and_specificity_are_those_of_brute_force(made, by_id, encoded, task):
+    """Of the first pairs of each task; one at a time takes long."""
+    pairs = rows_in(made.set_of(task))[:FEW]
+    ids = {pair["example_id"] for pair in pairs}
+    found = of_task(made.rank([made.extract("few", "paragraph", "probe")], "probe", [task], ids), task)
+    for key, wanted in specificity_by_brute_force(pairs, by_id, encoded).items():
+        assert found[key][5:] == pytest.approx(wanted, abs=FLOAT32, rel=0, nan_ok=True), key
 
 
 def test_the_percentages_of_boundary_are_those_of_brute_force(made, by_id, encoder):

@@ -21,7 +21,14 @@ from pairprobe.rankings.pair_ranking import (
     rank_measured,
     unmatching_words,
 )
-from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, RANKING_FIELDS, percentage, percentages, read_ranking
+from pairprobe.rankings.percentages import (
+    NOT_COUNTED,
+    PERCENTAGE_FIELDS,
+    RANKING_FIELDS,
+    percentage,
+    percentages,
+    read_ranking,
+)
 from pairprobe.rankings.similarity import cosine, euclidean, measure_pair
 
 NO_VECTOR = [np.nan, np.nan]
@@ -37,10 +44,12 @@ PAIR = {"example_id": "1", "anchor": {"side": "question", "words": [0]}, "match"
 
 
 def ranked(of_pair, paragraph, question_vectors, vectors, punctuation=False):
-    """Return {(measure, layer): (count, ties, para_len, unmatching)}."""
+    """Return {(measure, layer): (count, ties, para_len, unmatching)}; nothing else is counted of vectors alone."""
     measured = measure_pair(of_pair, np.asarray(question_vectors), np.asarray(vectors))
     rows = rank_measured(of_pair, paragraph, measured, punctuation)
-    return {(measure, layer): tuple(numbers) for measure, layer, *numbers in rows}
+    return {
+        (measure, layer): tuple(numbers[:-6]) for measure, layer, *numbers in rows if tuple(numbers[-6:]) == NOT_COUNTED
+    }
 
 
 def example(example_id, paragraph=PARAGRAPH):
@@ -68,7 +77,7 @@ def test_a_paragraph_is_cut_down_to_the_pair_and_the_words_that_count():
     # Of east, north, tie and west only north and west: cosine Gold .6, north 0, west -1; distance 4.47, 1.41, 2.
     among = np.array([word in ("north", "west") for word in PARAGRAPH])
     rows = rank_measured(PAIR, PARAGRAPH, measure_pair(PAIR, QUESTION, VECTORS), among=among)
-    assert list(rows) == [("cosine", 0, 2, 0, 4, 2), ("euclidean", 0, 0, 0, 4, 2)]
+    assert [row[:6] for row in rows] == [("cosine", 0, 2, 0, 4, 2), ("euclidean", 0, 0, 0, 4, 2)]
 
 
 def test_punctuation_counts_where_it_is_asked_for():
@@ -231,8 +240,8 @@ def test_rankings_have_a_line_for_each_pair_measure_and_layer_in_the_order_of_th
     rank_pairs(pairs, iter(examples), [path], tmp_path / "r.tsv")
     with open(tmp_path / "r.tsv", newline="") as file:
         rows = list(csv.reader(file, delimiter="\t"))
-    assert rows == [
-        list(RANKING_FIELDS),
+    assert rows[0] == list(RANKING_FIELDS)
+    assert [row[:7] for row in rows[1:]] == [
         ["2", "cosine", "0", "1", "0", "2", "1"],
         ["2", "euclidean", "0", "1", "0", "2", "1"],
         ["1", "cosine", "0", "2", "1", "6", "4"],
@@ -282,10 +291,10 @@ def test_an_empty_set_makes_a_ranking_without_lines_and_no_percentages(tmp_path)
 
 def test_percentages_sum_the_pairs_of_each_measure_and_layer(tmp_path):
     lines = [
-        ("1", "cosine", 0, 2, 1, 6, 4),
-        ("1", "cosine", 1, 4, 0, 6, 4),
-        ("2", "cosine", 0, 3, 0, 10, 8),
-        ("2", "cosine", 1, 8, 0, 10, 8),
+        ("1", "cosine", 0, 2, 1, 6, 4, 4, 2.5, 6, 12, 2, 3),
+        ("1", "cosine", 1, 4, 0, 6, 4, 4, 4, 6, 12, 2, 8),
+        ("2", "cosine", 0, 3, 0, 10, 8, 3, 2, 7.5, 18, 0, 0),
+        ("2", "cosine", 1, 8, 0, 10, 8, 3, 3, 9, 18, 0, 0),
     ]
     text = "\n".join("\t".join(map(str, line)) for line in [RANKING_FIELDS, *lines])
     (tmp_path / "r.tsv").write_text(text + "\n")
@@ -295,8 +304,13 @@ def test_percentages_sum_the_pairs_of_each_measure_and_layer(tmp_path):
         {
             "checkpoint": "bert", "task": "synonyms", "measure": "cosine", "layer": layer, "pairs": 2, "para_len": 16,
             "unmatching": 12, "count": count, "percentage": value, "auc": auc,
+            "null_auc": null, "span_auc": span, "swapped_auc": swapped, "specific": specific,
         }
-        for layer, count, value, auc in [(0, 5, "31.2500", "45.8333"), (1, 12, "75.0000", "100.0000")]
+        for layer, count, value, auc, null, span, swapped, specific in [
+            # Chance: 6/4 and 7.5/3 of 12/4 and 18/3 words. The second pair has no swapped anchor: 3/2 of 4, and 8/2.
+            (0, 5, "31.2500", "45.8333", "44.4444", "64.2857", "37.5000", "25.0000"),
+            (1, 12, "75.0000", "100.0000", "50.0000", "100.0000", "100.0000", "0.0000"),
+        ]
     ]  # fmt: skip
 
 
@@ -305,8 +319,29 @@ def test_percentages_sum_the_pairs_of_each_measure_and_layer(tmp_path):
     [
         ("", 1),
         ("example_id\tmeasure\n", 1),
-        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\t4\n1\tcosine\tzero\t2\t1\t6\t4\n", 3),
-        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\tmany\n", 2),
+        (
+            "\t".join(RANKING_FIELDS)
+            + "\n1\tcosine\t0\t2\t1\t6\t4"
+            + 6 * "\t"
+            + "\n1\tcosine\tzero\t2\t1\t6\t4"
+            + 6 * "\t"
+            + "\n",
+            3,
+        ),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\tmany" + 6 * "\t" + "\n", 2),
+        # A cell is empty, and some of the last six are.
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t\t6\t4" + 6 * "\t" + "\n", 2),
+        (
+            "\t".join(RANKING_FIELDS)
+            + "\n1\tcosine\t0\t2\t1\t6\t4"
+            + 6 * "\t1"
+            + "\n2\tcosine\t0\t2\t1\t6\t4"
+            + 6 * "\t"
+            + "\n",
+            3,
+        ),
+        # A ranking of an older version, without these.
+        ("\t".join(RANKING_FIELDS[:7]) + "\n1\tcosine\t0\t2\t1\t6\t4\n", 1),
         ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\n", 2),
         ("\t".join(RANKING_FIELDS) + "\n1\n", 2),
     ],
@@ -322,9 +357,12 @@ def ranking_file(path, lines):
     return path
 
 
-def lines_of(pairs, measures=("euclidean", "cosine"), layers=3):
+def lines_of(pairs, measures=("euclidean", "cosine"), layers=3, bare=False):
     found = itertools.product(pairs, measures, range(layers))
-    return [(*names, i, i % 3, 100 + i, 90 + i) for i, names in enumerate(found)]
+    return [
+        (*names, i, i % 3, 100 + i, 90 + i, *(NOT_COUNTED if bare else [i, i / 2, *[7] * 4]))
+        for i, names in enumerate(found)
+    ]
 
 
 def test_a_ranking_is_read_as_arrays_whatever_the_order_of_its_lines(tmp_path):
@@ -334,7 +372,9 @@ def test_a_ranking_is_read_as_arrays_whatever_the_order_of_its_lines(tmp_path):
     ranking = read_ranking(ranking_file(tmp_path / "r.tsv", lines))
     assert (ranking.example_ids.tolist(), ranking.measures, ranking.layers) == (names, ("euclidean", "cosine"), (0, 1, 2))
     for name, measure, layer, *counts in lines:
-        assert ranking[measure, layer][names.index(name)].tolist() == counts
+        assert ranking[measure, layer][names.index(name)].tolist() == counts[:4]
+        place = ranking.measures.index(measure), layer, names.index(name)
+        assert ranking.specificity[place].tolist() == counts[4:]
     turned = read_ranking(ranking_file(tmp_path / "r.tsv", lines[::-1]))
     assert (turned.example_ids.tolist(), turned.measures, turned.layers) == (
         names[::-1],
@@ -344,11 +384,19 @@ def test_a_ranking_is_read_as_arrays_whatever_the_order_of_its_lines(tmp_path):
     assert (turned.counts[::-1, :, ::-1] == ranking.counts).all()
 
 
+def test_a_ranking_of_which_nothing_else_was_counted_is_read_without(tmp_path):
+    ranking = read_ranking(ranking_file(tmp_path / "r.tsv", lines_of("ab", bare=True)))
+    assert ranking.specificity is None
+    assert ranking.counts.shape == (2, 3, 2, 4)
+    rows = list(percentages([("bert", "boundary", tmp_path / "r.tsv")]))
+    assert {row[10:] for row in rows} == {("",) * 4}
+
+
 def test_a_large_ranking_is_read_in_one_piece(tmp_path):
     """More than a block of the parser, so that its dictionaries of names have to be brought together."""
     lines = lines_of([f"example {i}" for i in range(20_000)])
     ranking = read_ranking(ranking_file(tmp_path / "r.tsv", lines))
-    wanted = np.array([line[3:] for line in lines]).reshape(20_000, 2, 3, 4)
+    wanted = np.array([line[3:7] for line in lines]).reshape(20_000, 2, 3, 4)
     assert (ranking.counts.transpose(2, 0, 1, 3) == wanted).all()
     assert ranking.example_ids[[0, -1]].tolist() == ["example 0", "example 19999"]
 
@@ -370,7 +418,7 @@ def test_an_example_that_has_not_one_line_for_each_measure_and_layer_is_named(tm
 def test_logits_are_ranked_by_the_words_below_the_gold_one():
     logits = np.array([[1.0, 3.0, 3.0, 2.0], [0.0, -1.0, -2.0, 5.0]])
     assert list(rank_logits([("1", "start", logits, 1), ("1", "end", logits[:1], 3)])) == [
-        ("1", "start", 0, 2, 1, 4, 3),
-        ("1", "start", 1, 1, 0, 4, 3),
-        ("1", "end", 0, 1, 0, 4, 3),
+        ("1", "start", 0, 2, 1, 4, 3, *NOT_COUNTED),
+        ("1", "start", 1, 1, 0, 4, 3, *NOT_COUNTED),
+        ("1", "end", 0, 1, 0, 4, 3, *NOT_COUNTED),
     ]

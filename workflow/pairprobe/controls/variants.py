@@ -17,9 +17,10 @@ from pairprobe.data.sampling import hash_bytes
 from pairprobe.io.progress import log
 from pairprobe.probing_sets.pairs import PairRow
 from pairprobe.probing_sets.wordnet import WordNet
-from pairprobe.rankings.pair_ranking import ByExample, counted_words, rank_measured, rank_pairs, unmatching_words
+from pairprobe.rankings.pair_ranking import ByExample, rank_measured, rank_pairs
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
-from pairprobe.rankings.similarity import has_vector, measure_pair, words_of_pair
+from pairprobe.rankings.similarity import measure_pair
+from pairprobe.rankings.words import counted_words, has_vector, unmatching_words, words_of_pair
 
 FIELDS = ("variant", *PERCENTAGE_FIELDS)
 

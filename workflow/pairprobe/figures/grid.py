@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe.figures import style
 from pairprobe.io.tsv import read_frame
-from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, SPECIFICITY_FIELDS
 from pairprobe.tables.recipes import with_means
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def read_percentages(
 
     recipes: ``{recipe: its checkpoints}``; each has rows of its own, the mean of these.
     """
-    rows = with_means(read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:]), recipes, _KEYS[1:])
+    rows = read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:], may_be_empty=SPECIFICITY_FIELDS)
+    rows = with_means(rows, recipes, _KEYS[1:])
     if intervals is None:
         return rows
     bounds = read_frame(intervals, [*_KEYS, *BOUNDS], ["layer", *BOUNDS], exactly=False)

@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,12 +44,17 @@ def read_tsv(path: str | Path, fields: Sequence[str] | None = None) -> list[dict
 
 
 def read_frame(
-    path: str | Path, fields: Sequence[str], numbers: Sequence[str] = (), exactly: bool = True
+    path: str | Path,
+    fields: Sequence[str],
+    numbers: Sequence[str] = (),
+    exactly: bool = True,
+    may_be_empty: Collection[str] = (),
 ) -> "pd.DataFrame":
     """Read a table into a DataFrame: columns in ``numbers`` as int64 or float64, the others as text.
 
-    exactly: the header is ``fields``; otherwise other columns may stand among them. Raises InputError, with the line, for
-    another header, a line of another length, and a cell of ``numbers`` that is no number ("nan" is one).
+    exactly: the header is ``fields``; otherwise other columns may stand among them. may_be_empty: columns of ``numbers``
+    whose empty cells are NaN. Raises InputError, with the line, for another header, a line of another length, and a cell of
+    ``numbers`` that is no number ("nan" is one).
     """
     import pandas as pd
 
@@ -68,7 +73,7 @@ def read_frame(
         raise InputError(f"{path}, line 2: found more cells than the header has.")
     for name in numbers:
         found = pd.to_numeric(frame[name], errors="coerce")
-        if (bad := found.isna() & (frame[name].str.lower() != "nan")).any():
+        if (bad := found.isna() & ~frame[name].str.lower().isin(["nan", ""] if name in may_be_empty else ["nan"])).any():
             i = bad.to_numpy().argmax()
             raise InputError(f"{path}, line {i + 2}: found {name} {frame[name][i]!r}, wanted a number.")
         frame[name] = found

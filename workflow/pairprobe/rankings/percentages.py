@@ -10,9 +10,16 @@ import numpy as np
 
 from pairprobe.errors import InputError
 
-RANKING_FIELDS = ("example_id", "measure", "layer", "count", "ties", "para_len", "unmatching")
+COUNTS = ("count", "ties", "para_len", "unmatching")
+# The sums over a pair's spans and swapped anchors, and their cells in controls and for boundaries, which have none.
+SPECIFICITY_COUNTS = ("spans", "span_count", "null_count", "null_words", "anchors", "swapped_count")
+NOT_COUNTED = ("",) * len(SPECIFICITY_COUNTS)
+# The percentages of these sums over all pairs.
+SPECIFICITY_FIELDS = ("null_auc", "span_auc", "swapped_auc", "specific")
+RANKING_FIELDS = ("example_id", "measure", "layer", *COUNTS, *SPECIFICITY_COUNTS)
 PERCENTAGE_FIELDS = (
     "checkpoint", "task", "measure", "layer", "pairs", "para_len", "unmatching", "count", "percentage", "auc",
+    *SPECIFICITY_FIELDS,
 )  # fmt: skip
 
 
@@ -21,13 +28,15 @@ class Ranking:
     """A ranking of one task's pairs by one checkpoint.
 
     example_ids, (pairs,), and measures are in the order of the file, layers ascending. counts: (measures, layers, pairs,
-    4), int64; the last axis is count, ties, para_len, unmatching.
+    4), int64; the last axis is ``COUNTS``. specificity: (measures, layers, pairs, 6), float64; the last axis is
+    ``SPECIFICITY_COUNTS``; None where these columns are empty.
     """
 
     example_ids: np.ndarray
     measures: tuple[str, ...]
     layers: tuple[int, ...]
     counts: np.ndarray
+    specificity: np.ndarray | None = None
 
     def __getitem__(self, key: tuple[str, int]) -> np.ndarray:
         """Return the counts of one measure and layer: (pairs, 4)."""
@@ -62,34 +71,42 @@ def read_ranking(path: str | Path) -> Ranking:
             f"{path}, line {number}: found {lines[i, m, k]} lines for example_id {example_ids[i]!r}, {measures[m]}, layer "
             f"{layers[k]}, wanted one for each example, measure and layer. Delete the file, and it is made again."
         )
-    counts = np.empty((*lines.shape, 4), np.int64)
-    counts.reshape(-1, 4)[place] = np.stack([columns[name] for name in RANKING_FIELDS[3:]], axis=1)
-    return Ranking(np.array(example_ids), tuple(measures), tuple(layers.tolist()), counts.transpose(1, 2, 0, 3))
+
+    def laid_out(names: tuple[str, ...]) -> np.ndarray:
+        """Return columns as (measures, layers, pairs, columns)."""
+        values = np.stack([columns[name] for name in names], axis=1)
+        return values[np.argsort(place)].reshape(*lines.shape, len(names)).transpose(1, 2, 0, 3)
+
+    specificity = None if np.isnan(columns["spans"]).all() else laid_out(SPECIFICITY_COUNTS)
+    return Ranking(np.array(example_ids), tuple(measures), tuple(layers.tolist()), laid_out(COUNTS), specificity)
 
 
 def _read_columns(path: str | Path) -> dict[str, Any]:
-    """Read the columns: names as (distinct names, their places (lines,)), numbers as (lines,) int64."""
+    """Read the columns: names as (distinct names, their places (lines,)), numbers as (lines,) int64 or float64.
+
+    The columns of ``SPECIFICITY_COUNTS`` may be empty, all of them, and are NaN then.
+    """
     import pyarrow
     from pyarrow import csv
 
     names, text = RANKING_FIELDS[:2], pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+    types = dict.fromkeys(RANKING_FIELDS, pyarrow.int64()) | dict.fromkeys(names, text)
+    types |= dict.fromkeys(SPECIFICITY_COUNTS, pyarrow.float64())
     try:
         table = csv.read_csv(
             path,
             csv.ReadOptions(use_threads=False),  # or errors do not name the line
             csv.ParseOptions(delimiter="\t", ignore_empty_lines=False),
-            csv.ConvertOptions(
-                column_types={name: text if name in names else pyarrow.int64() for name in RANKING_FIELDS},
-                null_values=[],
-            ),
+            csv.ConvertOptions(column_types=types, null_values=[""]),
         )
     except pyarrow.ArrowInvalid as error:
-        number = int(row[1]) if (row := re.search(r"Row #(\d+)", str(error))) else 1
-        lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
-        found = lines[number - 1].split("\t") if lines else []
-        raise InputError(f"{path}, line {number}: found {found}, wanted {list(RANKING_FIELDS)}.") from None
+        raise _malformed(path, int(row[1]) if (row := re.search(r"Row #(\d+)", str(error))) else 1) from None
     if tuple(table.column_names) != RANKING_FIELDS:
-        raise InputError(f"{path}, line 1: found {table.column_names}, wanted {list(RANKING_FIELDS)}.")
+        raise _malformed(path, 1)
+    not_counted = all(table[name].null_count == len(table) for name in SPECIFICITY_COUNTS)
+    for name in ("layer", *COUNTS) if not_counted else RANKING_FIELDS[2:]:
+        if table[name].null_count:
+            raise _malformed(path, table[name].is_null().index(True).as_py() + 2)
     columns = dict(zip(RANKING_FIELDS, table.unify_dictionaries().combine_chunks().itercolumns(), strict=True))
     return {
         name: (column.chunk(0).dictionary.to_pylist(), column.chunk(0).indices.to_numpy().astype(np.int64))
@@ -99,6 +116,12 @@ def _read_columns(path: str | Path) -> dict[str, Any]:
     }
 
 
+def _malformed(path: str | Path, number: int) -> InputError:
+    lines = Path(path).read_text(encoding="utf-8", errors="replace").splitlines()
+    found = lines[number - 1].split("\t") if lines else []
+    return InputError(f"{path}, line {number}: found {found}, wanted {list(RANKING_FIELDS)}.")
+
+
 def percentage(counts: np.ndarray) -> tuple[float, float]:
     """Return the pairwise ranking percentage and the auc of one measure and layer; counts: (pairs, 4), as in ``Ranking``.
 
@@ -106,13 +129,45 @@ def percentage(counts: np.ndarray) -> tuple[float, float]:
     sum(unmatching): the same with chance at 50 (NaN where there is no unmatching pair).
     """
     count, ties, para_len, unmatching = counts.sum(0)
-    return 100 * count / para_len, 100 * (count + ties / 2) / unmatching if unmatching else float("nan")
+    return 100 * count / para_len, _percent(count + ties / 2, unmatching)
+
+
+def specificity(counts: np.ndarray, sums: np.ndarray) -> tuple[float, float, float, float]:
+    """Return null_auc, span_auc, swapped_auc and specific of one measure and layer: ``SPECIFICITY_FIELDS``, in percent.
+
+    counts: (pairs, 4) and sums: (pairs, 6), as in ``Ranking``. Each pair has the mean over its spans, or swapped anchors;
+    pairs without one are left out of the number, which is NaN where none is left.
+
+    null_auc = 100 * sum(null_count / spans) / sum(null_words / spans). span_auc = 100 * sum(span_count) / sum(spans).
+    swapped_auc = 100 * sum(swapped_count / anchors) / sum(unmatching). specific = the auc of these pairs - swapped_auc.
+    """
+    spans, span_count, null_count, null_words, anchors, swapped_count = sums.T
+    with np.errstate(invalid="ignore"):
+        by_span, of_words, swapped = null_count / spans, null_words / spans, swapped_count / anchors
+    has_span, has_anchor = spans > 0, anchors > 0
+    count, ties, _, unmatching = counts[has_anchor].sum(0)
+    of_swapped = swapped[has_anchor].sum()
+    return (
+        _percent(by_span[has_span].sum(), of_words[has_span].sum()),
+        _percent(span_count.sum(), spans.sum()),
+        _percent(of_swapped, unmatching),
+        _percent(count + ties / 2 - of_swapped, unmatching),
+    )
+
+
+def _percent(part: float, whole: float) -> float:
+    return float(100 * part / whole) if whole else float("nan")
 
 
 def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of ``percentages.tsv`` for rankings given as (checkpoint, task, path); none for an empty set."""
     for checkpoint, task, path in rankings:
-        for (measure, layer), counts in read_ranking(path).items():
-            count, _, para_len, unmatching = counts.sum(0).tolist()
-            value, auc = percentage(counts)
-            yield checkpoint, task, measure, layer, len(counts), para_len, unmatching, count, f"{value:.4f}", f"{auc:.4f}"
+        ranking = read_ranking(path)
+        for i, measure in enumerate(ranking.measures):
+            for k, layer in enumerate(ranking.layers):
+                counts, sums = ranking.counts[i, k], None if ranking.specificity is None else ranking.specificity[i, k]
+                count, _, para_len, unmatching = counts.sum(0).tolist()
+                names = checkpoint, task, measure, layer, len(counts), para_len, unmatching, count
+                values = (*percentage(counts), *(() if sums is None else specificity(counts, sums)))
+                cells = [f"{value:.4f}" for value in values]
+                yield *names, *cells, *[""] * (6 - len(cells))

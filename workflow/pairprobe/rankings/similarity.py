@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pairprobe.probing_sets.pairs import PairRow
+from pairprobe.rankings.words import has_vector, words_of_pair
 
 
 def cosine(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -40,23 +41,32 @@ def similarities(anchor: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.stack([similarity(anchor, others) for similarity in MEASURES.values()])
 
 
-def has_vector(vectors: np.ndarray) -> np.ndarray:
-    """Return which words have a vector: (words,), bool. vectors: (layers, words, hidden), NaN where a word has none."""
-    found: np.ndarray = ~np.isnan(vectors[0, :, 0])
-    return found
+def outranked(match: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Count the unmatching similarities below, and equal to, the matching one.
 
-
-def words_of_pair(
-    pair: PairRow, in_question: np.ndarray, in_paragraph: np.ndarray
-) -> tuple[list[int], list[int], list[int]]:
-    """Return the positions of a pair's words that have a vector: the anchor's, the match's, and those in the paragraph.
-
-    in_question, in_paragraph: which words of question and paragraph have a vector, as ``has_vector`` says.
+    match: (..., layers), others: (..., layers, unmatching). Returns (below, ties), each (..., layers).
+    Equation 1 of the paper: a tie is not below.
     """
-    on_question = pair["anchor"]["side"] == "question"
-    anchor = [i for i in pair["anchor"]["words"] if (in_question if on_question else in_paragraph)[i]]
-    match = [i for i in pair["match"]["words"] if in_paragraph[i]]
-    return anchor, match, match if on_question else match + anchor
+    return (others < match[..., None]).sum(-1), (others == match[..., None]).sum(-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Specificity:
+    """What is counted of a pair besides its ranking, ties at one half; all is NaN where anchor or match has no vector.
+
+    spans: (4, measures, layers): how many spans there are, how many of these the match outranks, how many words they
+    outrank, and of how many. swapped: (measures, layers, words of the anchor's side): how many unmatching words the match
+    outranks with the swapped anchor that begins at a word; NaN where none begins.
+    """
+
+    spans: np.ndarray
+    swapped: np.ndarray
+
+    @property
+    def sums(self) -> np.ndarray:
+        """The six columns of a ranking: (6, measures, layers)."""
+        begins = ~np.isnan(self.swapped)
+        return np.concatenate([self.spans, [begins.sum(-1), self.swapped.sum(-1, where=begins)]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +74,13 @@ class Measured:
     """How similar a pair's anchor is, by each measure and layer, to its match and to each word.
 
     matching: (measures, layers); question, paragraph: (measures, layers, words), NaN where a word has no vector; all are
-    NaN where the anchor or the match has none.
+    NaN where the anchor or the match has none. specificity: what else was counted, if it was.
     """
 
     matching: np.ndarray
     question: np.ndarray
     paragraph: np.ndarray
+    specificity: Specificity | None = None
 
     # A cosine is NaN for a vector of length 0 too, a distance only where there is no vector.
 
@@ -100,13 +111,12 @@ def measure_pair(pair: PairRow, question: np.ndarray, paragraph: np.ndarray) -> 
     anchor_words, match_words, _ = words_of_pair(pair, has_vector(question), has_vector(paragraph))
     if not anchor_words or not match_words:
         shape = len(MEASURES), len(question)
-        return Measured(*(np.full((*shape, *words), np.nan) for words in ((), question.shape[1:2], paragraph.shape[1:2])))
+        words = [np.full((*shape, side.shape[1]), np.nan) for side in (question, paragraph)]
+        return Measured(np.full(shape, np.nan), words[0], words[1])
     anchor = _mean(question if pair["anchor"]["side"] == "question" else paragraph, anchor_words)
     # Of all words, since to leave some out of the vectors would be to copy the others.
-    matching, *words = (
-        similarities(anchor, each) for each in (_mean(paragraph, match_words)[:, None], question, paragraph)
-    )
-    return Measured(matching[..., 0], *words)
+    matching = similarities(anchor, _mean(paragraph, match_words)[:, None])[..., 0]
+    return Measured(matching, similarities(anchor, question), similarities(anchor, paragraph))
 
 
 def _mean(vectors: np.ndarray, words: list[int]) -> np.ndarray:

@@ -3,10 +3,13 @@
     similarities     (rows, layers+1, 2), float32: of a shard of the view paragraph, by the two measures; or
     logits           (rows, layers+1, 2), float64: of a shard of the view sentence, the start and end logits.
                      Both are NaN where a word has no vector
-    offsets          (entries+1,): entry i is rows [offsets[i], offsets[i+1]). A pair's first row is that of its match, the
-                     others are words, the question's before the paragraph's; a boundary's are the words of its sentence
+    offsets          (entries+1,): entry i is rows [offsets[i], offsets[i+1]). A pair's first row is that of its match, then
+                     come the words, the question's before the paragraph's, and what else is counted of it, by layer and
+                     measure (see ``similarity.Specificity``): four rows of spans, and one for each word of the anchor's
+                     side, of the swapped anchor that begins there. A boundary's are the words of its sentence
     task, example_id (entries,): whose entry it is
-    question_words   (entries,): how many of the words are the question's; of a boundary none
+    words            (entries,): how many words there are
+    question_words   (entries,): how many of them are the question's; of a boundary none
     content          (entries,): a fingerprint of the vectors and the pair that were measured
     crc32            (entries,): the checksum of the rows
     left_out         (n,): examples that have no activations, since they are too long
@@ -26,17 +29,19 @@ import numpy as np
 
 from pairprobe.activations import shards
 from pairprobe.errors import InputError
-from pairprobe.rankings.similarity import Measured
+from pairprobe.rankings.similarity import Measured, Specificity
 
 V = TypeVar("V")
 TYPES: dict[str, np.dtype[Any]] = {"similarities": np.dtype("float32"), "logits": np.dtype("float64")}
+# The rows of a pair's match and of its spans.
+MATCH_ROWS, SPAN_ROWS = 1, 4
 
 
 class Shard(shards.ShardFile):
     """One file, read by the place of an entry."""
 
-    KIND, VERSION, DATA, ROWS = "similarities", 2, tuple(TYPES), 0
-    NUMBERS = ("offsets", "question_words", "crc32")
+    KIND, VERSION, DATA, ROWS = "similarities", 3, tuple(TYPES), 0
+    NUMBERS = ("offsets", "words", "question_words", "crc32")
     TEXTS = ("task", "example_id", "content", "left_out")
 
     def read(self, entry: int) -> np.ndarray:
@@ -54,7 +59,7 @@ class Shard(shards.ShardFile):
 
 @dataclass(slots=True)
 class Index:
-    """What a shard will hold but for the numbers: of each entry its task, example and fingerprint, and how many words.
+    """What a shard will hold but for the numbers: of each entry its task, example and fingerprint, and how many rows.
 
     words: all of its words, question_words: those of the question; left_out: the examples that are too long.
     """
@@ -62,6 +67,7 @@ class Index:
     task: list[str] = field(default_factory=list)
     example_id: list[str] = field(default_factory=list)
     content: list[str] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
     words: list[int] = field(default_factory=list)
     question_words: list[int] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
@@ -88,14 +94,14 @@ def create(path: str | Path, data: str, layers: int, index: Index, attributes: M
 
     data: "similarities", or "logits".
     """
-    words = np.array(index.words, np.int64)
-    offsets = np.concatenate([[0], np.cumsum(words + (data == "similarities"))]).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(index.rows)]).astype(np.int64)
     shape = (int(offsets[-1]), layers, 2)
     with shards.new_file(path, int(np.prod(shape)) * TYPES[data].itemsize) as file:
         writer = Writer(file.create_dataset(data, shape, dtype=TYPES[data]))
         yield writer
         numbers: dict[str, np.ndarray] = {
             "offsets": offsets,
+            "words": np.array(index.words, np.int64),
             "question_words": np.array(index.question_words, np.int64),
             "crc32": np.array(writer.crc32, np.uint32),
         }
@@ -153,8 +159,10 @@ class PairSimilarities(_ByExample[Measured]):
         """Return those of an example's pair."""
         shard, entry = self._places[example_id]
         rows = shard.read(entry).transpose(2, 1, 0)
-        first = 1 + shard.numbers["question_words"][entry]
-        return Measured(rows[..., 0], rows[..., 1:first], rows[..., first:])
+        asked, words = (shard.numbers[name][entry] for name in ("question_words", "words"))
+        ends = np.cumsum([MATCH_ROWS, asked, words - asked, SPAN_ROWS])
+        matching, question, paragraph, spans, swapped = np.split(rows, ends, axis=-1)
+        return Measured(matching[..., 0], question, paragraph, Specificity(np.moveaxis(spans, -1, 0), swapped))
 
 
 class Logits(_ByExample[np.ndarray]):
