@@ -316,7 +316,7 @@ def test_one_checkpoint_no_boundary_and_empty_sets_make_a_page(tmp_path, some):
         (lambda text: text.replace("cosine", "cosin", 1), "line 2"),
         (lambda text: text.replace("\n1\t", "\n999\t", 1), "'999'"),
         (lambda text: text.replace("count", "counts", 1), "line 1"),
-        (lambda text: text[:-3], "line"),
+        (lambda text: text[: text.rindex("\t") + 1], "line"),
     ],
     ids=["layer", "layers", "measures", "measure", "example", "header", "cut off"],
 )
