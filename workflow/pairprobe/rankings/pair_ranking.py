@@ -17,7 +17,7 @@ from pairprobe.rankings.similarity import MEASURES, Measured, outranked
 from pairprobe.rankings.words import counted_words, unmatching_words, words_of_pair
 
 # What follows the example in RANKING_FIELDS.
-Row = tuple[str | int, ...]
+Row = tuple[Any, ...]
 
 
 def ranked_words(

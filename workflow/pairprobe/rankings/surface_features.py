@@ -11,7 +11,7 @@ import numpy as np
 from pairprobe.data.examples import Example, answer_sentence
 from pairprobe.probing_sets.pairs import BoundaryRow
 from pairprobe.rankings import boundary_heads
-from pairprobe.rankings.pair_ranking import rank_logits
+from pairprobe.rankings.pair_ranking import Row, rank_logits
 
 FEATURES = ("capital", "digit", "in the question", "first", "last")
 
@@ -63,7 +63,7 @@ def rank_surface_features(
     l2: float = 0.1,
     train_examples: int | None = None,
     test_examples: int | None = None,
-) -> Iterator[tuple[str, str, int, int, int, int, int]]:
+) -> Iterator[Row]:
     """Yield the rows of a ranking, as ``rank_logits`` does for a checkpoint; the only layer is 0.
 
     head, probe: the examples of these partitions; boundaries: the probing set. The others: as for a checkpoint's heads.
