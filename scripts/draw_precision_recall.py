@@ -5,7 +5,8 @@ from pairprobe.figures.style import Appearance, save
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    names = snakemake.params.checkpoints
-    curves = dict(zip(names, snakemake.input.curves, strict=True))
-    scores = dict(zip(names, snakemake.input.scores, strict=True))
-    save(precision_recall_figure(curves, scores, Appearance(**snakemake.params.appearance)), snakemake.output)
+    params = snakemake.params
+    appearance = Appearance(**params.appearance)
+    paths = zip(snakemake.input.curves, snakemake.input.scores, strict=True)
+    files = dict(zip(params.checkpoints, paths, strict=True))
+    save(precision_recall_figure(appearance.grouped(params.compared, files), appearance), snakemake.output)

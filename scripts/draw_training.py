@@ -5,5 +5,7 @@ from pairprobe.figures.training_loss import training_figure
 from pairprobe.provenance.jobs import job
 
 with job(snakemake):
-    histories = dict(zip(snakemake.params.checkpoints, snakemake.input, strict=True))
-    save(training_figure(histories, Appearance(**snakemake.params.appearance)), snakemake.output)
+    params = snakemake.params
+    appearance = Appearance(**params.appearance)
+    histories = dict(zip(params.checkpoints, snakemake.input, strict=True))
+    save(training_figure(appearance.grouped(params.compared, histories), appearance), snakemake.output)

@@ -5,4 +5,5 @@ from pairprobe.provenance.jobs import job
 from pairprobe.tables.by_layer import controls_by_layer
 
 with job(snakemake):
-    write_text(snakemake.output[0], controls_by_layer(snakemake.input[0], snakemake.params.labels, snakemake.params.seeds))
+    params = snakemake.params
+    write_text(snakemake.output[0], controls_by_layer(snakemake.input[0], params.labels, params.seeds, params.recipes))

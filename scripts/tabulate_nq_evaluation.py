@@ -10,5 +10,5 @@ from pairprobe.tables.nq_scores import paper_table
 with job(snakemake):
     scores = pd.DataFrame([row for path in snakemake.input.scores for row in read_tsv(path)])
     write_tsv(snakemake.output.tsv, scores.columns, scores.to_numpy())
-    baselines = pd.DataFrame(read_tsv(snakemake.input.baselines))
-    write_text(snakemake.output.md, paper_table(scores, baselines, snakemake.params.labels, snakemake.params.seeds))
+    baselines, params = pd.DataFrame(read_tsv(snakemake.input.baselines)), snakemake.params
+    write_text(snakemake.output.md, paper_table(scores, baselines, params.labels, params.seeds, params.recipes))

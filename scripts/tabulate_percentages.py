@@ -6,4 +6,5 @@ from pairprobe.tables.by_layer import percentages_by_layer
 
 with job(snakemake):
     params = snakemake.params
-    write_text(snakemake.output[0], percentages_by_layer(snakemake.input[0], params.value, params.labels, params.seeds))
+    table = percentages_by_layer(snakemake.input[0], params.value, params.labels, params.seeds, params.recipes)
+    write_text(snakemake.output[0], table)

@@ -59,6 +59,7 @@ rule tabulate_percentages:
         value=lookup(dpath="figures/value", within=config),
         labels=RUN.labels,
         seeds=RUN.seeds,
+        recipes=RUN.recipes,
     script:
         "../../scripts/tabulate_percentages.py"
 
@@ -100,6 +101,7 @@ rule tabulate_controls:
         code=code_of("tabulate_controls"),
         labels=RUN.labels,
         seeds=RUN.seeds,
+        recipes=RUN.recipes,
     script:
         "../../scripts/tabulate_controls.py"
 
@@ -124,6 +126,7 @@ rule tabulate_question_answering:
         code=code_of("tabulate_question_answering"),
         labels=RUN.labels,
         seeds=RUN.seeds,
+        recipes=RUN.recipes,
     script:
         "../../scripts/tabulate_question_answering.py"
 
@@ -148,6 +151,7 @@ rule tabulate_nq_evaluation:
         code=code_of("tabulate_nq_evaluation"),
         labels=RUN.labels,
         seeds=RUN.seeds,
+        recipes=RUN.recipes,
     script:
         "../../scripts/tabulate_nq_evaluation.py"
 

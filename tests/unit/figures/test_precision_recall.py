@@ -45,7 +45,7 @@ def training(tmp_path):
         path = tmp_path / f"{name}.training.tsv"
         rows = [(i * every, i * every / 100, loss, 5e-5) for i, loss in enumerate(found, 1)]
         write_tsv(path, TRAINING_FIELDS, rows)
-        return path
+        return [path]
 
     return write
 
@@ -72,9 +72,8 @@ def good(evaluation):
 
 
 def curve_figure(files, labels=None, colours=None, among=AMONG):
-    curves = {checkpoint: curve for checkpoint, (curve, _) in files.items()}
-    scores = {checkpoint: scores for checkpoint, (_, scores) in files.items()}
-    return precision_recall_figure(curves, scores, Appearance(among=among, labels=labels or {}, colours=colours or {}))
+    paths = {checkpoint: [found] for checkpoint, found in files.items()}
+    return precision_recall_figure(paths, Appearance(among=among, labels=labels or {}, colours=colours or {}))
 
 
 def handles(axes):
@@ -291,7 +290,7 @@ def test_thousands_of_thresholds_are_thinned(evaluation, tmp_path):
         assert MOST_POINTS / 2 < len(line) <= MOST_POINTS
         assert line[-1].tolist() == [points[-1][1], points[-1][0]]
         assert {tuple(point) for point in line[1:].tolist()} <= {(recall, precision) for precision, recall in points}
-    save(precision_recall_figure({"other": curve}, {"other": scores}, APPEARANCE), [tmp_path / "p.svg"])
+    save(precision_recall_figure({"other": [(curve, scores)]}, APPEARANCE), [tmp_path / "p.svg"])
     assert (tmp_path / "p.svg").stat().st_size < 150_000
 
 
@@ -319,7 +318,7 @@ def test_an_empty_panel_says_in_words_why(evaluation, tmp_path):
     figure = curve_figure({"pretrained": (curve, scores)})
     assert [words(axes) for axes in figure.axes] == [["no gold answers"], ["no predictions"]]
     assert [axes.get_legend() for axes in figure.axes] == [None, None]
-    save(precision_recall_figure({"other": curve}, {"other": scores}, APPEARANCE), [tmp_path / "p.svg"])
+    save(precision_recall_figure({"other": [(curve, scores)]}, APPEARANCE), [tmp_path / "p.svg"])
     assert (tmp_path / "p.svg").stat().st_size
 
 
@@ -338,7 +337,7 @@ def test_both_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(tmp_path, 
     for folder in ("one", "two"):
         outputs = [[str(tmp_path / folder / f"{name}.{kind}") for kind in MAGIC] for name in ("t", "p")]
         save(training_figure({"fine_tuned": path}, APPEARANCE), outputs[0])
-        save(precision_recall_figure({"fine_tuned": curve}, {"fine_tuned": scores}, APPEARANCE), outputs[1])
+        save(precision_recall_figure({"fine_tuned": [(curve, scores)]}, APPEARANCE), outputs[1])
     for kind, magic in MAGIC.items():
         for name in ("t", "p"):
             one, two = ((tmp_path / folder / f"{name}.{kind}").read_bytes() for folder in ("one", "two"))
@@ -415,8 +414,7 @@ def test_figures_are_one_and_two_columns_wide_and_grow_only_with_their_legend(go
 def test_a_damaged_table_is_an_error_that_names_its_line(tmp_path, good, table, fields, row, message):
     write_tsv(tmp_path / "bad.tsv", fields, [row])
     files = dict(zip(("curve", "scores"), good, strict=True)) | {table: tmp_path / "bad.tsv"}
-    files = {name: {"other": path} for name, path in files.items()}
     draw = training_figure if table == "training" else precision_recall_figure
-    inputs = [files["training"]] if table == "training" else [files["curve"], files["scores"]]
+    read = files["training"] if table == "training" else (files["curve"], files["scores"])
     with pytest.raises(InputError, match=re.escape(f"bad.tsv, {message}")):
-        draw(*inputs, APPEARANCE)
+        draw({"other": [read]}, APPEARANCE)

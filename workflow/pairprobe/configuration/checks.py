@@ -162,9 +162,14 @@ class Run:
         return self.config["checkpoints"][checkpoint]["start"]
 
     @property
-    def seeds(self) -> dict[str, int]:
-        """The seed of each checkpoint that is trained here or has random weights."""
-        return {name: self.seed_of(name) for name in self.checkpoints if name in self.finetuned + self.initialised}
+    def seeds(self) -> dict[str, str]:
+        """The seed of each checkpoint that is trained here or has random weights, the seeds of each recipe."""
+        several = {name: self.checkpoints_of([name]) for name in self.units}
+        return {
+            name: ", ".join(str(self.seed_of(one)) for one in of_one)
+            for name, of_one in several.items()
+            if of_one[0] in self.finetuned + self.initialised
+        }
 
     def seed_of(self, checkpoint: str) -> int:
         """Return the seed of a checkpoint's training or random weights: its own, or the run's."""

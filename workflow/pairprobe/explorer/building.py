@@ -164,7 +164,7 @@ def _run(
         "run": settings.run,
         "value": settings.value,
         "confidence": 100 * settings.confidence,
-        "values": VALUE_LABELS,
+        "values": {value: VALUE_LABELS[value] for value in ("percentage", "auc")},
         "measures": MEASURE_LABELS,
         "chunk": CHUNK_SIZE,
         "checkpoints": [

@@ -37,7 +37,11 @@ def differences_figure(differences: str, columns: Sequence[tuple[Panel, Panel]],
         return max(_against_first(rows, panel)["pairs"], default=0)
 
     return task_grid(
-        columns, lambda axes, panel: _draw(axes, rows, panel, margin), pairs, "Difference (points)", _key(margin)
+        columns,
+        lambda axes, panel: _draw(axes, rows, panel, margin),
+        pairs,
+        lambda panel: "Difference (points)",
+        _key(margin),
     )
 
 

@@ -6,18 +6,18 @@ The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking per
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pairprobe.figures import style
 from pairprobe.io.tsv import read_frame
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, SPECIFICITY_FIELDS
-from pairprobe.tables.recipes import with_means
+from pairprobe.tables.recipes import NO_RECIPES, Recipes, with_means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,14 +28,14 @@ MEASURE_LABELS = {
     "start": "Start position",
     "end": "End position",
 }
-VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)"}
+VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)", "specific": "Specific (points)"}
 _KEYS = ["checkpoint", "task", "measure", "layer"]
-BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "high")]
+BOUNDS = [f"{value}_{bound}" for value in ("percentage", "auc") for bound in ("low", "high")]
 
 
 @dataclass(frozen=True)
 class Panel(style.Appearance):
-    """One panel: a task and a measure, drawn for several recipes or checkpoints. value: "percentage" or "auc"."""
+    """One panel: a task and a measure, drawn for several recipes or checkpoints. value: one of ``VALUE_LABELS``."""
 
     task: str
     measure: str
@@ -43,9 +43,7 @@ class Panel(style.Appearance):
     value: str = "percentage"
 
 
-def read_percentages(
-    path: str, intervals: str | None = None, recipes: Mapping[str, Sequence[str]] = MappingProxyType({})
-) -> "pd.DataFrame":
+def read_percentages(path: str, intervals: str | None = None, recipes: Recipes = NO_RECIPES) -> "pd.DataFrame":
     """Read ``percentages.tsv``, with the bounds of ``tables/intervals.tsv`` where that is given.
 
     recipes: ``{recipe: its checkpoints}``; each has rows of its own, the mean of these.
@@ -54,7 +52,7 @@ def read_percentages(
     rows = with_means(rows, recipes, _KEYS[1:])
     if intervals is None:
         return rows
-    bounds = read_frame(intervals, [*_KEYS, *BOUNDS], ["layer", *BOUNDS], exactly=False)
+    bounds = read_frame(intervals, [*_KEYS, *BOUNDS], ["layer", *BOUNDS], exactly=False, may_be_empty=BOUNDS)
     return rows.merge(bounds[[*_KEYS, *BOUNDS]], on=_KEYS, how="left")
 
 
@@ -77,7 +75,7 @@ def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -
 
 @style.styled
 def grid_figure(
-    percentages: str, columns: Sequence[tuple[Panel, Panel]], title: str = "", intervals: str | None = None
+    percentages: str, columns: Sequence[Sequence[Panel]], title: str = "", intervals: str | None = None
 ) -> Figure:
     """Return the grid of all tasks; intervals: the table that bands are drawn from. columns: as in ``task_grid``."""
     rows = read_percentages(percentages, intervals, columns[0][0].recipes)
@@ -85,7 +83,9 @@ def grid_figure(
     def pairs(panel: Panel) -> int:
         return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.compared)])
 
-    figure = task_grid(columns, lambda axes, panel: _draw(axes, rows, panel), pairs, VALUE_LABELS[columns[0][0].value])
+    figure = task_grid(
+        columns, lambda axes, panel: _draw(axes, rows, panel), pairs, lambda panel: VALUE_LABELS[panel.value]
+    )
     if title:
         title = style.title_of(figure, title)
         figure.suptitle(title, fontsize=style.FIGURE_TITLE_SIZE)
@@ -94,33 +94,40 @@ def grid_figure(
 
 
 def task_grid(
-    columns: Sequence[tuple[Panel, Panel]],
+    columns: Sequence[Sequence[Panel]],
     draw: Callable[[Axes, Panel], list[Artist]],
     pairs: Callable[[Panel], int],
-    y_label: str,
+    y_label: Callable[[Panel], str],
     key: Sequence[Artist] = (),
 ) -> Figure:
-    """Return a figure with a column for each task, its two measures one above the other, and one legend for all.
+    """Return a figure with a column for each task, its panels one below the other, and one legend for all.
 
-    columns: the upper and the lower panel of each task, from left to right. draw: draws a panel and returns the handles of
-    its legend, which ``key`` follows. pairs: how many pairs a panel's task has.
+    columns: the panels of each task from the top down, the tasks from left to right; one with fewer panels leaves its last
+    places empty. draw: draws a panel and returns the handles of its legend, which ``key`` follows. pairs: how many pairs a
+    panel's task has. y_label: what a panel's y-axis shows.
     """
-    size = (style.GRID_COLUMN * len(columns) + style.GRID_MARGIN, style.GRID_HEIGHT)
+    rows = max(map(len, columns))
+    size = (style.GRID_COLUMN * len(columns) + style.GRID_MARGIN, style.GRID_ROW * rows + style.GRID_ROOM)
     figure = style.new_figure(size)
-    grid = figure.subplots(2, len(columns), squeeze=False)
+    grid = figure.subplots(rows, len(columns), squeeze=False)
     legend: dict[object, Artist] = {}
+    labelled = [""] * rows
     for column, panels in zip(grid.T, columns, strict=True):
-        for axes, panel, letter in zip(column, panels, "ab", strict=True):
+        for row, (axes, panel) in enumerate(zip(column, panels, strict=False)):
             for line in draw(axes, panel):
                 legend.setdefault(line.get_label(), line)
-            axes.set_title(
-                f"({letter}) {MEASURE_LABELS[panel.measure]}", fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD
-            )
-        column[-1].set_xlabel("Layer")
+            # A row of a grid may show another value than the rows above it.
+            other = ", specific" if panel.value == "specific" != panels[0].value else ""
+            name = f"({'abcd'[row]}) {MEASURE_LABELS[panel.measure]}{other}"
+            axes.set_title(name, fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD)
+            if y_label(panel) != labelled[row]:
+                labelled[row] = y_label(panel)
+                axes.set_ylabel(labelled[row])
+        for axes in column[len(panels) :]:
+            axes.remove()
+        column[len(panels) - 1].set_xlabel("Layer")
         _name_column(column[0], panels[0], pairs(panels[0]))
-    for axes in grid[:, 0]:
-        axes.set_ylabel(y_label)
-    style.grow(figure, max(_task_of(panel).count("\n") for panel, _ in columns) * style.TASK_SIZE / 60)
+    style.grow(figure, max(_task_of(panels[0]).count("\n") for panels in columns) * style.TASK_SIZE / 60)
     if legend:
         handles = [*legend.values(), *key]
         style.legend_of_all(figure, handles, 2 + len(columns))
@@ -155,28 +162,53 @@ def _most_pairs(rows: "pd.DataFrame") -> int:
 
 def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel) -> list[Artist]:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
-    of_task = rows[(rows["task"] == panel.task) & (rows["measure"] == panel.measure)]
-    shown = of_task[of_task["checkpoint"].isin(panel.compared)]
-    lines: list[Artist] = []
-    for checkpoint in panel.compared:
-        points = shown[shown["checkpoint"] == checkpoint]
-        if len(points):
-            look = {**panel.line(checkpoint), "label": panel.label(checkpoint), "clip_on": False, "zorder": 3}
-            lines.append(style.curve(axes, points, panel.value, look))
+    of_panel = rows[(rows["task"] == panel.task) & (rows["measure"] == panel.measure)]
+    of_panel = of_panel.sort_values("layer")
+
+    def points(name: str) -> "pd.DataFrame":
+        return of_panel[of_panel["checkpoint"] == name]
+
+    shown = {name: found for name in panel.compared if (found := points(name))[panel.value].notna().any()}
     style.layer_axes(axes)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
-    if not lines:
+    if not shown:
         style.explain_empty(axes, "no pairs found")
         return []
+    lines: list[Artist] = []
+    for name, found in shown.items():
+        look = panel.line(name)
+        for seed in panel.recipes.get(name, ()):
+            line = points(seed)[["layer", panel.value]].to_numpy()
+            axes.plot(*line.T, **style.SEED, color=look["color"], label=f"_{seed}")
+        lines.append(
+            style.curve(axes, found, panel.value, {**look, "label": panel.legend(name), "clip_on": False, "zorder": 3})
+        )
+    chance = _draw_chance(axes, shown, panel)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(0, low), min(100, high))
-    chance = _chance(shown.iloc[0], panel.value)
-    if axes.get_ylim()[0] <= chance <= axes.get_ylim()[1]:
-        look = {"color": style.REFERENCE, "linewidth": 0.9, "linestyle": ":"}
-        lines.append(axes.axhline(chance, **look, label="Chance", zorder=1))
-    return lines
+    least = style.LEAST_POINTS
+    axes.set_ylim(*((min(-least, low), max(least, high)) if panel.value == "specific" else (max(0, low), min(100, high))))
+    return [*lines, chance]
 
 
-def _chance(row: "pd.Series", value: str) -> float:
-    """Return the value that random similarities have: half of the unmatching pairs outranked."""
-    return 50.0 if value == "auc" else 50.0 * row["unmatching"] / row["para_len"]
+def _draw_chance(axes: Axes, shown: Mapping[str, "pd.DataFrame"], panel: Panel) -> Artist:
+    """Draw chance in each layer, for each recipe or checkpoint apart where it differs; returns a handle for the legend."""
+    grey: Any = {**style.CHANCE, "color": style.REFERENCE, "label": "Chance"}
+    chances = {name: _chance(points, panel.value) for name, points in shown.items()}
+    if len({chance for of_one in chances.values() for chance in of_one}) == 1:
+        axes.axhline(next(iter(chances.values())).iloc[0], **grey)
+    else:
+        for name, chance in chances.items():
+            look = {**grey, "color": panel.line(name)["color"]}
+            axes.plot(shown[name]["layer"].to_numpy(), chance.to_numpy(), **look)
+    return Line2D([], [], **grey)
+
+
+def _chance(points: "pd.DataFrame", value: str) -> "pd.Series":
+    """Return the value of a match that has nothing to do with its anchor, for each row.
+
+    It is ``null_auc``, for percentages of all paragraph words; where there is none, as for boundary, half of the words.
+    """
+    if value == "specific":
+        return 0.0 * points["layer"]
+    null = points["null_auc"].fillna(50.0)
+    return null if value == "auc" else null * points["unmatching"] / points["para_len"]

@@ -1,5 +1,6 @@
 """How well checkpoints answer: precision by recall, drawn from ``curve.tsv`` and ``scores.tsv``."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,32 +24,45 @@ ISO_F1 = (20, 40, 60, 80)
 
 
 @style.styled
-def precision_recall_figure(curves: dict[str, str], scores: dict[str, str], appearance: Appearance) -> Figure:
+def precision_recall_figure(paths: Mapping[str, Sequence[tuple[str, str]]], appearance: Appearance) -> Figure:
     """Return the figure of precision by recall, long answers beside short ones; two columns of a paper wide.
 
-    curves: ``{checkpoint: curve.tsv}``, scores: ``{checkpoint: scores.tsv}``, whose precision and recall are marked and
-    whose F1 is in the legend. Where there are no predictions or no gold answers the legend says so, and where that holds of
-    all checkpoints the panel does. Raises InputError for a table with other columns and for a cell that is no number.
+    paths: ``{recipe or checkpoint: (curve.tsv, scores.tsv) of each of its checkpoints}``; several curves are thin. The
+    precision and recall of the scores are marked, and their F1, the mean of several, is in the legend. Where there are no
+    predictions or no gold answers the legend says so, and where that holds of all the panel does. Raises InputError for a
+    table with other columns and for a cell that is no number.
     """
-    points = {checkpoint: _read(path, CURVE_FIELDS, CURVE_FIELDS[1:], True) for checkpoint, path in curves.items()}
-    best = {checkpoint: _read(scores[checkpoint], SCORE_FIELDS, SCORE_FIELDS[1:], False) for checkpoint in curves}
+    read = {
+        name: [
+            (_read(curve, CURVE_FIELDS, CURVE_FIELDS[1:], True), _read(scores, SCORE_FIELDS, SCORE_FIELDS[1:], False))
+            for curve, scores in several
+        ]
+        for name, several in paths.items()
+    }
     figure = style.new_figure(style.TWO_COLUMNS)
     panels = figure.subplots(1, len(ANSWERS))
     legends = []
     for axes, (answer, title) in zip(panels, ANSWERS.items(), strict=True):
         axes.set_title(title)
         axes.set_xlabel("Recall (%)")
-        missing = {checkpoint: _nothing(best[checkpoint], answer) for checkpoint in curves}
-        handles = []
-        for checkpoint, why in missing.items():
-            look, label = appearance.line(checkpoint), appearance.label(checkpoint)
-            line, at_best = (rows[rows["answer"] == answer] for rows in (points[checkpoint], best[checkpoint]))
-            handles.append(_key(look, f"{label} ({why})") if why else _draw_curve(axes, line, at_best, look, label))
+        handles, reasons = [], []
+        for name, several in read.items():
+            look = appearance.line(name)
+            there = [tables for tables in several if not _nothing(tables[1], answer)]
+            for tables in there:
+                points, best = (rows[rows["answer"] == answer] for rows in tables)
+                _draw_curve(axes, points, best, look, thin=len(several) > 1)
+            if there:
+                f1 = np.mean([scores.loc[scores["answer"] == answer, "f1"].iloc[-1] for _, scores in there])
+                handles.append(_key(look, appearance.legend(name, f"F1 {f1:.1f}")))
+            else:
+                reasons.append(_nothing(several[0][1], answer))
+                handles.append(_key(look, f"{appearance.label(name)} ({reasons[-1]})"))
         if lines := axes.get_lines():
             _percent_axes(axes, max(max(line.get_xdata()) for line in lines))
             legends.append((axes, handles))
         else:
-            style.explain_empty(axes, " or ".join(dict.fromkeys(missing.values())) or "no checkpoints")
+            style.explain_empty(axes, " or ".join(dict.fromkeys(reasons)) or "no checkpoints")
     panels[0].set_ylabel("Precision (%)")
     style.legends_below(figure, legends, 3.2)
     return figure
@@ -82,11 +96,12 @@ def _mark_of(look: dict[str, Any]) -> dict[str, Any]:
     return {"marker": look["marker"], "markeredgecolor": "white", "markeredgewidth": 0.5, "markersize": 5}
 
 
-def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: dict[str, Any], label: str) -> Line2D:
-    """Draw one checkpoint's curve, and mark the best; returns the legend's handle.
+def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: dict[str, Any], thin: bool) -> None:
+    """Draw one checkpoint's curve, and mark the best.
 
     points: rows of ``curve.tsv``, the highest threshold first; best: the row of ``scores.tsv``.
     """
+    line_look = {**_line_of(look), **({"linewidth": style.SEED["linewidth"]} if thin else {})}
     # The precision that stands for a recall is that at which it is reached: the level lies before the point, and the first
     # one reaches back to the axis. The points without a right answer (0 and 0) would draw over the axis and say nothing.
     right = points[points["recall"] > 0]
@@ -94,11 +109,10 @@ def _draw_curve(axes: Axes, points: "pd.DataFrame", best: "pd.DataFrame", look: 
         recall, precision = right["recall"].to_numpy(), right["precision"].to_numpy()
         recall, precision = np.append(0, recall), np.append(precision[0], precision)
         shown = style.thinned(recall, precision)
-        axes.plot(recall[shown], precision[shown], **_line_of(look), drawstyle="steps-pre", clip_on=False, zorder=3)
-    at_best = {**_line_of(look), **_mark_of(look), "linestyle": "", "markersize": 6}
+        axes.plot(recall[shown], precision[shown], **line_look, drawstyle="steps-pre", clip_on=False, zorder=3)
+    at_best = {**_line_of(look), **_mark_of(look), "linestyle": "", "markersize": 4 if thin else 6}
     row = best.iloc[-1]
     axes.plot([row["recall"]], [row["precision"]], **at_best, clip_on=False, zorder=4)
-    return _key(look, f"{label} (F1 {row['f1']:.1f})")
 
 
 def _percent_axes(axes: Axes, furthest: float) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import functools
 import textwrap
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
@@ -27,6 +27,7 @@ from matplotlib.transforms import ScaledTranslation
 from pairprobe.io import files
 from pairprobe.io.progress import log
 from pairprobe.tables.layout import label_of
+from pairprobe.tables.recipes import label_with_seeds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,8 +61,9 @@ COLUMN = 3.33
 PANEL = (COLUMN, 2.6)
 ONE_COLUMN = (3.4, 2.6)
 TWO_COLUMNS = (6.9, 2.8)
-# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide. Five tasks make 10.75: on a page 6.9 wide, 8 points become 5.
-GRID_COLUMN, GRID_MARGIN, GRID_HEIGHT = 2.05, 0.5, 4.1
+# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide. Five tasks make 10.75: on a page 6.9 wide, 8 points become 5. It is
+# GRID_ROW * rows + GRID_ROOM high.
+GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 2.05, 0.5, 1.55, 1.0
 # In points above the axes of a grid: the title of a panel, the number of pairs and the task. Larger fonts need more.
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
@@ -69,6 +71,12 @@ CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 
 # The height that a figure's size leaves for its legends below, and for one legend of all panels; for taller ones the
 # figure grows.
 LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.8
+
+# What an axis of points shows at least, on both sides of 0: fewer would look like much.
+LEAST_POINTS = 5
+# Arguments of ``Axes.plot``: a recipe's seeds, behind their mean; chance.
+SEED: Any = {"linewidth": 0.6, "linestyle": "-", "alpha": 0.6, "zorder": 2.5}
+CHANCE: Any = {"linewidth": 0.9, "linestyle": ":", "zorder": 1.5}
 
 # What is not here is as matplotlib has it, whatever settings a user has.
 STYLE: Any = {  # matplotlib's type lists every setting
@@ -109,6 +117,7 @@ ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
 
 _Arguments = ParamSpec("_Arguments")
 _Drawn = TypeVar("_Drawn")
+_Value = TypeVar("_Value")
 
 
 def styled(draw: Callable[_Arguments, _Drawn]) -> Callable[_Arguments, _Drawn]:
@@ -161,14 +170,24 @@ class Appearance:
         """Return what figures call a recipe, checkpoint or task, in lines of ``LONGEST_LABEL`` characters."""
         return wrapped(label_of(name, self.labels))
 
+    def legend(self, name: str, said: str = "") -> str:
+        """Return a label for a legend, see ``tables.recipes.label_with_seeds``."""
+        return wrapped(label_with_seeds(name, self.labels, self.recipes, said))
+
+    def grouped(self, compared: Iterable[str], of_checkpoints: Mapping[str, _Value]) -> dict[str, list[_Value]]:
+        """Return what there is of the checkpoints of each name that is compared."""
+        return {name: [of_checkpoints[one] for one in self.recipes.get(name, [name])] for name in compared}
+
+    def names(self) -> list[str]:
+        """Return the units, then the checkpoints of the recipes."""
+        return [*self.among, *(one for several in self.recipes.values() for one in several)]
+
     def line(self, name: str) -> dict[str, Any]:
         """Return the color, marker and linestyle of a recipe or checkpoint, as arguments of ``Axes.plot``.
 
         Raises ValueError for one that is not of the run.
         """
-        names = list(self.among)
-        if name not in names:
-            names += [seed for seeds in self.recipes.values() for seed in seeds]
+        names = self.names() if name not in self.among else list(self.among)
         number, last = names.index(name), len(names) - 1
         by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps[MANY_COLOURS](0.92 * number / last)
         return {

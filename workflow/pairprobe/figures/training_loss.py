@@ -1,6 +1,7 @@
 """The loss of each training, step by step, drawn from ``training/{checkpoint}.tsv``."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,14 +22,17 @@ MAX_LINEAR_RATIO = 10
 
 
 @style.styled
-def training_figure(paths: dict[str, str], appearance: Appearance) -> Figure:
-    """Return the figure of the loss by step: a thin line as logged, a thick one smoothed; one column of a paper wide.
+def training_figure(paths: Mapping[str, Sequence[str]], appearance: Appearance) -> Figure:
+    """Return the figure of the loss by step: thin lines as logged, a thick one smoothed; one column of a paper wide.
 
-    paths: ``{checkpoint: training.tsv}``; a checkpoint whose file has only its header was not trained and has no line.
-    Raises InputError for a table with other columns and for a cell that is no number.
+    paths: ``{recipe or checkpoint: training.tsv of each of its checkpoints}``, whose mean is smoothed. A checkpoint whose
+    file has only its header was not trained and has no line. Raises InputError for a table with other columns and for a
+    cell that is no number.
     """
-    losses = {checkpoint: read_losses(path) for checkpoint, path in paths.items()}
-    losses = {checkpoint: points for checkpoint, points in losses.items() if len(points[0])}
+    logged = {
+        name: [points for path in several if len((points := read_losses(path))[0])] for name, several in paths.items()
+    }
+    losses = {name: mean_losses(runs) for name, runs in logged.items() if runs}
     figure = style.new_figure(style.ONE_COLUMN)
     axes = figure.subplots()
     style.grid_lines(axes)
@@ -38,13 +42,15 @@ def training_figure(paths: dict[str, str], appearance: Appearance) -> Figure:
         style.explain_empty(axes, "no training")
         return figure
     _step_axis(axes, [steps for steps, _ in losses.values()])
-    windows = {checkpoint: window_of(steps) for checkpoint, (steps, _) in losses.items()}
+    windows = {name: window_of(steps) for name, (steps, _) in losses.items()}
     note, said = _smoothing_in_words(windows)
     axes.set_title(note, loc="left", fontsize=style.NOTE_SIZE, color=style.TEXT, pad=4)
     handles = []
-    for checkpoint, points in losses.items():
-        look = {**appearance.line(checkpoint), "label": appearance.label(checkpoint) + said[checkpoint]}
-        handles += _draw_loss(axes, *points, windows[checkpoint], look)
+    for name, points in losses.items():
+        look = {**appearance.line(name), "label": appearance.legend(name, said[name])}
+        for run in logged[name] if windows[name] or len(logged[name]) > 1 else []:
+            _draw_logged(axes, *run, look["color"])
+        handles += _draw_loss(axes, *points, windows[name], look)
     axes.set_ylim(bottom=0)
     style.legends_below(figure, [(axes, handles)], 3.0)
     return figure
@@ -55,6 +61,12 @@ def read_losses(path: str) -> tuple[np.ndarray, np.ndarray]:
     rows = read_frame(path, TRAINING_FIELDS, ("step", "loss")).sort_values("step", kind="stable")
     # A loss that overflowed is a gap in the line, as one that is NaN.
     return rows["step"].to_numpy(float), rows["loss"].astype(float).where(np.isfinite(rows["loss"])).to_numpy()
+
+
+def mean_losses(runs: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean of several runs' losses at the steps that all of them logged: steps and losses, each (points,)."""
+    steps = functools.reduce(np.intersect1d, [steps for steps, _ in runs])
+    return steps, np.mean([losses[np.isin(of_run, steps)] for of_run, losses in runs], axis=0)
 
 
 def smoothed(steps: np.ndarray, losses: np.ndarray, window: float) -> np.ndarray:
@@ -86,17 +98,17 @@ def window_of(steps: np.ndarray) -> int | None:
 
 
 def _smoothing_in_words(windows: dict[str, int | None]) -> tuple[str, dict[str, str]]:
-    """Return a note for the figure, and what each checkpoint's label says more: the window, where they differ."""
+    """Return a note for the figure, and what each label says more: the window, where they differ."""
     different = {window for window in windows.values() if window}
     if not different:
         return "", dict.fromkeys(windows, "")
     if len(different) > 1:
         note = "Thin: as logged. Thick: exponential moving average (EMA)."
-        said = {checkpoint: f" (EMA, {_in_steps(window)})" for checkpoint, window in windows.items() if window}
+        said = {name: f"EMA, {_in_steps(window)}" for name, window in windows.items() if window}
     else:
         note = f"Thin: as logged. Thick: exponential average over {_in_steps(*different)}."
-        said = {checkpoint: "" for checkpoint, window in windows.items() if window}
-    return note, dict.fromkeys(windows, " (as logged)") | said
+        said = {name: "" for name, window in windows.items() if window}
+    return note, dict.fromkeys(windows, "as logged") | said
 
 
 def _in_steps(window: int) -> str:
@@ -117,15 +129,21 @@ def _step_axis(axes: Axes, runs: Sequence[np.ndarray]) -> None:
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
+def _shown(axes: Axes, steps: np.ndarray, losses: np.ndarray) -> np.ndarray:
+    return style.thinned(np.log(steps) if axes.get_xscale() == "log" else steps, losses)
+
+
+def _draw_logged(axes: Axes, steps: np.ndarray, losses: np.ndarray, colour: Any) -> None:
+    shown = _shown(axes, steps, losses)
+    axes.plot(steps[shown], losses[shown], color=colour, alpha=0.3, linewidth=0.5, zorder=2)
+
+
 def _draw_loss(axes: Axes, steps: np.ndarray, losses: np.ndarray, window: int | None, look: dict[str, Any]) -> list[Line2D]:
-    """Draw one run, steps and losses (points,); returns the handle for the legend."""
-    places = np.log(steps) if axes.get_xscale() == "log" else steps
+    """Draw one line, steps and losses (points,); returns the handle for the legend."""
     if window is None:
         return axes.plot(steps, losses, **look, clip_on=False, zorder=3)
-    shown = style.thinned(places, losses)
-    axes.plot(steps[shown], losses[shown], color=look["color"], alpha=0.3, linewidth=0.5, zorder=2)
     means = smoothed(steps, losses, window)
-    shown = style.thinned(places, means)
+    shown = _shown(axes, steps, means)
     # Markers at even distances along the line, not at each of its points. (matplotlib fails at a line without any length.)
     apart = 0.12 if np.isfinite(means).any() else None
     return axes.plot(steps[shown], means[shown], **look, markevery=apart, clip_on=False, zorder=3)

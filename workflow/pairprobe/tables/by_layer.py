@@ -1,9 +1,10 @@
 """Percentages and controls laid out for reading: a column for each layer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pairprobe.io.tsv import read_frame
-from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
+from pairprobe.tables.layout import markdown, paragraph, seeds_told
+from pairprobe.tables.recipes import NO_RECIPES, Recipes, label_with_seeds, units
 
 # The columns that name a line, and those whose lines stand together, since they are to be compared.
 _PERCENTAGE = ("task", "measure", "checkpoint")
@@ -20,34 +21,41 @@ _SAYS = {
 _PAIRS = "For boundary a position's logit takes the place of the similarity. Pairs: how many were ranked."
 
 
-def percentages_by_layer(path: str, value: str, labels: dict[str, str], seeds: dict[str, int]) -> str:
-    """Lay ``percentages.tsv`` out in Markdown: a line for each task, measure and checkpoint.
+def percentages_by_layer(
+    path: str, value: str, labels: dict[str, str], seeds: Mapping[str, int | str], recipes: Recipes = NO_RECIPES
+) -> str:
+    """Lay ``percentages.tsv`` out in Markdown: a line for each task, measure and checkpoint, or mean of a recipe's.
 
     value: "percentage" or "auc". labels: what tables call a task or checkpoint, where it has another than its name. seeds:
-    see ``layout.seeds_told``.
+    see ``layout.seeds_told``. recipes: ``{recipe: its checkpoints}``.
     """
     caption = paragraph(f"{_SAYS[value]} {_PAIRS} {seeds_told(seeds, labels)}")
-    return f"{caption}\n" + _by_layer(path, value, _PERCENTAGE, _PERCENTAGE[:2], labels)
+    return f"{caption}\n" + _by_layer(path, value, _PERCENTAGE, _PERCENTAGE[:2], labels, recipes)
 
 
-def controls_by_layer(path: str, labels: dict[str, str], seeds: dict[str, int]) -> str:
+def controls_by_layer(
+    path: str, labels: dict[str, str], seeds: Mapping[str, int | str], recipes: Recipes = NO_RECIPES
+) -> str:
     """Lay the auc in ``controls.tsv`` out in Markdown: under each checkpoint's ranking its controls.
 
     labels: what tables call a task, checkpoint or control, where it has another than its name. seeds: see
-    ``layout.seeds_told``.
+    ``layout.seeds_told``. recipes: ``{recipe: its checkpoints}``, of which the mean has a line.
     """
     told = "Control: what one thing was changed of how pairs are ranked; none: nothing."
     caption = paragraph(f"{_SAYS['auc']} {told} {_PAIRS} {seeds_told(seeds, labels)}")
-    return f"{caption}\n" + _by_layer(path, "auc", _CONTROL, _PERCENTAGE, labels)
+    return f"{caption}\n" + _by_layer(path, "auc", _CONTROL, _PERCENTAGE, labels, recipes)
 
 
-def _by_layer(path: str, value: str, names: Sequence[str], together: Sequence[str], labels: dict[str, str]) -> str:
+def _by_layer(
+    path: str, value: str, names: Sequence[str], together: Sequence[str], labels: dict[str, str], recipes: Recipes
+) -> str:
     frame = read_frame(path, [*names, "pairs", "layer", value], ["layer", value], exactly=False)
-    frame[value] = frame[value].map("{:z.1f}".format)
-    wide = frame.set_index([*names, "pairs", "layer"])[value].unstack(fill_value="", sort=False).sort_index(axis=1)
+    frame["checkpoint"] = units(frame["checkpoint"], recipes)
+    means = frame.groupby([*names, "pairs", "layer"], sort=False)[value].mean().map("{:z.1f}".format)
+    wide = means.unstack(fill_value="", sort=False).sort_index(axis=1)
     wide = wide.reset_index()
     wide = wide.iloc[wide.groupby(list(together), sort=False).ngroup().argsort(kind="stable")]
     for name in {*names} - {"measure"}:
-        wide[name] = [label_of(cell, labels) for cell in wide[name]]
+        wide[name] = [label_with_seeds(cell, labels, recipes if name == "checkpoint" else {}) for cell in wide[name]]
     fields = ["control" if name == "variant" else str(name) for name in wide.columns]
     return markdown(fields, wide.to_numpy(), numbers=fields[len(names) :])

@@ -5,7 +5,7 @@ import itertools
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 # Control characters, those that turn the direction of text, and surrogates.
@@ -140,7 +140,10 @@ def label_of(name: str, labels: dict[str, str]) -> str:
     return one_line(labels.get(name, "")) or name.replace("_", " ").capitalize()
 
 
-def seeds_told(seeds: dict[str, int], labels: dict[str, str]) -> str:
-    """Say for a caption from which seeds its numbers are; seeds: of each checkpoint that was trained or initialised."""
-    told = ", ".join(f"{label_of(name, labels)} {seed}" for name, seed in seeds.items())
+def seeds_told(seeds: Mapping[str, int | str], labels: dict[str, str]) -> str:
+    """Say for a caption from which seeds its numbers are.
+
+    seeds: of each checkpoint that was trained or initialised; of a recipe all of them in words, "1, 2, 3".
+    """
+    told = "; ".join(f"{label_of(name, labels)} {seed}" for name, seed in seeds.items())
     return f"Seeds: {told}." if told else ""

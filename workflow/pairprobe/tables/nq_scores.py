@@ -1,8 +1,11 @@
 """Scores on Natural Questions laid out as in the paper's Table 2."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
-from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
+from pairprobe.tables.layout import markdown, paragraph, seeds_told
+from pairprobe.tables.recipes import NO_RECIPES, SPREAD, Recipes, label_with_seeds, means_and_deviations
 
 # Table 2 of the paper, in percent: P, R and F1 of the long answer, then of the short one.
 PAPER = {
@@ -33,33 +36,45 @@ before. {seeds}
 """
 
 
-def paper_table(scores: pd.DataFrame, baselines: pd.DataFrame, labels: dict[str, str], seeds: dict[str, int]) -> str:
+def paper_table(
+    scores: pd.DataFrame,
+    baselines: pd.DataFrame,
+    labels: dict[str, str],
+    seeds: Mapping[str, int | str],
+    recipes: Recipes = NO_RECIPES,
+) -> str:
     """Lay the scores out in Markdown after Table 2 of the paper, above the paper's own rows; and what is not in it, below.
 
     scores: all columns text, those of ``scores.tsv``: a row for each checkpoint, head (how its head came about) and answer.
     baselines: likewise, those of ``tables/baselines.tsv``, whose long answers have a row each. labels: what tables call a
-    checkpoint, where it has another than its name. seeds: see ``layout.seeds_told``.
+    checkpoint, where it has another than its name. seeds: see ``layout.seeds_told``. recipes: ``{recipe: its
+    checkpoints}``, which have a row together.
     """
     percents = [*_BEST.values(), "f1_low", "f1_high", *_MORE.values()]
     scores = pd.concat([scores, _without_model(baselines)])
-    scores = scores.assign(**scores[percents].astype(float).map("{:.2f}".format))
-    scores["f1"] += " [" + scores["f1_low"] + ", " + scores["f1_high"] + "]"
-    rows = scores.set_index(["checkpoint", "head", "answer"])
+    rows = means_and_deviations(scores, recipes, ["head", "answer", "examples"], percents).reset_index("examples")
+    rows["f1"] += (" [" + rows["f1_low"] + ", " + rows["f1_high"] + "]").mask(rows["several"], "")
     best = {answer: rows.xs(answer, level="answer")[list(_BEST.values())] for answer in ("long", "short")}
     best["short"] = best["short"].reindex(best["long"].index, fill_value="")
     questions = rows["examples"].astype(int).map("{:,}".format).xs("long", level="answer")
     ours = [
-        (label_of(name, labels), head, questions[name, head], *best["long"].loc[name, head], *best["short"].loc[name, head])
+        (
+            label_with_seeds(name, labels, recipes),
+            head,
+            questions[name, head],
+            *best["long"].loc[name, head],
+            *best["short"].loc[name, head],
+        )
         for name, head in best["long"].index
     ]
     theirs = [(model, "", "7,830", *numbers) for model, numbers in PAPER.items()]
     columns = [f"{answer} {name}" for answer in ("Long", "Short") for name in _BEST]
     table = markdown(("Model", "Head", "Questions", *columns), [*ours, *theirs], numbers=("Questions", *columns))
     rest = [
-        (label_of(name, labels), head, answer, *cells)
+        (label_with_seeds(name, labels, recipes), head, answer, *cells)
         for (name, head, answer), *cells in rows[list(_MORE.values())].itertuples(name=None)
     ]
-    told = seeds_told(seeds, labels)
+    told = f"{SPREAD} {seeds_told(seeds, labels)}" if recipes else seeds_told(seeds, labels)
     captions = [paragraph(caption.format(seeds=told)) for caption in (_CAPTION, _MORE_CAPTION)]
     return f"{captions[0]}\n{table}\n{captions[1]}\n" + markdown(
         ("Model", "Head", "Answer", *_MORE), rest, numbers=tuple(_MORE)
