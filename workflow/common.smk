@@ -67,7 +67,7 @@ wildcard_constraints:
     measure="cosine|euclidean|start|end",
     checkpoint=any_of(RUN.checkpoints),
     file=any_of(map(re.escape, RUN.files)),
-    comparison=any_of(RUN.comparisons),
+    grid=any_of(RUN.grids),
     table=any_of(RUN.typeset_tables),
     partition="finetune|head|probe",
     view="paragraph|sentence|paragraph_first|paragraph_last",
@@ -174,16 +174,10 @@ def wordnet_of(wildcards):
     return "<results>/wordnet" if registry.uses_wordnet(wildcards.task) else []
 
 
-def panel_of(task, measure, compared=RUN.compared):
+def panel_of(task, measure):
     """Describe one panel for ``pairprobe.figures.Panel``."""
     if measure not in RUN.measures_of(task):
         raise WorkflowError(
             f"{task} is measured by {' and '.join(RUN.measures_of(task))}, not by {measure}."
         )
-    return {
-        "task": task,
-        "measure": measure,
-        "compared": compared,
-        "value": config["figures"]["value"],
-        **RUN.appearance(compared),
-    }
+    return RUN.panel(task, measure)

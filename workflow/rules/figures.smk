@@ -1,13 +1,13 @@
 # In:  <results>/percentages.tsv; <results>/tables/{intervals,differences,control_claims,representations}.tsv;
 #      <results>/evaluation/{checkpoint}/; <results>/training/{checkpoint}.tsv.
-# Out: <results>/figures/: {comparison}, {task}_{measure}, differences, controls, representations, precision_recall,
+# Out: <results>/figures/: {grid} (specific is one), {task}_{measure}, differences, controls, representations, precision_recall,
 #      training_loss, each as svg, pdf and png.
 
 
 rule figures:
     """The figures of the percentages: the grids and every panel."""
     input:
-        [f"<results>/figures/{comparison}.svg" for comparison in RUN.comparisons],
+        [f"<results>/figures/{grid}.svg" for grid in RUN.grids],
         [
             f"<results>/figures/{task}_{measure}.svg"
             for task in RUN.tasks
@@ -19,34 +19,28 @@ rule figures:
 
 
 rule draw_grid:
-    """Draw the paper's Figure 1 for some checkpoints: a column for each task, its two measures one above the other."""
+    """Draw the paper's Figure 1 for what is compared: a column for each task, its two measures one above the other."""
     input:
         percentages="<results>/percentages.tsv",
         intervals="<results>/tables/intervals.tsv",
     output:
         report(
-            "<results>/figures/{comparison}.svg",
+            "<results>/figures/{grid}.svg",
             caption="../report/grid.rst",
             category="Figures",
-            labels={"figure": "{comparison}"},
+            labels={"figure": "{grid}"},
         ),
-        "<results>/figures/{comparison}.pdf",
-        "<results>/figures/{comparison}.png",
+        "<results>/figures/{grid}.pdf",
+        "<results>/figures/{grid}.png",
     log:
-        "<logs>/draw_grid/{comparison}.log",
+        "<logs>/draw_grid/{grid}.log",
     benchmark:
-        "<benchmarks>/draw_grid/{comparison}.tsv"
+        "<benchmarks>/draw_grid/{grid}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_grid"),
-        columns=lambda wildcards: [
-            [
-                panel_of(task, measure, RUN.comparisons[wildcards.comparison])
-                for measure in RUN.measures_of(task)
-            ]
-            for task in RUN.tasks
-        ],
+        columns=lambda wildcards: RUN.columns_of(wildcards.grid),
         # Of a function, or Snakemake would look for wildcards in it.
         title=lambda wildcards: config["figures"]["title"],
     script:
@@ -104,10 +98,7 @@ rule draw_differences:
     params:
         code=code_of("draw_differences"),
         columns=[
-            [
-                panel_of(task, measure, RUN.compared)
-                for measure in RUN.measures_of(task)
-            ]
+            [panel_of(task, measure) for measure in RUN.measures_of(task)]
             for task in RUN.tasks
         ],
         margin=lookup(dpath="evidence/margin", within=config),

@@ -302,6 +302,22 @@ def test_figures_compare_the_checkpoints_that_they_name():
     assert run.comparisons == {"grid": ["finetuned"], "before": ["pretrained"]}
 
 
+def test_the_columns_of_a_grid_are_the_panels_of_each_task_and_of_specific_on_request():
+    def shown(grid, **figures):
+        columns = resolved(tasks=["synonyms", "boundary"], figures={"value": "auc", **figures}).columns_of(grid)
+        return [[(panel["task"], panel["measure"], panel["value"]) for panel in column] for column in columns]
+
+    pairs, ends = ([(task, one, "auc") for one in two] for task, two in (
+        ("synonyms", ("cosine", "euclidean")), ("boundary", ("start", "end")),
+    ))  # fmt: skip
+    assert shown("grid") == [pairs, ends]
+    assert shown("grid", specific=True) == [[*pairs, ("synonyms", "cosine", "specific")], ends]
+    assert shown("two", specific=True, comparisons={"two": ["finetuned"]}) == shown("grid", specific=True)
+    assert shown("specific") == [[("synonyms", one, "specific") for one in ("cosine", "euclidean")]]
+    assert resolved(tasks=["boundary"]).grids == ["grid"]
+    assert resolved(figures__comparisons={"two": ["finetuned"]}).grids == ["grid", "two", "specific"]
+
+
 # Seeds.
 
 

@@ -3,7 +3,7 @@
 import copy
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +29,7 @@ _NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
 # The controls that rank no pairs.
 _WITHOUT_PAIRS = ("control_task", "representations")
 # The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
-_FIGURES = ("grid", "differences", "training_loss", "precision_recall", "representations", "controls")
+_FIGURES = ("grid", "specific", "differences", "training_loss", "precision_recall", "representations", "controls")
 # What a rule replaces in a path: wildcards, {name}, and parts of paths, <name>.
 _PLACEHOLDER = re.compile("[{}]|<[a-z][a-z0-9_]*>")
 # The sources of data whose questions have a long answer in a larger page. A page of another source is one paragraph.
@@ -107,6 +107,11 @@ class Run:
     def comparisons(self) -> dict[str, list[str]]:
         """The grids and what each compares, ``grid`` first."""
         return {"grid": self.compared, **self.config["figures"]["comparisons"]}
+
+    @property
+    def grids(self) -> list[str]:
+        """The figures with a column for each task: one a comparison, and ``specific``, of the tasks with pairs."""
+        return [*self.comparisons, *(["specific"] if self.pair_tasks else [])]
 
     @property
     def controls(self) -> list[str]:
@@ -194,6 +199,24 @@ class Run:
             "labels": {**labels, **self.config["figures"]["labels"]},
             "colours": {name: one["colour"] for name, one in given.items() if one.get("colour")},
         }
+
+    def panel(
+        self, task: str, measure: str, compared: Sequence[str] | None = None, value: str | None = None
+    ) -> dict[str, Any]:
+        """Return the arguments of ``figures.grid.Panel``, by default for what figures compare and the value they show."""
+        names = self.compared if compared is None else compared
+        shown = {"value": value or self.config["figures"]["value"]}
+        return {"task": task, "measure": measure, "compared": names, **shown, **self.appearance(names)}
+
+    def columns_of(self, grid: str) -> list[list[dict[str, Any]]]:
+        """Return the panels of a grid, in a column for each task: by its measures, then of ``specific`` where wanted."""
+        if grid == "specific":
+            return [[self.panel(task, one, value=grid) for one in self.measures_of(task)] for task in self.pair_tasks]
+        compared = self.comparisons[grid]
+        columns = {task: [self.panel(task, one, compared) for one in self.measures_of(task)] for task in self.tasks}
+        for task in self.pair_tasks if self.config["figures"]["specific"] else []:
+            columns[task].append(self.panel(task, self.measures_of(task)[0], compared, "specific"))
+        return list(columns.values())
 
     @property
     def labels(self) -> dict[str, str]:
