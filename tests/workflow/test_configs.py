@@ -91,7 +91,7 @@ def whole(request):
 def test_every_figure_is_there(squad):
     figures = {path.name for path in (squad.results / "figures").iterdir()}
     assert {f"grid.{kind}" for kind in ("svg", "pdf", "png")} <= figures
-    more = {"differences"}
+    more = {"differences", "specific"}
     assert {name.split(".")[0] for name in figures if not name.startswith((*TASKS, "grid"))} == more
     assert len(figures) == 3 * (1 + 10 + len(more))
     assert "<svg" in (squad.results / "figures" / "grid.svg").read_text()

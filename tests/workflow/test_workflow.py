@@ -76,7 +76,8 @@ def config_with(**changes):
     return change
 
 
-PANELS = {"draw_grid": 1, "draw_panel": 10, "draw_differences": 1, "build_explorer": 1}
+# Of the grids, grid and specific.
+PANELS = {"draw_grid": 2, "draw_panel": 10, "draw_differences": 1, "build_explorer": 1}
 EVIDENCE = {"weigh_evidence": 1, "tabulate_claims": 1}
 AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS}
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
@@ -128,7 +129,7 @@ def test_everything_is_there_after_a_run(project):
     for name in (
         "examples/probe.jsonl.gz", "probing_sets/boundary.jsonl", "checkpoints/finetuned/model.safetensors",
         "activations/pretrained/paragraph/probe-1of1.h5", "rankings/finetuned/coreference.tsv", "percentages.tsv",
-        "figures/grid.svg", "figures/grid.pdf", "figures/grid.png", "figures/boundary_end.png",
+        "figures/grid.svg", "figures/grid.pdf", "figures/grid.png", "figures/specific.svg", "figures/boundary_end.png",
         "tables/question_answering.md", "tables/nq_evaluation.md", "tables/nq_evaluation.tsv", "tables/probing_sets.tsv",
         "figures/training_loss.svg", "figures/precision_recall.pdf", "evaluation/gold.jsonl.gz",
         "evaluation/finetuned/predictions.json", "training/pretrained.tsv", "logs/rank_pairs/pretrained.synonyms.log",
@@ -261,7 +262,7 @@ CHANGES = [
         {"fetch_checkpoint": 1, "collect_references": 1, **AFTER_FETCHING},
     ),
     ("config/tiny.yaml", config_with(data__on_bad_input="skip"), {"read_questions": 1, **AFTER_READING}),
-    ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 1}),
+    ("config/tiny.yaml", config_with(figures__title="A title"), {"draw_grid": 2}),
     ("config/tiny.yaml", config_with(evidence={"margin": 3}), {**EVIDENCE, **PANELS}),
     ("config/tiny.yaml", config_with(figures__checkpoints=["pretrained"]), {**PANELS, **EVALUATION_FIGURES}),
     ("config/tiny.yaml", config_with(figures__comparisons={"before": ["pretrained"]}), {"draw_grid": 1}),

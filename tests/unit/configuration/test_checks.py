@@ -358,6 +358,11 @@ def test_figures_compare_a_recipe_and_a_seed_of_it_as_they_name_them():
         resolved(checkpoints__finetuned={**FINETUNED, "seeds": [1]}, figures__checkpoints=["nobody"])
 
 
+def test_the_seeds_of_a_recipe_are_said_together():
+    run = resolved(checkpoints__finetuned={**FINETUNED, "seeds": [2, 1]}, checkpoints__twin=TWIN)
+    assert run.seeds == {"finetuned": "2, 1", "twin": str(run.config["seed"])}
+
+
 def test_a_recipe_has_its_label_and_colour_and_so_has_each_of_its_seeds():
     run = resolved(checkpoints__finetuned={**FINETUNED, "label": "After", "colour": "#112233", "seeds": [1]})
     assert run.appearance(["finetuned", "finetuned-seed1"]) == {
