@@ -7,4 +7,5 @@ from pairprobe.provenance.jobs import job
 with job(snakemake, kind="percentage_figure"):
     columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
     read = snakemake.input
-    save(grid_figure(read.percentages, columns, snakemake.params.title, read.intervals), snakemake.output)
+    figure = grid_figure(read.percentages, columns, snakemake.params.title, read.intervals, read.baselines or None)
+    save(figure, snakemake.output)

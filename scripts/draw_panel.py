@@ -6,4 +6,5 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake, kind="percentage_figure"):
     panel = Panel(**snakemake.params.panel)
-    save(panel_figure(snakemake.input.percentages, panel, snakemake.input.intervals), snakemake.output)
+    read = snakemake.input
+    save(panel_figure(read.percentages, panel, read.intervals, read.baselines or None), snakemake.output)

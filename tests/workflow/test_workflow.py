@@ -83,6 +83,9 @@ AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDEN
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
 # Of both views of two checkpoints.
 MEASURING = {"measure_similarities": 4, "rank_pairs": 8}
+# The lines of boundary's two panels.
+BASELINE_LINES = {"draw_grid": 2, "draw_panel": 2}
+BASELINES = {"score_baselines": 1, "tabulate_nq_evaluation": 1}
 EVALUATION_FIGURES = {"draw_training": 1, "draw_precision_recall": 1}
 AFTER_PREDICTING = {
     "score_predictions": 2, "tabulate_nq_evaluation": 1, "tabulate_question_answering": 1, "draw_precision_recall": 1,
@@ -230,17 +233,17 @@ CHANGES = [
     ("scripts/rank_pairs.py", lambda text: text, {}),
     ("workflow/pairprobe/figures/grid.py", with_code, PANELS),
     ("workflow/pairprobe/figures/style.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
-    ("workflow/pairprobe/evidence/resampling.py", with_code, {**EVIDENCE, **PANELS}),
+    ("workflow/pairprobe/evidence/resampling.py", with_code, {**BASELINES, **EVIDENCE, **PANELS}),
     ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
     ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
     ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
     ("workflow/pairprobe/evaluation/answering.py", with_code, ANSWERING),
-    ("workflow/pairprobe/evaluation/nq_metric.py", with_code, AFTER_PREDICTING),
+    ("workflow/pairprobe/evaluation/nq_metric.py", with_code, {**AFTER_PREDICTING, **BASELINES, **BASELINE_LINES}),
     ("workflow/pairprobe/finetuning/features.py", with_code, {**TRAINING, **FINETUNED_ALONE, **AFTER_TRAINING}),
     (
         "workflow/pairprobe/rankings/similarity.py",
         with_code,
-        {**MEASURING, "rank_boundaries": 2, **AFTER_RANKING},
+        {**MEASURING, **BASELINES, "rank_boundaries": 2, **AFTER_RANKING},
     ),
     (
         "workflow/pairprobe/probing_sets/tasks/synonyms.py",
@@ -253,7 +256,7 @@ CHANGES = [
     (
         "workflow/pairprobe/rankings/boundary_heads.py",
         with_code,
-        {**MEASURING, **BOUNDARY, **AFTER_RANKING},
+        {**MEASURING, **BASELINES, **BOUNDARY, **AFTER_RANKING},
     ),
     ("workflow/pairprobe/data/readers.py", with_code, {"read_questions": 1, **AFTER_READING}),
     (
@@ -295,7 +298,7 @@ CHANGES = [
     (
         "config/tiny.yaml",
         config_with(boundary={"l2": 0.5}),
-        {"measure_similarities": 2, **BOUNDARY, **AFTER_RANKING},
+        {"measure_similarities": 2, **BASELINES, **BOUNDARY, **AFTER_RANKING},
     ),
     # Sentences wait for the heads then, which is another set of inputs; what is on disk stays there.
     (
@@ -316,7 +319,7 @@ CHANGES = [
         config_with(tasks=["synonyms", "abbreviation"]),
         {
             "tabulate_probing_sets": 1, "summarise_activations": 1, "measure_similarities": 2, "rank_pairs": 4,
-            "summarise_percentages": 1, "tabulate_percentages": 1, **EVIDENCE, **PANELS, "draw_panel": 4,
+            "summarise_percentages": 1, "tabulate_percentages": 1, **BASELINES, **EVIDENCE, **PANELS, "draw_panel": 4,
         },
     ),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-# In:  <results>/percentages.tsv; <results>/tables/{intervals,differences,control_claims,representations}.tsv;
+# In:  <results>/percentages.tsv; <results>/tables/{intervals,baselines,differences,control_claims,representations}.tsv;
 #      <results>/evaluation/{checkpoint}/; <results>/training/{checkpoint}.tsv.
 # Out: <results>/figures/: {grid} (specific is one), {task}_{measure}, differences, controls, representations, precision_recall,
 #      training_loss, each as svg, pdf and png.
@@ -23,6 +23,7 @@ rule draw_grid:
     input:
         percentages="<results>/percentages.tsv",
         intervals="<results>/tables/intervals.tsv",
+        baselines="<results>/tables/baselines.tsv" if "boundary" in RUN.tasks else [],
     output:
         report(
             "<results>/figures/{grid}.svg",
@@ -52,6 +53,9 @@ rule draw_panel:
     input:
         percentages="<results>/percentages.tsv",
         intervals="<results>/tables/intervals.tsv",
+        baselines=lambda wildcards: (
+            "<results>/tables/baselines.tsv" if wildcards.task == "boundary" else []
+        ),
     output:
         report(
             "<results>/figures/{task}_{measure}.svg",

@@ -10,6 +10,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from pairprobe.errors import InputError
+from pairprobe.evaluation.baselines import FIELDS
 from pairprobe.evidence.fields import INTERVAL_FIELDS
 from pairprobe.figures import style
 from pairprobe.figures.grid import Panel, grid_figure, panel_figure, read_percentages
@@ -233,3 +234,26 @@ def test_two_checkpoints_can_be_told_apart_without_colour():
     looks = [PANEL.line(name) for name in CHECKPOINTS]
     assert looks[0]["marker"] != looks[1]["marker"]
     assert looks[0]["linestyle"] != looks[1]["linestyle"]
+
+
+def test_boundary_has_a_line_for_what_surface_features_reach_without_a_model(tmp_path, percentages):
+    rows = [
+        ("word_overlap", "long_answers", "long", "f1", "79.9", "", "", "205"),
+        *(
+            ("surface_features", "boundary", measure, value, estimate, "1", "99", "177")
+            for measure, value, estimate in [("start", "percentage", "61.5"), ("start", "auc", "90"), ("end", "auc", "92")]
+        ),
+    ]
+    write_tsv(tmp_path / "b.tsv", FIELDS, rows)
+    boundary = [tuple(dataclasses.replace(panel, value="auc") for panel in column) for column in COLUMNS]
+    grid = grid_figure(percentages, boundary, baselines=tmp_path / "b.tsv")
+    found = [
+        [line.get_ydata()[0] for line in axes.get_lines() if line.get_label() == "Surface features, no model"]
+        for axes in grid.axes
+    ]
+    assert sorted(found) == [[], [], [90.0], [92.0]]
+    assert "Surface features, no model" in [text.get_text() for legend in grid.legends for text in legend.get_texts()]
+    # Of percentages it is the share of all words, ties at one half: 90 by 180 of 200 words.
+    (axes,) = panel_figure(percentages, COLUMNS[1][0], baselines=tmp_path / "b.tsv").axes
+    (line,) = (line for line in axes.get_lines() if line.get_label() == "Surface features, no model")
+    assert line.get_ydata()[0] == pytest.approx(81)

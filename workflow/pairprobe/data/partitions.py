@@ -1,7 +1,8 @@
 """The three partitions of the examples, disjoint by page title: written file by file, then put together.
 
 Which partition a page belongs to is a hash of its title and the seed, so neither the order of the files, nor their number,
-nor data that is added moves a page.
+nor data that is added moves a page. Only where files are meant for one partition each can a page come into two: then it
+stays in the later one.
 """
 
 from collections import Counter

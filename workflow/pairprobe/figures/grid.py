@@ -1,7 +1,8 @@
 """The grid after Figure 1 of the paper, and its panels one by one.
 
 The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking percentage. Values are those of
-``percentages.tsv``, bands those of ``tables/intervals.tsv``.
+``percentages.tsv``, bands those of ``tables/intervals.tsv``. What heads on surface features reach in boundary, without a
+model, is a line across the layers, from ``tables/baselines.tsv``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pairprobe.figures import style
-from pairprobe.io.tsv import read_frame
+from pairprobe.io.tsv import read_frame, read_tsv
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, SPECIFICITY_FIELDS
 from pairprobe.tables.recipes import NO_RECIPES, Recipes, with_means
 
@@ -56,13 +57,19 @@ def read_percentages(path: str, intervals: str | None = None, recipes: Recipes =
     return rows.merge(bounds[[*_KEYS, *BOUNDS]], on=_KEYS, how="left")
 
 
+def read_baselines(path: str | None) -> dict[tuple[str, str], float]:
+    """Read the auc of surface features alone, by task and measure, from ``tables/baselines.tsv``; {} without it."""
+    rows = [row for row in read_tsv(path) if row["baseline"] == "surface_features"] if path else []
+    return {(row["task"], row["measure"]): float(row["estimate"]) for row in rows if row["value"] == "auc"}
+
+
 @style.styled
-def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -> Figure:
-    """Return the figure of one panel; intervals: the table that bands are drawn from."""
+def panel_figure(percentages: str, panel: Panel, intervals: str | None = None, baselines: str | None = None) -> Figure:
+    """Return the figure of one panel; intervals, baselines: the tables that bands and baselines are drawn from."""
     rows = read_percentages(percentages, intervals, panel.recipes)
     figure = style.new_figure(style.PANEL)
     axes = figure.subplots()
-    lines = _draw(axes, rows, panel)
+    lines = _draw(axes, rows, panel, read_baselines(baselines))
     axes.set_title(style.title_of(figure, f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}"))
     axes.set_xlabel("Layer")
     axes.set_ylabel(VALUE_LABELS[panel.value])
@@ -75,16 +82,23 @@ def panel_figure(percentages: str, panel: Panel, intervals: str | None = None) -
 
 @style.styled
 def grid_figure(
-    percentages: str, columns: Sequence[Sequence[Panel]], title: str = "", intervals: str | None = None
+    percentages: str,
+    columns: Sequence[Sequence[Panel]],
+    title: str = "",
+    intervals: str | None = None,
+    baselines: str | None = None,
 ) -> Figure:
-    """Return the grid of all tasks; intervals: the table that bands are drawn from. columns: as in ``task_grid``."""
-    rows = read_percentages(percentages, intervals, columns[0][0].recipes)
+    """Return the grid of all tasks, with bands and baselines as ``panel_figure`` has them; columns: as in ``task_grid``."""
+    rows, without_model = read_percentages(percentages, intervals, columns[0][0].recipes), read_baselines(baselines)
 
     def pairs(panel: Panel) -> int:
         return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.compared)])
 
     figure = task_grid(
-        columns, lambda axes, panel: _draw(axes, rows, panel), pairs, lambda panel: VALUE_LABELS[panel.value]
+        columns,
+        lambda axes, panel: _draw(axes, rows, panel, without_model),
+        pairs,
+        lambda panel: VALUE_LABELS[panel.value],
     )
     if title:
         title = style.title_of(figure, title)
@@ -160,7 +174,7 @@ def _most_pairs(rows: "pd.DataFrame") -> int:
     return int(rows["pairs"].max()) if len(rows) else 0
 
 
-def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel) -> list[Artist]:
+def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, baselines: Mapping[tuple[str, str], float]) -> list[Artist]:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
     of_panel = rows[(rows["task"] == panel.task) & (rows["measure"] == panel.measure)]
     of_panel = of_panel.sort_values("layer")
@@ -183,6 +197,9 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel) -> list[Artist]:
         lines.append(
             style.curve(axes, found, panel.value, {**look, "label": panel.legend(name), "clip_on": False, "zorder": 3})
         )
+    if (baseline := baselines.get((panel.task, panel.measure))) is not None:
+        look = {**style.BASELINE, "color": style.TEXT, "label": "Surface features, no model"}
+        lines.append(axes.axhline(_scaled(baseline, next(iter(shown.values())), panel.value).iloc[0], **look))
     chance = _draw_chance(axes, shown, panel)
     low, high = axes.get_ylim()
     least = style.LEAST_POINTS
@@ -210,5 +227,9 @@ def _chance(points: "pd.DataFrame", value: str) -> "pd.Series":
     """
     if value == "specific":
         return 0.0 * points["layer"]
-    null = points["null_auc"].fillna(50.0)
-    return null if value == "auc" else null * points["unmatching"] / points["para_len"]
+    return _scaled(points["null_auc"].fillna(50.0), points, value)
+
+
+def _scaled(auc: "pd.Series | float", points: "pd.DataFrame", value: str) -> "pd.Series":
+    """Return an auc for each row, on the scale of percentages, which are of all words, where that is the value."""
+    return auc * (points["unmatching"] / points["para_len"] if value == "percentage" else 1.0 + 0 * points["layer"])

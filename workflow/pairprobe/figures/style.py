@@ -76,6 +76,7 @@ LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.8
 LEAST_POINTS = 5
 # Arguments of ``Axes.plot``: a recipe's seeds, behind their mean; chance.
 SEED: Any = {"linewidth": 0.6, "linestyle": "-", "alpha": 0.6, "zorder": 2.5}
+BASELINE: Any = {"linewidth": 0.9, "linestyle": "-.", "zorder": 1.5}
 CHANCE: Any = {"linewidth": 0.9, "linestyle": ":", "zorder": 1.5}
 
 # What is not here is as matplotlib has it, whatever settings a user has.
