@@ -38,10 +38,26 @@ def tables(folder: Path, labels: dict[str, str], layers: int) -> dict[str, str]:
     write_tsv(folder / "controls.tsv", ("variant", "checkpoint", "task", "measure", *fields), rows)
     verdicts = itertools.cycle(["contradicted", "undecided", "supported"])
     rows = [
-        (*pair, claim, *panel, "yes", next(verdicts), "-12.3456", "-100.0000", "7.0000", 12, layers, 1234, 567, "98765")
+        (
+            *pair,
+            claim,
+            *panel,
+            "yes",
+            next(verdicts),
+            "-12.3456",
+            "-100.0000",
+            "7.0000",
+            12,
+            layers,
+            1234,
+            567,
+            "98,765",
+            *end,
+        )
         for pair in itertools.combinations(names, 2)
         for claim in CLAIMS
         for panel in PANELS
+        for end in [(on, "recipe", 3, "345.6", "differ in layer 12") for on in ("auc", "specific")]
     ]
     write_tsv(folder / "claims.tsv", CLAIM_FIELDS, rows)
     scores = [

@@ -38,8 +38,8 @@ class Run:
         return self._frame("tables/intervals.tsv", INTERVAL_FIELDS, INTERVAL_FIELDS[3:])
 
     def differences(self) -> "pd.DataFrame":
-        """Return ``tables/differences.tsv``: each difference between two checkpoints, its interval and p values."""
-        return self._frame("tables/differences.tsv", DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[4:])
+        """Return ``tables/differences.tsv``: differences of recipes or checkpoints, intervals, p values."""
+        return self._frame("tables/differences.tsv", DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[5:])
 
     def claims(self) -> "pd.DataFrame":
         """Return ``tables/claims.tsv``: the verdict on each claim, task and measure. All columns are text."""

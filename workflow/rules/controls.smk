@@ -102,7 +102,12 @@ rule weigh_controls:
     params:
         code=code_of("weigh_controls"),
         rankings=JUDGED,
-        settings={**config["evidence"], "seed": config["seed"]},
+        recipes=RUN.recipes,
+        settings={
+            key: value
+            for key, value in config["evidence"].items()
+            if key != "resamples"
+        },
     script:
         "../../scripts/weigh_controls.py"
 

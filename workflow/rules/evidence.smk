@@ -35,7 +35,12 @@ rule weigh_evidence:
     params:
         code=code_of("weigh_evidence"),
         rankings=RUN.rankings,
-        settings={**config["evidence"], "seed": config["seed"]},
+        recipes=RUN.recipes,
+        settings={
+            key: value
+            for key, value in config["evidence"].items()
+            if key != "resamples"
+        },
     script:
         "../../scripts/weigh_evidence.py"
 

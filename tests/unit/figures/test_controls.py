@@ -13,8 +13,9 @@ VARIANTS = ("none", "without_mean", "last_subtoken")
 @pytest.fixture
 def table(tmp_path):
     rows = [
-        (variant, *pair, claim, task, measure, "yes", verdict, value, value - 2, value + 3, "", 7, 66, 30, "")
-        for i, (variant, verdict) in enumerate(zip(VARIANTS, ("supported", "undecided", "contradicted"), strict=True))
+        (variant, *pair, claim, task, measure, "no", "", value, value - 2, value + 3, "", 7, 66, 30, "", *end, found)
+        for i, (variant, found) in enumerate(zip(VARIANTS, ("better", "undecided", "worse"), strict=True))
+        for end in [("auc", "recipe", 3, "25.4")]
         for pair in (("a", "b"), ("a", "c"))
         for claim in ("no_change", "upper_layers_better")
         for task, measures in (("synonyms", ("cosine", "euclidean")), ("boundary", ("start", "end")))

@@ -19,8 +19,8 @@ VALUES = [0.0, 1.5, -2.0, 8.0]
 @pytest.fixture
 def table(tmp_path):
     rows = [
-        (before, after, "synonyms", measure, layer, 30, 20, value, value - 1, value + 2, 0.01, 0.01 if layer == 3 else 0.4)
-        for before, after in (("a", "b"), ("a", "c"), ("b", "c"))
+        (*key, "synonyms", measure, layer, 30, 3, 20, 17.5, value, value - 1, value + 2, 0.01, 0.01 if layer == 3 else 0.4)
+        for key in (("percentage", "a", "b"), ("percentage", "a", "c"), ("percentage", "b", "c"), ("auc", "a", "b"))
         for measure in ("cosine", "euclidean")
         for layer, value in enumerate(VALUES)
     ]

@@ -202,7 +202,7 @@ def test_more_checkpoints_than_colours_differ_all():
 def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(percentages, tmp_path):
     intervals = tmp_path / "intervals.tsv"
     rows = [
-        (checkpoint, "synonyms", "cosine", layer, 30, 20, value, value - 4, value + 3, auc, auc - 1, auc + 1)
+        (checkpoint, "synonyms", "cosine", layer, 30, 20, value, value - 4, value + 3, auc, auc - 1, auc + 1, *[""] * 12, 1)
         for checkpoint in CHECKPOINTS
         for layer, (value, auc) in enumerate(values("synonyms", "cosine", checkpoint))
     ]

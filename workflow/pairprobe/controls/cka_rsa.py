@@ -20,7 +20,8 @@ import numpy as np
 
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import hash_integer
-from pairprobe.evidence.resampling import Bootstrap, Sums, bootstrap
+from pairprobe.evidence.estimation import Sums
+from pairprobe.evidence.resampling import Bootstrap, bootstrap
 from pairprobe.io.progress import log, track
 
 if TYPE_CHECKING:

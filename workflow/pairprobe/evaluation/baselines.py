@@ -20,7 +20,7 @@ from pairprobe.data.pages import Page, read_pages
 from pairprobe.evaluation import nq_scores
 from pairprobe.evaluation.nq_files import Answer, Place, Prediction, read_gold
 from pairprobe.evaluation.nq_metric import judge, needed
-from pairprobe.evidence.resampling import Sums, bootstrap
+from pairprobe.evidence.estimation import Estimate, Sums
 from pairprobe.probing_sets.pairs import BoundaryRow
 from pairprobe.rankings.surface_features import rank_surface_features
 
@@ -69,7 +69,7 @@ def boundary_rows(
     seed: int,
     settings: dict,
 ) -> Iterator[Row]:
-    """Yield rows of FIELDS: percentage and auc of start and end, intervals by bootstrap over pages.
+    """Yield rows of FIELDS: percentage and auc of start and end, with 95 % intervals over pages.
 
     head, probe: the examples of these partitions; boundaries: the probing set. settings: l2, train_examples and
     test_examples of ``surface_features.rank_surface_features``.
@@ -84,8 +84,10 @@ def boundary_rows(
     for measure, pages in sums.items():
         count, ties, para_len, unmatching = np.stack(list(pages.values())).T
         ratios = Sums(np.stack([count, count + ties / 2], 1), np.stack([para_len, unmatching], 1))
-        (found,) = bootstrap([ratios], RESAMPLES, seed)
-        for value, estimate, bounds in zip(("percentage", "auc"), found.estimate, found.interval(), strict=True):
+        found = Estimate.of_checkpoints([ratios], is_recipe=False)
+        for value, estimate, bounds in zip(
+            ("percentage", "auc"), found.value, found.percentage_interval(0.95), strict=True
+        ):
             numbers = (f"{number:.4f}" for number in (estimate, *bounds))
             yield SURFACE, "boundary", measure, value, *numbers, str(pairs[measure])
 

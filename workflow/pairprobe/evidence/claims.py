@@ -1,152 +1,222 @@
-"""The paper's claims as hypotheses, and the verdict of a test on each: supported, contradicted or undecided.
+"""The paper's claims as hypotheses, and what a test finds of each.
 
 The paper says (section 3) that the first five layers "perform almost the same in all probing tasks", that synonyms and
 abbreviation stay "similar in all layers", and that for coreference, answer type and boundary "the fine-tuned model has
-superior performance" and "the gap becomes larger after the fifth layer". A difference is after minus before, in points.
-Lower layers are those up to ``Bounds.lower``, upper layers the others.
+superior performance" and "the gap becomes larger after the fifth layer". A difference is after minus before, in points; an
+advantage is a difference above 0. Lower layers are those up to ``Bounds.lower``, upper layers the others.
 
-A verdict of supported or contradicted is wrong with a probability of 1 - confidence at most. This holds for each verdict by
-itself, not for all of them together.
+Each test is wrong with a probability of ``Bounds.error / Bounds.tests`` at most, so that none of all tests of a comparison
+is wrong with a probability of 1 - error. A test that says yes only where all of its parts do needs no correction for their
+number (intersection-union; Berger 1982); one that says yes where any part does divides its level by it.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri
 
-from pairprobe.evidence.fields import CONTRADICTED, SUPPORTED, UNDECIDED
-from pairprobe.evidence.resampling import Bootstrap, clusters_needed
+from pairprobe.evidence.estimation import Estimate
+from pairprobe.evidence.fields import CONTRADICTED, NO_GAP, SUPPORTED, UNDECIDED
 
-# With fewer clusters the intervals are too narrow (benchmarks/calibration.py), and every verdict is undecided.
-MIN_CLUSTERS = 20
+# With fewer effective pages the intervals are too narrow (benchmarks/calibration.py), and with fewer seeds nothing is known
+# of a recipe: every verdict is undecided.
+MIN_PAGES, MIN_SEEDS = 20, 3
 # Five of the paper's twelve layers are lower layers.
 LOWER_SHARE = 5 / 12
 
 
 @dataclass(frozen=True)
 class Bounds:
-    """The parameters of the tests: lower, the last lower layer; margin, in points; confidence; power, for ``needed``."""
+    """The parameters of the tests.
+
+    lower: the last lower layer; margin, in points; error: the probability of any wrong verdict among ``tests`` of them;
+    power: for ``Found.needed``.
+    """
 
     lower: int
     margin: float
-    confidence: float
+    error: float
     power: float
+    tests: int
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """A verdict. value: the statistic, low and high: its interval; layer: the layer of the value, None where it is of
-    several; needed: how many clusters would decide, if the differences are as estimated."""
+class Found:
+    """What a test finds.
+
+    verdict: of SUPPORTED, CONTRADICTED, NO_GAP, UNDECIDED. says: the same without the paper, in words. value: the
+    statistic, low and high: its interval; layer: the layer of the value, None where it is of several. needed: by how much
+    the number of pages would have to grow to decide, from and to, if the differences are as estimated within a standard
+    error; infinite where no number would.
+    """
 
     verdict: str
+    says: str
     value: float
     low: float
     high: float
     layer: int | None
-    needed: float
+    needed: tuple[float, float]
 
 
-def lower_layers_equal(differences: Bootstrap, bounds: Bounds) -> Verdict:
-    """Test that in no lower layer (embeddings included) the two differ by more than the margin."""
-    return _equivalence(differences[: bounds.lower + 1], bounds)
+class Curve:
+    """The differences of one task and measure over the layers, with their mean over the upper layers and their slope."""
+
+    def __init__(self, estimate: Estimate, bounds: Bounds):
+        """estimate: a column for each layer, embeddings first, and one for each of ``contrasts``."""
+        self.bounds, self.estimate = bounds, estimate
+        self.value, self.layers = estimate.value, len(estimate.value) - 2
+        self.mean, self.slope = self.layers, self.layers + 1
+
+    @functools.cache  # noqa: B019 (a curve lives as long as its verdicts take)
+    def ends(self, one_sided: bool = False, parts: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Return the ends of all intervals at the level of one test, or at that of one of its ``parts``.
+
+        one_sided: each end by itself is wrong with the whole probability, in place of half of it.
+        """
+        half = self.estimate.half_width(self.bounds.error * (2 if one_sided else 1), self.bounds.tests * parts)
+        return self.value - half, self.value + half
+
+    @functools.cached_property
+    def is_equal(self) -> bool:
+        """Whether the two are equal within the margin in all layers."""
+        return no_change(self).verdict == SUPPORTED
+
+    def needed(self, distance: np.ndarray, one_sided: bool = False, parts: int = 1) -> np.ndarray:
+        """Return by how much pages would have to grow to tell values from bounds so far away: (2, columns), from and to."""
+        estimate, bounds = self.estimate, self.bounds
+        of_pages, of_seeds = estimate.critical(bounds.error * (2 if one_sided else 1), bounds.tests * parts)
+        power, away = ndtri(bounds.power), np.abs(distance) + np.array([[1], [-1]]) * estimate.error
+        room = np.maximum(away, 0) ** 2 - (of_seeds + power) ** 2 * estimate.seed_variance
+        with np.errstate(divide="ignore", invalid="ignore"):
+            growth = (of_pages + power) ** 2 * estimate.page_variance / room
+        return np.where(room > 0, growth, np.inf)
 
 
-def no_change(differences: Bootstrap, bounds: Bounds) -> Verdict:
-    """Test that in no layer the two differ by more than the margin."""
-    return _equivalence(differences, bounds)
+def contrasts(layers: int, lower: int) -> np.ndarray:
+    """Return the weights of the mean over the upper layers, and of the slope from the last lower layer on: (layers, 2).
 
-
-def _equivalence(differences: Bootstrap, bounds: Bounds) -> Verdict:
-    """Test equivalence by two one-sided tests for each layer (Schuirmann 1987).
-
-    Support needs all layers inside the margin, so that their number needs no correction. Contradiction needs one layer
-    outside it; the level is divided by the number of layers (Bonferroni).
+    The slope is that of least squares, in points a layer.
     """
-    level, estimate = 1 - bounds.confidence, differences.estimate
-    layers = len(estimate)
-    inside = differences.interval(1 - 2 * level)
-    outside = differences.interval(1 - 2 * level / layers)
-    equal = np.abs(inside).max(1) < bounds.margin
-    apart = (outside[:, 0] > bounds.margin) | (outside[:, 1] < -bounds.margin)
-    widest = int(np.abs(estimate).argmax())
-    beyond = np.abs(estimate) > bounds.margin
-    clusters = len(differences.left_out)
-
-    def needed(level: float, power: float) -> np.ndarray:
-        return clusters_needed(bounds.margin - np.abs(estimate), differences.error, clusters, level, power)
-
-    # Where the difference is small either of the two tests may fail: each must have the power.
-    number = (
-        needed(level / layers, bounds.power)[beyond].min() if beyond.any() else needed(level, (1 + bounds.power) / 2).max()
-    )
-    verdict = CONTRADICTED if apart.any() else SUPPORTED if equal.all() else UNDECIDED
-    low, high = inside[widest]
-    return Verdict(verdict, estimate[widest], low, high, widest, number)
+    place = np.arange(layers)
+    upper = place > lower
+    centred = np.where(place >= lower, place - place[place >= lower].mean(), 0.0)
+    return np.stack([upper / upper.sum(), centred / (centred**2).sum()], axis=1)
 
 
-def upper_layers_better(differences: Bootstrap, bounds: Bounds) -> Verdict:
+def lower_layers_equal(curve: Curve) -> Found:
+    """Test that in no lower layer (embeddings included) the two differ by more than the margin."""
+    return _equivalence(curve, list(range(curve.bounds.lower + 1)))
+
+
+def no_change(curve: Curve) -> Found:
+    """Test that in no layer the two differ by more than the margin."""
+    return _equivalence(curve, list(range(curve.layers)))
+
+
+def _equivalence(curve: Curve, layers: list[int]) -> Found:
+    """Test equivalence by two one-sided tests for each layer (Schuirmann 1987): all must be inside, or one outside."""
+    margin, value = curve.bounds.margin, curve.value[layers]
+    low, high = (end[layers] for end in curve.ends(one_sided=True))
+    outer_low, outer_high = (end[layers] for end in curve.ends(one_sided=True, parts=len(layers)))
+    widest = int(np.abs(value).argmax())
+    beyond = np.abs(value) > margin
+    if (apart := (outer_low > margin) | (outer_high < -margin)).any():
+        widest = int(np.where(apart, np.abs(value), 0).argmax())
+        verdict, says = CONTRADICTED, f"differ in layer {layers[widest]}"
+    elif ((low > -margin) & (high < margin)).all():
+        verdict, says = SUPPORTED, "equal"
+    else:
+        verdict, says = UNDECIDED, UNDECIDED
+    if beyond.any():
+        needed = curve.needed(np.abs(curve.value) - margin, True, len(layers))[:, layers][:, beyond].min(1)
+    else:
+        needed = curve.needed(margin - np.abs(curve.value), True)[:, layers].max(1)
+    return Found(verdict, says, value[widest], low[widest], high[widest], layers[widest], (needed[0], needed[1]))
+
+
+def upper_layers_better(curve: Curve) -> Found:
     """Test that after is better than before in the mean over the upper layers."""
-    return _above_zero(differences @ _mean_weights(differences, bounds), bounds)
+    (low, high), column = curve.ends(), curve.mean
+    if curve.is_equal:
+        verdict, says = NO_GAP, NO_GAP
+    elif low[column] > 0:
+        verdict, says = SUPPORTED, "better"
+    elif high[column] < 0:
+        verdict, says = CONTRADICTED, "worse"
+    else:
+        verdict, says = UNDECIDED, UNDECIDED
+    needed = curve.needed(curve.value)[:, column]
+    return Found(verdict, says, curve.value[column], low[column], high[column], None, (needed[0], needed[1]))
 
 
-def gap_grows(differences: Bootstrap, bounds: Bounds) -> Verdict:
-    """Test that the difference grows from the last lower layer on: its least-squares slope (points a layer) is above 0."""
-    layers = np.arange(len(differences.estimate))
-    included = layers >= bounds.lower
-    centred = np.where(included, layers - layers[included].mean(), 0.0)
-    return _above_zero(differences @ (centred / (centred**2).sum())[:, None], bounds)
+def gap_grows(curve: Curve) -> Found:
+    """Test that an advantage over the upper layers grows: their mean is above 0, and so is the slope (points a layer)."""
+    (low, high), both = curve.ends(), [curve.mean, curve.slope]
+    if curve.is_equal:
+        verdict, says = NO_GAP, NO_GAP
+    elif (low[both] > 0).all():
+        verdict, says = SUPPORTED, "grows"
+    elif high[curve.slope] < 0:
+        verdict, says = CONTRADICTED, "falls"
+    elif high[curve.mean] < 0:
+        verdict, says = CONTRADICTED, "no advantage"
+    else:
+        verdict, says = UNDECIDED, UNDECIDED
+    parts, column = curve.needed(curve.value)[:, both], curve.slope
+    needed = parts.max(1) if (curve.value[both] > 0).all() else parts[:, curve.value[both] <= 0].min(1)
+    return Found(verdict, says, curve.value[column], low[column], high[column], None, (needed[0], needed[1]))
 
 
-def _mean_weights(differences: Bootstrap, bounds: Bounds) -> np.ndarray:
-    upper = np.arange(len(differences.estimate)) > bounds.lower
-    weights: np.ndarray = upper / upper.sum()
-    return weights[:, None]
-
-
-def _above_zero(statistic: Bootstrap, bounds: Bounds) -> Verdict:
-    (low, high), clusters = statistic.interval(bounds.confidence)[0], len(statistic.left_out)
-    verdict = SUPPORTED if low > 0 else CONTRADICTED if high < 0 else UNDECIDED
-    number = clusters_needed(statistic.estimate, statistic.error, clusters, (1 - bounds.confidence) / 2, bounds.power)
-    return Verdict(verdict, statistic.estimate[0], low, high, None, number[0])
-
-
-def gap_opens_late(differences: Bootstrap, bounds: Bounds) -> Verdict:
+def gap_opens_late(curve: Curve) -> Found:
     """Test that the gap opens in the upper layers.
 
-    The value is the first layer from which on the difference is above the margin, or the number of layers where there is
-    none. Its interval is the percentile interval of the bootstrap.
+    The value is the first layer where the advantage exceeds the margin without falling below 0 later, or the number of
+    layers where there is none; low and high: the first and the last layer that it may be.
     """
-    tail, last = (1 - bounds.confidence) / 2, len(differences.estimate) - 1
-    value = int(_onset(differences.estimate[None], bounds.margin)[0])
-    onsets = _onset(differences.replicates, bounds.margin)
-    low, high = np.quantile(onsets, [tail, 1 - tail], method="inverted_cdf").astype(int)
-    if low > bounds.lower and high <= last:
-        verdict = SUPPORTED
-    elif high <= bounds.lower or low > last:
-        verdict = CONTRADICTED
+    margin, lower, layers = curve.bounds.margin, curve.bounds.lower, curve.layers
+
+    def ends(parts: int) -> tuple[np.ndarray, np.ndarray]:
+        low, high = curve.ends(True, parts)
+        return low[:layers], high[:layers]
+
+    # An opening may be seen in any of several layers; what else it takes must hold in all layers together. There are three
+    # ways to contradict: it opens early, it never opens, it closes again.
+    above = np.append(ends(3 * (lower + 1))[0][: lower + 1], ends(layers - lower - 1)[0][lower + 1 :])
+    (low, high), below = ends(1), ends(3)[1]
+    surely = onset(above > margin, low > 0)
+    earliest = onset(high > margin, np.ones(layers, bool))
+    value = onset(curve.value[:layers] > margin, curve.value[:layers] >= 0)
+    if curve.is_equal:
+        verdict, says = NO_GAP, NO_GAP
+    elif surely <= lower:
+        verdict, says = CONTRADICTED, f"opens by layer {surely}"
+    elif (below < margin).all() or below[-1] < 0:
+        verdict, says = CONTRADICTED, "never opens"
+    elif earliest > lower and surely < layers:
+        verdict, says = SUPPORTED, f"opens by layer {surely}"
     else:
-        verdict = UNDECIDED
-    distance = np.abs(differences.estimate - bounds.margin)
-    clusters = len(differences.left_out)
-    number = clusters_needed(distance, differences.error, clusters, tail, bounds.power)
-    # The layers that decide: the last one; if the gap opens in the upper layers, also the layer before; if it opens
-    # earlier, all from the last lower layer on.
-    deciding = [last] if value > last else [last, *([value - 1] if value > bounds.lower else range(bounds.lower, last))]
-    return Verdict(verdict, value, low, high, None, number[[i for i in deciding if i >= 0]].max())
+        verdict, says = UNDECIDED, UNDECIDED
+    # The layers that decide: that of the opening, or the last one, and the lower ones.
+    deciding = [*range(lower + 1), min(value, layers - 1)]
+    needed = curve.needed(curve.value - margin, True)[:, deciding].max(1)
+    return Found(verdict, says, value, min(earliest, surely), surely, None, (needed[0], needed[1]))
 
 
-def _onset(differences: np.ndarray, margin: float) -> np.ndarray:
-    """Return the first layer from which on all differences are above the margin: (rows,) for (rows, layers)."""
-    stays = np.logical_and.accumulate((differences > margin)[:, ::-1], axis=1)
-    first: np.ndarray = differences.shape[1] - stays.sum(1)
-    return first
+def onset(exceeds: np.ndarray, stays: np.ndarray) -> int:
+    """Return the first layer that exceeds and after which all stay, or the number of layers; both: (layers,), bool."""
+    later = np.append(np.logical_and.accumulate(stays[::-1])[::-1], True)[1:]
+    opens = np.flatnonzero(exceeds & later)
+    return int(opens[0]) if len(opens) else len(exceeds)
 
 
 @dataclass(frozen=True)
 class Claim:
     """A claim: its test, what it says, and the tasks for which the paper states it."""
 
-    test: Callable[[Bootstrap, Bounds], Verdict]
+    test: Callable[[Curve], Found]
     says: str
     tasks: tuple[str, ...]
 
@@ -167,12 +237,12 @@ def last_lower_layer(layers: int) -> int:
     return int(layers * LOWER_SHARE)
 
 
-def verdict(claim: str, differences: Bootstrap, bounds: Bounds) -> Verdict:
-    """Return the verdict on a claim; differences: a column for each layer, embeddings first.
-
-    With fewer than ``MIN_CLUSTERS`` clusters it is undecided.
-    """
-    found = CLAIMS[claim].test(differences, bounds)
-    if len(differences.left_out) < MIN_CLUSTERS:
-        return Verdict(UNDECIDED, found.value, found.low, found.high, found.layer, max(found.needed, MIN_CLUSTERS))
+def judge(claim: str, curve: Curve, is_recipe: bool) -> Found:
+    """Return what is found of a claim; with too few effective pages, or seeds of a recipe, it is undecided."""
+    found, estimate = CLAIMS[claim].test(curve), curve.estimate
+    if estimate.pages.min() < MIN_PAGES or (is_recipe and estimate.seeds < MIN_SEEDS):
+        needed = tuple(max(growth, MIN_PAGES / max(1, estimate.pages.min())) for growth in found.needed)
+        if is_recipe and estimate.seeds < MIN_SEEDS:
+            needed = (np.inf, np.inf)
+        return Found(UNDECIDED, UNDECIDED, found.value, found.low, found.high, found.layer, (needed[0], needed[1]))
     return found

@@ -1,12 +1,10 @@
-"""Bootstrap intervals and permutation tests for ratios of sums over clusters, and for differences of two of them.
+"""Bootstrap intervals for ratios of sums over pages, for statistics whose jackknife would take too long.
 
-A percentage is 100 * sum(count) / sum(para_len), equation 3 of the paper. Clusters of pairs (pages) are resampled or
-swapped, since pairs of one page are not independent. A column is a layer and measure. A resample is a row of weights, so
-that all columns of many resamples are one product of matrices.
+Pages are clusters: their words are not independent. A column is a layer. A resample is a row of weights, so that all
+columns of many resamples are one product of matrices.
 
 Efron (1987), Better bootstrap confidence intervals; Hesterberg (2015), What teachers should know about the bootstrap (small
-samples); Phipson and Smyth (2010), Permutation p-values should never be zero; Holm (1979); Schuirmann (1987), two one-sided
-tests.
+samples).
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,38 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtrit
 
+from pairprobe.evidence.estimation import Sums
+
 # Resamples in one product of matrices: more are no faster, and take more memory.
 CHUNK_SIZE = 500
 # Two statistics that are no further apart are tied: sums of the same numbers in another order differ by less.
 TIE_TOLERANCE = 1e-9
 
 Seed = int | Sequence[int]
-
-
-@dataclass(frozen=True)
-class Sums:
-    """Sums over the pairs of each cluster: ``count``, (clusters, columns), and ``length``, likewise or (clusters, 1)."""
-
-    count: np.ndarray
-    length: np.ndarray
-
-    def __len__(self) -> int:
-        """Return the number of clusters."""
-        return len(self.count)
-
-    def percentage(self) -> np.ndarray:
-        """Return 100 * sum(count) / sum(length) of each column, NaN where there is nothing: (columns,)."""
-        return _ratio(self.count.sum(0), self.length.sum(0))
-
-    def left_out(self) -> np.ndarray:
-        """Return percentages without one cluster at a time: (clusters, columns)."""
-        return _ratio(self.count.sum(0) - self.count, self.length.sum(0) - self.length)
-
-
-def _ratio(count: np.ndarray, length: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio: np.ndarray = 100 * count / length
-    return ratio
 
 
 def _weights(clusters: int, number: int, seed: Seed) -> Iterator[np.ndarray]:
@@ -68,25 +42,6 @@ class Bootstrap:
     estimate: np.ndarray
     replicates: np.ndarray
     left_out: np.ndarray
-
-    def __sub__(self, other: "Bootstrap") -> "Bootstrap":
-        """Return the paired difference of two statistics that have the same resamples of the same clusters."""
-        return Bootstrap(self.estimate - other.estimate, self.replicates - other.replicates, self.left_out - other.left_out)
-
-    def __matmul__(self, weights: np.ndarray) -> "Bootstrap":
-        """Return weighted sums of the columns, such as means or slopes over layers; weights: (columns, statistics)."""
-        return Bootstrap(self.estimate @ weights, self.replicates @ weights, self.left_out @ weights)
-
-    def __getitem__(self, columns: slice | list[int]) -> "Bootstrap":
-        """Return some of the columns."""
-        return Bootstrap(self.estimate[columns], self.replicates[:, columns], self.left_out[:, columns])
-
-    @property
-    def error(self) -> np.ndarray:
-        """The standard error, (columns,): of the replicates, widened for few clusters as ``interval`` is."""
-        clusters = len(self.left_out)
-        error: np.ndarray = self.replicates.std(0) * np.sqrt(clusters / max(1, clusters - 1))
-        return error
 
     def interval(self, confidence: float | np.ndarray = 0.95) -> np.ndarray:
         """Return the bias-corrected and accelerated interval of each column: (columns, 2).
@@ -140,68 +95,9 @@ def bootstrap(several: Sequence[Sums], number: int, seed: Seed) -> list[Bootstra
     """
     replicates = [np.empty((number, sums.count.shape[1])) for sums in several]
     done = 0
-    for weights in _weights(len(several[0]), number, seed):
+    for weights in _weights(len(several[0].count), number, seed):
         for sums, rows in zip(several, replicates, strict=True):
-            rows[done : done + len(weights)] = _ratio(weights @ sums.count, weights @ sums.length)
+            with np.errstate(invalid="ignore", divide="ignore"):
+                rows[done : done + len(weights)] = 100 * (weights @ sums.count) / (weights @ sums.length)
         done += len(weights)
     return [Bootstrap(sums.percentage(), rows, sums.left_out()) for sums, rows in zip(several, replicates, strict=True)]
-
-
-def permutation_test(before: Sums, after: Sums, number: int, seed: Seed) -> np.ndarray:
-    """Test whether the two percentages differ: two-sided p of each column, (columns,), NaN where there is no percentage.
-
-    before, after: of the same clusters. A permutation swaps the two in each cluster with probability 1/2. Where there are
-    no more than ``number`` permutations (2**clusters), each is taken once and the test is exact; otherwise p counts the
-    observed statistic too, so that it is never 0 (Phipson and Smyth 2010).
-    """
-    clusters = len(before)
-    if clusters == 0:
-        return np.full(before.count.shape[1], np.nan)
-    observed = np.abs(after.percentage() - before.percentage())
-    extreme, taken = np.zeros(len(observed)), 0
-    for swapped in _swaps(clusters, number, seed):
-        counts, lengths = (
-            (one.sum(0) + swapped @ (other - one), other.sum(0) - swapped @ (other - one))
-            for one, other in ((before.count, after.count), (before.length, after.length))
-        )
-        found = np.abs(_ratio(counts[1], lengths[1]) - _ratio(counts[0], lengths[0]))
-        extreme += (found >= observed - TIE_TOLERANCE).sum(0)
-        taken += len(swapped)
-    exact = taken == 2**clusters
-    p = extreme / taken if exact else (extreme + 1) / (taken + 1)
-    return np.where(np.isnan(observed), np.nan, p)
-
-
-def _swaps(clusters: int, number: int, seed: Seed) -> Iterator[np.ndarray]:
-    """Yield the clusters to swap, as 0 or 1: (some permutations, clusters), float64."""
-    if 2**clusters <= number:
-        yield (np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1).astype(np.float64)
-        return
-    rng = np.random.default_rng(seed)
-    for start in range(0, number, CHUNK_SIZE):
-        yield rng.integers(0, 2, (min(CHUNK_SIZE, number - start), clusters)).astype(np.float64)
-
-
-def holm(p: np.ndarray) -> np.ndarray:
-    """Correct p-values for multiple testing (Holm 1979), which controls the family-wise error rate.
-
-    NaN stands for no test: it stays NaN and does not count.
-    """
-    p = np.asarray(p, np.float64)
-    tested = np.flatnonzero(~np.isnan(p))
-    order = tested[np.argsort(p[tested], kind="stable")]
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(order), 0, -1))
-    corrected = np.full(p.shape, np.nan)
-    corrected[order] = np.minimum(stepped, 1)
-    return corrected
-
-
-def clusters_needed(distance: np.ndarray, error: np.ndarray, clusters: int, level: float, power: float) -> np.ndarray:
-    """Return how many clusters a one-sided test needs to tell a statistic from a bound with this power: (columns,).
-
-    distance: of the statistic from the bound. error: its standard error with ``clusters`` clusters, which shrinks with
-    their square root. Infinite where the distance is 0.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        needed = clusters * ((ndtri(1 - level) + ndtri(power)) * error / np.abs(distance)) ** 2
-    return np.where(np.asarray(error) == 0, 2.0, np.where(np.asarray(distance) == 0, np.inf, np.ceil(needed)))

@@ -1,72 +1,83 @@
-"""Intervals of percentages, tests of differences between checkpoints, and verdicts on the paper's claims.
+"""Intervals of percentages, tests of differences between recipes and checkpoints, and what is found of the paper's claims.
 
-The unit of resampling is the page (a cluster of pairs): pages are drawn again for intervals, and swapped between two
-checkpoints for tests.
+What is compared is a unit: a recipe, of which its checkpoints are draws, or a checkpoint by itself. What is said of a
+recipe stands on its seeds and on pages, what is said of two checkpoints on pages alone (see ``estimation``).
 """
 
 import itertools
-import zlib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from pairprobe.errors import InputError
-from pairprobe.evidence import claims, resampling
-from pairprobe.evidence.fields import CLAIM_FIELDS, DIFFERENCE_FIELDS, INTERVAL_FIELDS, UNDECIDED, VARIANT_FIELDS
-from pairprobe.evidence.resampling import Bootstrap, Sums
+from pairprobe.evidence import claims
+from pairprobe.evidence.estimation import Estimate, Sums, moderate
+from pairprobe.evidence.fields import (
+    CHECKPOINTS,
+    CLAIM_FIELDS,
+    COMPARED,
+    DIFFERENCE_FIELDS,
+    INTERVAL_FIELDS,
+    JUDGED,
+    RECIPE,
+    UNDECIDED,
+    VALUES,
+    VARIANT_FIELDS,
+)
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.percentages import Ranking, read_ranking
 
 # Of one of the tables, as its fields are.
 Row = tuple[Any, ...]
+# Above so many pairs no number is told.
+MOST_PAIRS = 100_000
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The configuration's section ``evidence``, and the seed.
+    """What the configuration's section ``evidence`` says of tests.
 
-    resamples: also the number of permutations. margin: in points, within which two checkpoints count as equal.
-    lower_layers: the last lower layer; None: as ``claims.last_lower_layer`` has it. power: for the number of pairs needed.
+    margin: in points, within which two checkpoints count as equal. lower_layers: the last lower layer; None: as
+    ``claims.last_lower_layer`` has it. power: for the number of pairs needed.
     """
 
-    resamples: int = 10_000
     confidence: float = 0.95
     margin: float = 5.0
     lower_layers: int | None = None
     power: float = 0.8
-    seed: int = 0
 
 
-def weigh(
-    rankings: Iterable[tuple[str, str, str]], titles: Mapping[str, str], settings: Settings, paths: Mapping[str, str]
-) -> None:
+@dataclass(frozen=True)
+class Pages:
+    """What pairs are summed up by, and what are draws of one recipe.
+
+    titles: ``{example_id: title of its page}``. recipes: ``{name: its checkpoints}``.
+    """
+
+    titles: Mapping[str, str]
+    recipes: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+def weigh(rankings: Iterable[tuple[str, str, str]], pages: Pages, settings: Settings, paths: Mapping[str, str]) -> None:
     """Write the tables of intervals, differences and claims for rankings given as (checkpoint, task, path).
 
-    titles: ``{example_id: title of its page}``. paths: of the three tables, by name. Each task draws its own resamples,
-    from the seed and its name, the same for all checkpoints; adding a task or a checkpoint changes no other interval.
-    Raises InputError for a bad ranking, and for an example without a title.
+    paths: of the three tables, by name. Raises InputError for a bad ranking, and for an example without a title.
     """
-    tasks = list(_tasks(rankings, titles, settings))
-    intervals = pd.DataFrame([row for task in tasks for row in task.intervals()], columns=INTERVAL_FIELDS)
-    compared = [found for task in tasks for found in task.comparisons()]
-    differences = pd.DataFrame([row for rows, _ in compared for row in rows], columns=DIFFERENCE_FIELDS[:-1])
-    verdicts = [row for _, rows in compared for row in rows]
-    # One family of tests: all tasks, measures and layers of two checkpoints.
-    by_pair = differences.groupby(["before", "after"])["p"]
-    differences["p_holm"] = by_pair.transform(lambda p: resampling.holm(p.to_numpy()))
-    _write(paths["intervals"], intervals, dict.fromkeys(INTERVAL_FIELDS[6:], 4))
-    _write(paths["differences"], differences, {"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})
+    tasks = _read_tasks(rankings, pages)
+    compared = list(_comparisons(tasks, settings))
+    intervals = [row for task in tasks for row in task.intervals(settings.confidence)]
+    differences = [row for comparison in compared for value in COMPARED for row in comparison.differences(value)]
+    verdicts = [row for comparison in compared for row in comparison.verdicts()]
+    write_tsv(paths["intervals"], INTERVAL_FIELDS, intervals)
+    write_tsv(paths["differences"], DIFFERENCE_FIELDS, differences)
     write_tsv(paths["claims"], CLAIM_FIELDS, verdicts)
     log.info("%d intervals, %d differences, %d verdicts", len(intervals), len(differences), len(verdicts))
 
 
-def weigh_variants(
-    rankings: Iterable[tuple[str, str, str, str]], titles: Mapping[str, str], settings: Settings, path: str
-) -> None:
+def weigh_variants(rankings: Iterable[tuple[str, str, str, str]], pages: Pages, settings: Settings, path: str) -> None:
     """Judge the claims by the controls: rankings are given as (variant, checkpoint, task, path).
 
     Writes a table of ``VARIANT_FIELDS``: the columns of ``tables/claims.tsv`` for each variant. Raises as ``weigh`` does.
@@ -77,161 +88,242 @@ def weigh_variants(
     rows = [
         (variant, *row)
         for variant, some in track(by_variant.items(), len(by_variant), "weighing", "variants")
-        for task in _tasks(some, titles, settings)
-        for _, verdicts in task.comparisons()
-        for row in verdicts
+        for comparison in _comparisons(_read_tasks(some, pages), settings)
+        for row in comparison.verdicts()
     ]
     write_tsv(path, VARIANT_FIELDS, rows)
 
 
-def _write(path: str, frame: pd.DataFrame, decimals: Mapping[str, int]) -> None:
-    text = {name: frame[name].map(f"{{:.{digits}f}}".format) for name, digits in decimals.items()}
-    write_tsv(path, frame.columns, frame.assign(**text).itertuples(index=False, name=None))
-
-
-def _tasks(rankings: Iterable[tuple[str, str, str]], titles: Mapping[str, str], settings: Settings) -> Iterator["_Task"]:
+def _read_tasks(rankings: Iterable[tuple[str, str, str]], pages: Pages) -> list["_Task"]:
     by_task: dict[str, dict[str, _Columns]] = {}
     for checkpoint, task, path in rankings:
         by_task.setdefault(task, {})[checkpoint] = columns = _Columns.of(read_ranking(path))
-        if missing := sorted(set(columns.example_ids.tolist()) - titles.keys()):
+        if missing := sorted(set(columns.example_ids.tolist()) - pages.titles.keys()):
             raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
-    for task, by_checkpoint in by_task.items():
-        yield _Task(task, by_checkpoint, titles, settings)
+    return [_Task(task, by_checkpoint, pages) for task, by_checkpoint in by_task.items()]
 
 
 @dataclass(frozen=True, eq=False)
 class _Columns:
     """A ranking sorted by example, measure and layer.
 
-    names: (measure, layer) of each column; counts: (pairs, columns, 4), the last axis as in ``Ranking``.
+    names: (measure, layer) of each column; counts: (pairs, columns, 4), specificity: (pairs, columns, 6) or None, the last
+    axes as in ``Ranking``.
     """
 
     example_ids: np.ndarray
     names: list[tuple[str, int]]
     counts: np.ndarray
+    specificity: np.ndarray | None
 
     @classmethod
     def of(cls, ranking: Ranking) -> "_Columns":
         pairs, measures = np.argsort(ranking.example_ids), np.argsort(ranking.measures)
         names = list(itertools.product(sorted(ranking.measures), ranking.layers))
-        counts = ranking.counts[measures][:, :, pairs].reshape(len(names), len(pairs), 4)
-        return cls(ranking.example_ids[pairs], names, counts.transpose(1, 0, 2))
 
-    def sums(self, example_ids: np.ndarray, titles: Mapping[str, str]) -> tuple[Sums, Sums]:
-        """Sum the counts of these examples' pairs by page: the ratios whose percentage is the percentage, and the auc."""
-        counts = self.counts[np.isin(self.example_ids, example_ids)]
-        _, page = np.unique([titles[name] for name in example_ids.tolist()], return_inverse=True)
-        order = np.argsort(page)
-        starts = np.flatnonzero(np.diff(page[order], prepend=-1))
-        count, ties, para_len, unmatching = np.moveaxis(np.add.reduceat(counts[order], starts).astype(np.float64), 2, 0)
-        return Sums(count, _shared(para_len)), Sums(count + ties / 2, _shared(unmatching))
+        def columns(values: np.ndarray) -> np.ndarray:
+            return values[measures][:, :, pairs].reshape(len(names), len(pairs), values.shape[3]).transpose(1, 0, 2)
 
+        specificity = None if ranking.specificity is None else columns(ranking.specificity)
+        return cls(ranking.example_ids[pairs], names, columns(ranking.counts), specificity)
 
-def _shared(lengths: np.ndarray) -> np.ndarray:
-    """Return one column where all are the same, as lengths mostly are: (pages, 1), else (pages, columns)."""
-    return lengths[:, :1] if (lengths == lengths[:, :1]).all() else lengths
-
-
-@dataclass(frozen=True)
-class _Resampled:
-    """One checkpoint's percentage and auc with their bootstrap; sums: what the percentage is the ratio of."""
-
-    sums: Sums
-    percentage: Bootstrap
-    auc: Bootstrap
+    def ratios(self, example_ids: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Return, for these examples' pairs, what each of ``VALUES`` is the ratio of: both (pairs, columns)."""
+        among = np.isin(self.example_ids, example_ids)
+        count, ties, para_len, unmatching = np.moveaxis(self.counts[among].astype(np.float64), 2, 0)
+        outranked = count + ties / 2
+        found = {"percentage": (count, para_len), "auc": (outranked, unmatching)}
+        if self.specificity is None:
+            return found
+        spans, span_count, null_count, null_words, anchors, swapped_count = np.moveaxis(self.specificity[among], 2, 0)
+        has_anchor, per_span, per_anchor = anchors > 0, np.maximum(spans, 1), np.maximum(anchors, 1)
+        swapped, lengths = swapped_count / per_anchor, unmatching * has_anchor
+        return found | {
+            "null_auc": (null_count / per_span, null_words / per_span),
+            "span_auc": (span_count, spans),
+            "swapped_auc": (swapped, lengths),
+            "specific": (outranked * has_anchor - swapped, lengths),
+        }
 
 
 class _Task:
     """The rankings of one task by several checkpoints."""
 
-    def __init__(self, task: str, columns: Mapping[str, _Columns], titles: Mapping[str, str], settings: Settings):
-        self.task, self.titles, self.settings = task, titles, settings
+    def __init__(self, task: str, columns: Mapping[str, _Columns], pages: Pages):
+        self.task, self.pages = task, pages
         self.columns = {checkpoint: each for checkpoint, each in columns.items() if len(each.example_ids)}
-        self._cache: dict[tuple[str, ...], dict[str, _Resampled]] = {}
+        recipe_of = {checkpoint: name for name, several in pages.recipes.items() for checkpoint in several}
+        self.units: dict[str, list[str]] = {}
+        for checkpoint in self.columns:
+            self.units.setdefault(recipe_of.get(checkpoint, checkpoint), []).append(checkpoint)
 
-    def intervals(self) -> Iterator[Row]:
-        """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint, measure and layer."""
-        for checkpoint, columns in self.columns.items():
-            resampled = self._resample(columns.example_ids)[checkpoint]
-            numbers = [
-                number
-                for each in (resampled.percentage, resampled.auc)
-                for number in (each.estimate, *each.interval(self.settings.confidence).T)
-            ]
-            counts = len(columns.example_ids), len(resampled.sums)
-            for (measure, layer), *row in zip(columns.names, *numbers, strict=True):
-                yield checkpoint, self.task, measure, layer, *counts, *row
+    def is_recipe(self, unit: str) -> bool:
+        return unit in self.pages.recipes
 
-    def comparisons(self) -> Iterator[tuple[list[Row], list[Row]]]:
-        """Yield, for each two checkpoints, the rows of differences (without p_holm) and of claims.
+    def common(self, checkpoints: Iterable[str]) -> np.ndarray:
+        """Return the examples that all of these checkpoints have a pair of, ascending."""
+        several = [self.columns[checkpoint].example_ids for checkpoint in checkpoints]
+        return several[0][np.all([np.isin(several[0], each) for each in several], axis=0)]
 
-        The pairs that both checkpoints have are compared.
-        """
-        for before, after in itertools.combinations(self.columns, 2):
-            one, other = self.columns[before], self.columns[after]
-            example_ids = np.intersect1d(one.example_ids, other.example_ids)
-            if one.names != other.names:
-                log.warning("%s: %s and %s have not the same layers, and are not compared", self.task, before, after)
-            elif len(example_ids):
-                yield self._compare(before, after, example_ids)
+    def estimates(self, checkpoints: Sequence[str], example_ids: np.ndarray, is_recipe: bool) -> dict[str, Estimate]:
+        """Return the values that these checkpoints' rankings have, on the pairs of these examples; a column each."""
+        _, page = np.unique([self.pages.titles[name] for name in example_ids.tolist()], return_inverse=True)
+        order = np.argsort(page, kind="stable")
+        starts = np.flatnonzero(np.diff(page[order], prepend=-1))
 
-    def _compare(self, before: str, after: str, example_ids: np.ndarray) -> tuple[list[Row], list[Row]]:
-        resampled, names = self._resample(example_ids), self.columns[before].names
-        one, other = resampled[before], resampled[after]
-        difference = other.percentage - one.percentage
-        p = resampling.permutation_test(one.sums, other.sums, self.settings.resamples, self._seed("swaps"))
-        counts = len(example_ids), len(one.sums)
-        intervals = difference.interval(self.settings.confidence)
-        differences = [
-            (before, after, self.task, measure, layer, *counts, value, *interval, tested)
-            for (measure, layer), value, interval, tested in zip(names, difference.estimate, intervals, p, strict=True)
+        def by_page(values: np.ndarray) -> np.ndarray:
+            return np.add.reduceat(values[order], starts)
+
+        ratios = [self.columns[checkpoint].ratios(example_ids) for checkpoint in checkpoints]
+        return {
+            value: Estimate.of_checkpoints([Sums(*map(by_page, each[value])) for each in ratios], is_recipe)
+            for value in VALUES
+            if all(value in each for each in ratios)
+        }
+
+    def intervals(self, confidence: float) -> Iterator[Row]:
+        """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint and each recipe, measure and layer."""
+        recipes = {unit: checkpoints for unit, checkpoints in self.units.items() if self.is_recipe(unit)}
+        for name, checkpoints in ({one: [one] for one in self.columns} | recipes).items():
+            example_ids, names = self.common(checkpoints), self.columns[checkpoints[0]].names
+            if not len(example_ids):
+                continue
+            estimates = self.estimates(checkpoints, example_ids, name in recipes)
+            numbers = np.full((len(names), len(VALUES), 3), np.nan)
+            for i, value in enumerate(VALUES):
+                if (estimate := estimates.get(value)) is not None:
+                    signed = value == "specific"
+                    ends = (estimate.interval if signed else estimate.percentage_interval)(confidence)
+                    numbers[:, i] = np.column_stack([estimate.value, ends])
+            counts = len(example_ids), len(estimates["percentage"].left_out)
+            for (measure, layer), row in zip(names, numbers.reshape(len(names), -1), strict=True):
+                yield name, self.task, measure, layer, *counts, *map(_rounded, row), len(checkpoints)
+
+
+def _rounded(number: float) -> str:
+    return "" if np.isnan(number) else f"{number:z.4f}"
+
+
+@dataclass(frozen=True)
+class TaskDifferences:
+    """The differences of one task on so many pairs: of each value a column for each of ``names``, (measure, layer)."""
+
+    task: str
+    names: list[tuple[str, int]]
+    pairs: int
+    differences: dict[str, Estimate]
+
+    def measures(self) -> dict[str, list[int]]:
+        """Return the columns of each measure, layers ascending."""
+        measures = dict.fromkeys(measure for measure, _ in self.names)
+        return {name: [i for i, (measure, _) in enumerate(self.names) if measure == name] for name in measures}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two units, compared in all tasks. is_recipe: whether one of them is a recipe."""
+
+    before: str
+    after: str
+    is_recipe: bool
+    tasks: list[TaskDifferences]
+    settings: Settings
+
+    def differences(self, value: str) -> Iterator[Row]:
+        """Yield rows of ``DIFFERENCE_FIELDS``; p_adjusted is corrected for all tasks, measures and layers of the value."""
+        tasks = [task for task in self.tasks if value in task.differences]
+        tests = sum(len(task.names) for task in tasks)
+        # Moderated in each layer by all tasks and measures.
+        curves = [(task, columns) for task in tasks for columns in task.measures().values()]
+        estimates = moderate([task.differences[value][columns] for task, columns in curves])
+        for (task, columns), curve in zip(curves, estimates, strict=True):
+            counts = task.pairs, curve.seeds, len(curve.left_out)
+            numbers = np.column_stack([curve.value, curve.interval(self.settings.confidence)])
+            p = np.column_stack([curve.p_value(), curve.p_value(tests)])
+            for i, column in enumerate(columns):
+                told = f"{curve.pages[i]:.1f}", *map(_rounded, numbers[i]), *(f"{each:.6f}" for each in p[i])
+                yield value, self.before, self.after, task.task, *task.names[column], *counts, *told
+
+    def verdicts(self) -> Iterator[Row]:
+        """Yield rows of ``CLAIM_FIELDS``; with the configured confidence none of them is wrong."""
+        keys = [
+            (task, on, measure, columns)
+            for task in self.tasks
+            for on in JUDGED
+            if on in task.differences
+            for measure, columns in task.measures().items()
         ]
-        return differences, [(before, after, *row) for row in self._verdicts(names, difference, counts)]
+        tests, bounds, estimates = len(keys) * len(claims.CLAIMS), [], []
+        for task, on, _, columns in keys:
+            layers = len(columns)
+            bounds.append(self._bounds(layers, tests))
+            weights = np.column_stack([np.eye(layers), claims.contrasts(layers, bounds[-1].lower)])
+            estimates.append(task.differences[on][columns] @ weights)
+        for (task, on, measure, _), bound, estimate in zip(keys, bounds, moderate(estimates), strict=True):
+            curve = claims.Curve(estimate, bound)
+            for claim in claims.CLAIMS:
+                yield self.before, self.after, *self._row(claim, task, measure, on, curve)
 
-    def _verdicts(self, names: list[tuple[str, int]], difference: Bootstrap, counts: tuple[int, int]) -> Iterator[Row]:
-        for measure in dict.fromkeys(measure for measure, _ in names):
-            of_layers = difference[[i for i, name in enumerate(names) if name[0] == measure]]
-            layers = len(of_layers.estimate)
-            bounds = self._bounds(layers)
-            for name, claim in claims.CLAIMS.items():
-                found = claims.verdict(name, of_layers, bounds)
-                stated = "yes" if self.task in claim.tasks else "no"
-                numbers = (f"{number:.4f}" for number in (found.value, found.low, found.high))
-                layer = "" if found.layer is None else found.layer
-                row = (name, self.task, measure, stated, found.verdict, *numbers, layer, layers, *counts)
-                yield *row, _pairs_needed(found, counts)
+    def _row(self, claim: str, task: TaskDifferences, measure: str, on: str, curve: claims.Curve) -> Row:
+        found, estimate = claims.judge(claim, curve, self.is_recipe), curve.estimate
+        stated = task.task in claims.CLAIMS[claim].tasks
+        return (
+            *(claim, task.task, measure, "yes" if stated else "no", found.verdict if stated else ""),
+            *map(_rounded, (found.value, found.low, found.high)),
+            *("" if found.layer is None else found.layer, curve.layers, task.pairs, len(estimate.left_out)),
+            *(_pairs_needed(found, task.pairs, self.is_recipe), on, RECIPE if self.is_recipe else CHECKPOINTS),
+            *(estimate.seeds, f"{estimate.pages.min():.1f}", found.says),
+        )
 
-    def _bounds(self, layers: int) -> claims.Bounds:
-        lower = self.settings.lower_layers
+    def _bounds(self, layers: int, tests: int) -> claims.Bounds:
+        settings, lower = self.settings, self.settings.lower_layers
         if lower is not None and lower > layers - 2:
             raise InputError(
                 f"evidence.lower_layers: found {lower}, but a checkpoint's last layer is {layers - 1}. Set it to "
                 f"{layers - 2} or less."
             )
         lower = claims.last_lower_layer(layers - 1) if lower is None else lower
-        return claims.Bounds(lower, self.settings.margin, self.settings.confidence, self.settings.power)
-
-    def _resample(self, example_ids: np.ndarray) -> dict[str, _Resampled]:
-        """Return the percentages on these pairs of each checkpoint that has all of them, with the same resamples."""
-        if (key := tuple(example_ids)) not in self._cache:
-            sums = {
-                checkpoint: columns.sums(example_ids, self.titles)
-                for checkpoint, columns in self.columns.items()
-                if np.isin(example_ids, columns.example_ids).all()
-            }
-            ratios = [ratio for both in sums.values() for ratio in both]
-            found = iter(resampling.bootstrap(ratios, self.settings.resamples, self._seed("resamples")))
-            self._cache[key] = {name: _Resampled(both[0], next(found), next(found)) for name, both in sums.items()}
-        return self._cache[key]
-
-    def _seed(self, use: str) -> tuple[int, int]:
-        return self.settings.seed, zlib.crc32(f"{self.task} {use}".encode())
+        return claims.Bounds(lower, settings.margin, 1 - settings.confidence, settings.power, tests)
 
 
-def _pairs_needed(found: claims.Verdict, counts: tuple[int, int]) -> str:
-    """Return how many pairs would decide, rounded up, "inf" where no number would; "" where a verdict is decided."""
+def _comparisons(tasks: list[_Task], settings: Settings) -> Iterator[Comparison]:
+    """Yield a comparison of each two units, on the pairs that all of their checkpoints have."""
+    units = list(dict.fromkeys(unit for task in tasks for unit in task.units))
+    for before, after in itertools.combinations(units, 2):
+        curves = [found for task in tasks if (found := _compare(task, before, after))]
+        if curves:
+            is_recipe = any(task.is_recipe(unit) for task in tasks for unit in (before, after))
+            yield Comparison(before, after, is_recipe, curves, settings)
+
+
+def _compare(task: _Task, before: str, after: str) -> TaskDifferences | None:
+    if not {before, after} <= task.units.keys():
+        return None
+    one, other = task.units[before], task.units[after]
+    example_ids, names = task.common(one + other), task.columns[one[0]].names
+    if any(task.columns[checkpoint].names != names for checkpoint in one + other):
+        log.warning("%s: %s and %s have not the same layers, and are not compared", task.task, before, after)
+        return None
+    if not len(example_ids):
+        return None
+    old, new = (
+        task.estimates(checkpoints, example_ids, task.is_recipe(unit))
+        for unit, checkpoints in ((before, one), (after, other))
+    )
+    differences = {value: new[value] - old[value] for value in COMPARED if value in old and value in new}
+    # A value that no pair has, since none has a swapped anchor, is none.
+    some = {value: each for value, each in differences.items() if not np.isnan(each.left_out).any()}
+    return TaskDifferences(task.task, names, len(example_ids), some)
+
+
+def _pairs_needed(found: claims.Found, pairs: int, is_recipe: bool) -> str:
+    """Return how many pairs would decide, from and to, in two digits; "" where a verdict is decided."""
     if found.verdict != UNDECIDED:
         return ""
-    pairs, pages = counts
-    needed = found.needed * pairs / pages
-    return "inf" if np.isinf(needed) else str(int(np.ceil(needed)))
+    low, high = (growth * pairs for growth in found.needed)
+    if is_recipe and np.isinf(low):
+        return "more seeds"
+    if low > MOST_PAIRS:
+        return f"more than {MOST_PAIRS:,}"
+    first, last = (f"{int(float(f'{np.ceil(number):.1e}')):,}" if number <= MOST_PAIRS else "" for number in (low, high))
+    return f"{first} to {last or f'more than {MOST_PAIRS:,}'}" if first != last else first

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from pairprobe.evidence.fields import CONTRADICTED, SUPPORTED, UNDECIDED, VARIANT_FIELDS
+from pairprobe.evidence.fields import NO_GAP, UNDECIDED, VARIANT_FIELDS
 from pairprobe.figures import style
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 # The claim whose value and interval are drawn: the mean difference over the upper layers.
 CLAIM = "upper_layers_better"
 _MARKERS = {"cosine": "o", "euclidean": "s", "start": "o", "end": "s"}
-_COLOURS = {SUPPORTED: style.COLOURS[2], CONTRADICTED: style.COLOURS[1], UNDECIDED: style.REFERENCE}
-_VERDICTS = {SUPPORTED: "better", CONTRADICTED: "worse", UNDECIDED: "undecided"}
+# By what was found of the claim.
+_COLOURS = {"better": style.COLOURS[2], "worse": style.COLOURS[1], NO_GAP: style.COLOURS[0], UNDECIDED: style.REFERENCE}
 
 
 @style.styled
@@ -32,6 +32,7 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
     """
     rows = read_frame(claims, VARIANT_FIELDS, ("value", "low", "high"))
     rows = rows[(rows["before"] == pair[0]) & (rows["after"] == pair[1]) & (rows["claim"] == CLAIM)]
+    rows = rows[rows["on"] == "auc"]
     variants = list(rows["variant"].unique())
     width = style.CONTROLS_COLUMN * len(tasks) + style.CONTROLS_MARGIN
     size = (width, style.CONTROLS_ROW * max(3, len(variants)) + style.CONTROLS_ROOM)
@@ -59,7 +60,7 @@ def _draw(axes: Axes, rows: "pd.DataFrame", variants: list[str]) -> None:
     measures = list(rows["measure"].unique())
     for row in rows.to_dict("records"):
         place = variants.index(row["variant"]) + 0.22 * (2 * measures.index(row["measure"]) - len(measures) + 1) / 2
-        colour = _COLOURS[row["verdict"]]
+        colour = _COLOURS[row["found"]]
         axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=1.2, zorder=2)
         axes.plot([row["value"]], [place], color=colour, marker=_MARKERS[row["measure"]], linestyle="", zorder=3)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=4))
@@ -69,7 +70,7 @@ def _draw(axes: Axes, rows: "pd.DataFrame", variants: list[str]) -> None:
 
 
 def _key(measures: set[str]) -> list[Line2D]:
-    handles = [Line2D([], [], color=_COLOURS[verdict], label=name) for verdict, name in _VERDICTS.items()]
+    handles = [Line2D([], [], color=colour, label=found) for found, colour in _COLOURS.items()]
     for marker in dict.fromkeys(_MARKERS.values()):
         if names := [measure for measure, its in _MARKERS.items() if its == marker and measure in measures]:
             handles.append(Line2D([], [], color=style.MARK, linestyle="", marker=marker, label=", ".join(names)))

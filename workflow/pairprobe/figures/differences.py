@@ -28,9 +28,9 @@ def differences_figure(differences: str, columns: Sequence[tuple[Panel, Panel]],
     """Return the figure of the difference of every checkpoint to a panel's first, in points, for each task and measure.
 
     differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``. Markers are filled where the test rejects
-    (Holm over all), else hollow; within ``margin``, shaded, checkpoints count as equal.
+    (corrected for all), else hollow; within ``margin``, shaded, checkpoints count as equal.
     """
-    rows = read_frame(differences, DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[4:])
+    rows = read_frame(differences, DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[5:])
     rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
 
     def pairs(panel: Panel) -> int:
@@ -48,7 +48,7 @@ def differences_figure(differences: str, columns: Sequence[tuple[Panel, Panel]],
 def _key(margin: float) -> list[Artist]:
     found: Any = {"marker": "o", "linestyle": "", "color": style.MARK}
     return [
-        Line2D([], [], **found, label=f"p ≤ {LEVEL} (Holm)"),
+        Line2D([], [], **found, label=f"p ≤ {LEVEL} (corrected)"),
         Line2D([], [], **found, markerfacecolor="white", label=f"p > {LEVEL}"),
         Patch(color=style.GRID, label=f"Equal: within {margin:g} points"),
     ]
@@ -57,7 +57,7 @@ def _key(margin: float) -> list[Artist]:
 def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
     """Return the differences of a panel's other checkpoints to its first, for all measures of its task."""
     first, *others = panel.compared
-    rows = rows[rows["task"] == panel.task]
+    rows = rows[(rows["task"] == panel.task) & (rows["value"] == panel.value)]
     # The table has each two checkpoints once, in the order of the configuration.
     turned = rows["after"] == first
     sign = np.where(turned, -1, 1)
@@ -88,7 +88,7 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list
         look = panel.line(checkpoint)
         label = f"{panel.label(checkpoint)} − {panel.label(panel.compared[0])}"
         lines.append(style.curve(axes, points, "difference", {**look, "label": label}))
-        unsure = points[~(points["p_holm"] <= LEVEL)]
+        unsure = points[~(points["p_adjusted"] <= LEVEL)]
         if len(unsure):
             hollow = {**look, "linestyle": "", "markerfacecolor": "white", "zorder": 3}
             axes.plot(unsure["layer"].to_numpy(), unsure["difference"].to_numpy(), **hollow)

@@ -1,55 +1,70 @@
-"""The verdicts on the paper's claims laid out for reading."""
+"""What was found of the paper's claims, laid out for reading."""
 
 from typing import Any
 
 import pandas as pd
 
-from pairprobe.evidence.claims import CLAIMS
-from pairprobe.evidence.fields import CLAIM_FIELDS, UNDECIDED
+from pairprobe.evidence.claims import CLAIMS, MIN_PAGES, MIN_SEEDS
+from pairprobe.evidence.fields import CLAIM_FIELDS, JUDGED, RECIPE, UNDECIDED
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
 
-# A number of pairs that nobody finds.
-MOST_PAIRS = 100_000
-_NUMBERS = ("value", "interval", "layer", "pairs", "pages", "needed")
-_FIELDS = ("claim", "task", "measure", "in the paper", "verdict", *_NUMBERS)
+_NUMBERS = ("value", "interval", "layer", "pairs", "pages", "effective", "needed")
+_FIELDS = ("claim", "task", "measure", "on", "in the paper", "found", *_NUMBERS)
+_SCOPES = {
+    RECIPE: """\
+{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said holds for the recipe,
+over {seeds} trainings with other seeds and over pages, both taken as random.""",
+    "checkpoints": """\
+{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said holds for these two
+checkpoints alone, over pages: another training of the same recipe may differ from them by as much. For what holds of a
+recipe, train it with {least_seeds} seeds or more.""",
+}
+_LIMITS = """\
+It can say whether this encoder, on these pages, behaves as Cai et al. (2020) say of theirs; not whether their numbers are
+right, which are of another training and other pages. On auc: about the pair and the geometry of the vectors together. On
+specific (auc less that of other anchors): about the pair. Where the two disagree, a curve is not about the pair. With
+fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided."""
 _VERDICTS = """\
-Verdicts on the claims of Cai et al. (2020), {pair}, for each task; where the measures differ, of each measure. A
-star: the paper says so itself. Two that differ by no more than {margin:g} points are equal. By itself each verdict is
-wrong with a probability of {error:.3g} % at most, over resampled pages. {seeds}
-"""
+Verdicts on the paper's claims, {pair}. A star: the paper says so of this task; without one the cell says what was found.
+Two that differ by no more than {margin:g} points in any layer are equal, and have no gap. All verdicts of this table
+together: one or more is wrong with a probability of {error:.3g} % at most (Bonferroni over {tests} tests). {seeds_told}"""
 _VALUES = """\
 The numbers behind the verdicts, {pair}. Value: of no difference the largest one, with its layer; of better the mean
-difference over the upper layers; of a gap that opens the layer from which on the difference exceeds {margin:g} points
-("never": it does not to the end); of one that grows the slope a layer. Differences are the second's percentage less
-the first's, in points. Interval: of {confidence:.3g} %, for no difference of {equal:.3g} %, pages resampled. Pairs,
-pages: how many are compared. Needed: how many pairs would decide with a probability of {power:.3g} %, if the
-differences are as estimated. {seeds}
-"""
+difference over the upper layers; of a gap that opens the first layer where the difference exceeds {margin:g} points
+without falling below 0 later ("never": there is none); of one that grows the slope a layer, beside which the mean must
+be above 0. Differences are the second less the first, in points. Interval: as wide as all verdicts together need.
+Effective: the number of pages of one size that tell as much. Needed: how many pairs would decide with a probability of
+{power:.3g} %, if the differences are as estimated within a standard error. {seeds_told}"""
 
 
 def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float], seeds: dict[str, int]) -> str:
-    """Lay ``tables/claims.tsv`` out: for each pair of checkpoints the verdicts at a glance, and with their numbers.
+    """Lay ``tables/claims.tsv`` out: for each comparison what it is of, the verdicts at a glance, and their numbers.
 
     labels: what tables call a task or checkpoint, where it has another than its name. evidence: confidence, margin and
     power by which claims were judged. seeds: see ``layout.seeds_told``.
     """
-    told: dict[str, Any] = {
-        "margin": evidence["margin"],
-        "error": 100 * (1 - evidence["confidence"]),
-        "confidence": 100 * evidence["confidence"],
-        "equal": 100 * (2 * evidence["confidence"] - 1),
-        "power": 100 * evidence["power"],
-    }
-    claims = read_frame(path, CLAIM_FIELDS, ("value", "low", "high", "layers"))
+    claims = read_frame(path, CLAIM_FIELDS, ("value", "low", "high", "layers", "pairs", "pages", "effective_pages"))
     claims["claim"] = pd.Categorical(claims["claim"], list(CLAIMS))
     parts = []
     for pair, rows in claims.groupby(["before", "after"], sort=False):
-        before, after = (label_of(str(name), labels) for name in pair)
-        told |= {"pair": f"{after} against {before}", "seeds": seeds_told(seeds, labels)}
+        told: dict[str, Any] = {
+            "margin": evidence["margin"],
+            "error": 100 * (1 - evidence["confidence"]),
+            "power": 100 * evidence["power"],
+            "pair": " against ".join(label_of(str(name), labels) for name in pair[::-1]),
+            "tests": len(rows),
+            "seeds": rows["seeds"].iloc[0],
+            "seeds_told": seeds_told(seeds, labels),
+            "least_seeds": MIN_SEEDS,
+            "least_pages": MIN_PAGES,
+            **{name: _range(rows[column]) for name, column in _COUNTS.items()},
+        }
         lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
+        opening = f"Compared: {_SCOPES[rows['scope'].iloc[0]]} {_LIMITS}"
         parts += [
             f"# {paragraph(told['pair'])}",
+            paragraph(opening.format(**told)),
             paragraph(_VERDICTS.format(**told)),
             _at_a_glance(rows, labels),
             paragraph(_VALUES.format(**told)),
@@ -58,19 +73,30 @@ def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float
     return "\n".join(parts if parts else ["There are no two checkpoints with pairs in common to compare.\n"])
 
 
+_COUNTS = {"pages": "pages", "effective": "effective_pages", "pairs": "pairs"}
+
+
+def _range(numbers: pd.Series) -> str:
+    low, high = f"{numbers.min():.0f}", f"{numbers.max():.0f}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _at_a_glance(rows: pd.DataFrame, labels: dict[str, str]) -> str:
-    """A line a claim, a column a task; * where the paper says so itself."""
-    cells = {key: _verdict(some) for key, some in rows.groupby(["claim", "task"], observed=True)}
-    tasks = rows["task"].unique()
-    lines = [[CLAIMS[claim].says, *(cells[claim, task] for task in tasks)] for claim in CLAIMS]
-    return markdown(["claim (* in the paper)", *(label_of(task, labels) for task in tasks)], lines)
+    """A line a claim and value, a column a task; * where the paper says so itself."""
+    cells = {key: _cell(some) for key, some in rows.groupby(["claim", "on", "task"], observed=True)}
+    tasks, values = rows["task"].unique(), [on for on in JUDGED if (rows["on"] == on).any()]
+    lines = [
+        [CLAIMS[claim].says, on, *(cells.get((claim, on, task), "") for task in tasks)] for claim in CLAIMS for on in values
+    ]
+    return markdown(["claim (* in the paper)", "on", *(label_of(task, labels) for task in tasks)], lines)
 
 
-def _verdict(rows: pd.DataFrame) -> str:
-    """Return the verdict of a claim on a task: one where all measures agree, else each measure's."""
-    same = rows["verdict"].nunique() == 1
-    said = rows["verdict"].iloc[0] if same else ", ".join(rows["measure"] + " " + rows["verdict"])
-    return said + ("*" if rows["stated"].iloc[0] == "yes" else "")
+def _cell(rows: pd.DataFrame) -> str:
+    """Return the verdict, or what was found where the paper says nothing: once where all measures agree."""
+    stated = rows["stated"].iloc[0] == "yes"
+    said = rows["verdict" if stated else "found"]
+    told = said.iloc[0] if said.nunique() == 1 else ", ".join(rows["measure"] + " " + said)
+    return told + "*" * stated
 
 
 def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
@@ -79,24 +105,10 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
         value, low, high = ("never" if layer >= row.layers else f"{layer:.0f}" for layer in numbers)
     else:
         value, low, high = (f"{number:z.1f}" for number in numbers)
+    # A verdict in the paper's words is followed by what was found.
+    found = f"{row.verdict}: {row.found}" if row.verdict and row.verdict != row.found else row.found
     return (
-        CLAIMS[row.claim].says,
-        label_of(row.task, labels),
-        row.measure,
-        row.stated,
-        row.verdict,
-        value,
-        low if low == high else f"{low} to {high}",
-        row.layer,
-        row.pairs,
-        row.pages,
-        _rounded(row.pairs_needed) if row.verdict == UNDECIDED else "",
+        *(CLAIMS[row.claim].says, label_of(row.task, labels), row.measure, row.on, row.stated, found),
+        *(value, low if low == high else f"{low} to {high}", row.layer, f"{row.pairs:.0f}", f"{row.pages:.0f}"),
+        *(f"{row.effective_pages:.0f}", row.pairs_needed if row.found == UNDECIDED else ""),
     )
-
-
-def _rounded(needed: str) -> str:
-    """Return a number of pairs in two digits: it is an estimate of an estimate."""
-    pairs = float(needed or "nan")
-    if pairs > MOST_PAIRS:
-        return f"more than {MOST_PAIRS:,}"
-    return f"{int(float(f'{pairs:.1e}')):,}" if pairs == pairs else needed
