@@ -5,7 +5,10 @@ from pathlib import Path
 import numpy as np
 from samples import write_store
 
+from pairprobe.activations.store import Activations
 from pairprobe.data.examples import read_examples
+from pairprobe.evidence.fields import CLAIM_FIELDS
+from pairprobe.explorer import building
 from pairprobe.explorer.building import Checkpoint, Settings, build
 from pairprobe.io import files
 from pairprobe.io.tsv import write_tsv
@@ -24,19 +27,15 @@ NUMBER = 40
 # It has activations in one checkpoint only.
 LONG = "7"
 LABELS = {"before": "Before <i>&</i>", "after": "After"} | {name: f"Trained, seed {name[-1]}" for name in SEEDS}
-CLAIM_FIELDS = (
-    "before", "after", "claim", "task", "measure", "on", "scope", "seeds", "stated", "verdict", "found", "value", "low",
-    "high", "layer", "layers", "pairs", "pages", "effective_pages", "pairs_needed",
-)  # fmt: skip
 INTERVAL_FIELDS = (
     "checkpoint", "task", "measure", "layer", "percentage_low", "percentage_high", "auc_low", "auc_high",
 )  # fmt: skip
-BETTER, NUMBERS = ("before", "after", "upper_layers_better", "coreference", "cosine"), "123456789"
+BETTER, NUMBERS = ("before", "after", "upper_layers_better", "coreference", "cosine"), ("8.1", "7.2", "9.3")
 CLAIMS = [
-    (*BETTER, "auc", "checkpoints", "1", "yes", "contradicted", "", *NUMBERS),
-    (*BETTER, "specific", "checkpoints", "1", "yes", "undecided", "", *NUMBERS),
-    ("before", "after", "gap_grows", "boundary", "start", "auc", "checkpoints", "1", "no", "", "grows by 2.0", *NUMBERS),
-    ("before", RECIPE, "gap_opens_late", "synonyms", "cosine", "auc", "recipe", "3", "yes", "no gap", "", *NUMBERS),
+    (*BETTER, "auc", "checkpoints", "1", "yes", "contradicted", "worse", *NUMBERS),
+    (*BETTER, "specific", "checkpoints", "1", "yes", "undecided", "undecided", *NUMBERS),
+    ("before", "after", "gap_grows", "boundary", "start", "auc", "checkpoints", "1", "no", "", "grows", *NUMBERS),
+    ("before", RECIPE, "gap_opens_late", "synonyms", "cosine", "auc", "recipe", "3", "yes", "no gap", "no gap", *NUMBERS),
 ]  # fmt: skip
 
 
@@ -101,7 +100,8 @@ def make(folder: Path, compared=tuple(LAYERS), tasks=TASKS) -> dict:
     made = [_checkpoint(folder, name, examples, sets) for name in checkpoints]
     named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
     write_tsv(folder / "percentages.tsv", PERCENTAGE_FIELDS, percentages.percentages(named))
-    write_tsv(folder / "claims.tsv", CLAIM_FIELDS, CLAIMS)
+    claims = [dict(zip(building.CLAIM_FIELDS, claim, strict=True)) for claim in CLAIMS]
+    write_tsv(folder / "claims.tsv", CLAIM_FIELDS, [[claim.get(name, "") for name in CLAIM_FIELDS] for claim in claims])
     rows = [
         (unit, *row[1:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1)
         for row in percentages.percentages(named)
@@ -143,6 +143,52 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
             else:
                 pair_ranking.rank_pairs(rows[task], read_examples(examples), pairs.pairs(task), path)
     return Checkpoint(name, rankings, [shards["paragraph"]], [shards["sentence"]])
+
+
+# What the page should show, from the definitions alone. The vectors are whole numbers above 0, and so is all arithmetic.
+
+
+def _lexical(word: str) -> bool:
+    return any(letter.isalnum() for letter in word)
+
+
+def unmatching(pair: dict) -> list[int]:
+    """Return the paragraph's words that a pair's match is ranked among."""
+    paragraph = questions()[int(pair["example_id"])]["paragraph"]
+    paired = pair["match"]["words"] + (pair["anchor"]["words"] if pair["anchor"]["side"] == "paragraph" else [])
+    forms = {paragraph[i].casefold() for i in paired}
+    return [i for i, word in enumerate(paragraph) if i != 2 and _lexical(word) and word.casefold() not in forms]
+
+
+def in_the_anchors_place(folder: Path, checkpoint: str, pair: dict) -> list:
+    """Return, for each swapped anchor, (its first word among all, its words, what the match outranks [measure][layer])."""
+    row, others = questions()[int(pair["example_id"])], unmatching(pair)
+    with Activations([folder / f"{checkpoint}.paragraph.h5"]) as activations:
+        question, paragraph = activations[pair["example_id"]]
+    on_question = pair["anchor"]["side"] == "question"
+    written, vectors = (row["question"], question) if on_question else (row["paragraph"], paragraph)
+    places = [i for i in range(len(written)) if not np.isnan(vectors[0, i, 0])]
+    forms = {written[i].casefold() for i in pair["anchor"]["words"]}
+    forms |= {row["paragraph"][i].casefold() for i in pair["match"]["words"]}
+    size, (match,) = len(pair["anchor"]["words"]), pair["match"]["words"]
+    found = []
+    for run in (places[k : k + size] for k in range(len(places) - size + 1)):
+        words = [written[i] for i in run]
+        if _lexical(words[0]) and _lexical(words[-1]) and not forms & {*map(str.casefold, words)}:
+            counts: list[list[float]] = [[], []]
+            for layer in range(len(vectors)):
+                anchor = [int(sum(vectors[layer, i, k] for i in run)) for k in range(HIDDEN)]
+                of_words = [[int(x) for x in paragraph[layer, i]] for i in (match, *others)]
+                # The anchor is so many times too long. A squared cosine is compared crosswise.
+                cosine = [
+                    (sum(a * x for a, x in zip(anchor, of, strict=True)) ** 2, sum(x * x for x in of)) for of in of_words
+                ]
+                (dot, norm), *rest = cosine
+                counts[0].append(sum(((dot * n > d * norm) + (dot * n >= d * norm)) / 2 for d, n in rest))
+                far, *rest = [sum((a - size * x) ** 2 for a, x in zip(anchor, of, strict=True)) for of in of_words]
+                counts[1].append(sum(((far < distance) + (far <= distance)) / 2 for distance in rest))
+            found.append((run[0] + (0 if on_question else len(row["question"])), " ".join(words), counts))
+    return found
 
 
 def page(folder: Path, claims: bool = False, intervals: bool = False, **some) -> Path:

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import zlib
@@ -74,6 +75,15 @@ class Page(HTMLParser):
 
     def scores(self, task: int):
         """Yield (pair, checkpoint, flags (2, words), codes (2, layers, 1 + words), scales (2, layers, 2))."""
+        for pair, checkpoint, flags, codes, scales, _ in self._blocks(task):
+            yield pair, checkpoint, flags & 1 == 1, codes, scales
+
+    def swapped(self, task: int):
+        """Yield (pair, checkpoint, words at which a swapped anchor begins (n,), their shares in 1/255 (2, layers, n))."""
+        for pair, checkpoint, flags, _, _, shares in self._blocks(task):
+            yield pair, checkpoint, np.flatnonzero(flags[0] & 2), shares
+
+    def _blocks(self, task: int):
         rows, widths = self.rows(f"pairs-{task}"), self.widths(task)
         layers = [one["layers"] for one in self.run["checkpoints"]]
         for first in range(0, len(rows), CHUNK_SIZE):
@@ -88,9 +98,12 @@ class Page(HTMLParser):
                         shape = (2 + 2 * layers[checkpoint], widths[pair])
                         block = np.frombuffer(data, np.uint8, math.prod(shape), at).reshape(shape)
                         at += block.size
+                        shape = (2, layers[checkpoint], int((block[0] & 2).sum()) // 2)
+                        shares = np.frombuffer(data, np.uint8, math.prod(shape), at).reshape(shape)
+                        at += shares.size
                         steps = block[2:].reshape(2, layers[checkpoint], -1)
-                        codes = np.cumsum(steps, axis=1, dtype=np.uint8)
-                        yield pair, checkpoint, block[:2, 1:] == 1, codes, scales[checkpoint]
+                        codes, shares = (np.cumsum(each, axis=1, dtype=np.uint8) for each in (steps, shares))
+                        yield pair, checkpoint, block[:2, 1:], codes, scales[checkpoint], shares
             assert at == len(data)
 
 
@@ -146,6 +159,24 @@ def test_the_page_holds_every_words_similarity_to_quantisation(folder, page, tas
     wanted = {(i, c) for i, row in enumerate(pairs) for c in (0, 1) if (row["example_id"], c) != (LONG, 1)}
     assert seen == wanted
     assert len(pairs) > CHUNK_SIZE or task == "synonyms"
+
+
+@pytest.mark.parametrize("task", ["synonyms", "coreference"])
+def test_the_page_holds_what_other_words_get_in_the_anchors_place(folder, page, task):
+    pairs, names, ties = explored.pairs(task), list(LAYERS), 0
+    for pair, checkpoint, begins, shares in itertools.islice(page.swapped(TASKS.index(task)), 0, None, 5):
+        wanted = explored.in_the_anchors_place(folder, names[checkpoint], pairs[pair])
+        assert [int(start) for start in begins] == [start for start, _, _ in wanted]
+        counts = np.array([count for _, _, count in wanted], float).reshape(len(begins), 2, -1).transpose(1, 2, 0)
+        unmatching = explored.unmatching(pairs[pair])
+        # To the half word, as the page has them.
+        assert (np.rint(2.0 * len(unmatching) / 255 * shares) == 2 * counts).all()
+        ties += (counts % 1 == 0.5).sum()
+    assert ties
+
+
+def test_of_a_boundary_no_word_takes_an_anchors_place(page):
+    assert all(not len(begins) for _, _, begins, _ in page.swapped(TASKS.index("boundary")))
 
 
 def test_the_page_holds_the_logits_of_the_span_heads(folder, page):
@@ -339,13 +370,13 @@ def test_a_set_of_other_examples_is_refused(tmp_path):
 
 def test_codes_keep_the_order_to_the_matching_value_where_they_would_round_to_it():
     words = np.array([[[0.5 - 1e-9, 0.5 + 1e-9, 0.5, np.nan, 0.0, 1.0]]])
-    scores = WordScores(np.array([[0.5]]), words, np.ones((1, 6), bool))
+    scores = WordScores(np.array([[0.5]]), words, np.ones((1, 6), bool), words)
     own, *codes = codes_of(scores, np.array([[[0.0, 1.0]]]))[0, 0].tolist()
     assert (own, codes) == (128, [127, 129, 128, 0, 2, 254])
 
 
 def test_codes_of_a_layer_without_any_difference_keep_order_too():
-    scores = WordScores(np.array([[1.0]]), np.array([[[1.0, 1.0]]]), np.ones((1, 2), bool))
+    scores = WordScores(np.array([[1.0]]), np.array([[[1.0, 1.0]]]), np.ones((1, 2), bool), np.zeros((1, 1, 2)))
     assert codes_of(scores, np.array([[[1.0, 1.0]]]))[0, 0].tolist() == [2, 2, 2]
 
 

@@ -10,9 +10,10 @@ import pytest
 from explored import LAYERS, LONG, RECIPE, SEEDS
 
 from pairprobe.activations.store import Activations
-from pairprobe.io.tsv import read_tsv
+from pairprobe.io.tsv import read_tsv, write_tsv
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+NUMBERS = ("percentage", "null_auc", "unmatching", "para_len")
 QUIET = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --no-first-run --disable-sync"
 )
@@ -348,7 +349,7 @@ def test_panels_are_filtered_by_task_measure_and_verdict(page):
     page.locator("#verdicts .choice", has_text="Any").click()
     assert shown(page) == ["Boundary, start position"]
     page.locator(".claims summary").nth(1).click()
-    assert page.locator(".claims li").nth(1).inner_text() == "gap grows: auc grows by 2.0"
+    assert page.locator(".claims li").nth(1).inner_text() == "gap grows: auc grows"
 
 
 def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
@@ -366,9 +367,10 @@ def test_the_table_of_a_panel_says_what_the_chart_draws(page, folder):
         if (row["task"], row["measure"]) == ("coreference", "cosine")
     }
     for layer, *values in cells:
-        for name, value in zip(LAYERS, values, strict=True):
-            row = wanted.get((name, layer))
-            assert value == (f"{float(row['percentage']):.1f} %" if row else "")
+        for (is_chance, name), value in zip(itertools.product((False, True), LAYERS), values, strict=True):
+            row = {key: float(cell) for key, cell in wanted.get((name, layer), {}).items() if key in NUMBERS}
+            chance = row and row["null_auc"] * row["unmatching"] / row["para_len"]
+            assert value == (f"{chance if is_chance else row['percentage']:.1f} %" if row else "")
     page.select_option("#value", "auc")
     assert (
         page.locator("#grid details").nth(2).locator("tbody td").first.inner_text()
@@ -544,13 +546,13 @@ def test_a_recipes_line_is_the_mean_of_its_seeds_and_these_are_thin_lines_of_its
     rows = of_table(of_recipe, "percentages", "coreference", "euclidean")
     wanted = {name: [float(row["percentage"]) for row in of_name] for name, of_name in rows.items()}
     mean = [sum(values) / 3 for values in zip(*(wanted[name] for name in SEEDS), strict=True)]
-    before, recipe, *seeds = traces(trained, 3)
+    before, recipe, *seeds, _, _ = traces(trained, 3)  # and chance of both
     assert (before[0], before[1]) == ("Before &lt;i&gt;&amp;&lt;/i&gt;", pytest.approx(wanted["before"]))
     assert (recipe[0], recipe[1]) == ("Trained", pytest.approx(mean, abs=1e-4))
     for name, seed in zip(SEEDS, seeds, strict=True):
         assert seed == [explored.LABELS[name], pytest.approx(wanted[name]), recipe[2], 1]
     assert (before[3], recipe[3]) == (2, 2)
-    assert trained.locator(".chart").nth(3).locator(".shapelayer path").count() == 3  # two bands and chance
+    assert trained.locator(".chart").nth(3).locator(".shapelayer path").count() == 2  # their bands
     trained.locator("#grid details summary", has_text="Table").nth(3).click()
     cell = trained.locator("#grid details", has_text="Table").nth(3).locator("tbody td").nth(1).inner_text()
     bounds = of_table(of_recipe, "intervals", "coreference", "euclidean")[RECIPE][0]
@@ -611,3 +613,68 @@ def test_claims_on_a_recipe_say_so(trained):
         "Before <i>&</i> to Trained, recipe of 3 seeds:",
         "gap opens late, as the paper says: auc = no gap",
     ]
+
+
+@pytest.mark.parametrize(("task", "measure"), [("synonyms", "cosine"), ("coreference", "euclidean")])
+def test_how_each_run_of_words_would_rank_as_the_anchor_is_listed_with_the_anchor_among_them(shared, folder, task, measure):
+    for example, layer in (("5", 2), ("11", 0)):
+        pair = next(one for one in explored.pairs(task) if one["example_id"] == example)
+        go(shared, f"#/{task}/{measure}/{layer}/{example}")
+        place, others = 0 if measure == "cosine" else 1, len(explored.unmatching(pair))
+        found = explored.in_the_anchors_place(folder, "before", pair)
+        wanted = [(words, 100 * counts[place][layer] / others) for _, words, counts in found]
+        row = ranks(folder, "before", task, measure, layer)[example]
+        own = 100 * (int(row["count"]) + int(row["ties"]) / 2) / others
+        side = explored.questions()[int(example)]["question" if task == "synonyms" else "paragraph"]
+        anchor = " ".join(side[i] for i in pair["anchor"]["words"])
+        items = shared.locator(".view").first.locator(".anchors li")
+        shown = items.evaluate_all("all => all.map((one) => [one.className, one.textContent])")
+        assert shown[[name for name, _ in shown].index("own")][1] == f"{anchor} {own:.1f} the anchor"
+        assert {words for name, words in shown if name != "own"} == {f"{of} {value:.1f}" for of, value in wanted}
+        assert len(shown) == len(wanted) + 1
+        values = items.locator("b").evaluate_all("all => all.map((one) => Number(one.textContent))")
+        assert values == sorted(values, reverse=True)
+        mean = sum(value for _, value in wanted) / len(wanted)
+        said = f"Other words: {mean:.1f} % on average of {len(wanted)}. The anchor: {own:.1f} %."
+        assert shared.locator(".view").first.locator(".anchors p").inner_text() == said
+
+
+def test_a_boundary_has_no_anchor_to_swap(shared):
+    go(shared, "#/boundary/start/1/5")
+    assert shared.locator(".view .anchors").all_inner_texts() == ["", ""]
+
+
+def test_chance_is_null_auc_of_each_and_specific_is_shown_where_it_is_defined(visit, tmp_path):
+    arguments = explored.make(tmp_path, compared=("before", RECIPE))
+    rows = read_tsv(tmp_path / "percentages.tsv")
+    for i, row in enumerate(rows):
+        if row["null_auc"]:
+            row |= {"null_auc": str(i % 91), "specific": str(i % 17 - 8)}
+    write_tsv(tmp_path / "percentages.tsv", tuple(rows[0]), (tuple(row.values()) for row in rows))
+    explored.build(str(tmp_path / "explorer.html"), **arguments)
+    page = visit(tmp_path / "explorer.html")
+    table = of_table(tmp_path, "percentages", "coreference", "cosine")
+
+    def values(key):
+        found = {name: [float(row[key]) for row in of_name] for name, of_name in table.items()}
+        return found["before"], [sum(of_layer) / 3 for of_layer in zip(*(found[name] for name in SEEDS), strict=True)]
+
+    chances, words = values("null_auc"), float(table["before"][0]["unmatching"]) / float(table["before"][0]["para_len"])
+    for value, scale in (("percentage", words), ("auc", 1)):
+        page.select_option("#value", value)
+        *lines, before, recipe = traces(page, 2)
+        assert len(lines) == 5
+        assert [before[0], recipe[0]] == ["Chance, Before &lt;i&gt;&amp;&lt;/i&gt;", "Chance, Trained"]
+        for line, wanted, of in zip((before, recipe), chances, lines, strict=False):
+            assert line[1] == pytest.approx([scale * one for one in wanted], abs=0.01)
+            assert line[2] == of[2]
+        assert page.locator(".chart").nth(2).locator(".shapelayer path").count() == 0
+        assert len(traces(page, 6)) == 5  # of boundary, chance is one line for all
+    page.select_option("#value", "specific")
+    before, recipe, *seeds = traces(page, 2)
+    assert len(seeds) == 3
+    assert [before[1], recipe[1]] == [pytest.approx(one, abs=1e-3) for one in values("specific")]
+    assert page.locator(".panel figcaption").nth(2).inner_text() == "Cosine similarity, points"
+    assert page.locator(".panel").nth(6).inner_text() == "Start position, points\n\nnot defined for this task"
+    page.select_option("#value", "auc")
+    assert page.locator(".chart").nth(6).is_visible()

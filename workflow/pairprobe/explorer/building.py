@@ -164,7 +164,7 @@ def _run(
         "run": settings.run,
         "value": settings.value,
         "confidence": 100 * settings.confidence,
-        "values": {value: VALUE_LABELS[value] for value in ("percentage", "auc")},
+        "values": VALUE_LABELS,
         "measures": MEASURE_LABELS,
         "chunk": CHUNK_SIZE,
         "checkpoints": [
@@ -213,9 +213,7 @@ def _curves(compared: Sequence[str], names: Sequence[str], settings: Settings) -
 
 def _claims(path: str, compared: Iterable[str]) -> Iterator[dict]:
     """Yield the claims on what is compared. Raises InputError where a column is missing."""
-    for number, found in enumerate(read_tsv(path), 2):
-        # Tables of claims on single checkpoints alone had none of these.
-        row = {"on": "auc", "scope": "checkpoints", "seeds": "1", "found": ""} | found
+    for number, row in enumerate(read_tsv(path), 2):
         missing = [name for name in CLAIM_FIELDS if row.get(name) is None]
         if missing:
             raise InputError(f"{path}, line {number}: found no {', '.join(missing)}, wanted {list(CLAIM_FIELDS)}.")

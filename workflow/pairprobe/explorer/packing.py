@@ -4,10 +4,14 @@ A chunk of pairs is
 
     scales  float32, for each checkpoint (measures, layers, 2): the least and the largest score that the codes stand for
     then, for each pair and checkpoint that has scores, (measures + measures * layers, 1 + words) bytes:
-    flags   for each measure: 1 where a word is one of the unmatching ones; the first column is no word
+    flags   for each measure: 1 where a word is one of the unmatching ones, plus 2 where a swapped anchor begins; the first
+            column is no word
     codes   for each measure and layer, the layer before subtracted (modulo 256); the first column is the matching one
+    and after these (measures, layers, swapped anchors) bytes:
+    shares  of the unmatching words that are outranked with each swapped anchor, likewise by layer
 
-Little-endian. Code 0: no score. A code c stands for least + (c - 2) / 252 * (largest - least).
+Little-endian. Code 0: no score. A code c stands for least + (c - 2) / 252 * (largest - least). A share
+is in 1/255, which gives back the half words outranked of up to 127.
 """
 
 import base64
@@ -57,9 +61,11 @@ def chunk_of(pairs: Sequence[Sequence[WordScores | None]], layers: Sequence[int]
     for pair in pairs:
         for scores, scale in zip(pair, scales, strict=True):
             if scores is not None:
-                flags = np.pad(scores.unmatching, ((0, 0), (1, 0))).astype(np.uint8)
-                steps = np.diff(codes_of(scores, scale), axis=1, prepend=np.uint8(0))
-                parts += [flags.tobytes(), steps.tobytes()]
+                begins = ~np.isnan(scores.swapped[0, 0])
+                flags = np.pad(scores.unmatching + 2 * begins, ((0, 0), (1, 0))).astype(np.uint8)
+                shares = np.rint(255 * scores.swapped[..., begins]).astype(np.uint8)
+                steps = (np.diff(each, axis=1, prepend=np.uint8(0)) for each in (codes_of(scores, scale), shares))
+                parts += [flags.tobytes(), *(each.tobytes() for each in steps)]
     return b"".join(parts)
 
 

@@ -99,7 +99,8 @@
   const widthOf = (pair, [, , question, paragraph]) =>
     1 + (pair.sentence ? pair.sentence[1] - pair.sentence[0] : question.length + paragraph.length);
 
-  // The word scores of a pair, for each checkpoint: null, or {words, value(measure, layer, word), code(...), unmatching(...)}.
+  // The word scores of a pair, for each checkpoint: null, or {words, value(measure, layer, word), code(...), unmatching(...)},
+  // and begins, the words at which a swapped anchor begins, with swapped(measure, layer), the share of each.
   // Word -1 is the matching phrase, or the gold position.
   async function scoresOf(pair) {
     const first = Math.floor(pair.place / run.chunk) * run.chunk;
@@ -108,9 +109,14 @@
     ]);
     const layers = run.checkpoints.map((checkpoint) => checkpoint.layers);
     let from = layers.reduce((sum, count) => sum + 16 * count, 0);
+    const beginsAt = (place, width) => {
+      const flags = new Uint8Array(buffer, place, width);
+      return [...flags.keys()].filter((i) => flags[i] & 2);
+    };
+    const sizeOf = (c, width) => width * (2 + 2 * layers[c]) + 2 * layers[c] * beginsAt(from, width).length;
     for (const other of pairs.slice(first, pair.place)) {
       const width = widthOf(other, examples[other.example]);
-      other.known.forEach((known, c) => { from += known ? width * (2 + 2 * layers[c]) : 0; });
+      other.known.forEach((known, c) => { from += known ? sizeOf(c, width) : 0; });
     }
     const width = widthOf(pair, examples[pair.example]);
     let scaleFrom = 0;
@@ -120,8 +126,11 @@
       if (!known) return null;
       const flags = new Uint8Array(buffer, from, 2 * width);
       const steps = new Uint8Array(buffer, from + 2 * width, 2 * layers[c] * width);
-      from += width * (2 + 2 * layers[c]);
-      return unpacked(flags, summed(steps, layers[c], width), scales, layers[c], width);
+      const begins = beginsAt(from, width).map((i) => i - 1);
+      const shares = summed(new Uint8Array(buffer, from + width * (2 + 2 * layers[c]), 2 * layers[c] * begins.length), layers[c], begins.length);
+      const swapped = (measure, layer) => begins.map((_, i) => shares[(measure * layers[c] + layer) * begins.length + i] / 255);
+      from += sizeOf(c, width);
+      return { ...unpacked(flags, summed(steps, layers[c], width), scales, layers[c], width), begins, swapped };
     });
   }
   function summed(steps, layers, width) {
@@ -139,7 +148,7 @@
       const [low, high] = scales.subarray(2 * (measure * layers + layer), 2 * (measure * layers + layer) + 2);
       return c ? low + ((c - 2) / 252) * (high - low) : NaN;
     };
-    return { layers, words: width - 1, code, value, unmatching: (measure, word) => flags[measure * width + word + 1] === 1 };
+    return { layers, words: width - 1, code, value, unmatching: (measure, word) => (flags[measure * width + word + 1] & 1) === 1 };
   }
 
   // Looks.
@@ -370,7 +379,7 @@
         place.hidden = panel.table.hidden = !drawn.length;
         none.hidden = drawn.length > 0;
         if (!drawn.length) return;
-        panel.chart.chance = drawn.some(({ kind }) => kind === "chance") ? null : commonChance(rows[0]);
+        panel.chart.chance = drawn.some(({ kind }) => kind === "chance") ? NaN : commonChance(rows[0]);
         panel.chart.draw(drawn);
         panel.mark();
         panel.table.refill();
@@ -386,14 +395,14 @@
     const valued = [...new Set(claims.map(({ on }) => on))];
     const glance = valued.flatMap((on, i) => [i ? "; " : "", `${on} `, ...VERDICTS.map((verdict) => [verdict, claims.filter((claim) => claim.on === on && claim.verdict === verdict).length])
       .filter(([, number]) => number)
-      .flatMap(([verdict, number], j) => [j ? ", " : "", marked(verdict, `${number} ${verdict || "without a verdict"}`)])]);
+      .flatMap(([verdict, number], j) => [j ? ", " : "", marked(verdict, `${number} ${verdict || "not in the paper"}`)])]);
     const label = (name) => curves.find((one) => one.name === name).label;
     const scopeOf = ({ before, after, scope, seeds }) => `${label(before)} to ${label(after)}, ${
       scope === "recipe" ? `recipe of ${plural(Number(seeds), "seed")}` : "these two checkpoints"}`;
     const item = (some) => {
       const [{ claim, stated }] = some;
       return make("li", {}, `${spelt(claim)}${stated === "yes" ? ", as the paper says" : ""}: `, ...some.flatMap(({ on, verdict, found, value, low, high }, i) =>
-        [i ? "; " : "", make("span", { title: `${value} (${low} to ${high})` }, `${on} `, verdict ? marked(verdict, verdict) : found)]));
+        [i ? "; " : "", make("span", { title: `${found}: ${value} (${low} to ${high})` }, `${on} `, verdict ? marked(verdict, verdict) : found)]));
     };
     const parts = grouped(claims, scopeOf).flatMap(([scope, some]) =>
       [make("p", {}, `${scope}:`), make("ul", { "aria-label": `Claims on ${title}, ${scope}` }, ...grouped(some, ({ claim, measure }) => `${claim} ${measure}`).map(([, of]) => item(of)))]);
@@ -649,7 +658,7 @@
     const asked = pair.sentence ? question.map((word) => make("span", {}, word)) : spans(question, "question", 0);
     const read = spans(paragraph.slice(...sentence), "paragraph", sentence[0]);
     const view = make("article", { class: "view", "--of": visible(colour), "aria-label": label, "data-checkpoint": c },
-      make("h3", {}, swatch(curves[curve]), curves[curve].label), seedChoice(pair, curve), make("p", { class: "rank" }), make("p", { class: "seeds" }),
+      make("h3", {}, swatch(curves[curve]), curves[curve].label), seedChoice(pair, curve), make("p", { class: "rank" }), make("p", { class: "seeds" }), make("div", { class: "anchors" }),
       make("h4", {}, "Question"), text(asked), make("h4", {}, pair.sentence ? "Sentence" : "Paragraph"), text(read));
     const details = make("details", {}, make("summary", {}, "Table of the words"));
     details.addEventListener("toggle", () => { if (details.open) details.replaceChildren(details.firstChild, wordTable(view, c)); });
@@ -679,6 +688,7 @@
       view.querySelector(".seeds").textContent = meanWords(compared[i], layer, measure, pair);
       view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair));
       const own = scores && layer < scores.layers ? scores : null;
+      view.querySelector(".anchors").replaceChildren(...(own && !pair.sentence ? anchorWords(own, c, layer, measure, pair) : []));
       const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
         const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
         return { span, role: roleOf(pair, kind, i), word: wordAt(pair, kind, i) };
@@ -706,6 +716,25 @@
     const { count, ties, paraLen, unmatching } = rank;
     return ["Outranks ", make("strong", {}, `${count} of ${unmatching}`), ` unmatching words (${percent(count / unmatching)})`,
       `; ${ties ? plural(ties, "tie") : "no ties"}; ${plural(paraLen, "word")} in the ${pair.sentence ? "sentence" : "paragraph"}.`];
+  }
+  // How each run of words would fare as the anchor, from the best on, and the anchor among them.
+  function anchorWords(own, c, layer, measure, pair) {
+    const [, , question, paragraph] = list.examples[pair.example];
+    const [written, first] = pair.side === "question" ? [question, 0] : [paragraph, question.length];
+    // A run passes over words without a vector: those without a distance.
+    const places = [...written.keys()].filter((i) => own.code(1, 0, first + i));
+    const size = pair.anchor.filter((i) => places.includes(i)).length;
+    const runAt = (place) => places.slice(places.indexOf(place)).slice(0, size).map((i) => written[i]).join(" ");
+    const { count, ties, unmatching } = rankOf(list.ranks, c, measure, layer, pair.place);
+    const anchor = { words: pair.anchor.map((i) => written[i]).join(" "), share: (100 * (count + ties / 2)) / unmatching, own: true };
+    const swapped = own.swapped(measure, layer).map((share) => (100 * Math.round(2 * unmatching * share)) / 2 / unmatching);
+    if (!swapped.length || !unmatching) return [make("p", {}, "No other words can take the anchor's place.")];
+    const ranked = [anchor, ...own.begins.map((word, i) => ({ words: runAt(word - first), share: swapped[i] }))].sort((one, other) => other.share - one.share);
+    const mean = swapped.reduce((sum, share) => sum + share) / swapped.length;
+    return [make("h4", {}, "In the anchor's place"),
+      make("p", {}, `Other words: ${mean.toFixed(1)} % on average of ${swapped.length}. The anchor: ${anchor.share.toFixed(1)} %.`),
+      make("ul", { tabindex: 0, "aria-label": `Words in the anchor's place, ${run.checkpoints[c].label}` }, ...ranked.map(({ words, share, own: is }) =>
+        make("li", { class: is ? "own" : null, "--share": `${share}%` }, `${words} `, make("b", {}, share.toFixed(1)), is ? make("span", { class: "sr" }, " the anchor") : null)))];
   }
   function meanWords(curve, layer, measure, pair) {
     const seeds = curves.flatMap(({ recipe }, seed) => (recipe === curve ? [shareOf(list.ranks, seed, measure, layer, pair.place)] : [])).filter((share) => !Number.isNaN(share));

@@ -19,12 +19,14 @@ class WordScores:
 
     matching: (2, layers), the similarity of anchor and match, or the logit of the gold position. words: (2, layers, words),
     those of the question and the paragraph, or of the sentence; NaN where a word has no vector. unmatching: (2, words),
-    bool: the words that the matching one is ranked among.
+    bool: the words that the matching one is ranked among. swapped: (2, layers, words), the share of these that the match
+    outranks with the swapped anchor that begins at a word in the place of the anchor; NaN where none begins.
     """
 
     matching: np.ndarray
     words: np.ndarray
     unmatching: np.ndarray
+    swapped: np.ndarray
 
 
 def of_pair(pair: PairRow, paragraph: list[str], measured: Measured, punctuation: bool = False) -> WordScores | None:
@@ -34,7 +36,12 @@ def of_pair(pair: PairRow, paragraph: list[str], measured: Measured, punctuation
     _, others = pair_ranking.ranked_words(pair, paragraph, measured, punctuation)
     unmatching = np.concatenate([np.zeros(measured.question.shape[-1], bool), others])
     words = np.concatenate([measured.question, measured.paragraph], axis=-1)
-    return WordScores(measured.matching, words, np.stack([unmatching, unmatching]))
+    swapped = np.full(words.shape, np.nan)
+    if measured.specificity is not None:
+        asked = measured.question.shape[-1]
+        side = slice(asked) if pair["anchor"]["side"] == "question" else slice(asked, None)
+        swapped[..., side] = measured.specificity.swapped / max(1, others.sum())
+    return WordScores(measured.matching, words, np.stack([unmatching, unmatching]), swapped)
 
 
 def of_pairs(
@@ -75,4 +82,5 @@ def _of_sentence(logits: np.ndarray, gold: tuple[int, int]) -> WordScores:
     words = np.flatnonzero(has_vector)[list(gold)]
     unmatching = np.stack([has_vector, has_vector])
     unmatching[[0, 1], words] = False
-    return WordScores(np.stack([of_measure[:, i] for of_measure, i in zip(logits, words, strict=True)]), logits, unmatching)
+    matching = np.stack([of_measure[:, i] for of_measure, i in zip(logits, words, strict=True)])
+    return WordScores(matching, logits, unmatching, np.full(logits.shape, np.nan))
