@@ -5,13 +5,15 @@ anchor is. So a match is compared with all spans of its own length too, these sp
 words once more for each swapped anchor. Nothing is drawn at random.
 """
 
+from functools import reduce
+
 import numpy as np
 
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.probing_sets.pairs import PairRow
 from pairprobe.rankings import words
-from pairprobe.rankings.similarity import MEASURES, Specificity, outranked
+from pairprobe.rankings.similarity import MEASURES, Specificity
 
 
 class _Side:
@@ -22,7 +24,7 @@ class _Side:
         self.places = np.flatnonzero(self.has_vector)
         self.words = [written[i] for i in self.places]
         self.lexical = words.lexical_words(self.words)
-        self.vectors = vectors[:, self.places].astype(np.float64)
+        self.vectors = (vectors if self.has_vector.all() else vectors[:, self.places]).astype(np.float64)
 
 
 class Surroundings:
@@ -43,76 +45,101 @@ class Surroundings:
         self._sides = {"question": _Side(example.question, question), "paragraph": _Side(example.paragraph, paragraph)}
         self._paragraph = self._sides["paragraph"]
         self._counted = self._paragraph.lexical | punctuation
-        self._norms = np.vecdot(self._paragraph.vectors, self._paragraph.vectors)
         self._dots: dict[str, np.ndarray] = {}
+        self._norms: dict[int, np.ndarray] = {}
 
     def measure(self, pair: PairRow) -> Specificity:
         """Compare a pair's match with its spans, and with the unmatching words for each swapped anchor."""
         name, paragraph = pair["anchor"]["side"], self._paragraph
-        side, layers = self._sides[name], len(self._norms)
+        side, layers = self._sides[name], len(paragraph.vectors)
         swapped = np.full((len(MEASURES), layers, side.size), np.nan)
         in_question, in_paragraph = (each.has_vector for each in self._sides.values())
         of_pair = words.words_of_pair(pair, in_question, in_paragraph)
         if not of_pair[0] or not of_pair[1]:
             return Specificity(np.full((4, len(MEASURES), layers), np.nan), swapped)
         anchor, match, paired = map(np.searchsorted, (side.places, paragraph.places, paragraph.places), of_pair)
-        if name not in self._dots:
-            self._dots[name] = side.vectors @ paragraph.vectors.mT
-        dots, others = self._dots[name], words.unmatching_words(paragraph.words, self._counted, paired)
+        others = words.unmatching_words(paragraph.words, self._counted, paired)
+        mean = paragraph.vectors[:, match].mean(1)
+        norm = np.vecdot(mean, mean)
+        of_words = self._dots_of(name)
+        dots = _runs(of_words, len(anchor))
+        to_match = _similarities(dots[..., match].mean(-1), norm[:, None])
         forms = words.forms_of(side.words, anchor) | words.forms_of(paragraph.words, match)
         starts = words.runs(len(anchor), side.lexical, words.with_form(side.words, forms))
-        swapped[..., side.places[starts]] = self._outranked(dots[:, _run(starts, len(anchor))].mean(2), match, others)
-        return Specificity(self._of_spans(dots[:, anchor].mean(1), match, others, paired), swapped)
+        # Of all runs, since to leave some out would be to copy the others.
+        to_words = _similarities(dots, self._norms_of(1)[:, None])
+        swapped[..., side.places[starts]] = _outranked(to_match, to_words, others)[..., starts]
+        dots = of_words[:, anchor].mean(1)
+        to_match = _similarities(dots[:, match].mean(-1), norm)
+        banned = words.with_form(paragraph.words, words.forms_of(paragraph.words, paired))
+        starts = words.runs(len(match), self._counted, banned)
+        return Specificity(self._of_spans(dots, to_match, starts, len(match), others), swapped)
 
-    def _outranked(self, dots: np.ndarray, match: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Count the words that a match outranks by each anchor: (measures, layers, anchors).
+    def _of_spans(
+        self, dots: np.ndarray, to_match: np.ndarray, starts: np.ndarray, size: int, others: np.ndarray
+    ) -> np.ndarray:
+        """Return ``Specificity.spans``.
 
-        dots: (layers, anchors, words), of the anchors and all words. others: (words,), bool.
+        dots: (layers, words), of the anchor and all words; to_match: (measures, layers); starts: of the spans; others:
+        (words,), bool.
         """
-        to_match = _similarities(dots[..., match].mean(-1), self._norms_of(match[None]))
-        return _count(to_match, _similarities(dots[..., others], self._norms[:, None, others]))
-
-    def _of_spans(self, dots: np.ndarray, match: np.ndarray, others: np.ndarray, paired: np.ndarray) -> np.ndarray:
-        """Return ``Specificity.spans``. dots: (layers, words), of the anchor and all words. others: (words,), bool."""
-        banned = words.with_form(self._paragraph.words, words.forms_of(self._paragraph.words, paired))
-        spans = _run(words.runs(len(match), self._counted, banned), len(match))
-        to_match = _similarities(dots[:, match].mean(-1), self._norms_of(match[None])[:, 0])
-        to_spans = _similarities(dots[:, spans].mean(-1), self._norms_of(spans))
-        to_words = _similarities(dots, self._norms)
-        # A span is not compared with its own words. Where these do not count, NaN is below and equal to nothing.
-        own = np.where(others[spans], to_words[..., spans], np.nan)
-        outranks = _count(to_spans, to_words[..., None, others]) - _count(to_spans, own)
-        of_words = len(spans) * others.sum() - others[spans].sum()
-        sums = [len(spans), _count(to_match, to_spans), outranks.sum(-1), of_words]
-        return np.stack([np.broadcast_to(each, to_match.shape) for each in sums])
-
-    def _norms_of(self, phrases: np.ndarray) -> np.ndarray:
-        """Return the squared lengths of phrases' vectors: (layers, phrases). phrases: (phrases, words), positions."""
-        norms: np.ndarray
-        if phrases.shape[1] == 1:
-            norms = self._norms[:, phrases[:, 0]]
+        to_spans = _similarities(_runs(dots, size), self._norms_of(size))[..., starts]
+        outranks = np.broadcast_to(others, (len(starts), len(others))).copy()
+        outranks[np.arange(len(starts))[:, None], starts[:, None] + np.arange(size)] = False  # no span outranks its own
+        pairs = outranks.sum()
+        if size == 1:  # each two words outrank one another once, or tie
+            null = np.full(to_match.shape, pairs / 2)
         else:
-            total = sum(self._paragraph.vectors[:, each] for each in phrases.T)
-            norms = np.vecdot(total, total) / phrases.shape[1] ** 2
-        return norms
+            to_words = _similarities(dots, self._norms_of(1))[..., None, :]
+            wins = _wins(to_spans[..., None], to_words)
+            null = wins.reshape(*to_match.shape, -1) @ outranks.ravel().astype(np.float32) / 2
+        span_count = _wins(to_match[..., None], to_spans).sum(-1) / 2
+        return np.stack([np.broadcast_to(each, to_match.shape) for each in (len(starts), span_count, null, pairs)])
+
+    def _dots_of(self, name: str) -> np.ndarray:
+        """Return the dot products of a side's words with the paragraph's: (layers, words, words)."""
+        if name not in self._dots:
+            self._dots[name] = self._sides[name].vectors @ self._paragraph.vectors.mT
+        return self._dots[name]
+
+    def _norms_of(self, size: int) -> np.ndarray:
+        """Return the squared lengths of the vectors of all runs of the paragraph's words: (layers, runs)."""
+        if size not in self._norms:
+            # The sum of all dot products within a run, by how far apart two words are.
+            vectors, parts = self._paragraph.vectors, []
+            for apart in range(size):
+                dots = np.vecdot(vectors[:, : max(vectors.shape[1] - apart, 0)], vectors[:, apart:])
+                parts.append((1 + (apart > 0)) * (size - apart) * _runs(dots, size - apart))
+            self._norms[size] = reduce(np.add, parts) / size**2
+        return self._norms[size]
 
 
-def _run(starts: np.ndarray, size: int) -> np.ndarray:
-    """Return the positions of runs: (runs, size)."""
-    return starts[:, None] + np.arange(size)
+def _runs(values: np.ndarray, size: int) -> np.ndarray:
+    """Return the means of all runs of so many words. values: (layers, words, ...)."""
+    if size == 1:
+        return values
+    count = max(values.shape[1] - size + 1, 0)
+    return reduce(np.add, (values[:, i : i + count] for i in range(size))) / size
 
 
 def _similarities(dots: np.ndarray, norms: np.ndarray) -> np.ndarray:
-    """Return what puts the words in the same order as their similarity to an anchor does, by each of ``MEASURES``.
+    """Return, by each of ``MEASURES``, what puts words in the same order as their similarities to an anchor do.
 
-    dots: of the anchor and each word; norms: the words' squared lengths. Cosine times the anchor's length, and the anchor's
-    squared length less the squared distance.
+    dots: of the anchor and each word; norms: the words' squared lengths. Cosine times the anchor's length, and half of the
+    anchor's squared length less half the squared distance.
     """
-    with np.errstate(invalid="ignore"):
-        return np.stack([dots / np.sqrt(norms), 2 * dots - norms]).astype(np.float32)
+    found = np.empty((len(MEASURES), *dots.shape), np.float32)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        np.multiply(dots, 1 / np.sqrt(norms), out=found[0], casting="same_kind")
+    np.subtract(dots, norms / 2, out=found[1], casting="same_kind")
+    return found
 
 
-def _count(one: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Count the others below one, and half of those equal to it, over the last axis."""
-    below, ties = outranked(one, others)
-    return below + ties / 2
+def _wins(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return 2 where another is below one, 1 where it is equal, and 0 else: what ``outranked`` counts, ties at one half."""
+    return ((others < one).view(np.uint8) + (others <= one).view(np.uint8)).astype(np.float32)
+
+
+def _outranked(one: np.ndarray, others: np.ndarray, counted: np.ndarray) -> np.ndarray:
+    """Count the others below one, and half of those equal to it, over the last axis of ``others``. counted: which, bool."""
+    return _wins(one[..., None], others) @ counted.astype(np.float32) / 2
