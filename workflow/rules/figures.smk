@@ -81,7 +81,7 @@ rule draw_panel:
 
 
 rule draw_differences:
-    """Draw the difference of each checkpoint to the first, with its interval, over the layers."""
+    """Draw the difference to the first of what is compared, with its interval, over the layers."""
     input:
         "<results>/tables/differences.tsv",
     output:
@@ -101,10 +101,7 @@ rule draw_differences:
         "../../envs/analysis.yaml"
     params:
         code=code_of("draw_differences"),
-        columns=[
-            [panel_of(task, measure) for measure in RUN.measures_of(task)]
-            for task in RUN.tasks
-        ],
+        columns=RUN.columns_of("grid"),
         margin=lookup(dpath="evidence/margin", within=config),
     script:
         "../../scripts/draw_differences.py"

@@ -19,12 +19,17 @@ VALUES = [0.0, 1.5, -2.0, 8.0]
 @pytest.fixture
 def table(tmp_path):
     rows = [
-        (*key, "synonyms", measure, layer, 30, 3, 20, 17.5, value, value - 1, value + 2, 0.01, 0.01 if layer == 3 else 0.4)
-        for key in (("percentage", "a", "b"), ("percentage", "a", "c"), ("percentage", "b", "c"), ("auc", "a", "b"))
+        {"value": shown, "before": before, "after": after, "task": "synonyms", "measure": measure, "layer": layer}
+        | {"pairs": 30, "seeds": 1, "pages": 20, "effective_pages": 17.5, "difference": scale * value, "p": 0.01}
+        | {"low": scale * value - 1, "high": scale * value + 2, "p_adjusted": 0.01 if layer == 3 else 0.4}
+        for shown, scale in (("percentage", 1), ("auc", 2), ("specific", 3))
+        for before, after in (("a", "b"), ("a", "c"), ("b", "c"))
         for measure in ("cosine", "euclidean")
         for layer, value in enumerate(VALUES)
     ]
-    write_tsv(str(tmp_path / "differences.tsv"), DIFFERENCE_FIELDS, rows)
+    write_tsv(
+        str(tmp_path / "differences.tsv"), DIFFERENCE_FIELDS, [[row[name] for name in DIFFERENCE_FIELDS] for row in rows]
+    )
     return str(tmp_path / "differences.tsv")
 
 
@@ -50,6 +55,21 @@ def test_every_value_is_drawn_against_the_first_checkpoint(table):
     bands = [path.vertices for each in upper.collections for path in each.get_paths()]
     assert all({(3.0, 7.0), (3.0, 10.0)} <= set(map(tuple, band)) for band in bands)
     assert len(bands) == 2
+
+
+@pytest.mark.parametrize(("value", "scale"), [("auc", 2), ("specific", 3)])
+def test_a_panel_shows_the_differences_of_its_own_value(table, value, scale):
+    upper, lower = drawn(table, [(PANEL, dataclasses.replace(PANEL, value=value))])
+    for line in lines_of(lower).values():
+        assert line.get_ydata().tolist() == [scale * number for number in VALUES]
+    assert lower.get_title() == "(b) Cosine similarity" + ", specific" * (value == "specific")
+    assert len(lines_of(upper)) == len(lines_of(lower)) == 2
+
+
+def test_a_recipe_is_named_without_its_seeds(table):
+    panel = dataclasses.replace(PANEL, compared=("a", "b"), recipes={"b": ["b-seed1", "b-seed2"]})
+    upper, _ = drawn(table, [(panel, dataclasses.replace(panel, measure="euclidean"))])
+    assert list(lines_of(upper)) == ["B − A"]
 
 
 def test_what_no_test_finds_is_hollow(table):

@@ -162,6 +162,7 @@ def test_specific_is_drawn_in_points_about_0(tables):
     assert [set(line.get_ydata()) for line in found["Chance"]] == [{0.0}]
     assert axes.get_ylim()[0] < 0
     assert axes.get_ylabel() == "Specific (points)"
+    assert len(axes.collections) == 2  # the bands; one recipe has no row in the intervals
 
 
 def test_a_row_of_the_grid_is_specific_on_request_and_boundary_has_none(tables):

@@ -1,4 +1,4 @@
-"""Differences between checkpoints over the layers, with their intervals."""
+"""Differences between recipes or checkpoints over the layers, with their intervals."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,14 @@ LEVEL = 0.05
 
 
 @style.styled
-def differences_figure(differences: str, columns: Sequence[tuple[Panel, Panel]], margin: float) -> Figure:
-    """Return the figure of the difference of every checkpoint to a panel's first, in points, for each task and measure.
+def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], margin: float) -> Figure:
+    """Return the figure of the difference to the first of what a panel compares, in points, for each task and measure.
 
-    differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``. Markers are filled where the test rejects
-    (corrected for all), else hollow; within ``margin``, shaded, checkpoints count as equal.
+    differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``; a panel's value is what differs. Markers are
+    filled where the test rejects, corrected for all tests, else hollow; within ``margin``, shaded, two count as equal.
     """
-    rows = read_frame(differences, DIFFERENCE_FIELDS, DIFFERENCE_FIELDS[5:])
+    numbers = DIFFERENCE_FIELDS[DIFFERENCE_FIELDS.index("layer") :]
+    rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high"))
     rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
 
     def pairs(panel: Panel) -> int:
@@ -55,10 +56,10 @@ def _key(margin: float) -> list[Artist]:
 
 
 def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
-    """Return the differences of a panel's other checkpoints to its first, for all measures of its task."""
+    """Return the differences to the first of what a panel compares, for all measures of its task."""
     first, *others = panel.compared
     rows = rows[(rows["task"] == panel.task) & (rows["value"] == panel.value)]
-    # The table has each two checkpoints once, in the order of the configuration.
+    # The table has each two once, in the order of the configuration.
     turned = rows["after"] == first
     sign = np.where(turned, -1, 1)
     low, high = sign * rows["difference_low"], sign * rows["difference_high"]
@@ -81,12 +82,12 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list
     lines: list[Artist] = []
     axes.axhspan(-margin, margin, color=style.GRID, linewidth=0, zorder=0)
     axes.axhline(0, color=style.REFERENCE, linewidth=0.8, zorder=1)
-    for checkpoint in panel.compared[1:]:
-        points = rows[rows["after"] == checkpoint].sort_values("layer")
+    for name in panel.compared[1:]:
+        points = rows[rows["after"] == name].sort_values("layer")
         if not len(points):
             continue
-        look = panel.line(checkpoint)
-        label = f"{panel.label(checkpoint)} − {panel.label(panel.compared[0])}"
+        look = panel.line(name)
+        label = f"{panel.label(name)} − {panel.label(panel.compared[0])}"
         lines.append(style.curve(axes, points, "difference", {**look, "label": label}))
         unsure = points[~(points["p_adjusted"] <= LEVEL)]
         if len(unsure):

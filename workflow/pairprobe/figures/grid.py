@@ -31,7 +31,7 @@ MEASURE_LABELS = {
 }
 VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)", "specific": "Specific (points)"}
 _KEYS = ["checkpoint", "task", "measure", "layer"]
-BOUNDS = [f"{value}_{bound}" for value in ("percentage", "auc") for bound in ("low", "high")]
+BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "high")]
 
 
 @dataclass(frozen=True)

@@ -215,14 +215,14 @@ def grow(figure: Figure, inches: float) -> None:
 
 
 def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) -> Line2D:
-    """Draw a value by layer, and behind it the band of its interval where every layer has one.
+    """Draw a value by layer, and behind it the band of its interval where every layer has one that is bounded.
 
     points: the columns layer, value, and {value}_low and {value}_high where there are intervals. look: arguments of
     ``Axes.plot``. Returns the line, for a legend.
     """
     points = points.sort_values("layer")
     layers, bounds = points["layer"].to_numpy(), [f"{value}_low", f"{value}_high"]
-    if {*bounds} <= {*points.columns} and points[bounds].notna().all(axis=None):
+    if {*bounds} <= {*points.columns} and np.isfinite(points[bounds].to_numpy()).all():
         band(axes, layers, points[bounds].to_numpy(), look["color"])
     return axes.plot(layers, points[value].to_numpy(), **look)[0]
 
