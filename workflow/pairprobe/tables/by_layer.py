@@ -14,9 +14,11 @@ _CONTROL = (*_PERCENTAGE, "variant")
 # Of the captions.
 _SAYS = {
     "percentage": "Pairwise ranking percentage by layer (0: the embeddings): of the words that a match is ranked among, "
-    "how many are less similar to the anchor than it is, in percent, over all pairs of a task. Chance is just below 50.",
+    "how many are less similar to the anchor than it is, in percent, over all pairs of a task. Chance is just below 50 for "
+    "a match of one word; for longer ones see null_auc in percentages.tsv.",
     "auc": "Pairwise AUC by layer (0: the embeddings): how often, in percent, a match is more similar to the anchor than "
-    "another word is, over all pairs of a task, a tie counted as one half. Chance is 50.",
+    "another word is, over all pairs of a task, a tie counted as one half. Chance is 50 for a match of one word; for "
+    "longer ones it is null_auc in percentages.tsv.",
 }
 _PAIRS = "For boundary a position's logit takes the place of the similarity. Pairs: how many were ranked."
 
