@@ -14,6 +14,7 @@ Student's for a single test. The half-width of an interval adds the two parts up
 benchmarks/calibration.py shows what levels this keeps.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -56,10 +57,9 @@ def _ratio(count: np.ndarray, length: np.ndarray) -> np.ndarray:
 class Estimate:
     """Statistics, each a column, with the two parts of their variance.
 
-    value, page_variance, seed_variance, pages: (columns,); pages: the effective number. seeds: how many draws of a recipe,
-    the lower number for two recipes; 1 where there is none. freedom: the degrees of freedom of the seed variance,
-    (columns,), which ``moderate`` adds to. left_out: (pages, columns), and draws: for each recipe (seeds, columns), from
-    which the variances are.
+    value, seed_variance, pages: (columns,); pages: the effective number. freedom: the degrees of freedom of the seed
+    variance, (columns,), which ``moderate`` adds to. left_out: (pages, columns), without one page at a time, and draws: for
+    each recipe (seeds, columns), from which the variances are.
     """
 
     value: np.ndarray
@@ -107,7 +107,7 @@ class Estimate:
         """How many draws of a recipe there are, the lower number for two recipes; 1 where there is no recipe."""
         return min((len(each) for each in self.draws), default=1)
 
-    @property
+    @functools.cached_property
     def page_variance(self) -> np.ndarray:
         """The jackknife's variance over pages: (columns,), NaN for one page."""
         pages = len(self.left_out)
