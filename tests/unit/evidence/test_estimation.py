@@ -59,7 +59,7 @@ def test_where_nothing_differs_p_is_one_and_the_interval_has_no_width():
 
 
 def test_one_page_has_no_interval():
-    found = Estimate.of_checkpoints([sums_of(0, 1)], False)
+    found = Estimate.of_checkpoints([sums_of(0, 1)], is_recipe=False)
     assert np.isnan(found.interval(0.95)).all()
     assert np.isnan(found.percentage_interval(0.95)).all()
     assert np.isnan(found.p_value()).all()
@@ -68,7 +68,7 @@ def test_one_page_has_no_interval():
 def test_a_percentage_stays_within_its_bounds_and_at_its_end():
     count = np.tile([9.0, 10.0, 0.0], (20, 1))
     count[0, 0] = 8
-    low, high = Estimate.of_checkpoints([Sums(count, np.full((20, 3), 10.0))], False).percentage_interval(0.999).T
+    low, high = Estimate.of_checkpoints([Sums(count, np.full((20, 3), 10.0))], is_recipe=False).percentage_interval(0.999).T
     assert ((low >= 0) & (high <= 100)).all()
     assert low[0] < 100 * 179 / 200 < high[0]
     assert (low[1], high[1], low[2], high[2]) == (100, 100, 0, 0)
@@ -83,14 +83,16 @@ def test_seeds_alone_make_the_interval_of_a_single_t_test():
 
 def test_two_recipes_add_their_variances_and_have_the_fewer_seeds():
     dice = np.random.default_rng(3)
-    one, other = (Estimate.of_checkpoints([sums_of(s, 20) for s in dice.integers(99, size=n)], True) for n in (3, 6))
+    one, other = (
+        Estimate.of_checkpoints([sums_of(s, 20) for s in dice.integers(99, size=n)], is_recipe=True) for n in (3, 6)
+    )
     assert (other - one).seed_variance == pytest.approx(one.seed_variance + other.seed_variance)
     assert (other - one).seeds == 3
 
 
 def test_the_mean_over_seeds_is_that_of_their_percentages():
     several = [sums_of(seed, 20) for seed in range(4)]
-    found = Estimate.of_checkpoints(several, True)
+    found = Estimate.of_checkpoints(several, is_recipe=True)
     assert found.value == pytest.approx(np.mean([each.percentage() for each in several], axis=0))
     assert found.seed_variance == pytest.approx(np.var([each.percentage() for each in several], axis=0, ddof=1) / 4)
 
@@ -131,3 +133,14 @@ def test_simultaneous_intervals_of_three_seeds_hold(together):
         ]
         wrong += any(abs(each.value[0]) > each.half_width(0.05, 20)[0] for each in moderate(curves))
     assert wrong <= stats.binom.ppf(0.999, runs, 0.05)
+
+
+def test_intervals_cover_where_page_lengths_are_after_zipfs_law():
+    dice, runs, covered = np.random.default_rng(3), 400, 0
+    length = np.maximum(20, 3000 / np.arange(1, 121) ** 0.75).round()
+    for _ in range(runs):
+        share = np.clip(dice.normal(0.7, 0.08, 120), 0, 1)
+        sums = Sums(dice.binomial(length.astype(int), share).astype(float)[:, None], length[:, None])
+        ((low, high),) = Estimate.of_checkpoints([sums], is_recipe=False).percentage_interval(0.95)
+        covered += low <= 70 <= high
+    assert covered >= stats.binom.ppf(0.001, runs, 0.95)
