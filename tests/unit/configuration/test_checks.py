@@ -101,6 +101,10 @@ def error_of(**changes) -> str:
             "Add such a task, or remove them.",
         ),
         (
+            {"controls": ["representations"], "evidence__resamples": 1000, "evidence__confidence": 0.99},
+            "evidence.resamples: found 1000, wanted at least 4000, for 20 beyond each end of an interval of 99 %.",
+        ),
+        (
             {"controls": ["representations"], "checkpoints": {"one": {"source": "path", "path": "x"}}},
             "controls: representations: it compares checkpoints, and there is only one.",
         ),

@@ -30,6 +30,8 @@ _NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
 _WITHOUT_PAIRS = ("control_task", "representations")
 # The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
 _FIGURES = ("grid", "specific", "differences", "training_loss", "precision_recall", "representations", "controls")
+# Resamples beyond each end of an interval that make the end sure.
+_BEYOND_AN_END = 20
 # What a rule replaces in a path: wildcards, {name}, and parts of paths, <name>.
 _PLACEHOLDER = re.compile("[{}]|<[a-z][a-z0-9_]*>")
 # The sources of data whose questions have a long answer in a larger page. A page of another source is one paragraph.
@@ -377,6 +379,13 @@ def _check_controls(config: dict[str, Any]) -> None:
         raise InputError(
             f"controls: {', '.join(variants)}: found tasks: {list(config['tasks'])}, wanted a task with pairs, since these "
             "controls rank pairs. Add such a task, or remove them."
+        )
+    evidence = config["evidence"]
+    least = round(2 * _BEYOND_AN_END / (1 - evidence["confidence"]))
+    if "representations" in controls and evidence["resamples"] < least:
+        raise InputError(
+            f"evidence.resamples: found {evidence['resamples']}, wanted at least {least}, for {_BEYOND_AN_END} beyond each "
+            f"end of an interval of {100 * evidence['confidence']:g} %."
         )
     if "representations" in controls and len(config["checkpoints"]) < 2:
         raise InputError("controls: representations: it compares checkpoints, and there is only one.")
