@@ -9,6 +9,7 @@ import itertools
 import tempfile
 from functools import partial
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -21,12 +22,14 @@ from pairprobe.data.examples import Example, read_examples
 from pairprobe.errors import InputError
 from pairprobe.probing_sets import building, pairs, wordnet
 from pairprobe.rankings import measuring, pair_ranking, percentages
+from pairprobe.rankings.similarity import Specificity
 from pairprobe.rankings.similarity_store import Similarities
 from pairprobe.tables.layout import markdown
 
 # As (task, example_id, measure, layer).
 Counts = dict[tuple[str, str, str, int], int]
 OURS, LOOP = "**pairprobe**, all tasks, measures and layers", "a loop over words, one similarity at a time"
+ALONE = "the same without spans and swapped anchors"
 CHECKED_READ, RAW_READ = "reading the vectors once, checksums compared", "reading the vectors once, h5py alone"
 
 
@@ -51,6 +54,25 @@ def rank(examples: Path, sets: dict[str, Path], store: Path, folder: Path) -> di
             of_task = pairs.read_probing_set(str(path)), read_examples(examples), similarities.pairs(task)
             pair_ranking.rank_pairs(*of_task, str(found[task]))
     return found
+
+
+class Nothing:
+    """In the place of ``Surroundings``: no spans and no swapped anchors."""
+
+    def __init__(self, _example: Example, question: np.ndarray, paragraph: np.ndarray, _punctuation: bool):
+        """The same arguments."""
+        self._vectors = {"question": question, "paragraph": paragraph}
+
+    def measure(self, pair: dict) -> Specificity:
+        """Return as many numbers, all of them 0."""
+        layers, words, _ = self._vectors[pair["anchor"]["side"]].shape
+        return Specificity(np.zeros((4, 2, layers)), np.zeros((2, layers, words)))
+
+
+def rank_alone(*arguments: Path) -> None:
+    """Measure and rank as ``rank`` does, without spans and swapped anchors."""
+    with mock.patch.object(measuring, "Surroundings", Nothing):
+        rank(*arguments)
 
 
 def loop(examples: Path, sets: dict[str, Path], store: Path) -> Counts:
@@ -141,6 +163,7 @@ def main() -> None:
         apart = check(rankings, loop(examples, sets, store))
         ways = {
             OURS: partial(rank, examples, sets, store, folder),
+            ALONE: partial(rank_alone, examples, sets, store, folder),
             LOOP: partial(loop, examples, sets, store),
             CHECKED_READ: partial(read_checked, store),
             RAW_READ: partial(read_raw, store),

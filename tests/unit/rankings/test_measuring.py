@@ -236,6 +236,13 @@ def test_nothing_is_reused_from_other_code(stored, tmp_path, read):
     assert len(read) == 2 * number > 0
 
 
+def test_where_punctuation_counts_pairs_are_measured_again(stored, tmp_path, read):
+    path = measure(stored, tmp_path / "probe-1of1.h5")
+    number = len(read)
+    measure(stored, path, punctuation=True)
+    assert len(read) == 2 * number > 0
+
+
 def test_logits_of_other_heads_are_not_reused(stored, heads, tmp_path):
     path = tmp_path / "probe-1of1.h5"
     measuring.measure_logits(stored, {"boundary": BOUNDARIES}, heads, str(path))
@@ -286,6 +293,12 @@ def test_a_file_that_was_cut_off_of_another_kind_or_missing_is_named(stored, tmp
             Similarities([one])
     with pytest.raises(InputError, match=r"none\.h5: there is no such file. Make the similarities first"):
         Similarities([str(tmp_path / "none.h5")])
+
+
+def test_an_example_of_the_sets_that_is_missing_is_named_and_nothing_is_written(stored, tmp_path):
+    with pytest.raises(InputError, match=r"probing set: example_id e0 is in no example"):
+        measuring.measure_similarities(stored, SETS, EXAMPLES[2:], str(tmp_path / "s.h5"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_example_in_two_shards_is_refused(stored, tmp_path):

@@ -58,7 +58,8 @@ class Surroundings:
         if not of_pair[0] or not of_pair[1]:
             return Specificity(np.full((4, len(MEASURES), layers), np.nan), swapped)
         anchor, match, paired = map(np.searchsorted, (side.places, paragraph.places, paragraph.places), of_pair)
-        others = words.unmatching_words(paragraph.words, self._counted, paired)
+        banned = words.with_form(paragraph.words, words.forms_of(paragraph.words, paired))
+        others = self._counted & ~banned
         mean = paragraph.vectors[:, match].mean(1)
         norm = np.vecdot(mean, mean)
         of_words = self._dots_of(name)
@@ -71,7 +72,6 @@ class Surroundings:
         swapped[..., side.places[starts]] = _outranked(to_match, to_words, others)[..., starts]
         dots = of_words[:, anchor].mean(1)
         to_match = _similarities(dots[:, match].mean(-1), norm)
-        banned = words.with_form(paragraph.words, words.forms_of(paragraph.words, paired))
         starts = words.runs(len(match), self._counted, banned)
         return Specificity(self._of_spans(dots, to_match, starts, len(match), others), swapped)
 

@@ -47,7 +47,7 @@ def forms_of(words: list[str], positions: Iterable[int]) -> set[str]:
 
 def with_form(words: list[str], forms: Collection[str]) -> np.ndarray:
     """Return which words have one of these case-folded forms: (words,), bool."""
-    return np.fromiter((form in forms for form in map(str.casefold, words)), bool, len(words))
+    return np.array([word.casefold() in forms for word in words], bool)
 
 
 def unmatching_words(paragraph: list[str], counted: np.ndarray, paired: Iterable[int]) -> np.ndarray:
