@@ -24,7 +24,7 @@ from pairprobe.io import files
 from pairprobe.io.tsv import write_tsv
 from pairprobe.probing_sets.pairs import read_probing_set
 from pairprobe.rankings import measuring, pair_ranking
-from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
 from pairprobe.rankings.similarity_store import Similarities
 
 CHECKPOINTS, TASKS, HIDDEN = ("before", "after"), ("synonyms", "abbreviation", "coreference", "answer_type"), 32
@@ -44,16 +44,16 @@ def make(folder: Path, pairs: int, layers: int) -> dict:
         )
     files.write_json_lines(examples, rows)
     for number, path in enumerate(sets.values()):
-        side = {"anchor": {"side": "question", "words": [number]}}
+        side = {"anchor": {"side": "paragraph" if TASKS[number] == "coreference" else "question", "words": [number]}}
         files.write_json_lines(
             path, ({"example_id": r["example_id"], **side, "match": {"words": [9 * number, 9 * number + 1]}} for r in rows)
         )
     made = [_checkpoint(folder, name, rows, layers, examples, sets) for name in CHECKPOINTS]
     named = [(one.name, task, path) for one in made for task, path in one.rankings.items()]
-    percentages = str(folder / "percentages.tsv")
-    write_tsv(percentages, PERCENTAGE_FIELDS, percentages(named))
+    table = str(folder / "percentages.tsv")
+    write_tsv(table, PERCENTAGE_FIELDS, percentages(named))
     return {
-        "percentages": percentages,
+        "percentages": table,
         "examples": examples,
         "sets": sets,
         "checkpoints": made,
@@ -130,7 +130,7 @@ def measure(page_file: Path) -> None:
         page.goto(f"file://{page_file}")
         page.wait_for_selector(".chart .main-svg")
         print(f"first paint {page.evaluate(PAINT):.2f} s, everything loaded {page.evaluate(LOADED):.2f} s")
-        page.locator("summary").first.click()
+        page.locator("#grid summary").first.click()
         for what, clicked in CLICKS.items():
             print(f"{what}: {page.evaluate(UNTIL, list(clicked)):.3f} s")
         print(f"elements in the page: {page.evaluate('document.querySelectorAll(String.fromCharCode(42)).length')}")

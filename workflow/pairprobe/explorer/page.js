@@ -689,6 +689,8 @@
       view.querySelector(".rank").replaceChildren(...rankWords(c, layer, measure, pair));
       const own = scores && layer < scores.layers ? scores : null;
       view.querySelector(".anchors").replaceChildren(...(own && !pair.sentence ? anchorWords(own, c, layer, measure, pair) : []));
+      const marked = view.querySelector(".anchors .own");
+      if (marked) marked.parentElement.scrollTop = marked.offsetTop - 60; // in sight among many words
       const words = [...view.querySelectorAll("[data-kind]")].map((span) => {
         const [kind, i] = [span.dataset.kind, Number(span.dataset.i)];
         return { span, role: roleOf(pair, kind, i), word: wordAt(pair, kind, i) };
