@@ -51,9 +51,9 @@ def test_what_lines_have_in_common_stands_above_them_once():
 @pytest.mark.parametrize(
     ("labels", "layers", "pages"),
     [
-        (PLAIN, 7, 18),
-        pytest.param(PLAIN, 13, 21, marks=pytest.mark.slow),
-        pytest.param(ODD, 25, 41, marks=pytest.mark.slow),
+        (PLAIN, 7, 34),
+        pytest.param(PLAIN, 13, 38, marks=pytest.mark.slow),
+        pytest.param(ODD, 25, 66, marks=pytest.mark.slow),
     ],
 )
 def test_every_table_fits_the_page(tmp_path, labels, layers, pages):

@@ -28,7 +28,6 @@ FIELDS = ("baseline", "task", "measure", "value", "estimate", "low", "high", "ex
 # What the task of long answers is called beside the probing tasks.
 LONG_ANSWERS = "long_answers"
 SURFACE = "surface_features"
-RESAMPLES = 10_000
 Row = tuple[str, ...]
 
 

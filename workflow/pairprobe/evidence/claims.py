@@ -69,9 +69,9 @@ class Curve:
         self.bounds, self.estimate = bounds, estimate
         self.value, self.layers = estimate.value, len(estimate.value) - 2
         self.mean, self.slope = self.layers, self.layers + 1
+        self.ends = functools.cache(self._ends)
 
-    @functools.cache  # noqa: B019 (a curve lives as long as its verdicts take)
-    def ends(self, one_sided: bool = False, parts: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def _ends(self, one_sided: bool = False, parts: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return the ends of all intervals at the level of one test, or at that of one of its ``parts``.
 
         one_sided: each end by itself is wrong with the whole probability, in place of half of it.
@@ -85,7 +85,10 @@ class Curve:
         return no_change(self).verdict == SUPPORTED
 
     def needed(self, distance: np.ndarray, one_sided: bool = False, parts: int = 1) -> np.ndarray:
-        """Return by how much pages would have to grow to tell values from bounds so far away: (2, columns), from and to."""
+        """Return by how much pages would have to grow to tell values from bounds so far away: (2, columns), from and to.
+
+        A low estimate where seeds err much: the two errors are added up in squares.
+        """
         estimate, bounds = self.estimate, self.bounds
         of_pages, of_seeds = estimate.critical(bounds.error * (2 if one_sided else 1), bounds.tests * parts)
         power, away = ndtri(bounds.power), np.abs(distance) + np.array([[1], [-1]]) * estimate.error
@@ -120,7 +123,8 @@ def _equivalence(curve: Curve, layers: list[int]) -> Found:
     """Test equivalence by two one-sided tests for each layer (Schuirmann 1987): all must be inside, or one outside."""
     margin, value = curve.bounds.margin, curve.value[layers]
     low, high = (end[layers] for end in curve.ends(one_sided=True))
-    outer_low, outer_high = (end[layers] for end in curve.ends(one_sided=True, parts=len(layers)))
+    # Each layer may be beyond either end.
+    outer_low, outer_high = (end[layers] for end in curve.ends(parts=len(layers)))
     widest = int(np.abs(value).argmax())
     beyond = np.abs(value) > margin
     if (apart := (outer_low > margin) | (outer_high < -margin)).any():
@@ -131,7 +135,7 @@ def _equivalence(curve: Curve, layers: list[int]) -> Found:
     else:
         verdict, says = UNDECIDED, UNDECIDED
     if beyond.any():
-        needed = curve.needed(np.abs(curve.value) - margin, True, len(layers))[:, layers][:, beyond].min(1)
+        needed = curve.needed(np.abs(curve.value) - margin, parts=len(layers))[:, layers][:, beyond].min(1)
     else:
         needed = curve.needed(margin - np.abs(curve.value), True)[:, layers].max(1)
     return Found(verdict, says, value[widest], low[widest], high[widest], layers[widest], (needed[0], needed[1]))
@@ -182,16 +186,19 @@ def gap_opens_late(curve: Curve) -> Found:
         low, high = curve.ends(True, parts)
         return low[:layers], high[:layers]
 
-    # An opening may be seen in any of several layers; what else it takes must hold in all layers together. There are three
-    # ways to contradict: it opens early, it never opens, it closes again.
-    above = np.append(ends(3 * (lower + 1))[0][: lower + 1], ends(layers - lower - 1)[0][lower + 1 :])
-    (low, high), below = ends(1), ends(3)[1]
-    surely = onset(above > margin, low > 0)
+    # That it opens may be seen in any of several layers, and it must not fall below 0 later. There are three ways to
+    # contradict: it opens early, it never opens, it closes again. The level is shared among all of these.
+    opens = ends(2 * (layers - lower - 1))[0] > margin
+    opens_early = ends(6 * (lower + 1))[0] > margin
+    late = onset(np.where(upper := np.arange(layers) > lower, opens, False), ends(2)[0] > 0)
+    early = onset(np.where(upper, False, opens_early), ends(6)[0] > 0)
+    high, below = ends(1)[1], ends(3)[1]
+    surely = early if early <= lower else late
     earliest = onset(high > margin, np.ones(layers, bool))
     value = onset(curve.value[:layers] > margin, curve.value[:layers] >= 0)
     if curve.is_equal:
         verdict, says = NO_GAP, NO_GAP
-    elif surely <= lower:
+    elif early <= lower:
         verdict, says = CONTRADICTED, f"opens by layer {surely}"
     elif (below < margin).all() or below[-1] < 0:
         verdict, says = CONTRADICTED, "never opens"

@@ -8,10 +8,12 @@ Seeds are draws of a recipe. With three of them a variance is known so badly tha
 of ten standard deviations; so the variances of the same statistic in all curves of a comparison are moderated by each other
 (Smyth 2004, "Linear models and empirical Bayes methods", section 6.2), though never below a curve's own.
 
-A critical value for m tests is that of one test at a level of 1/m (Bonferroni). Where one seed moves all curves together,
-moderated variances are too sure of themselves, but then all tests are one: the critical value for seeds is never below
-Student's for a single test. The half-width of an interval adds the two parts up in squares (Graybill and Wang 1980).
-benchmarks/calibration.py shows what levels this keeps.
+Curves that seeds move together tell each other nothing. How many of n statistics are independent is estimated by
+n² / Σr², r their correlations over the seeds (``independent``). It bounds the degrees of freedom that moderation adds.
+
+A critical value for m tests is that of one test at a level of 1/m (Bonferroni); for the error of seeds m is at most three
+times the number of independent statistics. The half-width of an interval adds the two parts up in squares (Graybill and
+Wang 1980). benchmarks/calibration.py shows what levels this keeps.
 """
 
 import functools
@@ -58,8 +60,9 @@ class Estimate:
     """Statistics, each a column, with the two parts of their variance.
 
     value, seed_variance, pages: (columns,); pages: the effective number. freedom: the degrees of freedom of the seed
-    variance, (columns,), which ``moderate`` adds to. left_out: (pages, columns), without one page at a time, and draws: for
-    each recipe (seeds, columns), from which the variances are.
+    variance, (columns,), which ``moderate`` adds to. independent: how many tests the errors of seeds make at most.
+    left_out: (pages, columns), without one page at a time, and draws: for each recipe (seeds, columns), from which the
+    variances are.
     """
 
     value: np.ndarray
@@ -68,6 +71,7 @@ class Estimate:
     pages: np.ndarray
     seed_variance: np.ndarray
     freedom: np.ndarray
+    independent: float = np.inf
 
     @classmethod
     def of(cls, value: np.ndarray, left_out: np.ndarray, draws: Sequence[np.ndarray], pages: np.ndarray) -> "Estimate":
@@ -124,7 +128,8 @@ class Estimate:
     def half_width(self, error: float | np.ndarray, tests: int = 1) -> np.ndarray:
         """Return the half-widths of intervals that are wrong with a probability of ``error``: (columns,).
 
-        tests: how many intervals share that probability. NaN where there are fewer than two effective pages.
+        tests: how many intervals share that probability. NaN where there are fewer than two
+        effective pages, or a recipe of one seed.
         """
         of_pages, of_seeds = self.critical(error, tests)
         half: np.ndarray = np.sqrt(of_pages**2 * self.page_variance + of_seeds**2 * self.seed_variance)
@@ -132,12 +137,11 @@ class Estimate:
 
     def critical(self, error: float | np.ndarray, tests: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Return the critical values for the errors of pages and of seeds, both (columns,), as in ``half_width``."""
-        tail, alone = 1 - np.asarray(error) / (2 * tests), 1 - np.asarray(error) / 2
-        of_pages = stdtrit(np.where(self.pages > 1, self.pages - 1, np.nan), tail)
-        own = self.seeds - 1
-        if own < 1:
-            return of_pages, np.zeros(of_pages.shape)
-        return of_pages, np.maximum(stdtrit(self.freedom, tail), stdtrit(own, alone))
+        level = np.asarray(error) / 2
+        of_pages = stdtrit(np.where(self.pages >= 2, self.pages - 1, np.nan), 1 - level / tests)
+        if self.seeds == 1:  # of a checkpoint, or of a recipe of which nothing is known
+            return of_pages, np.full(of_pages.shape, np.nan if self.draws else 0.0)
+        return of_pages, stdtrit(self.freedom, 1 - level / min(tests, self.independent))
 
     def interval(self, confidence: float) -> np.ndarray:
         """Return the interval of each statistic by itself: (columns, 2)."""
@@ -147,13 +151,16 @@ class Estimate:
     def percentage_interval(self, confidence: float) -> np.ndarray:
         """Return the interval of each percentage by itself: (columns, 2), within 0 and 100.
 
-        It is symmetric in logits, since near its end a percentage errs to the other side.
+        It is symmetric in logits, since near its end a percentage errs to the other side. NaN as in ``half_width``.
         """
         share = self.value / 100
         with np.errstate(divide="ignore", invalid="ignore"):
             half = self.half_width(1 - confidence) / 100 / (share * (1 - share))
             ends = 100 * expit(logit(share) + np.stack([-half, half]))
-        return np.where((share > 0) & (share < 1), ends, self.value).T
+        # At an end itself nothing varies: so many pages would all be there with this probability.
+        certain = np.where(self.pages >= 2, (1 - confidence) ** (1 / np.maximum(self.pages, 1)), np.nan)
+        at_end = 100 * np.where(share > 0.5, [certain, np.ones(share.shape)], [np.zeros(share.shape), 1 - certain])
+        return np.where((share > 0) & (share < 1), ends, at_end).T
 
     def p_value(self, tests: int = 1) -> np.ndarray:
         """Return the smallest error at which an interval of ``half_width`` does not hold 0: (columns,), two-sided."""
@@ -168,12 +175,20 @@ class Estimate:
 def moderate(estimates: Sequence[Estimate]) -> list[Estimate]:
     """Return estimates of the same statistics, column by column, with seed variances that are moderated by each other.
 
-    All have the same number of seeds. Equation 10 of Smyth (2004) gives the degrees of freedom and the variance of the
-    prior; a variance is the mean of the prior's and its own, weighted by these, or its own where that is larger.
+    Equation 10 of Smyth (2004) gives the degrees of freedom and the variance of the prior; a variance is the mean of the
+    prior's and its own, weighted by these, or its own where that is larger. Estimates of as many seeds and columns are
+    moderated together.
     """
-    own = min((each.seeds for each in estimates), default=1) - 1
-    if own < 1:
-        return list(estimates)
+    found = list(estimates)
+    for alike in {(each.seeds, len(each.value)) for each in estimates if each.seeds > 1}:
+        places = [i for i, each in enumerate(estimates) if (each.seeds, len(each.value)) == alike]
+        for i, each in zip(places, _moderate([estimates[i] for i in places]), strict=True):
+            found[i] = each
+    return found
+
+
+def _moderate(estimates: Sequence[Estimate]) -> list[Estimate]:
+    own = estimates[0].seeds - 1
     variances = np.array([each.seed_variance for each in estimates])
     # A statistic that no seed moves has no logarithm; beside others it counts as hardly moved.
     logs = np.log(np.maximum(variances, np.maximum(variances.max(0) * 1e-6, 1e-12)))
@@ -181,8 +196,32 @@ def moderate(estimates: Sequence[Estimate]) -> list[Estimate]:
     spread = logs.var(0, ddof=1) - polygamma(1, own / 2) if len(estimates) > 1 else np.full(logs.shape[1], np.inf)
     freedom = np.where(spread > 0, 2 * _inverse_trigamma(np.where(spread > 0, spread, 1.0)), _MANY)
     prior = np.exp(logs.mean(0) + digamma(freedom / 2) - np.log(freedom / 2))
+    draws = np.stack([np.concatenate([rows - rows.mean(0) for rows in each.draws]) for each in estimates], axis=1)
+    by_column = np.mean([independent(draws[:, :, i], own)[0] for i in range(draws.shape[2])])
+    freedom = np.minimum(freedom, own * (by_column - 1))
+    # Less for a curve that varies more than the others: of it they tell little.
+    freedom = freedom * np.minimum(1, prior / np.maximum(variances, 1e-12))
     moderated = np.maximum(variances, (freedom * prior + own * variances) / (freedom + own))
-    return [replace(each, seed_variance=row, freedom=freedom + own) for each, row in zip(estimates, moderated, strict=True)]
+    tests = 3 * independent(draws.reshape(len(draws), -1), own)[1]
+    return [
+        replace(each, seed_variance=row, freedom=added + own, independent=tests)
+        for each, row, added in zip(estimates, moderated, freedom, strict=True)
+    ]
+
+
+def independent(draws: np.ndarray, freedom: int) -> tuple[float, float]:
+    """Return how many of n statistics are independent, n² / Σr², from their draws about their means, (rows, n).
+
+    The first number is a low one: r² of two independent statistics is 1 / freedom on average, not 0. For the second that
+    is taken off.
+    """
+    lengths = np.sqrt((draws**2).sum(0))
+    moved = draws[:, lengths > 0] / lengths[lengths > 0]
+    number = max(1, moved.shape[1])
+    squares = ((moved.T @ moved) ** 2).sum() - moved.shape[1]
+    by_chance = number * (number - 1) / freedom
+    together = max(0.0, squares - by_chance) / (1 - 1 / freedom) if freedom > 1 else squares
+    return number**2 / (number + squares), number**2 / (number + together)
 
 
 def _inverse_trigamma(values: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from pairprobe.evidence.fields import (
 )
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import write_tsv
-from pairprobe.rankings.percentages import Ranking, read_ranking
+from pairprobe.rankings.percentages import Ranking, ratios, read_ranking
 
 # Of one of the tables, as its fields are.
 Row = tuple[Any, ...]
@@ -128,22 +128,9 @@ class _Columns:
         return cls(ranking.example_ids[pairs], names, columns(ranking.counts), specificity)
 
     def ratios(self, example_ids: np.ndarray) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-        """Return, for these examples' pairs, what each of ``VALUES`` is the ratio of: both (pairs, columns)."""
+        """Return ``percentages.ratios`` of these examples' pairs: (pairs, columns) each."""
         among = np.isin(self.example_ids, example_ids)
-        count, ties, para_len, unmatching = np.moveaxis(self.counts[among].astype(np.float64), 2, 0)
-        outranked = count + ties / 2
-        found = {"percentage": (count, para_len), "auc": (outranked, unmatching)}
-        if self.specificity is None:
-            return found
-        spans, span_count, null_count, null_words, anchors, swapped_count = np.moveaxis(self.specificity[among], 2, 0)
-        has_anchor, per_span, per_anchor = anchors > 0, np.maximum(spans, 1), np.maximum(anchors, 1)
-        swapped, lengths = swapped_count / per_anchor, unmatching * has_anchor
-        return found | {
-            "null_auc": (null_count / per_span, null_words / per_span),
-            "span_auc": (span_count, spans),
-            "swapped_auc": (swapped, lengths),
-            "specific": (outranked * has_anchor - swapped, lengths),
-        }
+        return ratios(self.counts[among], None if self.specificity is None else self.specificity[among])
 
 
 class _Task:
@@ -174,12 +161,18 @@ class _Task:
         def by_page(values: np.ndarray) -> np.ndarray:
             return np.add.reduceat(values[order], starts)
 
-        ratios = [self.columns[checkpoint].ratios(example_ids) for checkpoint in checkpoints]
+        of_pairs = [self.columns[checkpoint].ratios(example_ids) for checkpoint in checkpoints]
         return {
-            value: Estimate.of_checkpoints([Sums(*map(by_page, each[value])) for each in ratios], is_recipe)
+            value: Estimate.of_checkpoints([Sums(*map(by_page, each[value])) for each in of_pairs], is_recipe)
             for value in VALUES
-            if all(value in each for each in ratios)
+            if all(value in each for each in of_pairs)
         }
+
+    def counts(self, checkpoints: Sequence[str], example_ids: np.ndarray, value: str) -> tuple[int, int]:
+        """Return of how many pairs all these checkpoints have a value, and on how many pages these are."""
+        have = [(self.columns[one].ratios(example_ids)[value][1] > 0).any(1) for one in checkpoints]
+        names = example_ids[np.all(have, axis=0)].tolist()
+        return len(names), len({self.pages.titles[name] for name in names})
 
     def intervals(self, confidence: float) -> Iterator[Row]:
         """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint and each recipe, measure and layer."""
@@ -200,17 +193,20 @@ class _Task:
                 yield name, self.task, measure, layer, *counts, *map(_rounded, row), len(checkpoints)
 
 
-def _rounded(number: float) -> str:
-    return "" if np.isnan(number) else f"{number:z.4f}"
+def _rounded(number: float, decimals: int = 4) -> str:
+    return "" if np.isnan(number) else f"{number:z.{decimals}f}"
 
 
 @dataclass(frozen=True)
 class TaskDifferences:
-    """The differences of one task on so many pairs: of each value a column for each of ``names``, (measure, layer)."""
+    """The differences of one task: of each value a column for each of ``names``, (measure, layer).
+
+    counts: of each value, on how many pairs and pages it stands.
+    """
 
     task: str
     names: list[tuple[str, int]]
-    pairs: int
+    counts: dict[str, tuple[int, int]]
     differences: dict[str, Estimate]
 
     def measures(self) -> dict[str, list[int]]:
@@ -237,12 +233,12 @@ class Comparison:
         curves = [(task, columns) for task in tasks for columns in task.measures().values()]
         estimates = moderate([task.differences[value][columns] for task, columns in curves])
         for (task, columns), curve in zip(curves, estimates, strict=True):
-            counts = task.pairs, curve.seeds, len(curve.left_out)
+            pairs, pages = task.counts[value]
             numbers = np.column_stack([curve.value, curve.interval(self.settings.confidence)])
             p = np.column_stack([curve.p_value(), curve.p_value(tests)])
             for i, column in enumerate(columns):
-                told = f"{curve.pages[i]:.1f}", *map(_rounded, numbers[i]), *(f"{each:.6f}" for each in p[i])
-                yield value, self.before, self.after, task.task, *task.names[column], *counts, *told
+                told = f"{curve.pages[i]:.1f}", *map(_rounded, numbers[i]), *(_rounded(each, 6) for each in p[i])
+                yield value, self.before, self.after, task.task, *task.names[column], pairs, curve.seeds, pages, *told
 
     def verdicts(self) -> Iterator[Row]:
         """Yield rows of ``CLAIM_FIELDS``; with the configured confidence none of them is wrong."""
@@ -252,6 +248,7 @@ class Comparison:
             for on in JUDGED
             if on in task.differences
             for measure, columns in task.measures().items()
+            if self._has_upper_layers(task, columns)
         ]
         tests, bounds, estimates = len(keys) * len(claims.CLAIMS), [], []
         for task, on, _, columns in keys:
@@ -266,21 +263,27 @@ class Comparison:
 
     def _row(self, claim: str, task: TaskDifferences, measure: str, on: str, curve: claims.Curve) -> Row:
         found, estimate = claims.judge(claim, curve, self.is_recipe), curve.estimate
+        pairs, pages = task.counts[on]
         stated = task.task in claims.CLAIMS[claim].tasks
         return (
             *(claim, task.task, measure, "yes" if stated else "no", found.verdict if stated else ""),
             *map(_rounded, (found.value, found.low, found.high)),
-            *("" if found.layer is None else found.layer, curve.layers, task.pairs, len(estimate.left_out)),
-            *(_pairs_needed(found, task.pairs, self.is_recipe), on, RECIPE if self.is_recipe else CHECKPOINTS),
+            *("" if found.layer is None else found.layer, curve.layers, pairs, pages),
+            *(_pairs_needed(found, pairs, self.is_recipe), on, RECIPE if self.is_recipe else CHECKPOINTS),
             *(estimate.seeds, f"{estimate.pages.min():.1f}", found.says),
         )
+
+    def _has_upper_layers(self, task: TaskDifferences, columns: list[int]) -> bool:
+        if len(columns) < 2:
+            log.warning("%s: %s and %s have one layer, and claims need two", task.task, self.before, self.after)
+        return len(columns) > 1
 
     def _bounds(self, layers: int, tests: int) -> claims.Bounds:
         settings, lower = self.settings, self.settings.lower_layers
         if lower is not None and lower > layers - 2:
             raise InputError(
-                f"evidence.lower_layers: found {lower}, but a checkpoint's last layer is {layers - 1}. Set it to "
-                f"{layers - 2} or less."
+                f"evidence.lower_layers: found {lower}, but the last layer of {self.before} and {self.after} is "
+                f"{layers - 1}. Set it to {layers - 2} or less."
             )
         lower = claims.last_lower_layer(layers - 1) if lower is None else lower
         return claims.Bounds(lower, settings.margin, 1 - settings.confidence, settings.power, tests)
@@ -312,18 +315,23 @@ def _compare(task: _Task, before: str, after: str) -> TaskDifferences | None:
     )
     differences = {value: new[value] - old[value] for value in COMPARED if value in old and value in new}
     # A value that no pair has, since none has a swapped anchor, is none.
-    some = {value: each for value, each in differences.items() if not np.isnan(each.left_out).any()}
-    return TaskDifferences(task.task, names, len(example_ids), some)
+    some = {value: each for value, each in differences.items() if not np.isnan(each.value).any()}
+    return TaskDifferences(task.task, names, {value: task.counts(one + other, example_ids, value) for value in some}, some)
 
 
 def _pairs_needed(found: claims.Found, pairs: int, is_recipe: bool) -> str:
     """Return how many pairs would decide, from and to, in two digits; "" where a verdict is decided."""
     if found.verdict != UNDECIDED:
         return ""
-    low, high = (growth * pairs for growth in found.needed)
+    # What is here has not decided.
+    low, high = (max(growth, 1) * pairs for growth in found.needed)
+    if np.isnan(found.needed).any():
+        return ""
     if is_recipe and np.isinf(low):
         return "more seeds"
     if low > MOST_PAIRS:
         return f"more than {MOST_PAIRS:,}"
     first, last = (f"{int(float(f'{np.ceil(number):.1e}')):,}" if number <= MOST_PAIRS else "" for number in (low, high))
+    if is_recipe and np.isinf(high):
+        return f"{first}, or more seeds"
     return f"{first} to {last or f'more than {MOST_PAIRS:,}'}" if first != last else first

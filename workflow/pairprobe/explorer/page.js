@@ -438,7 +438,7 @@
     at("legend").replaceChildren(...compared.map((curve) => make("li", {}, swatch(curves[curve]), curves[curve].label)),
       ...(compared.length < curves.length ? [make("li", {}, "thick lines: mean of a recipe's seeds, thin lines: each seed")] : []),
       make("li", {}, "··· chance"), run.percentages.some((row) => row[`${run.value}_low`] != null)
-        ? make("li", {}, make("span", { class: "band" }), `${run.confidence} % interval (${compared.length < curves.length ? "seeds and pages" : "pages"} resampled)`) : "");
+        ? make("li", {}, make("span", { class: "band" }), `${run.confidence} % interval (over ${compared.length < curves.length ? "seeds and pages" : "pages"})`) : "");
     panels.forEach(({ name }) => name());
     panels.filter(({ drawn }) => drawn).forEach(({ draw }) => draw());
     if (state.pair) showPair();

@@ -12,7 +12,7 @@ from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.probing_sets.pairs import PairRow
-from pairprobe.rankings.percentages import NOT_COUNTED, RANKING_FIELDS
+from pairprobe.rankings.percentages import NOT_COUNTED, RANKING_FIELDS, SPECIFICITY_COUNTS
 from pairprobe.rankings.similarity import MEASURES, Measured, outranked
 from pairprobe.rankings.words import counted_words, unmatching_words, words_of_pair
 
@@ -99,8 +99,9 @@ def rank_pairs(
                 )
             rows = list(rank(pair, paragraphs[name], measured[name], punctuation) or ()) if name in measured else []
             unranked += not rows
-            without_span += bool(rows) and rows[0][-6] == "0"
-            without_anchor += bool(rows) and rows[0][-2] == "0"
+            counted = dict(zip(SPECIFICITY_COUNTS, rows[0][-len(SPECIFICITY_COUNTS) :], strict=True)) if rows else {}
+            without_span += counted.get("spans") == "0"
+            without_anchor += counted.get("anchors") == "0"
             table.writerows((name, *row) for row in rows)
     log.info(
         "%s: %d pairs, %d of them without a ranking, %d without a span, %d without a swapped anchor",

@@ -122,41 +122,34 @@ def _malformed(path: str | Path, number: int) -> InputError:
     return InputError(f"{path}, line {number}: found {found}, wanted {list(RANKING_FIELDS)}.")
 
 
+def ratios(counts: np.ndarray, specificity: np.ndarray | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Return, for each pair, what each percentage is the ratio of: ``{name: (numerators, denominators)}``, (pairs, ...).
+
+    counts: (pairs, ..., 4), specificity: (pairs, ..., 6) or None, as in ``Ranking``. A percentage is 100 times the sum of
+    the numerators by the sum of the denominators, over all pairs. ``percentage`` is equation 3 of the paper, ``auc`` the
+    same over unmatching words, ties at one half. Of spans and swapped anchors each pair has the mean; a pair without one is
+    left out of the number: both are 0.
+    """
+    count, ties, para_len, unmatching = np.moveaxis(counts.astype(np.float64), -1, 0)
+    outranked = count + ties / 2
+    found = {"percentage": (count, para_len), "auc": (outranked, unmatching)}
+    if specificity is None:
+        return found
+    spans, span_count, null_count, null_words, anchors, swapped_count = np.moveaxis(specificity, -1, 0)
+    has_anchor, per_span, per_anchor = anchors > 0, np.maximum(spans, 1), np.maximum(anchors, 1)
+    swapped, lengths = swapped_count / per_anchor, unmatching * has_anchor
+    return found | {
+        "null_auc": (null_count / per_span, null_words / per_span),
+        "span_auc": (span_count, spans),
+        "swapped_auc": (swapped, lengths),
+        "specific": (outranked * has_anchor - swapped, lengths),
+    }
+
+
 def percentage(counts: np.ndarray) -> tuple[float, float]:
-    """Return the pairwise ranking percentage and the auc of one measure and layer; counts: (pairs, 4), as in ``Ranking``.
-
-    percentage = 100 * sum(count) / sum(para_len), equation 3 of the paper. auc = 100 * sum(count + ties/2) /
-    sum(unmatching): the same with chance at 50 (NaN where there is no unmatching pair).
-    """
-    count, ties, para_len, unmatching = counts.sum(0)
-    return 100 * count / para_len, _percent(count + ties / 2, unmatching)
-
-
-def specificity(counts: np.ndarray, sums: np.ndarray) -> tuple[float, float, float, float]:
-    """Return null_auc, span_auc, swapped_auc and specific of one measure and layer: ``SPECIFICITY_FIELDS``, in percent.
-
-    counts: (pairs, 4) and sums: (pairs, 6), as in ``Ranking``. Each pair has the mean over its spans, or swapped anchors;
-    pairs without one are left out of the number, which is NaN where none is left.
-
-    null_auc = 100 * sum(null_count / spans) / sum(null_words / spans). span_auc = 100 * sum(span_count) / sum(spans).
-    swapped_auc = 100 * sum(swapped_count / anchors) / sum(unmatching). specific = the auc of these pairs - swapped_auc.
-    """
-    spans, span_count, null_count, null_words, anchors, swapped_count = sums.T
-    with np.errstate(invalid="ignore"):
-        by_span, of_words, swapped = null_count / spans, null_words / spans, swapped_count / anchors
-    has_span, has_anchor = spans > 0, anchors > 0
-    count, ties, _, unmatching = counts[has_anchor].sum(0)
-    of_swapped = swapped[has_anchor].sum()
-    return (
-        _percent(by_span[has_span].sum(), of_words[has_span].sum()),
-        _percent(span_count.sum(), spans.sum()),
-        _percent(of_swapped, unmatching),
-        _percent(count + ties / 2 - of_swapped, unmatching),
-    )
-
-
-def _percent(part: float, whole: float) -> float:
-    return float(100 * part / whole) if whole else float("nan")
+    """Return the percentage and the auc of one measure and layer; counts: (pairs, 4). NaN where there is nothing."""
+    found, auc = (_percent(*map(np.sum, parts)) for parts in ratios(counts, None).values())
+    return found, auc
 
 
 def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Any, ...]]:
@@ -168,6 +161,9 @@ def percentages(rankings: Iterable[tuple[str, str, str]]) -> Iterator[tuple[Any,
                 counts, sums = ranking.counts[i, k], None if ranking.specificity is None else ranking.specificity[i, k]
                 count, _, para_len, unmatching = counts.sum(0).tolist()
                 names = checkpoint, task, measure, layer, len(counts), para_len, unmatching, count
-                values = (*percentage(counts), *(() if sums is None else specificity(counts, sums)))
-                cells = [f"{value:.4f}" for value in values]
+                cells = [f"{_percent(*map(np.sum, parts)):.4f}" for parts in ratios(counts, sums).values()]
                 yield *names, *cells, *[""] * (6 - len(cells))
+
+
+def _percent(part: float, whole: float) -> float:
+    return float(100 * part / whole) if whole else float("nan")

@@ -31,7 +31,8 @@ class Surroundings:
     """The words of an example and the dot products of their vectors, which its pairs share.
 
     The dot product of two means is the mean of the dot products, so vectors are multiplied once. Similarities are computed
-    in float64 and compared in float32: what is equal but for rounding ties, on every processor.
+    in float64 and compared in float32: what is equal but for rounding nearly always ties, on every
+    processor.
     """
 
     def __init__(self, example: Example, question: np.ndarray, paragraph: np.ndarray, punctuation: bool = False):

@@ -1,5 +1,6 @@
 """What was found of the paper's claims, laid out for reading."""
 
+import itertools
 from typing import Any
 
 import pandas as pd
@@ -23,7 +24,7 @@ recipe, train it with {least_seeds} seeds or more.""",
 _LIMITS = """\
 It can say whether this encoder, on these pages, behaves as Cai et al. (2020) say of theirs; not whether their numbers are
 right, which are of another training and other pages. On auc: about the pair and the geometry of the vectors together. On
-specific (auc less that of other anchors): about the pair. Where the two disagree, a curve is not about the pair. With
+specific (auc less that of other anchors): about the pair. A dagger: both are decided, and not alike. With
 fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided."""
 _VERDICTS = """\
 Verdicts on the paper's claims, {pair}. A star: the paper says so of this task; without one the cell says what was found.
@@ -44,7 +45,8 @@ def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float
     labels: what tables call a task or checkpoint, where it has another than its name. evidence: confidence, margin and
     power by which claims were judged. seeds: see ``layout.seeds_told``.
     """
-    claims = read_frame(path, CLAIM_FIELDS, ("value", "low", "high", "layers", "pairs", "pages", "effective_pages"))
+    numbers = ("value", "low", "high", "layers", "pairs", "pages", "effective_pages", "seeds")
+    claims = read_frame(path, CLAIM_FIELDS, numbers, may_be_empty=("low", "high"))
     claims["claim"] = pd.Categorical(claims["claim"], list(CLAIMS))
     parts = []
     for pair, rows in claims.groupby(["before", "after"], sort=False):
@@ -54,7 +56,7 @@ def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float
             "power": 100 * evidence["power"],
             "pair": " against ".join(label_of(str(name), labels) for name in pair[::-1]),
             "tests": len(rows),
-            "seeds": rows["seeds"].iloc[0],
+            "seeds": _range(rows["seeds"]),
             "seeds_told": seeds_told(seeds, labels),
             "least_seeds": MIN_SEEDS,
             "least_pages": MIN_PAGES,
@@ -85,6 +87,10 @@ def _at_a_glance(rows: pd.DataFrame, labels: dict[str, str]) -> str:
     """A line a claim and value, a column a task; * where the paper says so itself."""
     cells = {key: _cell(some) for key, some in rows.groupby(["claim", "on", "task"], observed=True)}
     tasks, values = rows["task"].unique(), [on for on in JUDGED if (rows["on"] == on).any()]
+    for claim, task in itertools.product(CLAIMS, tasks):
+        both = [cells.get((claim, on, task), UNDECIDED) for on in JUDGED]
+        if not any(UNDECIDED in cell for cell in both) and both[0] != both[1]:
+            cells |= {(claim, on, task): f"{cell} †" for on, cell in zip(JUDGED, both, strict=True)}
     lines = [
         [CLAIMS[claim].says, on, *(cells.get((claim, on, task), "") for task in tasks)] for claim in CLAIMS for on in values
     ]
