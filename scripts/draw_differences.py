@@ -7,4 +7,4 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     columns = [tuple(Panel(**panel) for panel in column) for column in snakemake.params.columns]
-    save(differences_figure(snakemake.input[0], columns, snakemake.params.margin), snakemake.output)
+    save(differences_figure(snakemake.input[0], columns, snakemake.params.margin, snakemake.params.level), snakemake.output)

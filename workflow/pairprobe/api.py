@@ -34,7 +34,7 @@ class Run:
         return read_frame(path, PERCENTAGE_FIELDS, PERCENTAGE_FIELDS[3:], may_be_empty=SPECIFICITY_FIELDS)
 
     def intervals(self) -> "pd.DataFrame":
-        """Return ``tables/intervals.tsv``: the bootstrap intervals of percentages and aucs, in percent."""
+        """Return ``tables/intervals.tsv``: the intervals of percentages, aucs and specific, of recipes too."""
         return self._frame("tables/intervals.tsv", INTERVAL_FIELDS, INTERVAL_FIELDS[3:])
 
     def differences(self) -> "pd.DataFrame":
@@ -73,7 +73,7 @@ class Run:
         return Activations(map(str, newest))
 
     def _frame(self, name: str, fields: Sequence[str], numbers: Sequence[str] = ()) -> "pd.DataFrame":
-        return read_frame(self._existing(name), fields, numbers)
+        return read_frame(self._existing(name), fields, numbers, may_be_empty=numbers)
 
     def _existing(self, name: str) -> Path:
         path = self.folder / name

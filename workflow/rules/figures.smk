@@ -103,6 +103,7 @@ rule draw_differences:
         code=code_of("draw_differences"),
         columns=RUN.columns_of("grid"),
         margin=lookup(dpath="evidence/margin", within=config),
+        level=1 - config["evidence"]["confidence"],
     script:
         "../../scripts/draw_differences.py"
 

@@ -9,7 +9,7 @@ from pairprobe.evidence.fields import DIFFERENCE_FIELDS
 from pairprobe.figures.differences import differences_figure
 from pairprobe.figures.grid import Panel
 from pairprobe.figures.style import save
-from pairprobe.io.tsv import write_tsv
+from pairprobe.io.tsv import read_tsv, write_tsv
 
 PANEL = Panel("synonyms", "cosine", ("a", "b", "c"), among=("a", "b", "c"))
 COLUMNS = [(PANEL, dataclasses.replace(PANEL, measure="euclidean"))]
@@ -40,7 +40,7 @@ def _close():
 
 
 def drawn(table, columns):
-    return differences_figure(table, columns, 5).axes
+    return differences_figure(table, columns, 5, 0.05).axes
 
 
 def lines_of(axes):
@@ -78,6 +78,17 @@ def test_what_no_test_finds_is_hollow(table):
     assert hollow == [[0, 1, 2], [0, 1, 2]]
 
 
+def test_what_is_found_and_not_in_specific_has_a_ring(table):
+    rows = read_tsv(table)
+    for row in rows:
+        if row["value"] == "specific" and row["after"] == "b":
+            row["p_adjusted"] = "0.4"
+    write_tsv(table, DIFFERENCE_FIELDS, [row.values() for row in rows])
+    upper, _ = drawn(table, COLUMNS)
+    rings = [line.get_xdata().tolist() for line in upper.get_lines() if line.get_markersize() == 8]
+    assert [layers for layers in rings if layers] == [[3]]
+
+
 def test_a_pair_that_stands_the_other_way_round_is_turned(table):
     upper, _ = drawn(table, [tuple(dataclasses.replace(p, compared=("b", "a")) for p in COLUMNS[0])])
     (line,) = lines_of(upper).values()
@@ -93,5 +104,5 @@ def test_one_checkpoint_alone_says_that_there_is_nothing_to_compare(table):
 
 def test_the_same_table_gives_the_same_bytes(tmp_path, table):
     for name in ("one", "two"):
-        save(differences_figure(table, COLUMNS, 5), [str(tmp_path / f"{name}.svg")])
+        save(differences_figure(table, COLUMNS, 5, 0.05), [str(tmp_path / f"{name}.svg")])
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()

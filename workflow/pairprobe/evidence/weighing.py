@@ -193,6 +193,13 @@ class _Task:
                 yield name, self.task, measure, layer, *counts, *map(_rounded, row), len(checkpoints)
 
 
+def _possible(ends: np.ndarray, value: str) -> np.ndarray:
+    """Keep the ends of intervals to what a difference in points can be."""
+    most = 200.0 if value == "specific" else 100.0
+    possible: np.ndarray = np.clip(ends, -most, most)
+    return possible
+
+
 def _rounded(number: float, decimals: int = 4) -> str:
     return "" if np.isnan(number) else f"{number:z.{decimals}f}"
 
@@ -234,7 +241,7 @@ class Comparison:
         estimates = moderate([task.differences[value][columns] for task, columns in curves])
         for (task, columns), curve in zip(curves, estimates, strict=True):
             pairs, pages = task.counts[value]
-            numbers = np.column_stack([curve.value, curve.interval(self.settings.confidence)])
+            numbers = np.column_stack([curve.value, _possible(curve.interval(self.settings.confidence), value)])
             p = np.column_stack([curve.p_value(), curve.p_value(tests)])
             for i, column in enumerate(columns):
                 told = f"{curve.pages[i]:.1f}", *map(_rounded, numbers[i]), *(_rounded(each, 6) for each in p[i])
@@ -267,7 +274,7 @@ class Comparison:
         stated = task.task in claims.CLAIMS[claim].tasks
         return (
             *(claim, task.task, measure, "yes" if stated else "no", found.verdict if stated else ""),
-            *map(_rounded, (found.value, found.low, found.high)),
+            *map(_rounded, (found.value, *_possible(np.array([found.low, found.high]), on))),
             *("" if found.layer is None else found.layer, curve.layers, pairs, pages),
             *(_pairs_needed(found, pairs, self.is_recipe), on, RECIPE if self.is_recipe else CHECKPOINTS),
             *(estimate.seeds, f"{estimate.pages.min():.1f}", found.says),

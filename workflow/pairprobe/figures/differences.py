@@ -19,19 +19,17 @@ from pairprobe.io.tsv import read_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-# The level of the tests.
-LEVEL = 0.05
-
 
 @style.styled
-def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], margin: float) -> Figure:
+def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], margin: float, level: float) -> Figure:
     """Return the figure of the difference to the first of what a panel compares, in points, for each task and measure.
 
     differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``; a panel's value is what differs. Markers are
-    filled where the test rejects, corrected for all tests, else hollow; within ``margin``, shaded, two count as equal.
+    filled where the test rejects at this level, corrected for all tests, else hollow, and have a ring where it does not of
+    ``specific``, or the other way round; within ``margin``, shaded, two count as equal.
     """
     numbers = DIFFERENCE_FIELDS[DIFFERENCE_FIELDS.index("layer") :]
-    rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high"))
+    rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high", "p", "p_adjusted"))
     rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
 
     def pairs(panel: Panel) -> int:
@@ -39,26 +37,31 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
 
     return task_grid(
         columns,
-        lambda axes, panel: _draw(axes, rows, panel, margin),
+        lambda axes, panel: _draw(axes, rows, panel, margin, level),
         pairs,
         lambda panel: "Difference (points)",
-        _key(margin),
+        _key(margin, level),
     )
 
 
-def _key(margin: float) -> list[Artist]:
+# Around a marker.
+_RING: Any = {"marker": "o", "linestyle": "", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 0.8}
+
+
+def _key(margin: float, level: float) -> list[Artist]:
     found: Any = {"marker": "o", "linestyle": "", "color": style.MARK}
     return [
-        Line2D([], [], **found, label=f"p ≤ {LEVEL} (corrected)"),
-        Line2D([], [], **found, markerfacecolor="white", label=f"p > {LEVEL}"),
+        Line2D([], [], **found, label=f"p ≤ {level:.3g} (corrected)"),
+        Line2D([], [], **found, markerfacecolor="white", label=f"p > {level:.3g}"),
+        Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Not so in specific"),
         Patch(color=style.GRID, label=f"Equal: within {margin:g} points"),
     ]
 
 
-def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
+def _against_first(rows: "pd.DataFrame", panel: Panel, value: str = "") -> "pd.DataFrame":
     """Return the differences to the first of what a panel compares, for all measures of its task."""
     first, *others = panel.compared
-    rows = rows[(rows["task"] == panel.task) & (rows["value"] == panel.value)]
+    rows = rows[(rows["task"] == panel.task) & (rows["value"] == (value or panel.value))]
     # The table has each two once, in the order of the configuration.
     turned = rows["after"] == first
     sign = np.where(turned, -1, 1)
@@ -73,9 +76,14 @@ def _against_first(rows: "pd.DataFrame", panel: Panel) -> "pd.DataFrame":
     return rows[(rows["before"] == first) & rows["after"].isin(others)]
 
 
-def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list[Artist]:
-    rows = _against_first(rows, panel)
-    rows = rows[rows["measure"] == panel.measure]
+def _signs(rows: "pd.DataFrame", level: float) -> "pd.Series":
+    """Return the sign of each layer's difference, by layer; 0 where no test finds one."""
+    return (np.sign(rows["difference"]) * (rows["p_adjusted"] <= level)).set_axis(rows["layer"])
+
+
+def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float, level: float) -> list[Artist]:
+    specific, rows = (_against_first(rows, panel, value) for value in ("specific", ""))
+    specific, rows = (each[each["measure"] == panel.measure] for each in (specific, rows))
     if not len(rows):
         style.explain_empty(axes, "nothing to compare")
         return []
@@ -89,10 +97,13 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list
         look = panel.line(name)
         label = f"{panel.label(name)} − {panel.label(panel.compared[0])}"
         lines.append(style.curve(axes, points, "difference", {**look, "label": label}))
-        unsure = points[~(points["p_adjusted"] <= LEVEL)]
+        unsure = points[~(points["p_adjusted"] <= level)]
         if len(unsure):
             hollow = {**look, "linestyle": "", "markerfacecolor": "white", "zorder": 3}
             axes.plot(unsure["layer"].to_numpy(), unsure["difference"].to_numpy(), **hollow)
+        of_pair = _signs(specific[specific["after"] == name], level)
+        ringed = points[[sign != of_pair.get(layer, sign) for layer, sign in _signs(points, level).items()]]
+        axes.plot(ringed["layer"].to_numpy(), ringed["difference"].to_numpy(), **_RING, color=look["color"], zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     style.layer_axes(axes)
     return lines
