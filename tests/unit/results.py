@@ -182,7 +182,8 @@ FIGURES = [f"{RUN}/figures/coreference_cosine.{kind}" for kind in ("svg", "pdf",
 
 
 def draw_panel() -> None:
-    panel = {"task": "coreference", "measure": "cosine", "checkpoints": CHECKPOINTS}
+    panel = {"task": "coreference", "measure": "cosine", "compared": [CHECKPOINTS[0], "recipe"]}
+    panel |= {"recipes": {"recipe": list(CHECKPOINTS[1:])}}
     wildcards = {"task": "coreference", "measure": "cosine"}
     with job("draw_panel", "coreference_cosine", [f"{RUN}/percentages.tsv"], FIGURES, wildcards=wildcards, panel=panel):
         for path in FIGURES:

@@ -53,7 +53,7 @@ def _key(margin: float, level: float) -> list[Artist]:
     return [
         Line2D([], [], **found, label=f"p ≤ {level:.3g} (corrected)"),
         Line2D([], [], **found, markerfacecolor="white", label=f"p > {level:.3g}"),
-        Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Not so in specific"),
+        Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Otherwise in specific"),
         Patch(color=style.GRID, label=f"Equal: within {margin:g} points"),
     ]
 

@@ -123,7 +123,8 @@ def _origin(run: RunRecord, name: str) -> str | None:
 class _Panel(TypedDict):
     task: str
     measure: str
-    checkpoints: list[str]
+    compared: list[str]
+    recipes: dict[str, list[str]]
 
 
 def _percentages_behind(run: RunRecord, job: dict) -> list[dict]:
@@ -135,7 +136,12 @@ def _percentages_behind(run: RunRecord, job: dict) -> list[dict]:
             drawn = msgspec.convert(panels, list[_Panel])
         except msgspec.ValidationError as error:
             raise InputError(f"{run.folder / NAME}, {job['rule']}{typed_json.fault(error, _Panel, 'panel')}") from None
-        wanted = {(name, panel["task"], panel["measure"]) for panel in drawn for name in panel["checkpoints"]}
+        wanted = {
+            (name, panel["task"], panel["measure"])
+            for panel in drawn
+            for unit in panel["compared"]
+            for name in panel["recipes"].get(unit, [unit])
+        }
     elif job.get("kind") == job_records.RANKING:
         task, checkpoint = job["wildcards"].get("task", "boundary"), job["wildcards"].get("checkpoint")
         measures = (*PAIR_MEASURES, *BOUNDARY_MEASURES)
