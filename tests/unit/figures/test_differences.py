@@ -82,7 +82,7 @@ def test_what_is_found_and_not_in_specific_has_a_ring(table):
     rows = read_tsv(table)
     for row in rows:
         if row["value"] == "specific" and row["after"] == "b":
-            row["p_adjusted"] = "0.4"
+            row |= {"difference": "-0.5", "low": "-2", "high": "1", "p_adjusted": "0.4"}
     write_tsv(table, DIFFERENCE_FIELDS, [row.values() for row in rows])
     upper, _ = drawn(table, COLUMNS)
     rings = [line.get_xdata().tolist() for line in upper.get_lines() if line.get_markersize() == 8]

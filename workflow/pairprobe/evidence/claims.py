@@ -138,6 +138,8 @@ def _equivalence(curve: Curve, layers: list[int]) -> Found:
         needed = curve.needed(np.abs(curve.value) - margin, parts=len(layers))[:, layers][:, beyond].min(1)
     else:
         needed = curve.needed(margin - np.abs(curve.value), True)[:, layers].max(1)
+    if beyond[widest]:  # told is the interval that would have to lie beyond
+        low, high = outer_low, outer_high
     return Found(verdict, says, value[widest], low[widest], high[widest], layers[widest], (needed[0], needed[1]))
 
 
@@ -193,23 +195,23 @@ def gap_opens_late(curve: Curve) -> Found:
     late = onset(np.where(upper := np.arange(layers) > lower, opens, False), ends(2)[0] > 0)
     early = onset(np.where(upper, False, opens_early), ends(6)[0] > 0)
     high, below = ends(1)[1], ends(3)[1]
-    surely = early if early <= lower else late
+    late = early if early <= lower else late
     earliest = onset(high > margin, np.ones(layers, bool))
     value = onset(curve.value[:layers] > margin, curve.value[:layers] >= 0)
     if curve.is_equal:
         verdict, says = NO_GAP, NO_GAP
     elif early <= lower:
-        verdict, says = CONTRADICTED, f"opens by layer {surely}"
+        verdict, says = CONTRADICTED, f"opens by layer {late}"
     elif (below < margin).all() or below[-1] < 0:
-        verdict, says = CONTRADICTED, "never opens"
-    elif earliest > lower and surely < layers:
-        verdict, says = SUPPORTED, f"opens by layer {surely}"
+        verdict, says, earliest, late = CONTRADICTED, "never opens", layers, layers
+    elif earliest > lower and late < layers:
+        verdict, says = SUPPORTED, f"opens by layer {late}"
     else:
         verdict, says = UNDECIDED, UNDECIDED
     # The layers that decide: that of the opening, or the last one, and the lower ones.
     deciding = [*range(lower + 1), min(value, layers - 1)]
     needed = curve.needed(curve.value - margin, True)[:, deciding].max(1)
-    return Found(verdict, says, value, min(earliest, surely), surely, None, (needed[0], needed[1]))
+    return Found(verdict, says, value, min(earliest, late), late, None, (needed[0], needed[1]))
 
 
 def onset(exceeds: np.ndarray, stays: np.ndarray) -> int:

@@ -186,7 +186,7 @@ class _Task:
             for i, value in enumerate(VALUES):
                 if (estimate := estimates.get(value)) is not None:
                     signed = value == "specific"
-                    ends = (estimate.interval if signed else estimate.percentage_interval)(confidence)
+                    ends = (estimate.interval if signed else estimate.percentage_interval)(confidence).clip(-100, 100)
                     numbers[:, i] = np.column_stack([estimate.value, ends])
             counts = len(example_ids), len(estimates["percentage"].left_out)
             for (measure, layer), row in zip(names, numbers.reshape(len(names), -1), strict=True):

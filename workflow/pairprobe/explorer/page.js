@@ -210,7 +210,8 @@
     const values = lines.flatMap(({ points, bounds }) => [...points.map(([, value]) => value), ...(bounds ?? []).flat()]);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const room = Math.max(1, 0.08 * (high - low));
-    return [Math.max(-4, low - room), Math.min(104, high + room)];
+    // Specific is in points, the others in percent.
+    return state.value === "specific" ? [low - room, high + room] : [Math.max(-4, low - room), Math.min(104, high + room)];
   }
   function bandOf({ curve, points, bounds }) {
     const edge = (side) => points.map(([x], i) => `${x},${bounds[i][side]}`);
@@ -371,6 +372,7 @@
           onclick: () => openList(task, measure, points[point][0], curve) }, detail[point])));
       figure.append(panel.table);
       panel.mark = () => {
+        if (!panel.chart.lines?.length) return;
         if (isOpen(panel)) panel.chart.turnTo(Number(at("of").value), state.layer);
         panel.chart.mark(isOpen(panel));
       };

@@ -30,7 +30,7 @@ def controls_figure(claims: str, pair: tuple[str, str], tasks: Sequence[str], la
     claims: a table of ``VARIANT_FIELDS``. pair: the two checkpoints, in the order of the table, the second less the first.
     Colours are the verdicts on whether it is better, markers the measures. The first variant of the table is at the top.
     """
-    rows = read_frame(claims, VARIANT_FIELDS, ("value", "low", "high"))
+    rows = read_frame(claims, VARIANT_FIELDS, ("value", "low", "high"), may_be_empty=("low", "high"))
     rows = rows[(rows["before"] == pair[0]) & (rows["after"] == pair[1]) & (rows["claim"] == CLAIM)]
     rows = rows[rows["on"] == "auc"]
     variants = list(rows["variant"].unique())

@@ -25,8 +25,8 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
     """Return the figure of the difference to the first of what a panel compares, in points, for each task and measure.
 
     differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``; a panel's value is what differs. Markers are
-    filled where the test rejects at this level, corrected for all tests, else hollow, and have a ring where it does not of
-    ``specific``, or the other way round; within ``margin``, shaded, two count as equal.
+    filled where the test rejects at this level, corrected for all tests, else hollow. Those that are filled have a ring
+    where ``specific`` is equal, by its interval, or differs to the other side. Within ``margin``, shaded, two are equal.
     """
     numbers = DIFFERENCE_FIELDS[DIFFERENCE_FIELDS.index("layer") :]
     rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high", "p", "p_adjusted"))
@@ -76,9 +76,13 @@ def _against_first(rows: "pd.DataFrame", panel: Panel, value: str = "") -> "pd.D
     return rows[(rows["before"] == first) & rows["after"].isin(others)]
 
 
-def _signs(rows: "pd.DataFrame", level: float) -> "pd.Series":
-    """Return the sign of each layer's difference, by layer; 0 where no test finds one."""
-    return (np.sign(rows["difference"]) * (rows["p_adjusted"] <= level)).set_axis(rows["layer"])
+def _otherwise(points: "pd.DataFrame", specific: "pd.DataFrame", margin: float, level: float) -> "pd.DataFrame":
+    """Return the points that a test finds, and whose difference in specific is none or goes to the other side."""
+    both = points.merge(specific, on="layer", suffixes=("", "_specific"))
+    equal = (both["difference_low_specific"] > -margin) & (both["difference_high_specific"] < margin)
+    found = both["p_adjusted_specific"] <= level
+    turned = found & (np.sign(both["difference"]) != np.sign(both["difference_specific"]))
+    return both[(both["p_adjusted"] <= level) & (equal | turned)]
 
 
 def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float, level: float) -> list[Artist]:
@@ -101,8 +105,7 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float, level: 
         if len(unsure):
             hollow = {**look, "linestyle": "", "markerfacecolor": "white", "zorder": 3}
             axes.plot(unsure["layer"].to_numpy(), unsure["difference"].to_numpy(), **hollow)
-        of_pair = _signs(specific[specific["after"] == name], level)
-        ringed = points[[sign != of_pair.get(layer, sign) for layer, sign in _signs(points, level).items()]]
+        ringed = _otherwise(points, specific[specific["after"] == name], margin, level)
         axes.plot(ringed["layer"].to_numpy(), ringed["difference"].to_numpy(), **_RING, color=look["color"], zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     style.layer_axes(axes)

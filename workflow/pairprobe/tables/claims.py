@@ -25,7 +25,8 @@ _LIMITS = """\
 It can say whether this encoder, on these pages, behaves as Cai et al. (2020) say of theirs; not whether their numbers are
 right, which are of another training and other pages. On auc: about the pair and the geometry of the vectors together. On
 specific (auc less that of other anchors): about the pair. A dagger: both are decided, and not alike. With
-fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided."""
+fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided. Trainings
+are taken to scatter evenly about their mean: where each ends in one of two ways, three agree by chance in one of four."""
 _VERDICTS = """\
 Verdicts on the paper's claims, {pair}. A star: the paper says so of this task; without one the cell says what was found.
 Two that differ by no more than {margin:g} points in any layer are equal, and have no gap. All verdicts of this table
@@ -72,7 +73,7 @@ def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float
             paragraph(_VALUES.format(**told)),
             markdown(_FIELDS, lines, _NUMBERS),
         ]
-    return "\n".join(parts if parts else ["There are no two checkpoints with pairs in common to compare.\n"])
+    return "\n".join(parts if parts else ["There are no two checkpoints with pairs and layers in common to compare.\n"])
 
 
 _COUNTS = {"pages": "pages", "effective": "effective_pages", "pairs": "pairs"}

@@ -34,7 +34,7 @@ _LATEX = str.maketrans({
     '"': r"\char34{}", "[": "{[}", "*": "{*}", "−": "$-$",
 })  # fmt: skip
 # Beyond Latin letters and these, pdfLaTeX has no glyphs.
-_KNOWN = {*"ŒœŁłĐđıŊŋ–—‘’“”„…€−→"}  # noqa: RUF001
+_KNOWN = {*"ŒœŁłĐđıŊŋ–—‘’“”„…€−→†"}  # noqa: RUF001
 
 
 @dataclass(frozen=True)
