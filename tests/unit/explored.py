@@ -29,6 +29,7 @@ LONG = "7"
 LABELS = {"before": "Before <i>&</i>", "after": "After"} | {name: f"Trained, seed {name[-1]}" for name in SEEDS}
 INTERVAL_FIELDS = (
     "checkpoint", "task", "measure", "layer", "percentage_low", "percentage_high", "auc_low", "auc_high",
+    "specific_low", "specific_high",
 )  # fmt: skip
 BETTER, NUMBERS = ("before", "after", "upper_layers_better", "coreference", "cosine"), ("8.1", "7.2", "9.3")
 CLAIMS = [
@@ -103,7 +104,7 @@ def make(folder: Path, compared=tuple(LAYERS), tasks=TASKS) -> dict:
     claims = [dict(zip(building.CLAIM_FIELDS, claim, strict=True)) for claim in CLAIMS]
     write_tsv(folder / "claims.tsv", CLAIM_FIELDS, [[claim.get(name, "") for name in CLAIM_FIELDS] for claim in claims])
     rows = [
-        (unit, *row[1:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1)
+        (unit, *row[1:4], float(row[8]) - 3, float(row[8]) + 2.25, float(row[9]) - 1, float(row[9]) + 1, "", "")
         for row in percentages.percentages(named)
         for unit in ((row[0], RECIPE) if row[0] == next(iter(SEEDS)) else (row[0],))
     ]
