@@ -503,7 +503,7 @@ def test_panels_have_the_bands_of_the_figures(visit, folder, tmp_path):
     chart = page.locator(".chart").nth(0)
     bands = chart.locator(".shapelayer path").evaluate_all("all => all.map((one) => one.style.fill)")
     assert {"rgb(0, 114, 178)", "rgb(213, 94, 0)"} <= {*bands}
-    assert page.locator("#legend li").last.inner_text() == "95 % interval (pages resampled)"
+    assert page.locator("#legend li").last.inner_text() == "95 % interval (over pages)"
     page.locator("#grid details summary").nth(0).click()
     row = read_tsv(tmp_path / "intervals.tsv")[0]
     low, high = (f"{float(row[f'percentage_{bound}']):.1f}" for bound in ("low", "high"))
