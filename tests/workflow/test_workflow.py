@@ -293,8 +293,8 @@ CHANGES = [
     ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
     ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
     ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
-    ("config/tiny.yaml", config_with(words__punctuation=True), {"rank_pairs": 8, **AFTER_RANKING}),
-    ("config/tiny.yaml", config_with(words={"punctuation": True}), {"rank_pairs": 8, **AFTER_RANKING}),
+    ("config/tiny.yaml", config_with(words__punctuation=True), {"measure_similarities": 2, "rank_pairs": 8, **AFTER_RANKING}),
+    ("config/tiny.yaml", config_with(words={"punctuation": True}), {"measure_similarities": 2, "rank_pairs": 8, **AFTER_RANKING}),
     (
         "config/tiny.yaml",
         config_with(boundary={"l2": 0.5}),
