@@ -83,6 +83,8 @@ AFTER_RANKING = {"summarise_percentages": 1, "tabulate_percentages": 1, **EVIDEN
 BOUNDARY = {"train_span_heads": 2, "rank_boundaries": 2}
 # Of both views of two checkpoints.
 MEASURING = {"measure_similarities": 4, "rank_pairs": 8}
+# The spans of pairs hang on which words count.
+OTHER_WORDS = {"measure_similarities": 2, "rank_pairs": 8}
 # The lines of boundary's two panels.
 BASELINE_LINES = {"draw_grid": 2, "draw_panel": 2}
 BASELINES = {"score_baselines": 1, "tabulate_nq_evaluation": 1}
@@ -293,8 +295,8 @@ CHANGES = [
     ("config/tiny.yaml", config_with(checkpoints__drawn=TWIN), ONE_TWIN),
     ("config/tiny.yaml", config_with(controls=["control_task"]), {**CONTROL_TASK, **JUDGED, **CITED}),
     ("config/tiny.yaml", config_with(controls=["representations"]), {**REPRESENTATIONS, **CITED}),
-    ("config/tiny.yaml", config_with(words__punctuation=True), {"measure_similarities": 2, "rank_pairs": 8, **AFTER_RANKING}),
-    ("config/tiny.yaml", config_with(words={"punctuation": True}), {"measure_similarities": 2, "rank_pairs": 8, **AFTER_RANKING}),
+    ("config/tiny.yaml", config_with(words__punctuation=True), {**OTHER_WORDS, **AFTER_RANKING}),
+    ("config/tiny.yaml", config_with(words={"punctuation": True}), {**OTHER_WORDS, **AFTER_RANKING}),
     (
         "config/tiny.yaml",
         config_with(boundary={"l2": 0.5}),
