@@ -235,7 +235,7 @@ CHANGES = [
     ("scripts/rank_pairs.py", lambda text: text, {}),
     ("workflow/pairprobe/figures/grid.py", with_code, PANELS),
     ("workflow/pairprobe/figures/style.py", with_code, {**PANELS, **EVALUATION_FIGURES}),
-    ("workflow/pairprobe/evidence/resampling.py", with_code, {**BASELINES, **EVIDENCE, **PANELS}),
+    ("workflow/pairprobe/evidence/estimation.py", with_code, {**BASELINES, **EVIDENCE, **PANELS}),
     ("workflow/pairprobe/explorer/packing.py", with_code, {"build_explorer": 1}),
     ("workflow/pairprobe/explorer/page.css", lambda text: text + "p {}\n", {"build_explorer": 1}),
     ("workflow/pairprobe/explorer/page.js", lambda text: text, {}),
@@ -326,7 +326,7 @@ CHANGES = [
     ),
 ]  # fmt: skip
 CHANGED = [
-    "comment", "docstring", "touched script", "grid.py", "style.py", "resampling.py", "packing.py", "page.css",
+    "comment", "docstring", "touched script", "grid.py", "style.py", "estimation.py", "packing.py", "page.css",
     "touched page.js", "answering.py", "nq_metric.py", "features.py", "similarity.py", "synonyms.py",
     "boundary_heads.py", "readers.py", "downloads.py", "on_bad_input", "title", "margin", "figures.checkpoints",
     "a comparison", "two comparisons", "one more checkpoint", "another seed", "several seeds", "epochs",
