@@ -131,3 +131,14 @@ def test_what_any_other_anchor_has_too_is_no_difference_in_specific(tmp_path):
     tables = weigh(tmp_path, {("before", "answer_type"): before, ("after", "answer_type"): after})
     assert {row["verdict"] for row in claims(tables, "upper_layers_better", "auc")} == {"contradicted"}
     assert {row["verdict"] for row in claims(tables, "upper_layers_better", "specific")} == {"no gap"}
+
+
+def test_where_pages_lack_more_seeds_are_not_asked_for(tmp_path):
+    dice = np.random.default_rng(6)
+    paths = {
+        (name, SPECIFIC): ranking(tmp_path / f"{name}.tsv", dice, [auc] * LAYERS, pages=12)
+        for name, auc in (("before", 60), ("after-1", 60), ("after-2", 61), ("after-3", 60))
+    }
+    rows = weigh(tmp_path, paths, {"after": ["after-1", "after-2", "after-3"]})["claims"]
+    assert {row["found"] for row in rows} == {"undecided"}
+    assert not any("seeds" in row["pairs_needed"] for row in rows)

@@ -342,6 +342,13 @@ def test_percentages_sum_the_pairs_of_each_measure_and_layer(tmp_path):
         ),
         # A ranking of an older version, without these.
         ("\t".join(RANKING_FIELDS[:7]) + "\n1\tcosine\t0\t2\t1\t6\t4\n", 1),
+        # Counts that no ranking has: below 0, more than there are, no number.
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t-2\t1\t6\t4" + 6 * "\t" + "\n", 2),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t4\t1\t6\t4" + 6 * "\t" + "\n", 2),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t3\t4" + 6 * "\t" + "\n", 2),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\t4" + 5 * "\t1" + "\tnan\n", 2),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\t4" + 5 * "\t1" + "\tinf\n", 2),
+        ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\t6\t4\t-1" + 5 * "\t1" + "\n", 2),
         ("\t".join(RANKING_FIELDS) + "\n1\tcosine\t0\t2\t1\n", 2),
         ("\t".join(RANKING_FIELDS) + "\n1\n", 2),
     ],

@@ -57,7 +57,10 @@ def test_measures_that_agree_are_said_once_and_others_apart(table):
 
 @pytest.mark.parametrize(
     ("scope", "told"),
-    [("recipe", "for the recipe, over 3 trainings"), ("checkpoints", "for these two checkpoints alone, over pages")],
+    [
+        ("recipe", "holds over its trainings (3 seeds) and over pages"),
+        ("checkpoints", "for these two checkpoints alone, over pages"),
+    ],
 )
 def test_it_opens_with_what_it_is_about(table, scope, told):
     words = " ".join(claims_markdown(table(*everything(scope=scope)), {}, EVIDENCE, {}).split())
@@ -76,6 +79,11 @@ def test_auc_and_specific_are_told_apart(table):
     rows = everything() + everything(on="specific", verdict="contradicted", found="worse")
     said = claims_markdown(table(*rows), {}, EVIDENCE, {})
     assert said.count("| auc      | supported*") == said.count("| specific | contradicted*") == len(CLAIMS)
+
+
+def test_an_interval_that_is_not_known_is_empty(table):
+    rows = [(*each[:8], "", "", *each[10:]) if each[2] != "gap_opens_late" else each for each in everything()]
+    assert "nan" not in claims_markdown(table(*rows), {}, EVIDENCE, {})
 
 
 def test_no_number_is_minus_nothing(table):

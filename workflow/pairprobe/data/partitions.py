@@ -6,9 +6,10 @@ stays in the later one.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from pairprobe.data.documents import Document, check_unique
 from pairprobe.data.examples import example_of
@@ -129,26 +130,22 @@ def write_partitions(
             if not document.question:
                 counts[LEFT_OUT, "the question has no words"] += 1
                 continue
-            example = example_of(document)
             if page is not None:
                 write["document", name](page)
-            if not isinstance(example, str):
-                write["example", name](asdict(example))
-            counted = [
-                (name, "questions"),
-                *([(LEFT_OUT, example)] if isinstance(example, str) else _facts(name, document)),
-            ]
+            counted = _write_example(write, document, name)
             counts.update(counted)
-            write["index"](
-                {
-                    "example_id": document.example_id,
-                    "where": where,
-                    "partition": name,
-                    "title": document.title,
-                    "counted": counted,
-                }
-            )
+            told = {"example_id": document.example_id, "where": where, "partition": name, "title": document.title}
+            write["index"]({**told, "counted": counted})
     return _rows(counts)
+
+
+def _write_example(write: Mapping[Any, Callable[[Any], object]], document: Document, name: str) -> list[tuple[str, str]]:
+    """Write a question's example to its partition, where a paragraph answers it; return what is counted of it."""
+    example = example_of(document)
+    if isinstance(example, str):
+        return [(name, "questions"), (LEFT_OUT, example)]
+    write["example", name](asdict(example))
+    return [(name, "questions"), *_facts(name, document)]
 
 
 def _facts(name: str, document: Document) -> list[tuple[str, str]]:

@@ -271,12 +271,13 @@ class Comparison:
     def _row(self, claim: str, task: TaskDifferences, measure: str, on: str, curve: claims.Curve) -> Row:
         found, estimate = claims.judge(claim, curve, self.is_recipe), curve.estimate
         pairs, pages = task.counts[on]
+        lacking = "seeds" if self.is_recipe and estimate.pages.min() >= claims.MIN_PAGES else "pages"
         stated = task.task in claims.CLAIMS[claim].tasks
         return (
             *(claim, task.task, measure, "yes" if stated else "no", found.verdict if stated else ""),
             *map(_rounded, (found.value, *_possible(np.array([found.low, found.high]), on))),
             *("" if found.layer is None else found.layer, curve.layers, pairs, pages),
-            *(_pairs_needed(found, pairs, self.is_recipe), on, RECIPE if self.is_recipe else CHECKPOINTS),
+            *(_pairs_needed(found, pairs, lacking), on, RECIPE if self.is_recipe else CHECKPOINTS),
             *(estimate.seeds, f"{estimate.pages.min():.1f}", found.says),
         )
 
@@ -326,19 +327,22 @@ def _compare(task: _Task, before: str, after: str) -> TaskDifferences | None:
     return TaskDifferences(task.task, names, {value: task.counts(one + other, example_ids, value) for value in some}, some)
 
 
-def _pairs_needed(found: claims.Found, pairs: int, is_recipe: bool) -> str:
-    """Return how many pairs would decide, from and to, in two digits; "" where a verdict is decided."""
+def _pairs_needed(found: claims.Found, pairs: int, lacking: str) -> str:
+    """Return how many pairs would decide, from and to, in two digits; "" where a verdict is decided.
+
+    lacking: "seeds" or "pages", of which there must be more where no number of pairs on as many would do.
+    """
     if found.verdict != UNDECIDED:
         return ""
     # What is here has not decided.
     low, high = (max(growth, 1) * pairs for growth in found.needed)
     if np.isnan(found.needed).any():
         return ""
-    if is_recipe and np.isinf(low):
-        return "more seeds"
+    if np.isinf(low):
+        return f"more {lacking}"
     if low > MOST_PAIRS:
         return f"more than {MOST_PAIRS:,}"
     first, last = (f"{int(float(f'{np.ceil(number):.1e}')):,}" if number <= MOST_PAIRS else "" for number in (low, high))
-    if is_recipe and np.isinf(high):
+    if np.isinf(high) and lacking == "seeds":
         return f"{first}, or more seeds"
     return f"{first} to {last or f'more than {MOST_PAIRS:,}'}" if first != last else first

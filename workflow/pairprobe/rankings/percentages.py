@@ -59,6 +59,7 @@ def read_ranking(path: str | Path) -> Ranking:
     columns = _read_columns(path)
     if not len(columns["layer"]):
         return Ranking(np.array([], str), (), (), np.zeros((0, 0, 0, 4), np.int64))
+    _check_counts(path, columns)
     (example_ids, example), (measures, measure) = columns["example_id"], columns["measure"]
     layers, layer = np.unique(columns["layer"], return_inverse=True)
     place = (example * len(measures) + measure) * len(layers) + layer
@@ -114,6 +115,21 @@ def _read_columns(path: str | Path) -> dict[str, Any]:
         else column.to_numpy()
         for name, column in columns.items()
     }
+
+
+def _check_counts(path: str | Path, columns: dict[str, Any]) -> None:
+    """Raise InputError, with the line, where numbers are not counts of one ranking."""
+    count, ties, para_len, unmatching = (columns[name] for name in COUNTS)
+    right = (count >= 0) & (ties >= 0) & (count + ties <= unmatching) & (unmatching <= para_len)
+    if not np.isnan(columns["spans"]).all():
+        right &= np.all([np.isfinite(columns[name]) & (columns[name] >= 0) for name in SPECIFICITY_COUNTS], axis=0)
+    if not right.all():
+        line = int(right.argmin())
+        found = {name: columns[name][line].item() for name in (*COUNTS, *SPECIFICITY_COUNTS)}
+        raise InputError(
+            f"{path}, line {line + 2}: found {found}, wanted numbers of at least 0, and count + ties <= unmatching <= "
+            "para_len. Delete the file, and it is made again."
+        )
 
 
 def _malformed(path: str | Path, number: int) -> InputError:

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pairprobe.evidence.claims import CLAIMS, MIN_PAGES, MIN_SEEDS
-from pairprobe.evidence.fields import CLAIM_FIELDS, JUDGED, RECIPE, UNDECIDED
+from pairprobe.evidence.fields import CHECKPOINTS, CLAIM_FIELDS, JUDGED, RECIPE, UNDECIDED
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
 
@@ -14,9 +14,10 @@ _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "effective", "needed
 _FIELDS = ("claim", "task", "measure", "on", "in the paper", "found", *_NUMBERS)
 _SCOPES = {
     RECIPE: """\
-{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said holds for the recipe,
-over {seeds} trainings with other seeds and over pages, both taken as random.""",
-    "checkpoints": """\
+{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said of a recipe
+holds over its trainings ({seeds} seeds) and over pages, both taken as random; what is no recipe is one checkpoint as it
+is.""",
+    CHECKPOINTS: """\
 {pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said holds for these two
 checkpoints alone, over pages: another training of the same recipe may differ from them by as much. For what holds of a
 recipe, train it with {least_seeds} seeds or more.""",
@@ -111,7 +112,7 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
     if row.claim == "gap_opens_late":
         value, low, high = ("never" if layer >= row.layers else f"{layer:.0f}" for layer in numbers)
     else:
-        value, low, high = (f"{number:z.1f}" for number in numbers)
+        value, low, high = ("" if pd.isna(number) else f"{number:z.1f}" for number in numbers)
     # A verdict in the paper's words is followed by what was found.
     found = f"{row.verdict}: {row.found}" if row.verdict and row.verdict != row.found else row.found
     return (
