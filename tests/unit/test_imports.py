@@ -20,7 +20,7 @@ HEAVY = {
     "pysbd": set(),
     "matplotlib": DRAWN,
     "plotly": set(),
-    "pandas": {"tabulate_claims", "tabulate_nq_evaluation", "weigh_controls", "weigh_evidence"},
+    "pandas": {"tabulate_claims", "tabulate_nq_evaluation", "tabulate_question_answering"},
     "sklearn": set(),
 }
 # Imports of each script in a process of its own, forked from one that has loaded nothing.

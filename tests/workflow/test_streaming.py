@@ -74,10 +74,10 @@ def planned_with(project, **changes):
         path.write_text(before)
 
 
-def test_punctuation_is_ranked_without_a_forward_pass(project):
+def test_other_words_of_paragraphs_are_measured_and_ranked_anew_and_train_no_heads(project):
     jobs = planned_with(project, words={"punctuation": True})
-    assert jobs["rank_pairs"] == 2
-    assert not jobs.keys() & {"measure_similarities", "extract_activations", "train_span_heads"}
+    assert (jobs["extract_activations"], jobs["measure_similarities"], jobs["rank_pairs"]) == (1, 1, 2)
+    assert not jobs.keys() & {"train_span_heads", "rank_boundaries"}
 
 
 def test_heads_are_trained_before_the_sentences_that_they_measure_are_extracted(project):
