@@ -120,9 +120,10 @@ FORKING = """
 import json, os, shutil, signal, socket, sys, traceback
 from pathlib import Path
 import msgspec, torch, transformers
-from pairprobe.finetuning import distributed, trainer, training
+from pairprobe.finetuning import distributed, frozen_features, trainer, training
 
 OWNERS = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "trainer": trainer}
+OWNERS["Encoding"] = frozen_features._Encoding
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

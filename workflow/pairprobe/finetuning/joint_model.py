@@ -4,8 +4,9 @@ Start and end come from the architecture's own question-answering head; the answ
 subtoken's last hidden state. The loss is the mean of the three cross entropies.
 """
 
+import contextlib
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +15,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save, save_file
 from torch import nn
 from transformers import AutoModelForQuestionAnswering, PreTrainedModel, PreTrainedTokenizerFast, set_seed
+from transformers.modeling_outputs import BaseModelOutput
+from transformers.utils.generic import ModelOutput
 
 from pairprobe.checkpoints import cpu_kernels, loading, padding
 from pairprobe.errors import InputError
@@ -28,13 +31,15 @@ class JointModel(nn.Module):
 
     model: a question-answering model of transformers, with a linear layer ``answer_type`` or without. frozen: whether the
     encoder is not trained, and stays in evaluation mode. by_length: whether texts of different length go through it one
-    length after the other, without padding, since that would change its numbers.
+    length after the other, without padding, since that would change its numbers. encoded_as: the class of what the encoder
+    returns, for ``forward(encoded=...)``.
     """
 
     def __init__(self, model: PreTrainedModel, frozen: bool = False, by_length: bool = False):
         super().__init__()
         self.model: PreTrainedModel = model
         self.frozen, self.by_length = frozen, by_length
+        self.encoded_as: type[ModelOutput] = BaseModelOutput
         if frozen:
             model.base_model.requires_grad_(False)
 
@@ -63,16 +68,18 @@ class JointModel(nn.Module):
         start: torch.Tensor | None = None,
         end: torch.Tensor | None = None,
         answer_type: torch.Tensor | None = None,
+        encoded: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> dict[str, torch.Tensor]:
         """Return the logits start and end, (batch, subtokens), and answer_type, (batch, types), where there is that head.
 
         input_ids, attention_mask, token_type_ids: (batch, subtokens). With the targets start, end and answer_type, each
-        (batch,), also the loss.
+        (batch,), also the loss. encoded: what ``FrozenFeatures.batch`` gives for these inputs, in place of a pass.
         """
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if token_type_ids is not None:
             inputs["token_type_ids"] = token_type_ids
-        logits = self._logits_by_length(inputs) if self.by_length else self._logits(inputs)
+        with self._encoder_gives(encoded) if encoded else contextlib.nullcontext():
+            logits = self._logits_by_length(inputs) if self.by_length and not encoded else self._logits(inputs)
         # No subtoken of padding is an answer.
         for name in ("start", "end"):
             logits[name] = logits[name].masked_fill(attention_mask == 0, -1e9)
@@ -82,6 +89,17 @@ class JointModel(nn.Module):
             return logits
         losses = [nn.functional.cross_entropy(logits[name], targets[name]) for name in logits]
         return {"loss": torch.stack(losses).mean(), **logits}
+
+    @contextlib.contextmanager
+    def _encoder_gives(self, encoded: tuple[torch.Tensor, torch.Tensor]) -> Iterator[None]:
+        """Have the encoder return this, whatever it reads: an architecture's own head calls it."""
+        forward, (last, first) = self.encoder.forward, encoded
+        output = self.encoded_as(last_hidden_state=last, hidden_states=(first[:, None],))
+        self.encoder.forward = lambda *args, **kwargs: output
+        try:
+            yield
+        finally:
+            self.encoder.forward = forward
 
     def _logits(self, inputs: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         outputs = self.model(**inputs, output_hidden_states=self.has_answer_types)
@@ -125,7 +143,7 @@ class JointModel(nn.Module):
         The heads stay in float32. ``state_dict`` is then no longer that of the checkpoint: the encoder's weights have the
         other type, or are missing.
         """
-        encoder, dtype = self.encoder.eval(), getattr(torch, precision)
+        encoder, dtype = self.encoder.eval().to(device), getattr(torch, precision)
         for parameter in encoder.parameters():
             if parameter.is_floating_point():
                 parameter.data = parameter.data.to(dtype)  # and no buffer, some of which are never but in float32

@@ -29,7 +29,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from pairprobe.checkpoints import devices, loading
 from pairprobe.errors import InputError, one_line
-from pairprobe.finetuning import joint_model
+from pairprobe.finetuning import frozen_features, joint_model
 from pairprobe.finetuning.features import Features
 from pairprobe.io import files
 from pairprobe.io.progress import Progress, log
@@ -106,13 +106,18 @@ def train(training: Training) -> None:
     model, _ = joint_model.initial(training.start, settings.seed, training.frozen)
     windows = Features(training.features)
     loading.check_windows(model.model, int(windows.lengths.max()), training.start, "finetuning")
+    # First of all, since it tells this process which GPU is its own.
+    arguments = _arguments(training.work, settings, len(windows))
+    collate = _Collator(loading.load_tokenizer(training.start))
     if training.frozen:
         model.compute_frozen(devices.resolve_precision(settings.precision, _device()), _device())
+        if settings.epochs > 1:
+            collate.encoded = frozen_features.encode(model, windows, collate.inputs_of, training.work, settings.threads)
     trainer = _Trainer(
         model=model,
-        args=_arguments(training.work, settings, len(windows)),
+        args=arguments,
         train_dataset=_Windows(windows),
-        data_collator=_Collator(loading.load_tokenizer(training.start)),
+        data_collator=collate,
         callbacks=[_ProgressCallback()],
     )
     trainer.remove_callback(PrinterCallback)  # _ProgressCallback does it, in the log
@@ -187,13 +192,16 @@ class _Windows(Dataset):
 
 
 class _Collator:
-    """Batches windows with their targets and their ``index``, each (batch,)."""
+    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.inputs_of = joint_model.Collator(tokenizer)
+        self.encoded: frozen_features.FrozenFeatures | None = None
 
-    def __call__(self, items: list[tuple[int, dict]]) -> dict[str, torch.Tensor]:
-        batch = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
+    def __call__(self, items: list[tuple[int, dict]]) -> dict[str, Any]:
+        batch: dict[str, Any] = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
+        if self.encoded:
+            batch["encoded"] = self.encoded.batch([i for i, _ in items])
         targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
         return {**batch, **targets, "index": torch.tensor([i for i, _ in items])}
 
