@@ -57,8 +57,9 @@ $(VENV)/neurox: $(VENV)/installed
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ neurox==1.0.9 || \
 		echo "NeuroX cannot be installed; its rows are left out"
 
-bench: $(VENV)/neurox ## Measure how fast extraction, ranking and reading are, beside peers
+bench: $(VENV)/neurox ## Measure how fast extraction, training, ranking and reading are, beside peers
 	@PYTHONPATH=$(VENV)/neurox $(VENV)/bin/python benchmarks/extraction.py
+	@CUDA_VISIBLE_DEVICES= $(VENV)/bin/python benchmarks/training.py
 	@$(VENV)/bin/python benchmarks/ranking.py
 	@$(VENV)/bin/python benchmarks/reading.py
 

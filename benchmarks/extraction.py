@@ -195,11 +195,12 @@ def _drain(*arguments) -> None:
 
 
 def table(precision: str, subtokens: int, limit: str, limits: list[float], measured: dict[str, list[float]]) -> str:
-    """Lay out the ways, in Markdown; limit: what it is called, limits and measured: in seconds, by round."""
+    """Lay out the ways, in Markdown, pairprobe's first; limit: its name; limits and measured: in seconds, by round."""
+    ours = next(iter(measured))
     rows = [(limit, turns.spread([subtokens / each for each in limits], 0), "1", "")]
     for way, seconds in measured.items():
         speed = turns.spread([subtokens / each for each in seconds], 0)
-        by_its = "" if way == OURS else turns.spread(turns.ratios(seconds, measured[OURS]))
+        by_its = "" if way == ours else turns.spread(turns.ratios(seconds, measured[ours]))
         rows.append((way, speed, turns.spread(turns.ratios(limits, seconds)), by_its))
     fields = (precision, "subtokens a second", "of the roofline", "pairprobe's speed by its")
     return markdown(fields, rows, fields[1:]).rstrip()

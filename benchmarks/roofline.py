@@ -1,10 +1,11 @@
-"""The roofline of a forward pass: what its matrix products alone would take at the machine's best rate for such products.
+"""The roofline of a pass: what its matrix products alone would take at the machine's best rate for such products.
 
 Counted are the products of all linear layers and the two of the attention, at the true lengths: no padding, no special
 treatment, nothing else that a forward pass does. The rate is the best of all that are at hand, on all cores: PyTorch's mm
 and linear, and oneDNN's product with a weight laid out for the processor; on all cores at one product, or on each core a
 product of its own. Attention is counted at the same rate, which its narrow products do not reach, so no extractor gets
-quite there.
+quite there. Training has three times the products of a forward pass: those of the gradients of Y = X W^T are dX = dY W and
+dW = dY^T X, and the rate is then the best of their shapes, too.
 """
 
 import itertools
@@ -32,6 +33,11 @@ def flops(model, lengths: Iterable[int]) -> float:
     weights = sum(a * b for a, b in linears(model))
     config = model.config
     return float(sum(2 * n * weights + 4 * n * n * config.hidden_size * config.num_hidden_layers for n in lengths))
+
+
+def training_flops(model, lengths: Iterable[int]) -> float:
+    """Return those of a forward and a backward pass, in which each product has two gradients."""
+    return 3 * flops(model, lengths)
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,9 @@ class Product:
         if self.kind == "torch.mm":
             turned = weight.T.contiguous()
             return lambda: torch.mm(rows, turned)
+        if self.kind == "torch.mm, transposed":
+            upright, turned = rows.T.contiguous(), weight.T.contiguous()
+            return lambda: torch.mm(upright.T, turned)
         if self.kind == "linear":
             return lambda: nn.functional.linear(rows, weight)
         packed = torch.ops.mkldnn._reorder_linear_weight(weight, self.rows)
@@ -87,16 +96,21 @@ def _repeated(product: Callable[[], object], length: float) -> float:
     return times / spent
 
 
-def candidates(model, precision: str) -> list[Product]:
-    """Return all products of the shapes of a model's layers, in every way that this build of PyTorch has."""
+def candidates(model, precision: str, training: bool = False) -> list[Product]:
+    """Return all products of the shapes of a model's layers, in every way that this build of PyTorch has.
+
+    training: whether those of a backward pass are among them.
+    """
     kinds = ["torch.mm", "linear"]
     if torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         kinds.append("oneDNN, packed")
-    shapes = sorted(set(linears(model)))
-    return [
-        Product(kind, rows, *shape, apart, getattr(torch, precision))
-        for kind, rows, shape, apart in itertools.product(kinds, ROWS, shapes, (False, True))
-    ]
+    layers = sorted(set(linears(model)))
+    gradients = {(b, a) for a, b in layers} if training else set()
+    shapes = [(kind, rows, *shape) for kind in kinds for rows in ROWS for shape in sorted({*layers, *gradients})]
+    if training:
+        shapes += [("torch.mm, transposed", b, rows, a) for rows in ROWS for a, b in layers]
+    ways = itertools.product(shapes, (False, True))
+    return [Product(*shape, apart, getattr(torch, precision)) for shape, apart in ways]
 
 
 def best(found: list[Product]) -> list[Product]:

@@ -21,11 +21,14 @@ from pairprobe.io import files
 PAGES = Path(__file__).parents[1] / "workflow" / "resources" / "pages"
 
 
-def options(description: str, **numbers: int) -> argparse.Namespace:
-    """Parse the options that all benchmarks have: a file of data, and numbers with their defaults."""
+def options(description: str, **numbers: int | bool) -> argparse.Namespace:
+    """Parse the options that all benchmarks have: a file of data, and numbers with their defaults; False makes a flag."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nq", type=Path, metavar="FILE", help="Natural Questions in place of the bundled pages")
     for name, default in numbers.items():
+        if default is False:
+            parser.add_argument(f"--{name}", action="store_true")
+            continue
         parser.add_argument(f"--{name}", type=int, default=default, metavar="N", help=f"{default} by default")
     logging.getLogger("pairprobe").setLevel(logging.ERROR)
     return parser.parse_args()

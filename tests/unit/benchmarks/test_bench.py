@@ -69,8 +69,27 @@ def test_the_products_of_a_forward_pass_are_those_that_torch_counts():
     assert roofline.flops(model, (5, 17)) == counter.get_total_flops()
 
 
+def test_the_products_of_a_training_step_are_those_that_torch_counts():
+    model = _tiny(num_hidden_layers=2).train()
+    model.set_attn_implementation("eager")
+    with FlopCounterMode(display=False) as counter:
+        for length in (5, 17):
+            model(input_ids=torch.ones(1, length, dtype=torch.long)).last_hidden_state.sum().backward()
+    assert roofline.training_flops(model, (5, 17)) == counter.get_total_flops()
+
+
+def test_the_shapes_of_training_are_those_of_the_layers_and_of_both_gradients():
+    """Y = X W^T of a layer from 16 to 24: dX = dY W is from 24 to 16, and dW = dY^T X sums over the rows."""
+    found = {(p.kind, p.rows, p.inner, p.columns) for p in roofline.candidates(_tiny(), "float32", training=True)}
+    rows = roofline.ROWS[0]
+    assert {("linear", rows, 16, 24), ("torch.mm", rows, 24, 16), ("torch.mm, transposed", 24, rows, 16)} < found
+    forward = {(p.kind, p.rows, p.inner, p.columns) for p in roofline.candidates(_tiny(), "float32")}
+    assert forward < found
+    assert not any(kind == "torch.mm, transposed" for kind, *_ in forward)
+
+
 def test_every_way_to_multiply_gives_the_product():
-    for product in roofline.candidates(_tiny(), "float32"):
+    for product in roofline.candidates(_tiny(), "float32", training=True):
         torch.manual_seed(1)
         found = product._prepared()()
         torch.manual_seed(1)
@@ -86,9 +105,9 @@ def test_the_rate_is_of_the_fastest_candidates_on_all_cores(monkeypatch):
     assert roofline.rate(products[:2]) == 1
 
 
-def _tiny():
+def _tiny(num_hidden_layers=1):
     config = transformers.BertConfig(
-        vocab_size=9, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=24
+        vocab_size=9, hidden_size=16, num_hidden_layers=num_hidden_layers, num_attention_heads=2, intermediate_size=24
     )
     return transformers.BertModel(config, add_pooling_layer=False)
 
