@@ -32,6 +32,8 @@ rule build_features:
         "<benchmarks>/build_features/{checkpoint}.{part}of{parts}.tsv"
     wildcard_constraints:
         checkpoint=any_of(RUN.fetched),
+    # Before all that no training waits for: trainings take longest.
+    priority: 2
     conda:
         "../../envs/torch.yaml"
     params:
@@ -58,6 +60,8 @@ rule finetune_checkpoint:
         "<benchmarks>/finetune_checkpoint/{checkpoint}.tsv"
     wildcard_constraints:
         checkpoint=any_of(RUN.finetuned),
+    # Before all else, since most waits for trainings, and nothing takes as long.
+    priority: 2
     conda:
         "../../envs/torch.yaml"
     threads: config["finetuning"]["threads"]
