@@ -1,5 +1,4 @@
 import logging
-import math
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from families import FAMILIES, MODEL, make, tiny_bert
 from transformers import AutoModel, AutoTokenizer, BertModel
 
 from pairprobe.activations import extraction, store
+from pairprobe.checkpoints import devices, loading, transfers
 from pairprobe.checkpoints.loading import load_tokenizer
 from pairprobe.checkpoints.tokenization import Encoding
 from pairprobe.data.examples import Example
@@ -205,6 +205,24 @@ def test_the_first_the_last_and_the_mean_of_one_subtoken_are_the_same():
 @pytest.mark.parametrize("pooling", ["mean", "first", "last"])
 def test_words_without_any_subtoken_can_be_pooled(pooling):
     assert pooled(torch.zeros(1, 4), np.array([0, 0]), pooling).shape == (2, 4)
+
+
+@pytest.mark.parametrize("pooling", ["mean", "first", "last"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_all_layers_at_once_as_on_a_gpu_are_pooled_to_the_same_bits_as_one_after_the_other(pooling, dtype):
+    rng = torch.Generator().manual_seed(0)
+    counts = np.array([2, 1, 0, 4, 1, 3, 0])
+    layers = [torch.randn(2, 6, 8, generator=rng).to(torch.bfloat16) for _ in range(3)]
+    rows = extraction.SubtokenRows.of(counts, np.array([1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 0]), pooling)
+    ((_, together),) = extraction.word_vectors(iter(layers), rows, dtype, "cuda")
+    one_by_one = list(extraction.word_vectors(iter(layers), rows, dtype, "cpu"))
+    assert [number for number, _ in one_by_one] == [0, 1, 2]
+    vectors, extremes = together.arrays()
+    assert vectors.shape == (3, 7, 8)
+    for (number, arriving), layer, found in zip(one_by_one, vectors, extremes, strict=True):
+        words, wanted = arriving.arrays()
+        np.testing.assert_array_equal(layer, words[0], err_msg=str(number))
+        np.testing.assert_array_equal(found, wanted[0])
 
 
 def test_question_and_passage_are_told_apart(tiny, examples, tmp_path):
@@ -530,6 +548,54 @@ def test_a_stopped_extraction_leaves_what_was_there(tiny, examples, tmp_path, mo
     assert [path.name for path in tmp_path.glob("*probe*")] == [out.name]
 
 
+# A GPU. There is none here: the processor computes what a GPU is given.
+
+
+@pytest.fixture
+def as_a_gpu(monkeypatch):
+    load = loading.load_encoder
+    monkeypatch.setattr(devices, "claim", lambda: "cuda")
+    monkeypatch.setattr(loading, "load_encoder", lambda folder, precision, device: load(folder, precision))
+    monkeypatch.setattr(transfers, "to_device", lambda tensor, device: tensor)
+
+
+@pytest.mark.parametrize("options", [{}, {"view": "paragraph_last", "last_layer": False}, {"storage": "float16"}])
+def test_a_gpu_gives_the_vectors_of_the_processor(tiny, examples, tmp_path, as_a_gpu, monkeypatch, options):
+    found = read(extract(tiny, examples, tmp_path / "a.h5", **options))
+    monkeypatch.setattr(devices, "claim", lambda: "cpu")
+    assert_same(found, read(extract(tiny, examples, tmp_path / "b.h5", **options)))
+
+
+def test_a_gpu_takes_as_many_examples_as_fill_it_and_never_more_than_asked(tiny, examples, tmp_path, as_a_gpu, passes):
+    extract(tiny, examples, tmp_path / "a.h5")
+    assert passes == [len(EXAMPLES)]
+    passes.clear()
+    extract(tiny, examples, tmp_path / "b.h5", batch_size=5)
+    assert (max(passes), sum(passes)) == (5, len(EXAMPLES))
+
+
+def test_a_layer_that_is_not_finite_is_named_by_a_gpu_too(tiny, examples, tmp_path, as_a_gpu, monkeypatch):
+    hidden_states = extraction.hidden_states
+
+    def broken(*arguments):
+        for number, layer in enumerate(hidden_states(*arguments)):
+            yield layer * torch.nan if number == 1 else layer
+
+    monkeypatch.setattr(extraction, "hidden_states", broken)
+    with pytest.raises(InputError, match=r"layer 1, near example long13: found hidden states that are not finite"):
+        extract(tiny, examples, tmp_path / "a.h5")
+    assert not list(tmp_path.glob("*.h5"))
+
+
+@pytest.mark.parametrize(("lengths", "masked"), [((7, 7), False), ((7, 5), True)])
+def test_a_batch_without_padding_has_no_mask_which_is_what_fast_attention_wants(tiny, lengths, masked):
+    model, given = loading.load_encoder(tiny), []
+    model.register_forward_pre_hook(lambda _module, _args, kwargs: given.append(kwargs), with_kwargs=True)
+    encodings = [Encoding(np.arange(5, 5 + n, dtype=np.int32), None, np.arange(n), n, 0) for n in lengths]
+    list(extraction.hidden_states(model, encodings, "cpu"))
+    assert ("attention_mask" in given[0]) == masked
+
+
 # Memory.
 
 
@@ -542,8 +608,8 @@ def test_batches_end_when_they_have_enough_subtokens():
         assert [item for batch in batches for item in batch] == items
         return [[len(item.encoding) for item in batch] for batch in batches]
 
-    assert cut(4, False, math.inf) == [[50, 50, 30, 30], [30, 30, 30, 30], [9, 8, 8, 7], [7, 7]]
-    assert cut(4, True, math.inf) == [[50, 50], [30] * 4, [30] * 2, [9], [8, 8], [7] * 3]
+    assert cut(4, False, sys.maxsize) == [[50, 50, 30, 30], [30, 30, 30, 30], [9, 8, 8, 7], [7, 7]]
+    assert cut(4, True, sys.maxsize) == [[50, 50], [30] * 4, [30] * 2, [9], [8, 8], [7] * 3]
     # With 100 subtokens, or with 50 where another length begins.
     assert cut(9, False, 100) == [[50, 50], [30] * 4, [30] * 2, [9, 8, 8, 7, 7, 7]]
     assert cut(1, False, 100) == [[n] for n in lengths]

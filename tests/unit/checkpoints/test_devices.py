@@ -96,6 +96,31 @@ def test_only_visible_gpus_are_taken(claiming):
     assert {first.stdout.readline(), second.stdout.readline()} == {"cuda 5\n", "cuda 7\n"}
 
 
+def test_as_many_jobs_share_a_gpu_as_the_user_says_and_free_gpus_come_first(claiming):
+    shared = {devices.JOBS_PER_GPU: "2"}
+    first, second = claiming(2, **shared), claiming(2, **shared)
+    assert {first.stdout.readline(), second.stdout.readline()} == {"cuda 0\n", "cuda 1\n"}
+    third, fourth = claiming(2, **shared), claiming(2, **shared)
+    assert {third.stdout.readline(), fourth.stdout.readline()} == {"cuda 0\n", "cuda 1\n"}
+    fifth = claiming(2, **shared)
+    second.kill()
+    second.wait()
+    assert fifth.stdout.readline().startswith("cuda ")
+    assert third.poll() is None
+
+
+def test_a_job_that_wants_two_gpus_never_gets_two_places_on_one(claiming):
+    shared = {devices.JOBS_PER_GPU: "2"}
+    assert claiming(2, 2, **shared).stdout.readline() == "cuda 0,1\n"
+    assert claiming(2, 2, **shared).stdout.readline() == "cuda 0,1\n"
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "two", ""])
+def test_a_number_of_jobs_that_is_none_is_one_clear_error(claiming, number):
+    process = claiming(1, **{devices.JOBS_PER_GPU: number})
+    assert f"PAIRPROBE_JOBS_PER_GPU: found {number!r}, wanted a number of jobs, at least 1." in process.communicate()[1]
+
+
 def test_under_a_scheduler_the_job_has_gpus_of_its_own_whatever_their_numbers(claiming):
     environment = {"SLURM_JOB_ID": "7", "CUDA_VISIBLE_DEVICES": "0"}
     first, second = claiming(1, **environment), claiming(1, **environment)

@@ -76,7 +76,7 @@ def test_defaults_stand_beside_the_keys_that_are_given(smallest, schema):
     smallest["activations"] = {"shards": 4}
     check(smallest, schema)
     assert smallest["activations"]["shards"] == 4
-    assert smallest["activations"]["batch_size"] == 16
+    assert smallest["activations"]["threads"] == 2
 
 
 def test_what_is_given_stays_as_it_is(config, schema):
@@ -153,8 +153,8 @@ def test_an_unknown_task_is_named_where_the_schema_lists_them(config):
     ("section", "key", "value", "said"),
     [
         ("activations", "batch_size", 0, "0 is less than the minimum of 1"),
-        ("activations", "batch_size", "some", "found 'some', not an integer"),
-        ("activations", "batch_size", "1.5", "found 1.5, not an integer"),
+        ("evaluation", "batch_size", "some", "found 'some', not an integer"),
+        ("evaluation", "batch_size", "1.5", "found 1.5, not an integer"),
         ("activations", "shards", True, "found True, not an integer or null"),
         ("figures", "title", 3, "found 3, not text"),
         ("finetuning", "learning_rate", 0, "0 is less than or equal to the minimum of 0"),

@@ -1,17 +1,18 @@
 """Extraction: one forward pass for each example, every layer's word vectors straight into the HDF5 store.
 
-Examples go through in batches of like length, several batches side by side, each on a core of its own from forward pass
-to file. A word's vector is the mean of its subtokens' hidden states (for controls, that of its first or last one). Memory
-holds two windows of encoded examples, and of hidden states a batch for each core, whatever the number of examples.
+Examples go through in batches of like length, several side by side: on a CPU each on a core of its own, from forward pass
+to file; on a GPU one is computed while others are written. A word's vector is the mean of its subtokens' hidden states (for
+controls, that of its first or last one). Memory holds two windows of encoded examples, and of hidden states a batch for
+each thread, whatever the number of examples.
 """
 
 import hashlib
 import itertools
 import json
-import math
+import sys
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 import transformers
 
 from pairprobe.activations import shards, store
-from pairprobe.checkpoints import cpu_kernels, devices, loading, padding
+from pairprobe.checkpoints import cpu_kernels, devices, loading, padding, transfers
 from pairprobe.checkpoints.tokenization import Encoding, Tokenizer, check_alignment, encode
 from pairprobe.data.examples import Example, answer_sentence, read_examples
 from pairprobe.data.sampling import in_shard
@@ -39,6 +40,11 @@ WINDOW = 2048
 # A processor gains nothing from a batch of more than so many subtokens, which would take memory only; from half as many on,
 # a batch ends where longer or shorter examples would need padding.
 MAX_BATCH_TOKENS = 1024
+# A GPU does: Python takes some 5 ms to launch the kernels of BERT-base's forward pass, in which a GPU that multiplies at
+# 500 TFLOP/s computes 15,000 subtokens. All hidden states of a batch are then 0.33 GB in bfloat16.
+MAX_GPU_TOKENS = 16_384
+# Examples a batch on a CPU, unless another number is asked for.
+BATCH_SIZE = 16
 # How many are looked at, before anything is computed, for whether words and subtokens belong together.
 CHECKED = 32
 
@@ -47,13 +53,14 @@ CHECKED = 32
 class Settings:
     """How activations are computed and stored.
 
-    batch_size: in examples; where memory runs out, batches are halved. precision, storage: the types of the computation and
-    of the store. max_length: in subtokens, special ones included; a longer example is left out and listed. threads: how
-    many batches are computed side by side (None: as many as PyTorch has threads). special_tokens: see
-    ``tokenization.encode``. last_layer: whether the last layer is stored.
+    batch_size: in examples, at most (None: ``BATCH_SIZE`` on a CPU, any number on a GPU); where memory runs out, batches
+    are halved. precision, storage: the types of the computation and of the store. max_length: in subtokens, special ones
+    included; a longer example is left out and listed. threads: how many batches are in work side by side (None: as many as
+    PyTorch has threads; on a GPU 2). special_tokens: see ``tokenization.encode``. last_layer: whether the last layer is
+    stored.
     """
 
-    batch_size: int = 16
+    batch_size: int | None = None
     precision: str = "float32"
     storage: str = "float32"
     max_length: int = 512
@@ -201,7 +208,7 @@ class _Extraction:
         self,
         model: transformers.PreTrainedModel,
         encoder: _Encoder,
-        batch_size: int,
+        batch_size: int | None,
         device: str,
         writer: store.Writer,
         index: store.Index,
@@ -212,9 +219,10 @@ class _Extraction:
         self.model, self.encoder, self.device, self.writer, self.progress = model, encoder, device, writer, progress
         self.pooling, self.pool = pooling, pool
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
-        self.batches = devices.Batches(batch_size, "examples")
-        self.batch_size, self.one_length = batch_size, padding.padding_shows(model)
-        self.max_tokens = MAX_BATCH_TOKENS if device == "cpu" else math.inf
+        self.batch_size = batch_size or (BATCH_SIZE if device == "cpu" else sys.maxsize)
+        self.batches = devices.Batches(self.batch_size, "examples")
+        self.one_length = padding.padding_shows(model)
+        self.max_tokens = MAX_BATCH_TOKENS if device == "cpu" else MAX_GPU_TOKENS
         self.computed = self.subtokens = self.passes = 0
 
     def __call__(self, rows: Iterable[ViewedExample], cache: shards.Cache) -> None:
@@ -245,10 +253,28 @@ class _Extraction:
 
     def _run(self, batch: list[_Item]) -> list[tuple[int, int]]:
         """Returns of each example, in one forward pass, its subtokens and its share in the number of passes."""
-        places, encodings = [item.place for item in batch], [item.encoding for item in batch]
-        layers = hidden_states(self.model, encodings, self.device)
-        write_batch(self.writer, batch[0].example_id, places, encodings, layers, self.pooling)
+        encodings = [item.encoding for item in batch]
+        rows = SubtokenRows.of_batch(encodings, self.pooling, self.device)
+        layers = itertools.islice(hidden_states(self.model, encodings, self.device), self.writer.layers)
+        self._write(batch, word_vectors(layers, rows, getattr(torch, str(self.writer.dtype)), self.device))
         return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
+
+    def _write(self, batch: list[_Item], layers: Iterable[tuple[int, transfers.Arriving]]) -> None:
+        """Write the vectors of a batch's words to their places in the store. layers: as ``word_vectors`` yields them."""
+        counts = np.concatenate([item.encoding.subtokens() for item in batch])
+        nothing = np.flatnonzero(counts == 0)
+        edges = np.concatenate([[0], np.cumsum([item.encoding.words for item in batch])])
+        for first, arriving in layers:
+            vectors, extremes = arriving.arrays()
+            for number, (words, found) in enumerate(zip(vectors, extremes, strict=True), start=first):
+                if not _fits(found, self.writer.dtype):
+                    raise InputError(
+                        f"layer {number}, near example {batch[0].example_id}: found hidden states that are not finite or "
+                        f"do not fit {self.writer.dtype}. Set activations.precision and activations.storage to float32."
+                    )
+                words[nothing] = np.nan
+                for i, item in enumerate(batch):
+                    self.writer.write(number, item.place, words[edges[i] : edges[i + 1]])
 
     def _finish(self, running: list[Future[list[tuple[int, int]]]]) -> None:
         """Wait for batches, and count them; raises what one of them raised."""
@@ -260,7 +286,7 @@ class _Extraction:
             self.progress.update(len(done))
 
 
-def _batched(items: list[_Item], size: int, one_length: bool, max_tokens: float) -> Iterator[list[_Item]]:
+def _batched(items: list[_Item], size: int, one_length: bool, max_tokens: int) -> Iterator[list[_Item]]:
     """Cut a list that is sorted by length into batches of at most ``size`` items; one_length: all of a batch equally long.
 
     A batch that has reached ``max_tokens`` subtokens ends; one that has half of them ends where another length begins,
@@ -295,19 +321,23 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
     """
     # Without special tokens a text may be empty, which no model takes.
     shape = len(encodings), max(1, *map(len, encodings))
-    ids = np.full(shape, loading.padding_id(model.config), np.int64)
-    segments, mask = np.zeros_like(ids), np.zeros_like(ids)
+    inputs = np.zeros((3, *shape), np.int64)
+    ids, mask, segments = inputs
+    ids[:] = loading.padding_id(model.config)
     for i, encoding in enumerate(encodings):
         ids[i, : len(encoding)] = encoding.input_ids
         mask[i, : len(encoding)] = 1
         if encoding.token_type_ids is not None:
             segments[i, : len(encoding)] = encoding.token_type_ids
-    arrays = {"input_ids": ids, "attention_mask": mask}
-    if encodings[0].token_type_ids is not None:
-        arrays["token_type_ids"] = segments
-    inputs = {name: torch.from_numpy(values).to(device) for name, values in arrays.items()}
+    names = ("input_ids", "attention_mask", "token_type_ids")
+    given = dict(zip(names, transfers.to_device(torch.from_numpy(inputs), device), strict=True))
+    # Without a mask a GPU takes the fastest attention; transformers would see that nothing is masked, and wait for it.
+    if mask.all():
+        del given["attention_mask"]
+    if encodings[0].token_type_ids is None:
+        del given["token_type_ids"]
     with torch.inference_mode():
-        layers = model(**inputs, output_hidden_states=True).hidden_states
+        layers = model(**given, output_hidden_states=True).hidden_states
     loading.check_hidden_states(model, layers, shape)
     yield from layers
 
@@ -316,26 +346,46 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
 class SubtokenRows:
     """Where the subtokens of a batch's words are in its hidden states, taken as (examples * subtokens, hidden).
 
-    counts: (words,), how many subtokens a word has. first: (words,), the row of each word's first subtoken, or of its last;
-    without meaning where it has none. more: for the second subtoken, the third, ..., the words that have one, and its rows;
-    empty where a word's vector is that of a single subtoken.
+    known: the words that have a subtoken, or None where all have. several: those that have more than one, and counts: how
+    many, as float32. first: (words,), the row of each word's first subtoken, or of its last; without meaning where it has
+    none. more: for the second subtoken, the third, ..., the words that have one, and its rows; empty where a word's vector
+    is that of a single subtoken. All are on the device of the hidden states.
     """
 
-    counts: np.ndarray
+    known: torch.Tensor | None
+    counts: torch.Tensor
     first: torch.Tensor
-    more: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    more: list[tuple[torch.Tensor, torch.Tensor]]
 
     @staticmethod
-    def of(counts: np.ndarray, rows: np.ndarray, pooling: str) -> "SubtokenRows":
-        """rows: (subtokens,), where the subtokens are, word after word. pooling: "mean", "first" or "last"."""
+    def of(counts: np.ndarray, rows: np.ndarray, pooling: str, device: str = "cpu") -> "SubtokenRows":
+        """counts: (words,), how many subtokens a word has. rows: (subtokens,), where they are, word after word.
+
+        pooling: "mean", "first" or "last".
+        """
         ends = np.cumsum(counts)
         selected = ends - 1 if pooling == "last" else ends - counts
-        more = []
+        # One row more for words at the end that have none.
+        parts = [np.flatnonzero(counts > 0), counts[counts > 1], np.append(rows, 0)[selected]]
         for k in range(1, counts.max(initial=0) if pooling == "mean" else 0):
             words = np.flatnonzero(counts > k)
-            more.append((torch.from_numpy(words), torch.from_numpy(rows[selected[words] + k])))
-        # One row more for words at the end that have none.
-        return SubtokenRows(counts, torch.from_numpy(np.append(rows, 0)[selected]), more)
+            parts += [words, rows[selected[words] + k]]
+        # In one piece, since each transfer takes its time.
+        whole = torch.from_numpy(np.concatenate(parts, dtype=np.int64))
+        known, several, first, *more = torch.split(transfers.to_device(whole, device), [len(part) for part in parts])
+        return SubtokenRows(
+            None if len(known) == len(counts) else known,
+            several.float(),
+            first,
+            list(zip(more[::2], more[1::2], strict=True)),
+        )
+
+    @staticmethod
+    def of_batch(encodings: list[Encoding], pooling: str, device: str) -> "SubtokenRows":
+        """Return those of all words of a batch, padded to the longest."""
+        longest = max(len(encoding) for encoding in encodings)
+        rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
+        return SubtokenRows.of(np.concatenate([e.subtokens() for e in encodings]), rows, pooling, device)
 
 
 def pooled(layer: torch.Tensor, rows_of_words: SubtokenRows) -> torch.Tensor:
@@ -344,53 +394,47 @@ def pooled(layer: torch.Tensor, rows_of_words: SubtokenRows) -> torch.Tensor:
     layer: (examples, subtokens, hidden). What a word without subtokens gets is of no meaning.
     """
     rows = layer.reshape(-1, layer.shape[-1])
-    words = rows.index_select(0, rows_of_words.first.to(rows.device)).float()
+    words = rows.index_select(0, rows_of_words.first).float()
     for which, where in rows_of_words.more:
-        words.index_add_(0, which.to(rows.device), rows.index_select(0, where.to(rows.device)).float())
+        words.index_add_(0, which, rows.index_select(0, where).float())
     if rows_of_words.more:
         several = rows_of_words.more[0][0]
-        counts = torch.from_numpy(rows_of_words.counts)[several].to(words)
-        several = several.to(rows.device)
-        words[several] = words[several] / counts[:, None]
+        words[several] = words[several] / rows_of_words.counts[:, None]
     return words
 
 
-def write_batch(
-    writer: store.Writer,
-    name: str,
-    places: list[int],
-    encodings: list[Encoding],
-    layers: Iterable[torch.Tensor],
-    pooling: str = "mean",
-) -> None:
-    """Pool the hidden states of each word's subtokens and write them to their places in the store, layer by layer.
+def word_vectors(
+    layers: Iterable[torch.Tensor], rows_of_words: SubtokenRows, dtype: torch.dtype, device: str
+) -> Iterator[tuple[int, transfers.Arriving]]:
+    """Pool the hidden states of each word's subtokens; yields the number of a layer, and the vectors from that layer on.
 
-    layers: from the embeddings up, of which as many are taken as the store holds. name: of the first example, by which
-    errors call the batch. pooling: "mean", "first" or "last" of its subtokens.
+    Vectors are (layers, words, hidden), of a type; with them come the least and the greatest number of each layer before
+    they had that type, (layers, 2). On a CPU there is one layer at a time, while it is in the cache; on a GPU all are
+    launched at once.
     """
-    counts = np.concatenate([encoding.subtokens() for encoding in encodings])
-    longest = max(len(encoding) for encoding in encodings)
-    rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
-    rows_of_words = SubtokenRows.of(counts, rows, pooling)
-    nothing, known, dtype = np.flatnonzero(counts == 0), torch.from_numpy(counts > 0), getattr(torch, str(writer.dtype))
-    edges = np.concatenate([[0], np.cumsum([encoding.words for encoding in encodings])])
-    for number, layer in enumerate(itertools.islice(layers, writer.layers)):
-        words = pooled(layer, rows_of_words)
-        if not _fits(words if not len(nothing) else words[known.to(words.device)], dtype):
-            raise InputError(
-                f"layer {number}, near example {name}: found hidden states that are not finite or do not fit "
-                f"{writer.dtype}. Set activations.precision and activations.storage to float32."
-            )
-        vectors: np.ndarray = words.to(dtype).cpu().numpy()
-        vectors[nothing] = np.nan
-        for i, place in enumerate(places):
-            writer.write(number, place, vectors[edges[i] : edges[i + 1]])
+    if device == "cpu":
+        for number, layer in enumerate(layers):
+            yield number, _vectors([layer], rows_of_words, dtype)
+    else:
+        with transfers.launching(device):
+            arriving = _vectors(list(layers), rows_of_words, dtype)
+        yield 0, arriving
 
 
-def _fits(vectors: torch.Tensor, dtype: torch.dtype) -> bool:
-    """Whether all numbers are finite, also in another type. One pass: NaN is least and greatest, and less than nothing."""
-    if not vectors.numel():
-        return True
-    least, greatest = torch.aminmax(vectors)
-    limit = torch.finfo(dtype).max
-    return bool(-limit <= least) and bool(greatest <= limit)
+def _vectors(layers: list[torch.Tensor], rows_of_words: SubtokenRows, dtype: torch.dtype) -> transfers.Arriving:
+    # Side by side: the same few kernels pool one layer or all.
+    words = pooled(layers[0] if len(layers) == 1 else torch.cat(layers, -1), rows_of_words)
+    by_layer = words.view(len(words), len(layers), -1).transpose(0, 1)
+    judged = by_layer if rows_of_words.known is None else by_layer.index_select(1, rows_of_words.known)
+    if judged.numel():
+        extremes = torch.stack([torch.stack(torch.aminmax(layer)) for layer in judged])
+    else:
+        extremes = words.new_zeros(len(layers), 2)
+    return transfers.Arriving(by_layer.to(dtype).contiguous(), extremes)
+
+
+def _fits(extremes: np.ndarray, dtype: np.dtype) -> bool:
+    """Whether the least and the greatest number are finite, also in another type. NaN is both, and less than nothing."""
+    least, greatest = extremes.tolist()
+    limit = float(np.finfo(dtype).max)
+    return bool(-limit <= least and greatest <= limit)

@@ -21,6 +21,8 @@ from pairprobe.io.progress import log
 # Variables by which a job knows that a scheduler runs it (Slurm, LSF, PBS), which gave it GPUs of its own.
 _SCHEDULERS = ("SLURM_JOB_ID", "LSB_JOBID", "PBS_JOBID")
 _VISIBLE = "CUDA_VISIBLE_DEVICES"
+# The variable by which a user lets several jobs share a GPU.
+JOBS_PER_GPU = "PAIRPROBE_JOBS_PER_GPU"
 # What a RuntimeError of torch or of one of its libraries says when memory has run out.
 _OUT_OF_MEMORY = (
     "can't allocate memory",
@@ -41,9 +43,9 @@ _held: list[FileLock] = []
 def claim(number: int = 1) -> str:
     """Claim GPUs for this process and its children, and return ``cuda``; return ``cpu`` where there is no GPU.
 
-    number: how many. Several jobs on a machine claim different GPUs, and wait for free ones; under a scheduler a job has
-    its own. Call it before anything else uses CUDA, since only the claimed GPUs are visible afterwards. Raises InputError
-    where the machine has fewer.
+    number: how many. Several jobs on a machine claim different GPUs, and wait for free ones; as many as the variable
+    ``JOBS_PER_GPU`` says share one. Under a scheduler a job has its own. Call it before anything else uses CUDA, since only
+    the claimed GPUs are visible afterwards. Raises InputError where the machine has fewer.
     """
     # Not is_available(), which would initialise CUDA.
     count = torch.cuda.device_count()
@@ -76,13 +78,27 @@ def _locked(visible: list[str], number: int) -> list[str]:
 
 
 def _unlocked(visible: list[str]) -> Iterator[tuple[str, FileLock]]:
-    """Lock one GPU after the other, and yield those that no other process has locked, with their locks."""
-    for name in visible:
-        safe = "".join(letter if letter.isalnum() else "_" for letter in name)
+    """Lock one GPU after the other for one of the jobs that it has room for, those without a job first.
+
+    Yields those on which there is room, with their locks.
+    """
+    found: set[str] = set()
+    for place, name in itertools.product(range(_jobs_per_gpu()), visible):
+        if name in found:
+            continue
+        safe = "".join(letter if letter.isalnum() else "_" for letter in name) + (f"-{place}" if place else "")
         path = os.path.join(tempfile.gettempdir(), f"pairprobe-{os.getuid()}-gpu-{safe}.lock")
         lock = locks.acquire(path, 0, "Set the variable TMPDIR to a folder on a disk of this machine.")
         if lock:
+            found.add(name)
             yield name, lock
+
+
+def _jobs_per_gpu() -> int:
+    given = os.environ.get(JOBS_PER_GPU, "1")
+    if not given.isdecimal() or int(given) < 1:
+        raise InputError(f"the variable {JOBS_PER_GPU}: found {given!r}, wanted a number of jobs, at least 1.")
+    return int(given)
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -125,12 +141,13 @@ def free_memory() -> None:
 def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
     """Yield a thread pool that computes several batches at once, each in one thread.
 
-    threads: how many on a CPU; None: as many as PyTorch has. One batch a core is faster there than all cores for one batch:
-    no core waits for another, and work other than matrix products is parallel, too. On a GPU there are two threads: one
-    computes while the other writes. If the block ends with an error, batches that have not begun are cancelled.
+    threads: how many; None: as many as PyTorch has. One batch a core is faster on a CPU than all cores for one batch: no
+    core waits for another, and work other than matrix products is parallel, too. A GPU computes one batch while the others
+    are written; there are two threads at least, and two where threads is None. If the block ends with an error, batches
+    that have not begun are cancelled.
     """
     before = torch.get_num_threads()
-    pool = ThreadPoolExecutor((threads or before) if device == "cpu" else 2)
+    pool = ThreadPoolExecutor(threads or before if device == "cpu" else max(2, threads or 2))
     if device == "cpu":
         torch.set_num_threads(1)
     try:
