@@ -1,13 +1,16 @@
 """WordNet as nltk wants it, from the package or from one's own nltk_data."""
 
 import importlib.util
+import random
 import re
 import shutil
 import types
 import zipfile
 from pathlib import Path
 
+import nltk
 import pytest
+from nltk.corpus.reader.wordnet import WordNetCorpusReader
 
 from pairprobe.errors import InputError
 from pairprobe.io import digests
@@ -185,6 +188,26 @@ def test_an_install_that_fails_leaves_the_old_one(small, tmp_path):
 
 def test_loading_twice_gives_the_same_reader(wordnet_folder, reader):
     assert wordnet.load(str(wordnet_folder)) is reader
+
+
+@pytest.mark.slow
+def test_the_reader_knows_what_nltk_s_own_does(wordnet_folder, reader):
+    root = nltk.data.find("corpora/wordnet", paths=[str(wordnet_folder)])
+    with pytest.warns(UserWarning, match="multilingual"):
+        theirs = WordNetCorpusReader(root, None)
+    for name in ("_lemma_pos_offset_map", "_exception_map", "_lexnames", "satellite_offsets"):
+        assert getattr(reader, name) == getattr(theirs, name), name
+    dice = random.Random(0)
+    words = [*dice.sample([*theirs._lemma_pos_offset_map], 1000), "the", "run", "xyzzy"]
+    for word in words:
+        found = [
+            [(lemma.name(), lemma.count()) for s in wn.synsets(word) for lemma in s.lemmas()] for wn in (reader, theirs)
+        ]
+        assert found[0] == found[1]
+    lines = (wordnet_folder / "corpora" / "wordnet" / "cntlist.rev").read_text().splitlines()
+    for line in [*lines[:100], *dice.sample(lines, 1000), *lines[-100:]]:
+        lemma = types.SimpleNamespace(_lang="eng", _key=line.split()[0])
+        assert reader.lemma_count(lemma) == theirs.lemma_count(lemma) == int(line.split()[-1])
 
 
 @pytest.mark.parametrize(

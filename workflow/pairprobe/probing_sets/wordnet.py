@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Any, Protocol
 
 from pairprobe.errors import InputError
 from pairprobe.io import files
@@ -168,9 +168,30 @@ def load(root: str) -> WordNet:
     path = str(Path(root).resolve())
     if path not in nltk.data.path:
         nltk.data.path.insert(0, path)
+
+    class Reader(WordNetCorpusReader):  # type: ignore[misc]
+        """As nltk's, several times as fast: by Python's own files, and counts of words in memory."""
+
+        def open(self, file: str) -> IO[str]:
+            # In this one nltk searches for keys, for which its own files have a method.
+            if file == "index.sense":
+                return super().open(file)
+            return open(Path(path, "corpora", "wordnet", file), encoding="utf-8")
+
+        def map_wn(self, version: str = "wordnet") -> None:
+            """Map no other version of WordNet, of which only other languages ask."""
+
+        @functools.cached_property
+        def counts(self) -> dict[str, int]:
+            with self.open("cntlist.rev") as lines:
+                return {line.split(" ", 1)[0]: int(line.rsplit(" ", 1)[1]) for line in lines}
+
+        def lemma_count(self, lemma: Any) -> int:
+            return self.counts.get(lemma._key, 0)
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # no multilingual WordNet beside it: none is needed
-        return WordNetCorpusReader(nltk.data.find("corpora/wordnet", paths=[path]), None)
+        return Reader(nltk.data.find("corpora/wordnet", paths=[path]), None)
 
 
 @functools.lru_cache(maxsize=100_000)
