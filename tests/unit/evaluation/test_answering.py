@@ -8,7 +8,7 @@ import torch
 from families import FAMILIES, PADDED, make, tiny_bert, tiny_padded
 from transformers import AutoModelForQuestionAnswering, BertForQuestionAnswering, BertModel
 
-from pairprobe.checkpoints import loading
+from pairprobe.checkpoints import devices, loading, transfers
 from pairprobe.data import text
 from pairprobe.data.pages import Page, row_of
 from pairprobe.data.sampling import in_shard
@@ -89,6 +89,11 @@ def logits_of(rng, batch):
     return torch.tensor(found[0]), torch.tensor(found[1])
 
 
+def spans_of(start, end, batch, max_words):
+    """The best spans, a tuple each."""
+    return list(zip(*(column.tolist() for column in best_spans(start, end, batch, max_words)), strict=True))
+
+
 @pytest.mark.parametrize("max_words", [1, 2, 5, 30])
 @pytest.mark.parametrize("marked", [True, False])
 @pytest.mark.parametrize("seed", range(8))
@@ -96,7 +101,7 @@ def test_the_best_spans_equal_brute_force(seed, marked, max_words):
     rng = np.random.default_rng((seed, marked, max_words))
     batch = [random_window(rng, marked) for _ in range(6)]
     start, end = logits_of(rng, batch)
-    found = best_spans(start, end, batch, max_words)
+    found = spans_of(start, end, batch, max_words)
     for i, window in enumerate(batch):
         score, pair = brute_force(start[i].numpy(), end[i].numpy(), window, max_words)
         assert found[i][0] == pytest.approx(score)
@@ -112,7 +117,7 @@ def test_a_whole_passage_may_be_longer_than_an_answer_and_no_other_span():
         # Where passages begin and end is likelier than elsewhere.
         start[0, window.begin : window.begin + len(window.part)] += 10 * torch.tensor(window.part.first)
         end[0, window.begin : window.begin + len(window.part)] += 10 * torch.tensor(window.part.last)
-        [(score, i, j)] = best_spans(start, end, [window], 2)
+        [(score, i, j)] = spans_of(start, end, [window], 2)
         if not np.isfinite(score):
             continue
         part = window.part
@@ -132,7 +137,7 @@ def window_of(token, passage, is_word=None, first=(), last=(), begin=1):
 
 
 def best_of(start, end, window, max_words):
-    [found] = best_spans(torch.tensor([start], dtype=float), torch.tensor([end], dtype=float), [window], max_words)
+    [found] = spans_of(torch.tensor([start], dtype=float), torch.tensor([end], dtype=float), [window], max_words)
     return found
 
 
@@ -160,7 +165,7 @@ def test_markup_is_no_answer():
 
 def test_a_window_of_markup_alone_has_no_span():
     alone, other = window_of([0], [0], [False]), window_of([0, 1], [0, 0])
-    found = best_spans(torch.zeros(2, 4), torch.zeros(2, 4), [alone, other], 5)
+    found = spans_of(torch.zeros(2, 4), torch.zeros(2, 4), [alone, other], 5)
     assert found[0][0] == -np.inf
     assert found[1][0] == 0
 
@@ -385,6 +390,16 @@ def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, requ
 def test_answers_do_not_depend_on_the_batch_size(request, documents, tmp_path, whose, batch_size):
     found = predicted(request.getfixturevalue(whose), documents, tmp_path, batch_size=batch_size)
     assert same(found, request.getfixturevalue("answers" if whose == "ours" else "foreign_answers"))
+
+
+@pytest.mark.parametrize("whose", ["ours", "foreign"])
+def test_what_a_gpu_is_given_to_do_has_the_same_answers(request, documents, tmp_path, monkeypatch, whose):
+    """There is none here: the processor does it."""
+    wanted = request.getfixturevalue("answers" if whose == "ours" else "foreign_answers")
+    monkeypatch.setattr(devices, "claim", lambda: "cuda")
+    monkeypatch.setattr(joint_model.JointModel, "to", lambda self, device: self)
+    monkeypatch.setattr(transfers, "to_device", lambda tensor, device: tensor)
+    assert same(predicted(request.getfixturevalue(whose), documents, tmp_path), wanted)
 
 
 @pytest.mark.parametrize("family", PADDED)

@@ -18,7 +18,7 @@ import torch
 import transformers
 from transformers.utils import logging
 
-from pairprobe.checkpoints import cpu_kernels, devices, loading
+from pairprobe.checkpoints import cpu_kernels, devices, loading, transfers
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.data.pages import Page, read_pages
 from pairprobe.errors import InputError
@@ -201,10 +201,13 @@ class _Answering:
 
     def _best_spans(self, batch: list[Window]) -> list[_BestSpan | None]:
         inputs = self.collate([(window.input_ids, window.begin) for window in batch])
-        with torch.inference_mode():
-            logits = self.model(**{name: values.to(self.device) for name, values in inputs.items()})
-            types = logits["answer_type"].argmax(1).tolist() if "answer_type" in logits else [SHORT] * len(batch)
-            found = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
+        with torch.inference_mode(), transfers.launching(self.device):
+            logits = self.model(**{name: transfers.to_device(values, self.device) for name, values in inputs.items()})
+            best = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
+            types = logits["answer_type"].argmax(1) if "answer_type" in logits else torch.full_like(best[1], SHORT)
+            arriving = transfers.Arriving(*best, types)
+        *columns, kinds = (each.tolist() for each in arriving.arrays())
+        found = list(zip(*columns, strict=True))
         if any(np.isnan(score) for score, _, _ in found):
             raise InputError(
                 f"example {batch[0].example_id}, or another of its batch: the logits are NaN. Train the heads again or set "
@@ -214,7 +217,7 @@ class _Answering:
             None
             if not np.isfinite(score)
             else _BestSpan(score, w.at, w.at + first, w.at + last, int(w.part.passage[first]), kind)
-            for (score, first, last), w, kind in zip(found, batch, types, strict=True)
+            for (score, first, last), w, kind in zip(found, batch, kinds, strict=True)
         ]
 
     def _finished(
@@ -237,38 +240,41 @@ def _highest(found: list[_BestSpan]) -> list[_BestSpan]:
     return [one for one in found if one.score >= least]
 
 
-def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[tuple[float, int, int]]:
+def best_spans(start: torch.Tensor, end: torch.Tensor, batch: list[Window], max_words: int) -> list[torch.Tensor]:
     """Return the best span of each window: its score, and the indices of its first and last subtoken in ``Window.part``.
 
-    start, end: (batch, subtokens) logits. A span lies in one passage, begins and ends in words, and has at most max_words
-    words or is the passage from its first word to its last. The score is -inf where a window has no word.
+    start, end: (batch, subtokens) logits. Returns three tensors, (batch,) each, on their device, which is not waited for.
+    A span lies in one passage, begins and ends in words, and has at most max_words words or is the passage from its first
+    word to its last. The score is -inf where a window has no word.
     """
     size = max(len(window.part) for window in batch)
     if len(batch) > 1 and len(batch) * size**2 > _CHUNK_SIZE:
         half = len(batch) // 2
-        parts = (slice(None, half), slice(half, None))
-        return [found for part in parts for found in best_spans(start[part], end[part], batch[part], max_words)]
-    first_logits, last_logits = start.new_zeros(2, len(batch), size)
-    for i, window in enumerate(batch):
-        n = len(window.part)
-        first_logits[i, :n] = start[i, window.begin : window.begin + n]
-        last_logits[i, :n] = end[i, window.begin : window.begin + n]
-    allowed = _allowed_spans(batch, size, max_words, start.device)
-    scores = (first_logits[:, :, None] + last_logits[:, None, :]).masked_fill(~allowed, -torch.inf).flatten(1)
-    best, index = scores.max(1)
-    best = best - start[:, 0] - end[:, 0]
-    return list(zip(best.tolist(), (index // size).tolist(), (index % size).tolist(), strict=True))
-
-
-def _allowed_spans(batch: list[Window], size: int, max_words: int, device: torch.device) -> torch.Tensor:
-    """Return which pairs of a first and a last subtoken are spans, see ``best_spans``: (batch, size, size), bool."""
-    columns = np.full((len(batch), 4, size), -1, np.int64)
+        parts = [
+            best_spans(start[part], end[part], batch[part], max_words) for part in (slice(None, half), slice(half, None))
+        ]
+        return [torch.cat(columns) for columns in zip(*parts, strict=True)]
+    columns = np.full((len(batch), 5, size), -1, np.int64)
     for i, window in enumerate(batch):
         part = window.part
         # Words are counted from the first of the window. Markup is between passages, and no span contains any.
         words = np.cumsum(np.diff(part.token, prepend=part.token[:1]) != 0)
-        columns[i, :, : len(part)] = np.where(part.is_word, part.passage, -1), words, part.first, part.last
-    passage, word, is_first, is_last = torch.from_numpy(columns).to(device).unbind(1)
+        columns[i, :4, : len(part)] = np.where(part.is_word, part.passage, -1), words, part.first, part.last
+        columns[i, 4] = np.minimum(np.arange(window.begin, window.begin + size), start.shape[1] - 1)
+    on_device = transfers.to_device(torch.from_numpy(columns), start.device.type)
+    places = on_device[:, 4]
+    scores = start.gather(1, places)[:, :, None] + end.gather(1, places)[:, None, :]
+    best, index = scores.masked_fill(~_allowed_spans(on_device, max_words), -torch.inf).flatten(1).max(1)
+    return [best - start[:, 0] - end[:, 0], index // size, index % size]
+
+
+def _allowed_spans(columns: torch.Tensor, max_words: int) -> torch.Tensor:
+    """Return which pairs of a first and a last subtoken are spans, see ``best_spans``: (batch, size, size), bool.
+
+    columns: (batch, 4 or more, size), of each subtoken its passage or -1, its word, and whether it is a passage's first or
+    last.
+    """
+    passage, word, is_first, is_last = columns[:, :4].unbind(1)
     distance = word[:, None, :] - word[:, :, None]
     allowed = (distance < max_words) | ((is_first[:, :, None] == 1) & (is_last[:, None, :] == 1))
     allowed &= (passage[:, :, None] == passage[:, None, :]) & (passage[:, :, None] >= 0)
