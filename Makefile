@@ -9,7 +9,7 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm lint figures precision bench chaos clean
+.PHONY: help demo test test-slow test-slurm lint figures precision bench bench-gpu chaos clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench: $(VENV)/neurox ## Measure how fast extraction, training, ranking and read
 	@CUDA_VISIBLE_DEVICES= $(VENV)/bin/python benchmarks/training.py
 	@$(VENV)/bin/python benchmarks/ranking.py
 	@$(VENV)/bin/python benchmarks/reading.py
+
+bench-gpu: $(if $(WITH),,$(VENV)/installed) ## Compare a GPU with the CPU and measure it (WITH=python3: by that Python and its packages)
+	@PYTHONPATH=workflow $(or $(WITH),$(VENV)/bin/python) benchmarks/gpu.py
 
 chaos: $(VENV)/installed ## Kill the demo 30 times and compare (KILLS=..., SEED=...)
 	@$(VENV)/bin/python tests/workflow/chaos.py --config $(CONFIG) --kills $(KILLS) --seed $(SEED)

