@@ -394,15 +394,15 @@ def test_weights_that_are_no_numbers_after_the_last_step_are_no_result(tiny, fea
 
 def run_in_room_for(windows, monkeypatch, after=0):
     """Let steps after so many run out of memory where a device has more windows at once; returns what each had."""
-    compute_loss, sizes = trainer._Trainer.compute_loss, []
+    step, sizes = trainer._Trainer.training_step, []
 
-    def small(self, model, inputs, **kwargs):
+    def small(self, model, inputs, *others):
         sizes.append(len(inputs["index"]))
         if sizes[-1] > windows and self.state.global_step >= after:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB.")
-        return compute_loss(self, model, inputs, **kwargs)
+        return step(self, model, inputs, *others)
 
-    monkeypatch.setattr(trainer._Trainer, "compute_loss", small)
+    monkeypatch.setattr(trainer._Trainer, "training_step", small)
     return sizes
 
 

@@ -62,7 +62,7 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
         return
     attention, replaced = model.config._attn_implementation, []
     with torch.inference_mode():
-        before = _sample(model)
+        before = sample(model)
         try:
             for parent, name, new in list(_faster(model)):
                 replaced.append((parent, name, getattr(parent, name)))
@@ -70,7 +70,7 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
             if model.dtype == torch.bfloat16 and attention == "sdpa":
                 model.set_attn_implementation(ATTENTION)
             # Not Python's max, which ignores NaN.
-            apart = float(np.max([_distance(*both) for both in zip(_sample(model), before, strict=True)]))
+            apart = float(np.max([distance(*both) for both in zip(sample(model), before, strict=True)]))
         except RuntimeError as error:  # a processor that oneDNN does not know, or not in this type
             log.info("%s is run without the fast kernels: %s", type(model).__name__, one_line(error, 200))
             apart = None
@@ -102,7 +102,7 @@ def _fuses_gelu(module: nn.Module) -> bool:
     return exact.act is nn.functional.gelu
 
 
-def _sample(model: PreTrainedModel) -> list[torch.Tensor]:
+def sample(model: PreTrainedModel) -> list[torch.Tensor]:
     """Return a model's hidden states of two texts of different length in one batch, and of one text alone."""
     ids, mask = padding.sample(model)
     both = model(input_ids=ids, attention_mask=mask)[0]
@@ -110,8 +110,9 @@ def _sample(model: PreTrainedModel) -> list[torch.Tensor]:
     return [both[mask > 0].float(), alone.float()]
 
 
-def _distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    return float((one - other).abs().max() / other.abs().max())
+def distance(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the largest difference of two tensors, as a share of the largest number of the second."""
+    return float(((one - other).abs().max() / other.abs().max()).detach())
 
 
 def attention(
@@ -129,8 +130,7 @@ def attention(
     Called as ``transformers`` calls an attention function; query, key, value: (examples, heads, subtokens, width of a
     head). Anything but plain attention of an encoder is left to PyTorch's own function.
     """
-    special = any(options.get(name) is not None for name in SPECIAL) or _is_causal(module, attention_mask, options)
-    if special or dropout or not query.shape == key.shape == value.shape:
+    if dropout or not is_plain(module, query, key, value, attention_mask, options):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
@@ -143,14 +143,30 @@ def attention(
         rows = slice(start * heads, (start + CHUNK_SIZE) * heads)
         scores = torch.bmm(queries[rows], keys[rows])
         if attention_mask is not None:
-            scores = _masked(scores, attention_mask[start : start + CHUNK_SIZE], heads)
+            scores = masked(scores, attention_mask[start : start + CHUNK_SIZE], heads)
         weights = torch.softmax(scores, -1, dtype=torch.float32).to(values.dtype)
         torch.bmm(weights, values[rows], out=context[rows])
     return context.view(examples, heads, subtokens, width).transpose(1, 2), None
 
 
-def _masked(scores: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """scores: (examples * heads, subtokens, subtokens); mask: (examples, 1, 1 or subtokens, subtokens), bool or to add."""
+def is_plain(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    mask: torch.Tensor | None,
+    options: Mapping[str, Any],
+) -> bool:
+    """Whether an attention is an encoder's, a softmax of products and no more; arguments as ``attention`` has them."""
+    special = any(options.get(name) is not None for name in SPECIAL) or _is_causal(module, mask, options)
+    return not special and query.shape == key.shape == value.shape
+
+
+def masked(scores: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """Return scores, (examples * heads, subtokens, subtokens), without what a mask hides.
+
+    mask: (examples, 1, 1 or subtokens, subtokens), bool or to add.
+    """
     scores = scores.view(-1, heads, *scores.shape[1:])
     # The least number, not -inf: a row of padding, in which all is masked, must not become NaN.
     scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min) if mask.dtype == torch.bool else scores + mask

@@ -29,7 +29,7 @@ from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from pairprobe.checkpoints import devices, loading
 from pairprobe.errors import InputError, one_line
-from pairprobe.finetuning import frozen_features, joint_model
+from pairprobe.finetuning import cpu_passes, frozen_features, joint_model
 from pairprobe.finetuning.features import Features
 from pairprobe.io import files
 from pairprobe.io.progress import Progress, log
@@ -121,6 +121,9 @@ def train(training: Training) -> None:
         callbacks=[_ProgressCallback()],
     )
     trainer.remove_callback(PrinterCallback)  # _ProgressCallback does it, in the log
+    if arguments.device.type == "cpu" and arguments.world_size == 1 and not training.frozen:
+        precision = devices.resolve_precision(settings.precision, "cpu")
+        trainer.passes = cpu_passes.Passes(model, precision, settings.threads)
     try:
         trainer.train(resume_from_checkpoint=get_last_checkpoint(training.work))
     except Exception as error:
@@ -237,6 +240,8 @@ class _LengthGroupedSampler(Sampler):
 class _Trainer(Trainer):
     model: joint_model.JointModel
     train_dataset: _Windows
+    # What computes gradients on a CPU; None where Trainer does.
+    passes: cpu_passes.Passes | None = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> _LengthGroupedSampler:
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
@@ -257,6 +262,14 @@ class _Trainer(Trainer):
         # All but the trainer's state has been written, by which a save is known to be whole after a power loss, too.
         files.flush(Path(output_dir))
 
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
+        if self.passes is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        indices, parts = inputs.pop("index"), self.current_gradient_accumulation_steps
+        return self._finite(self.passes(inputs, 1 / parts), indices) / parts
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -266,14 +279,18 @@ class _Trainer(Trainer):
     ) -> torch.Tensor | tuple[torch.Tensor, Any]:
         indices = inputs.pop("index")
         outputs = model(**inputs)
-        if not torch.isfinite(outputs["loss"]):
-            names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
-            raise InputError(
-                f"training stopped at step {self.state.global_step + 1}: the loss is {outputs['loss'].item()}, at a "
-                f"learning rate of {self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
-                f"finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
-            )
-        return (outputs["loss"], outputs) if return_outputs else outputs["loss"]
+        loss = self._finite(outputs["loss"], indices)
+        return (loss, outputs) if return_outputs else loss
+
+    def _finite(self, loss: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
+        if torch.isfinite(loss):
+            return loss
+        names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
+        raise InputError(
+            f"training stopped at step {self.state.global_step + 1}: the loss is {loss.item()}, at a learning rate of "
+            f"{self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
+            f"finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
+        )
 
 
 class _EpochCallback(TrainerCallback):

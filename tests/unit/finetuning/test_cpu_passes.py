@@ -1,0 +1,153 @@
+"""Passes of a training on a CPU: losses and gradients beside those of the plain model."""
+
+import copy
+import logging
+
+import pytest
+import torch
+from families import FAMILIES, make, tiny_bert
+from torch import nn
+
+from pairprobe.checkpoints import loading
+from pairprobe.finetuning import cpu_passes, joint_model
+
+# Families that draw random numbers in ways of their own, or do not compute in bfloat16.
+OTHERS = {"deberta-v2"}
+
+
+def model(folder, dropout=None):
+    """A model to be trained; dropout: of all its layers, where given."""
+    found, _ = joint_model.initial(folder, 3)
+    for module in found.modules():
+        if dropout is not None and isinstance(module, nn.Dropout):
+            module.p = dropout
+        for name in ("dropout_prob", "attention_dropout", "dropout"):
+            if dropout is not None and isinstance(getattr(module, name, None), float):
+                setattr(module, name, dropout)
+    return found.train()
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory):
+    return tiny_bert(tmp_path_factory.mktemp("bert"))
+
+
+def batch(model, lengths=(40, 33, 12, 40, 5)):
+    """Windows of different lengths with their targets, padded."""
+    config = model.model.config
+    pad = loading.padding_id(config)
+    ids = (torch.arange(len(lengths) * max(lengths)).view(len(lengths), -1) * 31) % (config.vocab_size - 1)
+    mask = torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]
+    ids = ids.masked_fill(ids == pad, pad + 1).masked_fill(~mask, pad)
+    start = torch.tensor([length // 3 for length in lengths])
+    return {"input_ids": ids, "attention_mask": mask.long(), "start": start, "end": start + 1, "answer_type": start % 5}
+
+
+def gradients(model):
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def plain(model, inputs):
+    """Loss and gradients by PyTorch alone, in float32, of a copy."""
+    copied = copy.deepcopy(model)
+    loss = copied(**inputs)["loss"]
+    loss.backward()
+    return loss.item(), gradients(copied)
+
+
+def apart(found, wanted):
+    """How far gradients are from others, as a share of the length of these."""
+    assert found.keys() == wanted.keys()
+    one, other = (torch.cat([part[name].flatten() for name in sorted(part)]) for part in (found, wanted))
+    return float(torch.linalg.norm(one - other) / torch.linalg.norm(other))
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+def test_loss_and_gradient_are_those_of_the_whole_batch(bert, threads):
+    tuned = model(bert, dropout=0.0)
+    inputs = batch(tuned)
+    loss, wanted = plain(tuned, inputs)
+    passes = cpu_passes.Passes(tuned, "float32", threads)
+    assert float(passes(inputs)) == pytest.approx(loss, rel=1e-5)
+    assert apart(gradients(tuned), wanted) < 1e-5
+    # Two halves of a step add up to the same.
+    tuned.zero_grad()
+    for _ in range(2):
+        passes(inputs, 0.5)
+    assert apart(gradients(tuned), wanted) < 1e-5
+    assert {parameter.dtype for parameter in tuned.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_every_family_has_its_gradient(tmp_path, family, precision):
+    make(family, tmp_path)
+    tuned = model(tmp_path, dropout=0.0)
+    inputs = batch(tuned)
+    loss, wanted = plain(tuned, inputs)
+    found = cpu_passes.Passes(tuned, precision, 2)(inputs)
+    tolerance = 1e-4 if precision == "float32" else 0.1
+    assert float(found) == pytest.approx(loss, rel=tolerance)
+    assert apart(gradients(tuned), wanted) < tolerance
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_threads_draw_their_own_random_numbers_or_there_is_one_part(tmp_path, family):
+    make(family, tmp_path)
+    tuned = model(tmp_path)
+    passes = cpu_passes.Passes(tuned, "float32", 3)
+    assert len(passes.copies) == (1 if family in OTHERS else 3)
+
+
+def test_weights_that_an_optimizer_changes_are_those_of_the_next_pass(bert):
+    for precision in ("float32", "bfloat16"):
+        tuned = model(bert, dropout=0.0)
+        inputs = batch(tuned)
+        passes = cpu_passes.Passes(tuned, precision, 2)
+        optimizer = torch.optim.AdamW(tuned.parameters(), lr=1e-2, fused=True)
+        losses = []
+        for _ in range(3):
+            optimizer.zero_grad()
+            losses.append(float(passes(inputs)))
+            optimizer.step()
+        assert losses[2] < losses[1] < losses[0]
+        assert float(passes(inputs)) == pytest.approx(plain(tuned, inputs)[0], rel=0.02)
+
+
+def test_the_same_random_state_gives_the_same_bits_and_dropout_differs_by_step(bert):
+    tuned = model(bert)
+    inputs = batch(tuned)
+    passes = cpu_passes.Passes(tuned, "bfloat16", 3)
+    found = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        tuned.zero_grad()
+        losses = [float(passes(inputs)) for _ in range(2)]
+        found.append((losses, gradients(tuned)))
+    assert found[0][0] == found[1][0]
+    assert len(set(found[0][0])) == 2
+    assert all(torch.equal(found[0][1][name], found[1][1][name]) for name in found[0][1])
+
+
+def test_many_small_gradients_of_one_embedding_add_up_in_bfloat16(bert):
+    """A word that occurs a thousand times: in bfloat16 a sum stops growing where a summand is less than 1/256 of it."""
+    tuned = model(bert, dropout=0.0)
+    inputs = batch(tuned, lengths=(40,) * 60)
+    inputs["input_ids"][:, 1:] = 7
+    _, wanted = plain(tuned, inputs)
+    cpu_passes.Passes(tuned, "bfloat16", 1)(inputs)
+    name = next(name for name in wanted if name.endswith("word_embeddings.weight"))
+    one, other = gradients(tuned)[name][7], wanted[name][7]
+    assert torch.linalg.norm(one - other) < 0.1 * torch.linalg.norm(other)
+
+
+def test_a_model_that_computes_otherwise_is_trained_as_pytorch_does(bert, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "pairprobe")
+    tuned = model(bert, dropout=0.0)
+    inputs = batch(tuned)
+    loss, wanted = plain(tuned, inputs)
+    monkeypatch.setattr(cpu_passes.cpu_dropout, "attention", None)
+    monkeypatch.setattr(cpu_passes.cpu_kernels, "TOLERANCE", dict.fromkeys(cpu_passes.cpu_kernels.TOLERANCE, -1.0))
+    assert float(cpu_passes.Passes(tuned, "float32", 2)(inputs)) == pytest.approx(loss, rel=1e-5)
+    assert apart(gradients(tuned), wanted) < 1e-5
+    assert "as PyTorch does: hidden states differ by" in caplog.text
