@@ -76,10 +76,11 @@ class Sizes:
     answered: int
     points: float
     room: float  # bytes that are left of a GPU's memory where it is to run out
+    jobs: tuple[int, ...]  # that share a device
 
 
-FULL = Sizes(3, 200, 2000, 1024, (16, 64), (128, 384), 60, 600, 0.25, 1.5e9)
-SMALLEST = Sizes(1, 8, 12, 8, (4, 8), (64, 64), 3, 3, 100.0, 2e7)
+FULL = Sizes(3, 200, 2000, 1024, (16, 64), (128, 384), 60, 600, 0.25, 1.5e9, (1, 2, 4))
+SMALLEST = Sizes(1, 8, 12, 8, (4, 8), (64, 64), 3, 3, 100.0, 2e7, (1, 2))
 
 
 @dataclass(frozen=True)
@@ -465,11 +466,11 @@ def little_memory(device: str, room: float) -> Iterator[None]:
 
 
 def sharing(bench: Bench) -> Iterator[str]:
-    """Measure one job beside two that share the GPU and the same examples, each in a process of its own."""
+    """Measure one job beside several that share the GPU and the same examples, each in a process of its own."""
     devices.free_memory()
     encoder, file = list(bench.encoders.values())[-1], bench.written(bench.sizes.extracted, "extracted")
     rows, alone = [], None
-    for jobs in (1, 2):
+    for jobs in bench.sizes.jobs:
         seconds = together(encoder, file, bench.folder, jobs)
         alone = alone or seconds
         rows.append((jobs, f"{seconds:.1f}", f"{alone / seconds:.2f}"))
