@@ -40,8 +40,8 @@ WINDOW = 2048
 # A processor gains nothing from a batch of more than so many subtokens, which would take memory only; from half as many on,
 # a batch ends where longer or shorter examples would need padding.
 MAX_BATCH_TOKENS = 1024
-# A GPU does: Python takes some 5 ms to launch the kernels of BERT-base's forward pass, in which a GPU that multiplies at
-# 500 TFLOP/s computes 15,000 subtokens. All hidden states of a batch are then 0.33 GB in bfloat16.
+# A GPU does: the calls alone of a forward pass of BERT-base take Python 3 to 6 ms, in which a GPU of 500 TFLOP/s would
+# compute 9,000 to 18,000 subtokens. All hidden states of a batch are then 0.33 GB in bfloat16.
 MAX_GPU_TOKENS = 16_384
 # Examples a batch on a CPU, unless another number is asked for.
 BATCH_SIZE = 16
