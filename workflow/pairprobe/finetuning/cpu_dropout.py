@@ -126,9 +126,9 @@ class _Attention(torch.autograd.Function):
         lengths: list[int] | None,
         rate: float,
     ) -> torch.Tensor:
-        examples, heads, subtokens, width = query.shape
+        _, heads, subtokens, width = query.shape
         rows = [part.reshape(-1, subtokens, width) for part in (query, key, value)]
-        context, weights = torch.empty_like(rows[2]), query.new_empty(examples * heads, subtokens, subtokens)
+        context, weights = torch.empty_like(rows[2]), []
         for first, last in _chunks(query):
             at = slice(first * heads, last * heads)
             queries, keys, values = (part[at] for part in rows)
@@ -138,25 +138,26 @@ class _Attention(torch.autograd.Function):
                     scores_of[:, :, length:] = torch.finfo(scores.dtype).min
             elif mask is not None:
                 scores = cpu_kernels.masked(scores, mask[first:last], heads)
-            weight = torch.softmax(scores, -1, out=weights[at])
+            weight = torch.softmax(scores, -1)
             if rate:
                 weight.view(_BITS[weight.dtype]).bitwise_or_(_dropped(weight.shape, rate, weight.dtype))
             torch.bmm(torch.relu(weight), values, out=context[at])
-        ctx.save_for_backward(*rows, weights)
+            weights.append(weight)
+        ctx.save_for_backward(*rows, *weights)
         ctx.heads, ctx.scale = heads, _scale(rate)
         return context.mul_(ctx.scale).view(query.shape).transpose(1, 2)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        *rows, weights = ctx.saved_tensors
+        rows, weights = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
         shape = gradient.transpose(1, 2).shape
         gradient = (gradient.transpose(1, 2) * ctx.scale).reshape(rows[0].shape)
         found = [torch.empty_like(part) for part in rows]
-        for first, last in _chunks(gradient.view(shape)):
+        for (first, last), weight in zip(_chunks(gradient.view(shape)), weights, strict=True):
             at = slice(first * ctx.heads, last * ctx.heads)
             queries, keys, values = (part[at] for part in rows)
             of_queries, of_keys, of_values = (part[at] for part in found)
-            weight, of_context = weights[at], gradient[at]
+            of_context = gradient[at]
             torch.bmm(torch.relu(weight).transpose(1, 2), of_context, out=of_values)
             # 0 where the weight was dropped.
             of_weight = torch.ops.aten.threshold_backward(torch.bmm(of_context, values.transpose(1, 2)), weight, 0)

@@ -6,6 +6,7 @@ gradients many small numbers are added up; the weights that are trained stay in 
 order of the parts, so that the same number of parts gives the same bits each time.
 """
 
+import contextlib
 import copy
 import ctypes
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from pairprobe.io.progress import log
 
 Batch = dict[str, torch.Tensor]
 # Parameters of glibc's malloc.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 # Processors compute rows whose length is a multiple of this without a remainder.
 LENGTHS = 32
 
@@ -45,7 +46,9 @@ class Passes:
         parts = 1 if _draws_elsewhere(first) else threads
         self.copies = [first, *(copy.deepcopy(first) for _ in range(1, parts))]
         self._share_weights()
-        self.pool = ThreadPoolExecutor(parts, initializer=torch.set_num_threads, initargs=(threads // parts,))
+        self.threads = threads // parts  # of each part
+        # Beside the calling thread, which takes the first part.
+        self.pool = ThreadPoolExecutor(max(1, parts - 1), initializer=torch.set_num_threads, initargs=(1,))
         _retain_freed_memory()
 
     def __call__(self, batch: Batch, share: float = 1.0) -> torch.Tensor:
@@ -56,7 +59,10 @@ class Passes:
         parts = [_part(batch, i, len(self.copies), *self.padding) for i in range(min(size, len(self.copies)))]
         weights = [len(part["input_ids"]) / size for part in parts]
         work = zip(self.copies, parts, [weight * share for weight in weights], seeds, strict=False)
-        losses = list(self.pool.map(self._run, *zip(*work, strict=True)))
+        first, *others = work
+        with _threads(self.threads):
+            running = [self.pool.submit(self._run, *each) for each in others]
+            losses = [self._run(*first), *(each.result() for each in running)]
         self._add_gradients()
         return torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
 
@@ -94,11 +100,22 @@ class Passes:
                     other.grad = None
 
 
+@contextlib.contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let each operation of this thread have so many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def _retain_freed_memory() -> None:
     """Let the C library retain what is freed for the next step; else the kernel takes it back, and clears it, each time."""
     if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):  # glibc has it
-        for parameter, value in ((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1)):
-            mallopt(parameter, value)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1)
+        mallopt(_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes
 
 
 def _copied(model: JointModel, dtype: torch.dtype) -> JointModel:

@@ -63,7 +63,7 @@ class JointModel(nn.Module):
     def forward(
         self,
         input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
         token_type_ids: torch.Tensor | None = None,
         start: torch.Tensor | None = None,
         end: torch.Tensor | None = None,
@@ -72,17 +72,19 @@ class JointModel(nn.Module):
     ) -> dict[str, torch.Tensor]:
         """Return the logits start and end, (batch, subtokens), and answer_type, (batch, types), where there is that head.
 
-        input_ids, attention_mask, token_type_ids: (batch, subtokens). With the targets start, end and answer_type, each
-        (batch,), also the loss. encoded: what ``FrozenFeatures.batch`` gives for these inputs, in place of a pass.
+        input_ids, attention_mask, token_type_ids: (batch, subtokens); without a mask nothing is padding. With the targets
+        start, end and answer_type, each (batch,), also the loss. encoded: what ``FrozenFeatures.batch`` gives for these
+        inputs, in place of a pass.
         """
-        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
-        if token_type_ids is not None:
-            inputs["token_type_ids"] = token_type_ids
+        optional = {"attention_mask": attention_mask, "token_type_ids": token_type_ids}
+        inputs = {"input_ids": input_ids, **{name: values for name, values in optional.items() if values is not None}}
+        by_length = self.by_length and attention_mask is not None and not encoded
         with self._encoder_gives(encoded) if encoded else contextlib.nullcontext():
-            logits = self._logits_by_length(inputs) if self.by_length and not encoded else self._logits(inputs)
-        # No subtoken of padding is an answer.
-        for name in ("start", "end"):
-            logits[name] = logits[name].masked_fill(attention_mask == 0, -1e9)
+            logits = self._logits_by_length(inputs) if by_length else self._logits(inputs)
+        if attention_mask is not None:
+            # No subtoken of padding is an answer.
+            for name in ("start", "end"):
+                logits[name] = logits[name].masked_fill(attention_mask == 0, -1e9)
         given = {"start": start, "end": end, "answer_type": answer_type}
         targets = {name: target for name, target in given.items() if target is not None}
         if not targets:

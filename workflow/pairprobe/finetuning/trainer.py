@@ -108,7 +108,7 @@ def train(training: Training) -> None:
     loading.check_windows(model.model, int(windows.lengths.max()), training.start, "finetuning")
     # First of all, since it tells this process which GPU is its own.
     arguments = _arguments(training.work, settings, len(windows))
-    collate = _Collator(loading.load_tokenizer(training.start))
+    collate = _Collator(loading.load_tokenizer(training.start), _device())
     if training.frozen:
         model.compute_frozen(devices.resolve_precision(settings.precision, _device()), _device())
         if settings.epochs > 1:
@@ -175,6 +175,7 @@ def _arguments(work: str, settings: Settings, windows: int) -> TrainingArguments
         remove_unused_columns=False,
         dataloader_pin_memory=device == "cuda",
         dataloader_num_workers=0,
+        accelerator_config={"non_blocking": device == "cuda"},
     )
     # A process has one device. (Trainer would share each batch among all that it sees, each with a batch of its own.)
     arguments._n_gpu = min(1, arguments.n_gpu)
@@ -195,14 +196,19 @@ class _Windows(Dataset):
 
 
 class _Collator:
-    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed."""
+    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed.
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast):
-        self.inputs_of = joint_model.Collator(tokenizer)
+    device: on a GPU a batch without padding has no mask, since flash attention takes none.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, device: str):
+        self.inputs_of, self.device = joint_model.Collator(tokenizer), device
         self.encoded: frozen_features.FrozenFeatures | None = None
 
     def __call__(self, items: list[tuple[int, dict]]) -> dict[str, Any]:
         batch: dict[str, Any] = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
+        if self.device == "cuda" and batch["attention_mask"].all():
+            del batch["attention_mask"]
         if self.encoded:
             batch["encoded"] = self.encoded.batch([i for i, _ in items])
         targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
@@ -283,7 +289,9 @@ class _Trainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def _finite(self, loss: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        if torch.isfinite(loss):
+        # A GPU is waited for at logged steps only: a loss that is no number makes all that follow so.
+        unread = loss.is_cuda and (self.state.global_step + 1) % self.args.logging_steps
+        if unread or torch.isfinite(loss):
             return loss
         names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
         raise InputError(
