@@ -1,8 +1,10 @@
-"""How far ``pairprobe cost`` is off, by stage: its prediction for two cores beside the jobs of a run.
+"""How far ``pairprobe cost`` is off, by stage: its prediction beside the jobs of a run.
 
-    .venv/bin/python benchmarks/cost.py config/config.yaml results/demo
+    .venv/bin/python benchmarks/cost.py config/config.yaml results/demo           for this machine, which is measured
+    .venv/bin/python benchmarks/cost.py config/config.yaml results/demo --reference    for the reference machine
 
-Snakemake keeps each job's seconds and memory in the run's folder ``benchmarks``. The run must have been made from nothing.
+Snakemake keeps each job's seconds and memory in the run's folder ``benchmarks``. The run must have been made from nothing,
+on all cores.
 """
 
 import argparse
@@ -75,9 +77,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("config", type=Path)
     parser.add_argument("results", type=Path)
+    parser.add_argument(
+        "--reference", action="store_true", help="predict for the two cores that the rates were measured on"
+    )
     given = parser.parse_args()
     try:
-        print(compare(Work(report.read_config(given.config), rates.REFERENCE), given.results), end="")
+        machine = rates.REFERENCE if given.reference else rates.this_machine()
+        print(compare(Work(report.read_config(given.config), machine), given.results), end="")
+        print(f"\n{machine.name}: {machine.origin}")
     except InputError as error:
         sys.exit(f"error: {error}")
 

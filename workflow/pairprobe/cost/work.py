@@ -16,8 +16,9 @@ STAGES = (
     "evidence, figures, explorer",
 )  # fmt: skip
 READING, SETS, TUNING, HEADS, EXTRACTION, RANKING, ANSWERING, EVIDENCE = STAGES
-# The section of the configuration for each stage with a model.
-SECTIONS = {TUNING: "finetuning", HEADS: "finetuning", EXTRACTION: "activations", ANSWERING: "evaluation"}
+# Bytes of a number in each type, and the most that is kept of a frozen encoder: frozen_features.MAX_BYTES, which takes
+# seconds to import.
+TYPE_BYTES, FROZEN_BYTES = {"bfloat16": 2, "float32": 4}, 32 << 30
 # Subtokens of a paragraph that is a long answer, and of a short answer.
 LONG_ANSWER, SHORT_ANSWER = 150, 6
 
@@ -61,8 +62,9 @@ class Work:
         self.asked, self.answered, self.answer_length = sharding.answering_of(config, page)
         self.trained = self.questions["finetune"] * count_trained(self.means, page, config["finetuning"])
         self.train_length = min(config["finetuning"]["max_length"], page + QUESTION)
+        self.trained_type = machine.precision(config["finetuning"]["precision"])
         views = sharding.views_of(config)
-        self.boundary = "boundary" in run.tasks
+        self.training, self.boundary = config["finetuning"], "boundary" in run.tasks
         self.views = {key: view for key, view in views.items() if key[0] == "paragraph" or self.boundary}
         self.examples = views["paragraph", "probe"][0]
         self.pairs = self.examples * self.means.pairs * len(run.pair_tasks) / 4
@@ -100,14 +102,14 @@ class Work:
         self.jobs.append(Job(stage, seconds, tuple(needs), threads, gpu))
         return len(self.jobs) - 1
 
-    def _compute(
-        self, stage: str, name: str, subtokens: float, length: int, needs: list[int], shards: int = 1
-    ) -> list[int]:
-        """Add the jobs of a model on so many subtokens, in texts of that length."""
-        settings, flops = self.run.config[SECTIONS[stage]], subtokens * self.shapes[name].flops(length)
-        seconds = flops / self.machine.flops(stage, settings["precision"], settings["threads"]) / shards
-        job = stage, rates.START_MODEL + seconds, needs, settings["threads"], True
-        return [self._add(*job) for _ in range(shards)]
+    def _add_model(self, stage: str, seconds: float, needs: list[int], threads: int, shards: int = 1) -> list[int]:
+        """Add the jobs of a model that share so many seconds."""
+        return [self._add(stage, rates.START_MODEL + seconds / shards, needs, threads, True) for _ in range(shards)]
+
+    def _pass(self, kind: str, section: str, name: str, subtokens: float, length: int) -> float:
+        """Return the seconds of forward passes on so many subtokens, in texts of that length."""
+        settings, flops = self.run.config[section], subtokens * self.shapes[name].flops(length)
+        return flops / self.machine.flops(kind, settings["precision"], settings["threads"])
 
     def _download(self, size: float) -> list[int]:
         return [self._add(READING, size / rates.DOWNLOADED, [])] if size else []
@@ -129,15 +131,44 @@ class Work:
             job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, fetched]
             self._windows[fetched] = [self._add(*job) for _ in range(shards)]
         needs = [*self._windows[fetched], self._weights.get(name, start)]
-        subtokens = self.trained * self.run.config["finetuning"]["epochs"] * self.train_length
-        return self._compute(stage, name, subtokens, self.train_length, needs)[0]
+        seconds = self._tuning(name) if stage == TUNING else self._heads(name)
+        return self._add_model(stage, seconds, needs, self.training["threads"])[0]
+
+    def _tuning(self, name: str) -> float:
+        """Return the seconds of a training."""
+        windows, settings = self.training["epochs"] * self.trained, self.training
+        work = windows, self.train_length, windows / settings["batch_size"]
+        return self.machine.training(self.shapes[name], *work, self.trained_type, settings["threads"])
+
+    def _heads(self, name: str) -> float:
+        """Return the seconds of heads on a frozen encoder: one pass over the windows, or one an epoch."""
+        epochs, subtokens = self.training["epochs"], self.trained * self.train_length
+        passes = 1 if self._frozen(name) else epochs
+        read = subtokens * epochs / rates.FROZEN * bool(self._frozen(name))
+        return passes * self._pass(ANSWERING, "finetuning", name, subtokens, self.train_length) + read
+
+    def _frozen(self, name: str) -> float:
+        """Return the bytes of a frozen encoder's hidden states that are kept while heads train on them."""
+        found = self.trained * (self.train_length + 1) * self.shapes[name].hidden_size * TYPE_BYTES[self.trained_type]
+        return found if self.training["epochs"] > 1 and found <= FROZEN_BYTES else 0.0
+
+    def _vector(self, shape: Encoder) -> int:
+        """Return the numbers of one word in the layers that are kept, the embeddings among them."""
+        return self._layers(shape) * shape.hidden_size
+
+    def _layers(self, shape: Encoder) -> int:
+        return shape.num_hidden_layers + self.run.config["activations"]["last_layer"]
 
     def _probe(self, name: str, sets: list[int]) -> list[int]:
         """Extract the activations of a checkpoint, train its boundary heads, and rank the pairs of every task."""
-        made, vector, needs = {}, self.shapes[name].vector, [self._read, self._weights[name]]
-        for key, (examples, length, _) in self.views.items():
+        made, vector, needs = {}, self._vector(self.shapes[name]), [self._read, self._weights[name]]
+        settings = self.run.config["activations"]
+        for key, (examples, length, words) in self.views.items():
+            seconds = self._pass(EXTRACTION, "activations", name, examples * length, length)
+            if self.machine.gpus:
+                seconds = max(seconds, words * vector * sharding.NUMBER_BYTES[settings["storage"]] / rates.WRITTEN)
             shards = self.run.shards["activations", *key]
-            made[key] = self._compute(EXTRACTION, name, examples * length, length, needs, shards)
+            made[key] = self._add_model(EXTRACTION, seconds, needs, settings["threads"], shards)
         # Each pair's match is compared with every word of its paragraph, by two measures.
         compared = 2 * self.pairs * self.means.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
         measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in made["paragraph", "probe"]]
@@ -150,26 +181,47 @@ class Work:
 
     def _answer(self, name: str) -> list[int]:
         """Answer questions; a checkpoint that was not trained here gets heads on its frozen encoder first."""
-        needs, subtokens = [self._read, self._weights[name]], self.answered * self.answer_length
+        needs = [self._read, self._weights[name]]
         if self.named[name]["source"] != "finetune" and self.run.trains:
             needs.append(self._train(HEADS, name))
-        return self._compute(ANSWERING, name, subtokens, self.answer_length, needs, self.run.shards["predictions",])
+        length, threads = self.answer_length, self.run.config["evaluation"]["threads"]
+        seconds = self._pass(ANSWERING, "evaluation", name, self.answered * length, length)
+        return self._add_model(ANSWERING, seconds, needs, threads, self.run.shards["predictions",])
 
     def memory(self) -> dict[str, float]:
         """Return the peak bytes of a job of each stage that the run has, on a CPU.
 
-        0.45 GB are Python and PyTorch. What training keeps for its backward pass, 170 bytes for each number of a layer,
-        and what answering takes, 113 for each number of a batch, are BERT-base's, measured with 8 and 16 windows of 512.
+        0.45 GB are Python and PyTorch. What answering takes, 113 bytes for each number of a batch, is BERT-base's, measured
+        with 16 windows of 512.
         """
-        shape, settings = max(self.shapes.values(), key=lambda shape: shape.size), self.run.config["finetuning"]
-        width, base = shape.hidden_size, 0.45e9 + shape.size
-        answered = self.run.config["evaluation"]["batch_size"] * self.answer_length * width
-        trained = (settings["device_batch_size"] or settings["batch_size"]) * self.train_length * width
-        heads = max((base + 50 * trained) * bool(self.trained), 0.1e9 + 4 * self.sentence_words * width)
-        tuning = base + 3 * shape.size + 170 * trained * shape.num_hidden_layers
-        found = (0.4e9, 0.39e9, tuning, heads, base + 10240 * shape.vector, 0.1e9, base + 113 * answered, 0.17e9)
+        shape, settings = max(self.shapes.values(), key=lambda shape: shape.size), self.training
+        base, trained = 0.45e9 + shape.size, (settings["device_batch_size"] or settings["batch_size"]) * self.train_length
+        answered = self.run.config["evaluation"]["batch_size"] * self.answer_length * shape.hidden_size
+        heads = (0.6e9 + shape.size + 50 * trained * shape.hidden_size) * bool(self.trained)
+        heads = max(heads, 0.1e9 + 4 * self.sentence_words * shape.hidden_size)
+        extraction = base + 10240 * self._vector(shape)
+        tuning = self._tuning_memory(shape, trained)
+        found = (0.4e9, 0.39e9, tuning, heads, extraction, 0.1e9, base + 113 * answered, 0.17e9)
         present = {job.stage for job in self.jobs}
         return {stage: size for stage, size in zip(STAGES, found, strict=True) if stage in present}
+
+    def _tuning_memory(self, shape: Encoder, subtokens: int) -> float:
+        """Return the peak bytes of a training with so many subtokens at once.
+
+        0.6 GB are Python, PyTorch and Trainer. There are the weights and AdamW's moments in float32, and in bfloat16 the
+        layers' weights again. At the peak the backward pass begins, or all gradients are there: the model's, and each
+        thread's in its type, those of embeddings in float32. What is kept for the backward pass, 32 numbers for each of a
+        layer's hidden states and one for each of its attention weights, is BERT-base's, measured with 8 windows of 384 and
+        512 in bfloat16.
+        """
+        settings, number = self.training, TYPE_BYTES[self.trained_type]
+        kept = 32 * shape.hidden_size + self.train_length * shape.num_attention_heads
+        passed = number * kept * shape.num_hidden_layers * subtokens
+        if (settings["device_batch_size"] or settings["batch_size"]) < settings["batch_size"]:
+            passed += shape.size  # the gradients of the parts before
+        gradients = shape.size + settings["threads"] * (number * shape.weights + 4 * shape.embeddings)
+        copied = 2 * shape.weights * (self.trained_type == "bfloat16")
+        return 0.6e9 + 3 * shape.size + copied + max(passed, gradients)
 
     def disk(self) -> dict[str, float]:
         """Return the bytes that each stage needs in results, and in downloads."""
@@ -183,11 +235,13 @@ class Work:
             # One of the hub is in its cache, too. A training saves its weights and AdamW's moments, to go on from.
             copies = {"hub": 2, "finetune": 4}.get(source, 1)
             found[TUNING if source == "finetune" else READING] += shape.size * copies
-            found[EXTRACTION] += words * shape.vector * number
+            if source != "finetune" and self.run.trains:
+                found[HEADS] += self._frozen(name)
+            found[EXTRACTION] += words * self._vector(shape) * number
             # Two numbers a row: in float32 for a pair's match and every word of question and paragraph, in float64 for
             # every word of a boundary's sentence.
             rows = self.pairs * (1 + self.means.words[0] + self.means.words[1])
-            found[RANKING] += (8 * rows + 16 * self.tested_words) * (shape.num_hidden_layers + 1)
+            found[RANKING] += (8 * rows + 16 * self.tested_words) * self._layers(shape)
         found[TUNING] += len(self._windows) * self.trained * (4 * self.train_length + 60)
         found[EVIDENCE] = 10e6 + self.pairs * rates.EXPLORER_BYTES
         return found
