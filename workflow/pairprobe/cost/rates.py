@@ -173,7 +173,7 @@ def this_machine() -> Machine:
 def _pass_flops(precision: str, seconds: float = 0.6) -> float:
     """Return the operations a second of one core in a layer of BERT-base's shape, as extraction and answering have it.
 
-    The best of many short passes, so that other processes disturb little.
+    The best of many short passes, so that what else runs disturbs little; in time of the processor.
     """
     import torch
     from transformers import BertConfig, BertModel
@@ -182,12 +182,12 @@ def _pass_flops(precision: str, seconds: float = 0.6) -> float:
 
     model = BertModel(BertConfig(num_hidden_layers=1)).eval().to(getattr(torch, precision))
     cpu_kernels.speed_up(model, "cpu")
-    texts, best, end = torch.zeros(2, 512, dtype=torch.long), float("inf"), time.perf_counter() + seconds
+    texts, best, end = torch.zeros(2, 512, dtype=torch.long), float("inf"), time.thread_time() + seconds
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode():
-        while (started := time.perf_counter()) < end:
+        while (started := time.thread_time()) < end:
             model(texts)
-            best = min(best, time.perf_counter() - started)
+            best = min(best, time.thread_time() - started)
     torch.set_num_threads(threads)
     return texts.numel() * Encoder(num_hidden_layers=1).flops(512) / best
