@@ -21,9 +21,8 @@ def dtype(request):
 
 @pytest.fixture(autouse=True)
 def _seeded():
-    cpu_dropout.draw_from(torch.Generator().manual_seed(7))
-    yield
-    cpu_dropout.draw_from(None)
+    with cpu_dropout.drawn_from(torch.Generator().manual_seed(7)):
+        yield
 
 
 def dropped_out(values, rate=RATE):
@@ -51,7 +50,7 @@ def test_the_gradient_of_what_is_dropped_is_nothing(dtype):
     assert float(values.grad.max()) == pytest.approx(2 / (1 - RATE), rel=0.004)
 
 
-@pytest.mark.parametrize(("rate", "training"), [(0.0, True), (0.5, False), (1.0, True)])
+@pytest.mark.parametrize(("rate", "training"), [(0.0, True), (0.5, False), (1.0, True), (0.99999, True)])
 def test_without_a_rate_and_outside_of_training_it_is_pytorch_s(rate, training):
     values = torch.randn(4, 5)
     assert torch.equal(cpu_dropout.Dropout(rate).train(training)(values), nn.Dropout(rate).train(training)(values))
@@ -61,9 +60,9 @@ def test_a_thread_draws_the_same_again_from_the_same_seed():
     values = torch.randn(7, 9)
     first = dropped_out(values)
     assert not torch.equal(dropped_out(values), first)
-    cpu_dropout.draw_from(torch.Generator().manual_seed(7))
     before = torch.get_rng_state()
-    assert torch.equal(dropped_out(values), first)
+    with cpu_dropout.drawn_from(torch.Generator().manual_seed(7)):
+        assert torch.equal(dropped_out(values), first)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -129,7 +128,7 @@ def test_attention_with_dropout_drops_weights_and_has_the_gradient_of_what_it_di
         assert (one - other).abs().max() < 1e-4 * other.abs().max()
 
 
-@pytest.mark.parametrize("how", ["causal", "grouped keys", "a bias"])
+@pytest.mark.parametrize("how", ["causal", "grouped keys", "a bias", "all dropped"])
 def test_other_attention_is_left_to_pytorch(how, monkeypatch):
     rows, _ = parts(torch.float32)
     options = {"position_bias": torch.zeros(1)} if how == "a bias" else {"is_causal": how == "causal"}
@@ -137,5 +136,6 @@ def test_other_attention_is_left_to_pytorch(how, monkeypatch):
         rows[1:] = [row[:, :1] for row in rows[1:]]
     asked = []
     monkeypatch.setattr(cpu_dropout, "sdpa_attention_forward", lambda *args, **kwargs: asked.append(kwargs))
-    cpu_dropout.attention(Module, *rows, None, dropout=RATE, **options)
-    assert [kwargs["dropout"] for kwargs in asked] == [RATE]
+    rate = 0.99999 if how == "all dropped" else RATE
+    cpu_dropout.attention(Module, *rows, None, dropout=rate, **options)
+    assert [kwargs["dropout"] for kwargs in asked] == [rate]

@@ -1,6 +1,7 @@
 """Heads that are trained on what the frozen encoder made of all windows once."""
 
 import logging
+import shutil
 import signal
 from pathlib import Path
 
@@ -129,6 +130,14 @@ def test_a_file_that_is_cut_off_while_heads_train_is_an_input_error(tiny, featur
 
 
 # --- Trainings ------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_disk_has_no_room_the_encoder_passes_anew(tiny, features, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.INFO, "pairprobe")
+    full = type(shutil.disk_usage(tmp_path))(total=10**9, used=10**9 - 99, free=99)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    assert encoded(frozen(tiny), tiny, features, tmp_path / "work")[2] is None
+    assert "GB, and 0.0 GB are free" in caplog.text
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.01)])

@@ -69,8 +69,7 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
                 setattr(parent, name, new)
             if model.dtype == torch.bfloat16 and attention == "sdpa":
                 model.set_attn_implementation(ATTENTION)
-            # Not Python's max, which ignores NaN.
-            apart = float(np.max([distance(*both) for both in zip(sample(model), before, strict=True)]))
+            apart = distance(sample(model), before)
         except RuntimeError as error:  # a processor that oneDNN does not know, or not in this type
             log.info("%s is run without the fast kernels: %s", type(model).__name__, one_line(error, 200))
             apart = None
@@ -107,12 +106,13 @@ def sample(model: PreTrainedModel) -> list[torch.Tensor]:
     ids, mask = padding.sample(model)
     both = model(input_ids=ids, attention_mask=mask)[0]
     alone = model(input_ids=ids[:1], attention_mask=mask[:1])[0]
-    return [both[mask > 0].float(), alone.float()]
+    return [both[mask > 0].detach().float(), alone.detach().float()]
 
 
-def distance(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Return the largest difference of two tensors, as a share of the largest number of the second."""
-    return float(((one - other).abs().max() / other.abs().max()).detach())
+def distance(found: list[torch.Tensor], wanted: list[torch.Tensor]) -> float:
+    """Return how far two samples are apart, as a share of the largest number; NaN where one of them has it."""
+    apart = [float((one - other).abs().max() / other.abs().max()) for one, other in zip(found, wanted, strict=True)]
+    return float(np.max(apart))  # Python's max ignores NaN
 
 
 def attention(

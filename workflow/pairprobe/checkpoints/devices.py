@@ -78,7 +78,7 @@ def _locked(visible: list[str], number: int) -> list[str]:
 
 
 def _unlocked(visible: list[str]) -> Iterator[tuple[str, FileLock]]:
-    """Lock one GPU after the other for one of the jobs that it has room for, those without a job first.
+    """Lock one GPU after the other for one of the jobs that it has room for: the first place of each, then the second, ...
 
     Yields those on which there is room, with their locks.
     """

@@ -5,12 +5,15 @@ four elements share a random number of 64 bits, so that a rate is met to 1/65,53
 dropped is kept in their signs, so that the backward pass needs one tensor for both.
 """
 
+import contextlib
 import math
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
@@ -28,9 +31,14 @@ CHUNK_BYTES = 1 << 20
 _source = threading.local()
 
 
-def draw_from(generator: torch.Generator | None) -> None:
+@contextlib.contextmanager
+def drawn_from(generator: torch.Generator) -> Iterator[None]:
     """Let this thread draw what it drops from a generator of its own."""
     _source.generator = generator
+    try:
+        yield
+    finally:
+        _source.generator = None
 
 
 def _dropped(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor:
@@ -43,6 +51,11 @@ def _dropped(shape: torch.Size, rate: float, dtype: torch.dtype) -> torch.Tensor
     return signs if dtype == torch.bfloat16 else signs.int().bitwise_left_shift_(16)
 
 
+def _drops_all(rate: float) -> bool:
+    """Whether a rate is so near to 1 that nothing is retained, which is PyTorch's to compute."""
+    return round(rate * _STEPS) >= _STEPS
+
+
 def _scale(rate: float) -> float:
     """Return what retained elements are multiplied by, so that the mean stays."""
     return 1 / (1 - round(rate * _STEPS) / _STEPS)
@@ -53,7 +66,7 @@ class Dropout(nn.Dropout):
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
         """input: of any shape. Returns a new tensor."""
-        if not self.training or not self.p or input.dtype not in _BITS or round(self.p * _STEPS) == _STEPS:
+        if not self.training or not self.p or input.dtype not in _BITS or _drops_all(self.p):
             return super().forward(input)
         return _Dropout.apply(input, self.p)
 
@@ -68,6 +81,7 @@ class _Dropout(torch.autograd.Function):
         return _retain(input, retained, ctx.scale)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         (retained,) = ctx.saved_tensors
         return _retain(gradient, retained, ctx.scale), None
@@ -88,13 +102,13 @@ def attention(
     dropout: float = 0.0,
     **options: Any,
 ) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """Attention with dropout, an example at a time, of its subtokens alone and none of its padding.
+    """Attention with dropout, as many examples at a time as fit into a core's cache.
 
     Called as ``transformers`` calls an attention function; query, key, value: (examples, heads, subtokens, width of a
     head). Anything but plain attention of an encoder in training is left to PyTorch's own function.
     """
     plain = cpu_kernels.is_plain(module, query, key, value, attention_mask, options)
-    if not plain or not query.requires_grad or query.dtype not in _BITS or dropout >= 1:
+    if not plain or not query.requires_grad or query.dtype not in _BITS or _drops_all(dropout):
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **options
         )
@@ -148,6 +162,7 @@ class _Attention(torch.autograd.Function):
         return context.mul_(ctx.scale).view(query.shape).transpose(1, 2)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         rows, weights = ctx.saved_tensors[:3], ctx.saved_tensors[3:]
         shape = gradient.transpose(1, 2).shape

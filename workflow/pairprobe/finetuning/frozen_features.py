@@ -5,6 +5,7 @@ processes. Files are read, not mapped, so that they do not count as the memory o
 """
 
 import os
+import shutil
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -89,20 +90,24 @@ def encode(
 ) -> FrozenFeatures | None:
     """Let the frozen encoder pass over all windows, but for those whose files lie in the work folder already.
 
-    Returns None, and makes no pass, where the result is larger than ``MAX_BYTES``. threads: batches that are computed side
-    by side. Of processes that share a training each makes its part, and waits for the others. Raises InputError where one
-    window alone does not fit into memory.
+    Returns None, and makes no pass, where the result is larger than ``MAX_BYTES`` or does not fit onto the disk. threads:
+    batches that are computed side by side. Of processes that share a training each makes its part, and waits for the
+    others. Raises InputError where one window alone does not fit into memory.
     """
     ids, mask = padding.sample(model.encoder)
     output = model.encoder(input_ids=ids, attention_mask=mask)
     features = FrozenFeatures.of(Path(work) / "frozen", output[0].dtype, output[0].shape[-1], windows.lengths)
-    if (size := int(features.sizes.sum())) > MAX_BYTES:
-        log.info("the frozen encoder runs anew in each epoch: to keep its hidden states takes %.0f GB", size / 1e9)
+    features.folder.mkdir(parents=True, exist_ok=True)
+    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    missing = [number for number in range(len(features.sizes)) if not features.is_whole(number)]
+    size, room = int(features.sizes[missing].sum()), shutil.disk_usage(features.folder).free
+    # Processes that share a training could see different rooms, and would wait for each other for ever.
+    if features.sizes.sum() > MAX_BYTES or (processes == 1 and size > room):
+        said = f"to keep its hidden states takes {size / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free"
+        log.info("the frozen encoder runs anew in each epoch: %s", said)
         return None
     model.encoded_as = type(output)
-    rank, processes = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    missing = [number for number in range(rank, len(features.sizes), processes) if not features.is_whole(number)]
-    if missing:
+    if missing := [number for number in missing if number % processes == rank]:
         _Encoding(model.encoder, windows, collate, features)(missing, threads)
     if processes > 1:
         torch.distributed.barrier()

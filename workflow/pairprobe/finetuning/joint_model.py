@@ -256,7 +256,10 @@ def _digest(state: dict[str, torch.Tensor]) -> str:
 
 
 class Collator:
-    """Makes a batch of windows, padded to the longest: a dictionary of tensors, (batch, subtokens) each."""
+    """Makes a batch of windows, padded to the longest: a dictionary of tensors, (batch, subtokens) each.
+
+    A batch without padding has no ``attention_mask``: a GPU would be waited for to see that it hides nothing.
+    """
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast):
         self.padding = tokenizer.pad_token_id
@@ -272,5 +275,7 @@ class Collator:
             input_ids[i, : len(ids)] = torch.from_numpy(ids.astype("int64"))
             attention_mask[i, : len(ids)] = 1
             segments[i, begin : len(ids)] = 1
-        batch = {"input_ids": input_ids, "attention_mask": attention_mask}
+        batch = {"input_ids": input_ids}
+        if not attention_mask.all():
+            batch["attention_mask"] = attention_mask
         return {**batch, "token_type_ids": segments} if self.has_segments else batch

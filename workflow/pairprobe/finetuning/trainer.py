@@ -3,7 +3,9 @@
 It uses mixed precision and gradient accumulation, saves on the way, and resumes from what it saved to the same weights.
 """
 
+import contextlib
 import json
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -108,7 +110,7 @@ def train(training: Training) -> None:
     loading.check_windows(model.model, int(windows.lengths.max()), training.start, "finetuning")
     # First of all, since it tells this process which GPU is its own.
     arguments = _arguments(training.work, settings, len(windows))
-    collate = _Collator(loading.load_tokenizer(training.start), _device())
+    collate = _Collator(loading.load_tokenizer(training.start))
     if training.frozen:
         model.compute_frozen(devices.resolve_precision(settings.precision, _device()), _device())
         if settings.epochs > 1:
@@ -125,7 +127,8 @@ def train(training: Training) -> None:
         precision = devices.resolve_precision(settings.precision, "cpu")
         trainer.passes = cpu_passes.Passes(model, precision, settings.threads)
     try:
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(training.work))
+        with trainer.passes or contextlib.nullcontext():
+            trainer.train(resume_from_checkpoint=get_last_checkpoint(training.work))
     except Exception as error:
         if not devices.is_out_of_memory(error):
             raise
@@ -196,19 +199,14 @@ class _Windows(Dataset):
 
 
 class _Collator:
-    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed.
+    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed."""
 
-    device: on a GPU a batch without padding has no mask, since flash attention takes none.
-    """
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, device: str):
-        self.inputs_of, self.device = joint_model.Collator(tokenizer), device
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self.inputs_of = joint_model.Collator(tokenizer)
         self.encoded: frozen_features.FrozenFeatures | None = None
 
     def __call__(self, items: list[tuple[int, dict]]) -> dict[str, Any]:
         batch: dict[str, Any] = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
-        if self.device == "cuda" and batch["attention_mask"].all():
-            del batch["attention_mask"]
         if self.encoded:
             batch["encoded"] = self.encoded.batch([i for i, _ in items])
         targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
@@ -289,15 +287,24 @@ class _Trainer(Trainer):
         return (loss, outputs) if return_outputs else loss
 
     def _finite(self, loss: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
-        # A GPU is waited for at logged steps only: a loss that is no number makes all that follow so.
-        unread = loss.is_cuda and (self.state.global_step + 1) % self.args.logging_steps
-        if unread or torch.isfinite(loss):
-            return loss
-        names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
-        raise InputError(
-            f"training stopped at step {self.state.global_step + 1}: the loss is {loss.item()}, at a learning rate of "
-            f"{self._get_learning_rate():.3g}, with the examples {', '.join(names)}. Set "
-            f"finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
+        # A GPU is not waited for: there ``log`` finds it.
+        if not loss.is_cuda and not torch.isfinite(loss):
+            names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
+            raise self._diverged(
+                loss.item(), f"at step {self.state.global_step + 1}", f", with the examples {', '.join(names)}"
+            )
+        return loss
+
+    def log(self, logs: dict[str, float], *others: Any, **options: Any) -> None:
+        if not math.isfinite(loss := logs.get("loss", 0.0)):
+            raise self._diverged(loss, f"by step {self.state.global_step}")
+        super().log(logs, *others, **options)
+
+    def _diverged(self, loss: float, when: str, examples: str = "") -> InputError:
+        rate = f"{self._get_learning_rate():.3g}"
+        return InputError(
+            f"training stopped {when}: the loss is {loss}, at a learning rate of {rate}{examples}. "
+            f"Set finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
         )
 
 
