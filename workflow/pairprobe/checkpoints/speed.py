@@ -1,27 +1,47 @@
-"""How fast one core of this machine multiplies matrices as wide as BERT-base's."""
+"""How fast one core of this machine computes what BERT-base is made of."""
 
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
+from transformers import BertConfig, BertModel
+
+from pairprobe.checkpoints import cpu_kernels
 
 ROWS, WIDTH = 256, 768
+# What ``layer_seconds`` reads: texts, subtokens of each.
+TEXTS = 2, 512
 
 
-def measure(precision: str, seconds: float = 0.4) -> float:
-    """Return the operations a second of one core; precision: ``float32`` or ``bfloat16``.
+def product_flops(precision: str) -> float:
+    """Return the operations a second in products of matrices; precision: ``float32`` or ``bfloat16``.
 
-    The best of many short products, so that other processes disturb little. oneDNN packs the weights, where it is there.
+    oneDNN packs the weights, where it is there.
     """
     rows, weight = (torch.randn(n, WIDTH).to(getattr(torch, precision)) for n in (ROWS, WIDTH))
     if packs := torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise"):
         weight = torch.ops.mkldnn._reorder_linear_weight(weight, ROWS)
     multiply = torch.ops.mkldnn._linear_pointwise if packs else nn.functional.linear
-    threads, best, end = torch.get_num_threads(), float("inf"), time.perf_counter() + seconds
+    rest: tuple = ("none", [], "") if packs else ()
+    return 2 * ROWS * WIDTH**2 / _best(lambda: multiply(rows, weight, None, *rest), 0.4)
+
+
+def layer_seconds(precision: str) -> float:
+    """Return the seconds that ``TEXTS`` take in embeddings and a layer of BERT-base's shape, as extraction computes it."""
+    model = BertModel(BertConfig(num_hidden_layers=1)).eval().to(getattr(torch, precision))
+    cpu_kernels.speed_up(model)
+    texts = torch.zeros(TEXTS, dtype=torch.long)
+    return _best(lambda: model(texts), 0.6)
+
+
+def _best(run: Callable[[], object], seconds: float) -> float:
+    """Return the least processor time of many runs of something, since other processes disturb some of them."""
+    threads, best, end = torch.get_num_threads(), float("inf"), time.thread_time() + seconds
     torch.set_num_threads(1)
     with torch.inference_mode():
-        while (started := time.perf_counter()) < end:
-            multiply(rows, weight, None, *(("none", [], "") if packs else ()))
-            best = min(best, time.perf_counter() - started)
+        while (started := time.thread_time()) < end:
+            run()
+            best = min(best, time.thread_time() - started)
     torch.set_num_threads(threads)
-    return 2 * ROWS * WIDTH**2 / best
+    return best

@@ -7,7 +7,6 @@ What a training takes was measured on another processor, and is carried over. A 
 
 import json
 import os
-import time
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
@@ -160,34 +159,12 @@ def this_machine() -> Machine:
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     reference = REFERENCE.flops("answering", "bfloat16", 1)
-    passes = tuple((precision, _pass_flops(precision) / reference) for precision in PRODUCT_FLOPS)
-    products = tuple((precision, speed.measure(precision)) for precision in PRODUCT_FLOPS)
+    layer = speed.TEXTS[0] * speed.TEXTS[1] * Encoder(num_hidden_layers=1).flops(speed.TEXTS[1])
+    passes = tuple((precision, layer / speed.layer_seconds(precision) / reference) for precision in PRODUCT_FLOPS)
+    products = tuple((precision, speed.product_flops(precision)) for precision in PRODUCT_FLOPS)
     here = Machine("this machine", "", cores, speed=passes, products=products)
     rate = here.flops("answering", "auto", 2) / Encoder().flops(512)
     origin = (
         f"{cores} cores, {processor.name()}, measured now: {rate:,.0f} subtokens a second of BERT-base with two threads"
     )
     return replace(here, origin=origin)
-
-
-def _pass_flops(precision: str, seconds: float = 0.6) -> float:
-    """Return the operations a second of one core in a layer of BERT-base's shape, as extraction and answering have it.
-
-    The best of many short passes, so that what else runs disturbs little; in time of the processor.
-    """
-    import torch
-    from transformers import BertConfig, BertModel
-
-    from pairprobe.checkpoints import cpu_kernels
-
-    model = BertModel(BertConfig(num_hidden_layers=1)).eval().to(getattr(torch, precision))
-    cpu_kernels.speed_up(model, "cpu")
-    texts, best, end = torch.zeros(2, 512, dtype=torch.long), float("inf"), time.thread_time() + seconds
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    with torch.inference_mode():
-        while (started := time.thread_time()) < end:
-            model(texts)
-            best = min(best, time.thread_time() - started)
-    torch.set_num_threads(threads)
-    return texts.numel() * Encoder(num_hidden_layers=1).flops(512) / best
