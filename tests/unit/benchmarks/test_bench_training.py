@@ -60,6 +60,8 @@ def test_the_peer_trains_on_the_batches_of_the_library(work):
     theirs = training.transformers.DataCollatorWithPadding(tokenizer)(training.questions(work.windows))
     assert theirs.pop("start_positions").tolist() == [window["start"] for window in windows]
     assert theirs.pop("end_positions").tolist() == [window["end"] for window in windows]
+    if "attention_mask" not in ours:  # nothing is padded
+        assert theirs.pop("attention_mask").all()
     assert theirs.keys() == ours.keys()
     for name, values in theirs.items():
         torch.testing.assert_close(values, ours[name])
