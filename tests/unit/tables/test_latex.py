@@ -53,7 +53,7 @@ def test_what_lines_have_in_common_stands_above_them_once():
     [
         (PLAIN, 7, 34),
         pytest.param(PLAIN, 13, 38, marks=pytest.mark.slow),
-        pytest.param(ODD, 25, 66, marks=pytest.mark.slow),
+        pytest.param(ODD, 25, 71, marks=pytest.mark.slow),
     ],
 )
 def test_every_table_fits_the_page(tmp_path, labels, layers, pages):

@@ -263,8 +263,8 @@ class _Trainer(Trainer):
 
     def _save_rng_state(self, output_dir: str) -> None:
         super()._save_rng_state(output_dir)
-        # All but the trainer's state has been written, by which a save is known to be whole after a power loss, too. What other
-        # processes write is theirs: their temporary files come and go.
+        # All but the trainer's state has been written, by which a save is known to be whole after a power loss, too.
+        # Temporary files of the first process come and go, so the others flush their own file alone.
         own = "" if self.is_world_process_zero() else f"rng_state_{self.args.process_index}.pth"
         files.flush(Path(output_dir, own))
 
