@@ -1,6 +1,6 @@
 """A GPU beside the CPU: whether they agree, and what share of its own rate for products extraction and training reach.
 
-    make bench-gpu                                          all parts, in eight minutes at most
+    make bench-gpu                                          all parts, in about eight minutes
     .venv/bin/python benchmarks/gpu.py agreement training   some of them
     .venv/bin/python benchmarks/gpu.py --smallest           all with tiny encoders, on the CPU if need be: for the tests
 
