@@ -138,6 +138,17 @@ def free_memory() -> None:
 
 
 @contextlib.contextmanager
+def operation_threads(number: int) -> Iterator[None]:
+    """Let each operation of PyTorch that this thread asks for have so many threads of a CPU."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextlib.contextmanager
 def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
     """Yield a thread pool that computes several batches at once, each in one thread.
 
@@ -146,15 +157,12 @@ def side_by_side(threads: int | None, device: str) -> Iterator[Executor]:
     are written; there are two threads at least, and two where threads is None. If the block ends with an error, batches
     that have not begun are cancelled.
     """
-    before = torch.get_num_threads()
-    pool = ThreadPoolExecutor(threads or before if device == "cpu" else max(2, threads or 2))
-    if device == "cpu":
-        torch.set_num_threads(1)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(before)
+    pool = ThreadPoolExecutor(threads or torch.get_num_threads() if device == "cpu" else max(2, threads or 2))
+    with operation_threads(1) if device == "cpu" else contextlib.nullcontext():
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class Batches:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from transformers import BertConfig, BertModel
 
-from pairprobe.checkpoints import cpu_kernels
+from pairprobe.checkpoints import cpu_kernels, devices
 
 ROWS, WIDTH = 256, 768
 # What ``layer_seconds`` reads: texts, subtokens of each.
@@ -37,11 +37,9 @@ def layer_seconds(precision: str) -> float:
 
 def _best(run: Callable[[], object], seconds: float) -> float:
     """Return the least processor time of many runs of something, since other processes disturb some of them."""
-    threads, best, end = torch.get_num_threads(), float("inf"), time.thread_time() + seconds
-    torch.set_num_threads(1)
-    with torch.inference_mode():
+    best, end = float("inf"), time.thread_time() + seconds
+    with devices.operation_threads(1), torch.inference_mode():
         while (started := time.thread_time()) < end:
             run()
             best = min(best, time.thread_time() - started)
-    torch.set_num_threads(threads)
     return best

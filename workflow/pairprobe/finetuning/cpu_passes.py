@@ -6,7 +6,6 @@ that type, except embeddings: their gradients are sums of many small numbers. Th
 float32. Gradients are added up in the order of the parts, so that the same number of parts gives the same bits each time.
 """
 
-import contextlib
 import copy
 import ctypes
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import torch
 from torch import nn
 
-from pairprobe.checkpoints import cpu_kernels, loading, padding
+from pairprobe.checkpoints import cpu_kernels, devices, loading, padding
 from pairprobe.errors import one_line
 from pairprobe.finetuning import cpu_dropout
 from pairprobe.finetuning.joint_model import JointModel
@@ -69,7 +68,7 @@ class Passes:
         parts = [_part(batch, i, len(self.copies), *self.padding) for i in range(min(size, len(self.copies)))]
         weights = [len(part["input_ids"]) / size for part in parts]
         jobs = [(self.copies[i], part, weights[i] * share, seeds[i]) for i, part in enumerate(parts)]
-        with _threads(self.threads):
+        with devices.operation_threads(self.threads):
             running = [self.pool.submit(self._run, *job) for job in jobs[1:]]
             try:
                 losses = [self._run(*jobs[0]), *(each.result() for each in running)]
@@ -108,17 +107,6 @@ class Passes:
                     gradient = other.grad.to(parameter.dtype)
                     parameter.grad = gradient if parameter.grad is None else parameter.grad.add_(gradient)
                     other.grad = None
-
-
-@contextlib.contextmanager
-def _threads(number: int) -> Iterator[None]:
-    """Let each operation of this thread have so many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _retain_freed_memory() -> None:
