@@ -9,7 +9,7 @@ RUN = $(shell sed -n 's/^run: *//p' $(CONFIG))
 SNAKEMAKE = $(VENV)/bin/snakemake --cores $(CORES) $(if $(filter-out config/config.yaml,$(CONFIG)),--configfile $(CONFIG) --)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow test-slurm lint figures precision bench bench-gpu chaos clean
+.PHONY: help demo test test-slow test-slurm lint docs figures precision bench bench-gpu chaos clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ demo: $(VENV)/installed ## Run the whole workflow on the bundled pages (CONFIG=.
 figures: $(VENV)/installed ## Draw the figures of the demo again where something has changed
 	@$(SNAKEMAKE) figures
 
-test: $(VENV)/installed lint ## Run the test suite, in five minutes on two cores
+test: $(VENV)/installed lint ## Run the test suite
 	$(VENV)/bin/pytest
 
 test-slow: $(VENV)/installed ## Run the slow tests: whole runs, kills, faults of a hub, memory, real data
@@ -49,6 +49,10 @@ lint: $(VENV)/installed ## Check style and types: ruff, mypy, snakefmt, snakemak
 	$(VENV)/bin/snakefmt --check --compact-diff Snakefile workflow
 	$(VENV)/bin/snakemake --lint
 
+docs: $(VENV)/installed ## Build the documentation into site/, and stop at a dead link
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+	@echo "site/index.html"
+
 precision: $(VENV)/installed ## Compare the probing sets with the labels (NQ="FILES" SQUAD="FILES")
 	@$(VENV)/bin/python benchmarks/precision.py $(if $(NQ),--nq $(NQ)) $(if $(SQUAD),--squad $(SQUAD))
 
@@ -57,11 +61,12 @@ $(VENV)/neurox: $(VENV)/installed
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps --upgrade --target $@ neurox==1.0.9 || \
 		echo "NeuroX cannot be installed; its rows are left out"
 
-bench: $(VENV)/neurox ## Measure how fast extraction, training, ranking and reading are, beside peers
+bench: $(VENV)/neurox ## Measure how fast extraction, training, ranking, reading and grafting are
 	@PYTHONPATH=$(VENV)/neurox $(VENV)/bin/python benchmarks/extraction.py
 	@CUDA_VISIBLE_DEVICES= $(VENV)/bin/python benchmarks/training.py
 	@$(VENV)/bin/python benchmarks/ranking.py
 	@$(VENV)/bin/python benchmarks/reading.py
+	@$(VENV)/bin/python benchmarks/grafting.py
 
 bench-gpu: $(if $(WITH),,$(VENV)/installed) ## Compare a GPU with the CPU and measure it (WITH=python3: by that Python and its packages)
 	@PYTHONPATH=workflow $(or $(WITH),$(VENV)/bin/python) benchmarks/gpu.py

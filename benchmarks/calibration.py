@@ -1,9 +1,10 @@
 """How often verdicts are wrong, and what is found at all: simulated, where the truth is known.
 
     .venv/bin/python benchmarks/calibration.py                          the tables
-    .venv/bin/python benchmarks/calibration.py --write                  and into docs/evidence.md
-    .venv/bin/python benchmarks/calibration.py --figure docs/calibration.svg    what stands there, drawn
+    .venv/bin/python benchmarks/calibration.py --write                  and into docs/reference/evidence.md
+    .venv/bin/python benchmarks/calibration.py --figure calibration.svg    what stands there, drawn
     .venv/bin/python benchmarks/calibration.py --runs 20                quicker, and less sure
+    .venv/bin/python benchmarks/calibration.py --trainings              verdicts on control trainings
 
 A run of the simulation is five tasks by two measures and seven layers, judged on auc and on specific, as the demo is. Pages
 differ in length, evenly or after Zipf's law, and are easy or hard for all checkpoints; fine-tuning does more to some pages
@@ -14,6 +15,7 @@ others, or all together. Near 100 % all of this is skewed. The numbers were chos
 import argparse
 import itertools
 import re
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +24,23 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from pairprobe.evidence import claims
+from pairprobe.evidence.control_trainings import Compared, Effects, TaskEffects
+from pairprobe.evidence.control_trainings import Comparison as TrainingComparison
 from pairprobe.evidence.estimation import Estimate, Sums
-from pairprobe.evidence.fields import CLAIM_FIELDS
+from pairprobe.evidence.fields import (
+    CLAIM_FIELDS,
+    LESS,
+    MORE,
+    NO_MORE,
+    UNDECIDED,
+)
 from pairprobe.evidence.weighing import Comparison, Settings, TaskDifferences
 from pairprobe.figures import style
 from pairprobe.io.progress import track
 from pairprobe.tables.layout import markdown
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "evidence.md"
+PAGE = ROOT / "docs" / "reference" / "evidence.md"
 MARKS = r"(<!-- {0}: begin -->\n)(.*)(<!-- {0}: end -->)"
 DEVIATIONS, SEEDS, PAGES = (0, 1, 2, 5), (3, 5, 10), (24, 80, 320)
 TASKS, LAYERS, LOWER, SETTINGS = 5, 7, 2, Settings()
@@ -46,6 +56,18 @@ WORLDS = {
     ],
     "the ceiling": [[0.0] * LAYERS] * TASKS,
     "one task": [[5.0] * LAYERS],
+}  # fmt: skip
+# The same of two trainings from one checkpoint, of which the second is a control: neither does anything; any training does
+# the same; they differ by the margin, or one of them does nothing; training to answer does more above.
+UPPER = [0, 0, 0, 3, 8, 12, 15]
+TRAININGS = {
+    "nothing": [([0.0] * LAYERS, [0.0] * LAYERS)] * TASKS,
+    "any training": [(UPPER, UPPER)] * TASKS,
+    "on the bounds": [
+        ([8.0] * LAYERS, [3.0] * LAYERS), ([-8.0] * LAYERS, [-3.0] * LAYERS), ([0.0] * LAYERS, [5.0] * LAYERS),
+        ([0.0] * LAYERS, [-8.0] * LAYERS), ([2.5] * LAYERS, [-2.5] * LAYERS),
+    ],
+    "more above": [(UPPER, [0.0] * LAYERS)] * TASKS,
 }  # fmt: skip
 LEVEL = {"the ceiling": 97.0}  # percent; else 75
 # In shares of the distance to 100 %: how pages differ, what fine-tuning does to one page more than to another, what a
@@ -97,17 +119,29 @@ def draw(dice: np.random.Generator, cell: Cell, together: float) -> list[TaskDif
 def draw_task(
     dice: np.random.Generator, cell: Cell, level: float, truth: np.ndarray, shared: np.ndarray, own: float
 ) -> TaskDifferences:
-    """Draw one task.
+    """Draw one task, see ``draw_recipes``."""
+    length, recipes = draw_recipes(dice, cell, level, [truth], [shared], own)
+    found = estimates(dice, length, recipes)
+    differences = {on: after - before for on, (before, after) in found.items()}
+    return TaskDifferences("task", NAMES, dict.fromkeys(differences, (len(length), len(length))), differences)
 
-    truth: (layers,), in points. shared: what seeds do to all curves, (seeds, 1, layers), in standard deviations; own: the
-    share of the variance that each curve has by itself.
+
+def draw_recipes(
+    dice: np.random.Generator,
+    cell: Cell,
+    level: float,
+    truths: Sequence[np.ndarray],
+    shared: Sequence[np.ndarray],
+    own: float,
+) -> tuple[np.ndarray, list[list[np.ndarray]]]:
+    """Draw the lengths of a task's pages, and how many each outranks by a checkpoint and by recipes that start from it.
+
+    truths: of each recipe, (layers,), in points. shared: of each what seeds do to all curves, (seeds, 1, layers), in
+    standard deviations; own: the share of the variance that each curve has by itself. Returns counts (pages, measures,
+    layers), of the checkpoint and of the seeds of each recipe.
     """
     length = lengths(dice, cell.pages, cell.zipf)
     pages = dice.normal(0, SPREAD_OF_PAGES, (len(length), 1, 1))
-    effects = SPREAD_OF_EFFECTS * layered(dice, len(length), 2, LAYERS)
-    # At the ceiling seeds have less room.
-    scale = cell.deviation * (100 - level) / 25
-    seeds = scale * (shared + np.sqrt(own) * layered(dice, cell.seeds, 2, LAYERS))
 
     def checkpoint(mean: np.ndarray, of_pages: np.ndarray, spread: float) -> np.ndarray:
         """Return how many each page outranks, (pages, measures, layers); mean: (measures, layers), in percent."""
@@ -116,19 +150,33 @@ def draw_task(
         miss = (100 - mean) * np.exp(noise - variance / 2)
         return dice.binomial(length[:, None, None].astype(int), np.clip(1 - miss / 100, 0, 1))
 
-    before = checkpoint(np.full((2, LAYERS), level), pages, SPREAD_OF_PAGES)
-    both = np.hypot(SPREAD_OF_PAGES, SPREAD_OF_EFFECTS)
-    after = [checkpoint(np.clip(level + truth + of_seed, 0, 100), pages + effects, both) for of_seed in seeds]
-    differences = {}
+    # At the ceiling seeds have less room.
+    scale, both = cell.deviation * (100 - level) / 25, np.hypot(SPREAD_OF_PAGES, SPREAD_OF_EFFECTS)
+    found: list[list[np.ndarray]] = []
+    for truth, of_all in zip(truths, shared, strict=True):
+        effects = SPREAD_OF_EFFECTS * layered(dice, len(length), 2, LAYERS)
+        seeds = scale * (of_all + np.sqrt(own) * layered(dice, cell.seeds, 2, LAYERS))
+        found = found or [[checkpoint(np.full((2, LAYERS), level), pages, SPREAD_OF_PAGES)]]
+        found.append([checkpoint(np.clip(level + truth + of_seed, 0, 100), pages + effects, both) for of_seed in seeds])
+    return length, found
+
+
+def estimates(dice: np.random.Generator, length: np.ndarray, recipes: list[list[np.ndarray]]) -> dict[str, list[Estimate]]:
+    """Return auc and specific of the checkpoint and of each recipe, from what ``draw_recipes`` gives."""
+    found = {}
     for on in ("auc", "specific"):
         # Specific: less what other anchors outrank, which fine-tuning leaves as it is.
         share = 0.5 if on == "specific" else 0
         counts = [
-            count - dice.binomial(length[:, None, None].astype(int), share, count.shape) for count in (before, *after)
+            [count - dice.binomial(length[:, None, None].astype(int), share, count.shape) for count in several]
+            for several in recipes
         ]
-        ratios = [Sums(each.reshape(len(length), -1), np.repeat(length[:, None], 2 * LAYERS, 1)) for each in counts]
-        differences[on] = Estimate.of_checkpoints(ratios[1:], True) - Estimate.of_checkpoints(ratios[:1], False)
-    return TaskDifferences("task", NAMES, dict.fromkeys(differences, (len(length), len(length))), differences)
+        ratios = [
+            [Sums(each.reshape(len(length), -1), np.repeat(length[:, None], 2 * LAYERS, 1)) for each in several]
+            for several in counts
+        ]
+        found[on] = [Estimate.of_checkpoints(several, i > 0) for i, several in enumerate(ratios)]
+    return found
 
 
 def is_wrong(claim: str, says: str, truth: np.ndarray) -> bool:
@@ -170,11 +218,74 @@ def simulate(cell: Cell, runs: int) -> dict[str, float]:
     return {"wrong": np.mean(wrong), "decided": np.mean(decided), "found": np.quantile(missed, 0.8)}
 
 
+def draw_trainings(dice: np.random.Generator, cell: Cell, together: float) -> list[TaskEffects]:
+    """Draw what two recipes from one checkpoint come to, in all tasks: the second is a control training."""
+    shared = [np.sqrt(together) * layered(dice, cell.seeds, 1, LAYERS) for _ in range(2)]
+    found = []
+    for truths in TRAININGS[cell.world]:
+        both = [np.array(truth, float) for truth in truths]
+        length, recipes = draw_recipes(dice, cell, 75.0, both, shared, 1 - together)
+        effects = {
+            on: Effects(after - before, control - before, after - control)
+            for on, (before, after, control) in estimates(dice, length, recipes).items()
+        }
+        found.append(TaskEffects("task", NAMES, dict.fromkeys(effects, (len(length), len(length))), effects))
+    return found
+
+
+def is_wrong_of_trainings(verdict: str, after: float, control: float) -> bool:
+    """Say whether a verdict is not so. after, control: the true effects, in points."""
+    difference = after - control
+    return {
+        MORE: difference * after <= 1e-9,
+        LESS: difference * control >= -1e-9,
+        NO_MORE: abs(difference) >= SETTINGS.margin,
+        UNDECIDED: False,
+    }[verdict]
+
+
+def simulate_trainings(cell: Cell, runs: int) -> dict[str, float]:
+    """Return how often any verdict on a control training is wrong, and how many are decided."""
+    dice = np.random.default_rng([ord(letter) for letter in f"trainings {cell}"])
+    names, wrong, decided = Compared("before", "after", "control"), [], []
+    for run in range(runs):
+        tasks = draw_trainings(dice, cell, (0, 0.5, 1)[run % 3])
+        found = list(TrainingComparison(names, True, tasks, SETTINGS).verdicts())
+        said = []
+        for i, (_, both) in enumerate(found):  # on auc of each task and measure, then on specific
+            truths = TRAININGS[cell.world][i % (len(found) // 2) // 2]
+            for verdict, part in zip(both, (slice(0, LOWER + 1), slice(LOWER + 1, None)), strict=True):
+                said.append((verdict, *(np.mean(truth[part]) for truth in truths)))
+        wrong.append(any(is_wrong_of_trainings(*each) for each in said))
+        decided.append(np.mean([verdict != UNDECIDED for verdict, _, _ in said]))
+    return {"wrong": np.mean(wrong), "decided": np.mean(decided)}
+
+
 def simulate_all(runs: int) -> dict[Cell, dict[str, float]]:
     """Simulate every cell."""
-    cells = [Cell(*each) for each in itertools.product(WORLDS, DEVIATIONS, SEEDS, PAGES, (False, True))]
+    return _simulated(
+        simulate, [Cell(*each) for each in itertools.product(WORLDS, DEVIATIONS, SEEDS, PAGES, (False, True))], runs
+    )
+
+
+def simulate_control_trainings(runs: int) -> str:
+    """Simulate verdicts on control trainings; returns how often any of a comparison is wrong, and the share decided."""
+    cells = [Cell(*each) for each in itertools.product(TRAININGS, (0, 2, 5), (3,), (24, 80), (False, True))]
+    found = _simulated(simulate_trainings, cells, runs)
+    fields = ["world", "seeds apart by", "seeds", "effective pages", "lengths", "any wrong (%)", "decided (%)"]
+    lines = [
+        [one.world, one.deviation, one.seeds, one.pages, "Zipf" if one.zipf else "even"]
+        + [f"{100 * each[name]:.1f}" for name in ("wrong", "decided")]
+        for one, each in found.items()
+    ]
+    return markdown(fields, lines, fields[1:4] + fields[5:])
+
+
+def _simulated(
+    function: Callable[[Cell, int], dict[str, float]], cells: list[Cell], runs: int
+) -> dict[Cell, dict[str, float]]:
     with ProcessPoolExecutor() as pool:
-        found = pool.map(simulate, cells, itertools.repeat(runs))
+        found = pool.map(function, cells, itertools.repeat(runs))
         return dict(zip(cells, track(found, len(cells), "simulating", "cells"), strict=True))
 
 
@@ -238,10 +349,14 @@ def main() -> None:
     """Simulate, or draw what was simulated."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="simulations for each cell")
-    parser.add_argument("--write", action="store_true", help="write the tables into docs/evidence.md")
-    parser.add_argument("--figure", help="draw the tables of docs/evidence.md here, and simulate nothing")
+    parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/evidence.md")
+    parser.add_argument("--trainings", action="store_true", help="simulate verdicts on control trainings, and nothing else")
+    parser.add_argument("--figure", help="draw the tables of docs/reference/evidence.md here, and simulate nothing")
     arguments = parser.parse_args()
     text = PAGE.read_text()
+    if arguments.trainings:
+        print(simulate_control_trainings(arguments.runs))
+        return
     if arguments.figure:
         style.save(figure(text), [arguments.figure])
         return

@@ -63,7 +63,7 @@ def main() -> None:
         ]
         paths = {name: f"{folder}/{name}.tsv" for name in ("intervals", "differences", "claims")}
         before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
-        weighing.weigh(rankings, weighing.Pages(titles, {"after": seeds}), weighing.Settings(), paths)
+        weighing.weigh(rankings, weighing.Pages(dict.fromkeys(TASKS, titles), {"after": seeds}), weighing.Settings(), paths)
         seconds, after = time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     memory = f"at most {after / 1024:.0f} MiB ({before / 1024:.0f} before)"
     print(f"{len(rankings)} rankings of {given.pairs} pairs: {seconds:.1f} s of one core, {memory}")

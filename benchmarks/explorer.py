@@ -54,7 +54,7 @@ def make(folder: Path, pairs: int, layers: int) -> dict:
     write_tsv(table, PERCENTAGE_FIELDS, percentages(named))
     return {
         "percentages": table,
-        "examples": examples,
+        "examples": [examples],
         "sets": sets,
         "checkpoints": made,
         "settings": Settings("synthetic"),
@@ -81,7 +81,7 @@ def _checkpoint(folder: Path, name: str, rows: list[dict], layers: int, examples
         for task, ranked in rankings.items():
             pairs = similarities.pairs(task)
             pair_ranking.rank_pairs(read_probing_set(sets[task]), read_examples(examples), pairs, ranked)
-    return Checkpoint(name, rankings, [measured])
+    return Checkpoint(name, rankings, {task: [measured] for task in sets})
 
 
 def built(path: str, arguments: dict) -> tuple[float, float]:

@@ -228,7 +228,7 @@ def fine_tuned_answers(bench: Bench) -> dict[tuple[str, str], dict[str, Predicti
         path = bench.folder / f"answers of {device} in {precision}.json"
         settings = answering.Settings(128, 96, precision=precision, threads=THREADS)
         with on(device):
-            answering.predict(str(checkpoint), None, str(documents), asked, str(path), settings)
+            answering.predict(str(checkpoint), None, answering.Request(str(documents), asked, str(path), settings))
         found[device, precision] = {each.example_id: each for each in read_predictions([str(path)])}
     return found
 
@@ -359,7 +359,7 @@ def answer(
         mock.patch.object(cpu_kernels, "speed_up"),
         mock.patch.object(answering, "windows", counted),
     ):
-        answering.predict(str(bench.demo), None, str(documents), asked, str(path), settings)
+        answering.predict(str(bench.demo), None, answering.Request(str(documents), asked, str(path), settings))
 
 
 def ranking_time(bench: Bench) -> Iterator[str]:

@@ -96,9 +96,8 @@ class Work:
     epochs: int = 2
 
 
-def ours(work: Work) -> None:
-    """Train as the workflow does."""
-    settings = trainer.Settings(
+def settings_of(work: Work) -> trainer.Settings:
+    return trainer.Settings(
         epochs=work.epochs,
         batch_size=work.batch,
         learning_rate=LEARNING_RATE,
@@ -109,8 +108,12 @@ def ours(work: Work) -> None:
         seed=SEED,
         precision=work.precision,
     )
+
+
+def ours(work: Work) -> None:
+    """Train as the workflow does."""
     with tempfile.TemporaryDirectory() as folder:
-        trainer.train(trainer.Training(str(work.encoder), [str(work.windows)], settings, folder))
+        trainer.train(trainer.Training(str(work.encoder), [str(work.windows)], settings_of(work), folder))
 
 
 def peer(work: Work) -> None:

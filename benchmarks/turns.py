@@ -58,6 +58,13 @@ def seconds(way: Callable[..., object], *arguments: object) -> float:
     return time.perf_counter() - started
 
 
+def processor_seconds(way: Callable[..., object], *arguments: object) -> float:
+    """Run something, and return how many seconds of the processors it took: of all threads, without waiting."""
+    started = time.process_time()
+    way(*arguments)
+    return time.process_time() - started
+
+
 def in_turn(measurements: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """Take each measurement once a round, another one first each time; returns what they gave, round by round."""
     found: dict[str, list[float]] = {name: [] for name in measurements}

@@ -1,7 +1,7 @@
 """Run one shard of the examples through a checkpoint and store each layer's word vectors."""
 
 from pairprobe.activations.extraction import Settings, extract
-from pairprobe.activations.store import summary
+from pairprobe.activations.store import model_input, summary
 from pairprobe.io.files import write_json
 from pairprobe.provenance.jobs import job
 
@@ -20,8 +20,11 @@ with job(snakemake, kind="activations"):
             snakemake.threads,
             params.special_tokens,
             params.last_layer,
+            params.order,
+            params.final_norm,
         ),
         shard=(int(part.part) - 1, int(part.parts)),
         code=params.code,
     )
-    write_json(snakemake.output.summary, summary(snakemake.output.activations))
+    store = snakemake.output.activations
+    write_json(snakemake.output.summary, summary(store) | model_input(store))

@@ -8,7 +8,7 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     gold, found = snakemake.input.gold, snakemake.output
-    refuses = snakemake.params.source == "squad_v2"
+    refuses = snakemake.params.refuses
     write_predictions(read_predictions(snakemake.input.predictions), found.predictions, found.answers, refuses)
     who = (snakemake.wildcards.checkpoint, head_of(snakemake.input.get("heads")))
     scores = nq_scores.scores(gold, found.predictions, snakemake.params.seed)

@@ -5,7 +5,7 @@ from pairprobe.provenance.jobs import job
 from pairprobe.tables.claims import claims_markdown
 
 with job(snakemake):
-    write_text(
-        snakemake.output[0],
-        claims_markdown(snakemake.input[0], snakemake.params.labels, snakemake.params.evidence, snakemake.params.seeds),
-    )
+    params = snakemake.params
+    claims, intervals, activations = snakemake.input
+    text = claims_markdown(claims, params.labels, params.evidence, params.seeds, intervals, params.recipes, activations)
+    write_text(snakemake.output[0], text)

@@ -6,5 +6,12 @@ from pairprobe.tables.by_layer import percentages_by_layer
 
 with job(snakemake):
     params = snakemake.params
-    table = percentages_by_layer(snakemake.input[0], params.value, params.labels, params.seeds, params.recipes)
+    table = percentages_by_layer(
+        snakemake.input.percentages,
+        params.value,
+        params.labels,
+        params.seeds,
+        params.recipes,
+        snakemake.input.activations,
+    )
     write_text(snakemake.output[0], table)

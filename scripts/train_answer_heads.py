@@ -1,4 +1,4 @@
-"""Give a checkpoint that was not trained here heads to answer with."""
+"""Give a checkpoint that was not trained here to answer heads to answer with."""
 
 from pairprobe.finetuning.training import Settings, Training, train_answer_heads
 from pairprobe.provenance.jobs import job
@@ -12,5 +12,6 @@ with job(snakemake):
         processes=max(1, snakemake.resources.gpu),
         cores=snakemake.threads,
         code=snakemake.params.code,
+        new_heads=snakemake.params.new_heads,
     )
     train_answer_heads(training, snakemake.output.heads, snakemake.output.history)

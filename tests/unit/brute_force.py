@@ -49,9 +49,12 @@ class Encoder:
         self.model = transformers.AutoModel.from_pretrained(MODEL, local_files_only=True, dtype=torch.float32).eval()
 
     def __call__(self, question, passage):
-        """Return the vectors of the question's words and of the passage's: a list of (layers, hidden) each."""
+        """Return the vectors of the question's words and of the passage's: a list of (layers, hidden) each.
+
+        Without a question the passage stands alone, as the only text.
+        """
         ids, segments, pieces = [self.tokenizer.cls_token_id], [0], []
-        for segment, words in enumerate((question, passage)):
+        for segment, words in enumerate((question, passage) if question else (passage,)):
             for word in words:
                 of_word = self.tokenizer.encode(word, add_special_tokens=False)
                 pieces.append(range(len(ids), len(ids) + len(of_word)))
@@ -159,6 +162,7 @@ def specificity_by_brute_force(pairs, by_id, encoded, punctuation=False):
         spans = runs(example["paragraph"], vectors["paragraph"], len(match), in_pair, counting)
         lexical = [i for i, word in enumerate(example[side]) if is_lexical(word)]
         anchors = runs(example[side], vectors[side], len(anchor), forms | anchor_forms, lexical)
+        anchors = [run for run in anchors if side == "question" or set(words) - set(run)]
         of_anchor, of_match = (mean([vectors[s][i] for i in ids]) for s, ids in ((side, anchor), ("paragraph", match)))
         of_words = {i: vectors["paragraph"][i] for i in words}
         for measure, similarity in (("cosine", cosine), ("euclidean", closeness)):
@@ -177,8 +181,10 @@ def specificity_by_brute_force(pairs, by_id, encoded, punctuation=False):
                 for run in anchors:
                     swapped = mean([vectors[side][i][layer] for i in run])
                     to_match = similarity(swapped, of_match[layer])
-                    won = sum(outranks(to_match, similarity(swapped, word[layer])) for word in of_words.values())
-                    total.swapped[0] += won / len(anchors)
+                    # In the passage: none of the run's own words, and the share of the others counts for all.
+                    others = {i for i in words if side == "question" or i not in run}
+                    won = sum(outranks(to_match, similarity(swapped, of_words[i][layer])) for i in others)
+                    total.swapped[0] += won * len(words) / len(others) / len(anchors)
                     total.swapped[1] += len(words) / len(anchors)
                 if anchors:
                     total.true[0] += sum(outranks(matching, other) for other in to_words.values())

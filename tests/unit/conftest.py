@@ -4,6 +4,17 @@ import results
 from pairprobe.probing_sets import wordnet
 
 
+@pytest.fixture(scope="module")
+def one_thread():
+    """Leave the other cores to the other tests, which run side by side; models this small take longer on several."""
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 @pytest.fixture(scope="session")
 def wordnet_folder(tmp_path_factory):
     """WordNet as nltk wants it."""

@@ -112,7 +112,7 @@ def make(folder: Path, compared=tuple(LAYERS), tasks=TASKS) -> dict:
     settings = Settings("tiny {{run}} </script>", labels=LABELS, compared=compared, recipes=recipes, seed=SEED)
     return {
         "percentages": str(folder / "percentages.tsv"),
-        "examples": examples,
+        "examples": [examples],
         "sets": sets,
         "checkpoints": made,
         "settings": settings,
@@ -143,7 +143,8 @@ def _checkpoint(folder: Path, name: str, examples: str, sets: dict[str, str]) ->
                 write_tsv(path, RANKING_FIELDS, pair_ranking.rank_logits(found))
             else:
                 pair_ranking.rank_pairs(rows[task], read_examples(examples), pairs.pairs(task), path)
-    return Checkpoint(name, rankings, [shards["paragraph"]], [shards["sentence"]])
+    similarities = {task: [shards["sentence" if task == "boundary" else "paragraph"]] for task in sets}
+    return Checkpoint(name, rankings, similarities)
 
 
 # What the page should show, from the definitions alone. The vectors are whole numbers above 0, and so is all arithmetic.
@@ -162,7 +163,10 @@ def unmatching(pair: dict) -> list[int]:
 
 
 def in_the_anchors_place(folder: Path, checkpoint: str, pair: dict) -> list:
-    """Return, for each swapped anchor, (its first word among all, its words, what the match outranks [measure][layer])."""
+    """Return, for each swapped anchor, (its first word among all, its words, what the match outranks [measure][layer], of).
+
+    of: of how many unmatching words, those of a swapped anchor in the passage left out.
+    """
     row, others = questions()[int(pair["example_id"])], unmatching(pair)
     with Activations([folder / f"{checkpoint}.paragraph.h5"]) as activations:
         question, paragraph = activations[pair["example_id"]]
@@ -176,10 +180,11 @@ def in_the_anchors_place(folder: Path, checkpoint: str, pair: dict) -> list:
     for run in (places[k : k + size] for k in range(len(places) - size + 1)):
         words = [written[i] for i in run]
         if _lexical(words[0]) and _lexical(words[-1]) and not forms & {*map(str.casefold, words)}:
+            compared = [i for i in others if on_question or i not in run]
             counts: list[list[float]] = [[], []]
             for layer in range(len(vectors)):
                 anchor = [int(sum(vectors[layer, i, k] for i in run)) for k in range(HIDDEN)]
-                of_words = [[int(x) for x in paragraph[layer, i]] for i in (match, *others)]
+                of_words = [[int(x) for x in paragraph[layer, i]] for i in (match, *compared)]
                 # The anchor is so many times too long. A squared cosine is compared crosswise.
                 cosine = [
                     (sum(a * x for a, x in zip(anchor, of, strict=True)) ** 2, sum(x * x for x in of)) for of in of_words
@@ -188,13 +193,22 @@ def in_the_anchors_place(folder: Path, checkpoint: str, pair: dict) -> list:
                 counts[0].append(sum(((dot * n > d * norm) + (dot * n >= d * norm)) / 2 for d, n in rest))
                 far, *rest = [sum((a - size * x) ** 2 for a, x in zip(anchor, of, strict=True)) for of in of_words]
                 counts[1].append(sum(((far < distance) + (far <= distance)) / 2 for distance in rest))
-            found.append((run[0] + (0 if on_question else len(row["question"])), " ".join(words), counts))
+            found.append((run[0] + (0 if on_question else len(row["question"])), " ".join(words), counts, len(compared)))
     return found
 
 
-def page(folder: Path, claims: bool = False, intervals: bool = False, **some) -> Path:
+def answers(*checkpoints: str) -> dict[str, dict[str, tuple[float, float]]]:
+    """Make exact match and F1 of each example but number 4, which has no short answer."""
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for name in checkpoints:
+        dice = _dice(name, 5)
+        found[name] = {str(i): ((0, 0), (0, 0.4), (1, 1), (1, 1))[dice.integers(0, 4)] for i in range(NUMBER) if i != 4}
+    return found
+
+
+def page(folder: Path, claims: bool = False, intervals: bool = False, answering: tuple[str, ...] = (), **some) -> Path:
     """Build the page of such a run."""
     path = folder / "explorer.html"
     more = {name: str(folder / f"{name}.tsv") for name, wanted in (("claims", claims), ("intervals", intervals)) if wanted}
-    build(str(path), **make(folder, **some), **more)
+    build(str(path), **make(folder, **some), **more, answers=answers(*answering))
     return path

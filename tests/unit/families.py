@@ -171,11 +171,12 @@ def tiny_padded(folder, family: str, kind: str = "Model", **changed) -> str:
     return str(folder)
 
 
-def make(family: str, folder: Path) -> Path:
-    """Save a checkpoint of a family, with a tokenizer trained on the pages, into a folder."""
+def make(family: str, folder: Path, depth: int = 2) -> Path:
+    """Save a checkpoint of a family, with so many layers and a tokenizer trained on the pages, into a folder."""
     tokenizer_of, config, own, model = (FAMILIES | MORE_FAMILIES)[family]
     tokenizer = tokenizer_of()
-    shape = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64} if family == "distilbert" else SHAPE
+    shape = {"dim": 32, "n_heads": 2, "hidden_dim": 64} if family == "distilbert" else SHAPE
+    shape = {**shape, "n_layers" if family == "distilbert" else "num_hidden_layers": depth}
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("pad", "cls", "sep", "bos", "eos")}
     # Wider than pretraining begins with, so that attention and positions matter.
     config = getattr(transformers, config)(vocab_size=len(tokenizer), initializer_range=0.2, **shape, **own, **ids)

@@ -11,16 +11,32 @@ from pairprobe.provenance.code import LIBRARY, SCRIPTS
 
 # What takes a while to load, and the scripts that compute with it from their first line on; others load it where they
 # use it, if they do.
-TORCH = {"extract_activations", "finetune_checkpoint", "predict_answers", "train_answer_heads"}
+TRAINING = {"finetune_checkpoint", "train_answer_heads", "train_early_exits"}
+ANSWERING = {"answer_early_exits", "answer_interventions", "predict_answers"}
+TORCH = {*TRAINING, *ANSWERING, "adapt_checkpoint", "extract_activations", "score_classifier", "take_step"}
 DRAWN = {"build_explorer", *(path.stem for path in SCRIPTS.glob("draw_*.py"))}
 HEAVY = {
     "torch": TORCH,
     "transformers": TORCH,
+    # transformers' Trainer loads it, of which a kept step's module has a callback.
+    "peft": {*TRAINING, "take_step"},
     "nltk": set(),
     "pysbd": set(),
     "matplotlib": DRAWN,
     "plotly": set(),
-    "pandas": {"tabulate_claims", "tabulate_nq_evaluation", "tabulate_question_answering"},
+    # Tables for reading, and figures that read theirs by the same functions.
+    "pandas": {
+        "tabulate_claims",
+        "tabulate_nq_evaluation",
+        "tabulate_question_answering",
+        "tabulate_functional",
+        "tabulate_control_trainings",
+        "tabulate_right_and_wrong",
+        "draw_functional",
+        "draw_control_trainings",
+        "draw_right_and_wrong",
+        "draw_overview",
+    },
     "sklearn": set(),
 }
 # Imports of each script in a process of its own, forked from one that has loaded nothing.

@@ -14,8 +14,8 @@ LIBRARY = code.LIBRARY
 # From the ground up: a package imports from itself and from those before it.
 FLOORS = (
     "errors", "io", "data", "checkpoints", "activations", "probing_sets", "configuration", "rankings", "evidence",
-    "controls", "finetuning", "evaluation", "tables", "figures", "explorer", "cost", "provenance", "api", "__init__",
-    "__main__",
+    "controls", "finetuning", "evaluation", "interventions", "tables", "figures", "explorer", "cost", "provenance", "api",
+    "__init__", "__main__",
 )  # fmt: skip
 MODULES = {".".join(path.relative_to(LIBRARY).with_suffix("").parts): path for path in LIBRARY.rglob("*.py")}
 # The packages that the digest of each script reaches into, besides errors.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import uuid
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import msgspec
 import psutil
+import pytest
 import torch
 from families import tiny_bert
 from safetensors.torch import load_file
 from transformers import BertModel
+from transformers.trainer_callback import CallbackHandler
 
 from pairprobe.checkpoints import loading
 from pairprobe.data.documents import Annotation, Document
@@ -36,9 +39,13 @@ SETTINGS = {
     "seed": SEED,
 }
 MAX_LENGTH, STRIDE = 32, 16
-# One of them trains the encoder with its heads, the other heads alone, which learn at a rate of their own.
-TRAININGS = {"finetune": training.finetune, "train_answer_heads": training.train_answer_heads}
-RATES = {"finetune": 0.003, "train_answer_heads": 0.03}
+# One of them trains the encoder with its heads, the others heads alone, which learn at a rate of their own.
+TRAININGS = {
+    "finetune": training.finetune,
+    "train_answer_heads": training.train_answer_heads,
+    "train_early_exits": training.train_early_exits,
+}
+RATES = {"finetune": 0.003, "train_answer_heads": 0.03, "train_early_exits": 0.03}
 
 
 def page(i, answered=True):
@@ -72,17 +79,42 @@ def made(folder, kind=BertModel, dropout=0.1, **changed):
     return tiny_bert(folder, kind, hidden_dropout_prob=dropout, attention_probs_dropout_prob=dropout, **changed)
 
 
-def training_of(start, features, out, work=None, how="finetune", processes=1, code=None, **changed):
+def training_of(start, features, out, work=None, how="finetune", processes=1, code=None, keep_steps=(), **changed):
     """A training whose work folder is beside its result ``out``."""
     settings = Settings(**{**SETTINGS, "learning_rate": RATES[how], **changed})
-    frozen = how == "train_answer_heads"
-    return Training(start, features, settings, str(work or f"{out}.work"), processes, frozen, code=code)
+    frozen, exits = how != "finetune", how == "train_early_exits"
+    return Training(start, features, settings, str(work or f"{out}.work"), processes, frozen, exits, None, code, keep_steps)
 
 
 def run(start, features, out, how="finetune", **changed):
-    """Train; the history and the work folder are siblings of the result."""
-    TRAININGS[how](training_of(start, features, out, how=how, **changed), str(out), f"{out}.tsv")
+    """Train; the history, the work folder and the steps that are kept are siblings of the result."""
+    kept = [f"{out}.kept"] if changed.get("keep_steps") else []
+    TRAININGS[how](training_of(start, features, out, how=how, **changed), str(out), f"{out}.tsv", *kept)
     return out
+
+
+def stopped(given, out, after=1):
+    """Begin a training or go on with it, and stop it so many steps later; return the number of its last step."""
+    on_step_end, done = CallbackHandler.on_step_end, []
+
+    def stop(self, args, state, control):
+        done.append(state.global_step)
+        if len(done) == after:
+            raise KeyboardInterrupt
+        return on_step_end(self, args, state, control)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(CallbackHandler, "on_step_end", stop)
+        with pytest.raises(KeyboardInterrupt):
+            training.finetune(given, str(out), f"{out}.tsv")
+    return done[-1]
+
+
+def begins_at(given, saved, out):
+    """Return the step at which a training begins that finds the work folder ``saved`` in the place of its own."""
+    shutil.rmtree(given.work)
+    shutil.copytree(saved, given.work)
+    return stopped(given, out)
 
 
 def weights(out):
@@ -120,9 +152,9 @@ FORKING = """
 import json, os, shutil, signal, socket, sys, traceback
 from pathlib import Path
 import msgspec, torch, transformers
-from pairprobe.finetuning import distributed, frozen_features, trainer, training
+from pairprobe.finetuning import distributed, frozen_features, kept_steps, trainer, training
 
-OWNERS = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "trainer": trainer}
+OWNERS = {"torch": torch, "TrainerState": transformers.TrainerState, "shutil": shutil, "kept_steps": kept_steps}
 OWNERS["Encoding"] = frozen_features._Encoding
 
 def die():
@@ -143,7 +175,8 @@ def kill_within(owner, name, number):
             return function(*args, **kwargs)
         if name != "rmtree":
             function(*args, **kwargs)
-        halve(next(Path(arg) for arg in args if isinstance(arg, (str, Path))))
+        paths = [Path(arg) for arg in args if isinstance(arg, (str, Path))]
+        halve(paths[-1] if name == "copyfile" else paths[0])
         die()
     setattr(owner, name, half)
 
@@ -187,7 +220,8 @@ def train(how, given, path, place, number, torchrun):
     elif place:
         owner, name = place.split(".")
         kill_within(OWNERS[owner], name, number)
-    getattr(training, how)(msgspec.convert(given, trainer.Training), path, path + ".tsv")
+    kept = [path + ".kept"] if given["keep_steps"] else []
+    getattr(training, how)(msgspec.convert(given, trainer.Training), path, path + ".tsv", *kept)
 
 for line in sys.stdin:
     child = fork(train, *json.loads(line))

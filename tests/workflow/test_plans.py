@@ -1,7 +1,8 @@
 """What the configurations that download plan: every job, and nothing is asked of a network for it."""
 
 import pytest
-from project import PAGES, copy_project, planned
+import yaml
+from project import PAGES, completed, copy_project, planned, tiny_config
 
 
 def jobs(files: int, activations: int, measured: int, **more: int) -> dict[str, int]:
@@ -78,3 +79,32 @@ def no_network(monkeypatch):
 def test_a_dry_run_plans_every_job_and_asks_nobody(untouched, name, wanted):
     assert planned(untouched, f"config/{name}.yaml") == wanted
     assert not (untouched / "downloads").exists()
+
+
+def test_an_adapter_beside_the_weights_of_a_folder_is_among_what_a_checkpoint_is_made_from(untouched, tmp_path):
+    for name in ("config.json", "unmerged_adapter/adapter_config.json", "unmerged_adapter/adapter_model.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    (untouched / "config" / "own.yaml").write_text(yaml.safe_dump(tiny_config(tmp_path)))
+    said = completed(untouched, "config/own.yaml", "--dry-run", "--", "results/tiny/checkpoints/pretrained")
+    for name in ("config.json", "unmerged_adapter/adapter_config.json", "unmerged_adapter/adapter_model.safetensors"):
+        assert str(tmp_path / name) in said
+
+
+@pytest.mark.usefixtures("no_network")
+def test_the_configuration_of_what_the_model_uses_plans_every_part_of_it(untouched):
+    """Two recipes of three seeds, of one checkpoint; one of them keeps eight points of each training."""
+    config = yaml.safe_load((untouched / "config" / "why.yaml").read_text(encoding="utf-8"))
+    assert config["functional"] == ["graft", "reset", "early_exit", "right_and_wrong"]
+    assert config["finetuning"]["keep_steps"] == 8
+    assert config["checkpoints"]["shuffled"]["objective"] == "shuffled_answers"
+    assert config["controls"] == ["representations", "layer_cka", "weight_distance"]
+    assert config["figures"]["overview"] is True
+    found = planned(untouched, "config/why.yaml")
+    of_each = {"finetune_checkpoint", "compare_weights", "compare_layers"}
+    once = {
+        "draw_overview", "draw_layer_cka", "draw_weight_distance", "draw_representations", "draw_functional",
+        "draw_right_and_wrong", "draw_trajectories", "draw_control_trainings",
+    }  # fmt: skip
+    assert {rule: found.get(rule) for rule in of_each} == dict.fromkeys(of_each, 6)
+    assert {rule: found.get(rule) for rule in once} == dict.fromkeys(once, 1)

@@ -9,11 +9,21 @@ from project import PAGES, ROOT, completed, copy_project
 RULES = {
     name: body
     for path in (ROOT / "workflow" / "rules").glob("*.smk")
-    for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+    for name, body in re.findall(r"^rule (\w+):\n(.*?)(?=^rule |^use |\Z)", path.read_text(), re.MULTILINE | re.DOTALL)
+}
+# Rules that are another one with other outputs.
+RULES |= {
+    name: RULES[other]
+    for path in (ROOT / "workflow" / "rules").glob("*.smk")
+    for other, name in re.findall(r"^use rule (\w+) as (\w+) with:", path.read_text(), re.MULTILINE)
 }
 # Rules without a script only collect.
 RUNNING = {name for name, body in RULES.items() if "script:" in body}
 GPU_RULES = {name for name, body in RULES.items() if "gpu=" in body}
+# Of these every configuration that trains has some.
+ALWAYS = {"finetune_checkpoint", "train_answer_heads", "predict_answers", "extract_activations"}
+# Of a training that keeps steps: a checkpoint is made of each, and its answers are scored.
+OF_STEPS = {"take_step", "score_trajectories"}
 # On a cluster, where the activations that it reads have just been computed.
 SHARES_A_GPU_JOB = {"measure_similarities"}
 
@@ -27,7 +37,17 @@ SLURM = profile("slurm")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    return copy_project(tmp_path_factory.mktemp("project"), PAGES[:1])
+    """A copy with config/objectives.yaml: config/why.yaml with all control trainings."""
+    folder = copy_project(tmp_path_factory.mktemp("project"), PAGES[:1])
+    config = yaml.safe_load((folder / "config" / "why.yaml").read_text(encoding="utf-8"))
+    other = {"source": "finetune", "start": "pretrained", "keep_steps": None}
+    config["checkpoints"] |= {
+        "masked": {**other, "objective": "masked_language_model"},
+        "classifier": {**other, "objective": "sequence_classification", "table": "table.tsv"},
+    }
+    (folder / "config" / "objectives.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    (folder / "table.tsv").write_text("text\tlabel\na\tyes\nb\tno\n", encoding="utf-8")
+    return folder
 
 
 def resources(project, config: str, name: str) -> dict[str, list[dict[str, str]]]:
@@ -40,16 +60,19 @@ def resources(project, config: str, name: str) -> dict[str, list[dict[str, str]]
     return jobs
 
 
-def test_four_rules_use_a_gpu():
+def test_rules_that_compute_with_a_model_use_a_gpu():
     assert {
-        "finetune_checkpoint", "train_answer_heads", "predict_answers", "extract_activations",
+        *ALWAYS, "train_early_exits", "answer_early_exits", "answer_interventions", "train_heads_on_trained",
+        "score_classifier",
     } == GPU_RULES  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "config"), [("slurm", "config"), ("slurm", "paper"), ("gpu", "config")])
+@pytest.mark.parametrize(
+    ("name", "config"), [("slurm", "objectives"), ("slurm", "paper"), ("gpu", "objectives"), ("gpu", "config")]
+)
 def test_a_gpu_is_asked_for_where_one_is_used_and_nowhere_else(project, name, config):
     jobs = resources(project, config, name)
-    assert GPU_RULES < jobs.keys() - {"all"} <= RUNNING
+    assert (GPU_RULES | OF_STEPS if config == "objectives" else ALWAYS) < jobs.keys() - {"all"} <= RUNNING
     for rule, asked in jobs.items():
         uses = rule in GPU_RULES or (name == "slurm" and rule in SHARES_A_GPU_JOB)
         assert {one.get("gpu", "0") for one in asked} == {"1" if uses else "0"}, rule
@@ -64,8 +87,15 @@ def test_the_slurm_profile_names_rules_that_run(key):
     assert SLURM[key].keys() <= RUNNING
 
 
+def test_the_slurm_profile_has_a_time_for_all_that_computes_with_a_model_or_with_answers_of_many_steps():
+    asked = {rule for rule, its in SLURM["set-resources"].items() if "runtime" in its}
+    assert asked >= GPU_RULES | OF_STEPS
+
+
 def test_every_rule_that_runs_is_in_a_group_but_the_trainings():
-    assert RUNNING - SLURM["groups"].keys() == {"finetune_checkpoint", "train_answer_heads"}
+    assert RUNNING - SLURM["groups"].keys() == {
+        "finetune_checkpoint", "train_answer_heads", "train_early_exits", "train_heads_on_trained",
+    }  # fmt: skip
     assert SLURM["group-components"].keys() == set(SLURM["groups"].values())
 
 

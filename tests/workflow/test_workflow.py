@@ -123,9 +123,20 @@ ONE_TWIN = {
 }  # fmt: skip
 CONTROL_TASK = {"train_control_heads": 2, "rank_control_boundaries": 2, "summarise_selectivity": 1}
 REPRESENTATIONS = {"compare_representations": 1, "summarise_representations": 1, "draw_representations": 1}
+OF_LAYERS = {
+    "compare_weights", "summarise_weights", "draw_weight_distance", "compare_layers", "summarise_layer_cka",
+    "draw_layer_cka", "draw_overview",
+}  # fmt: skip
 JUDGED = {"weigh_controls": 1, "draw_controls": 1}
+# Whether the model uses what the probe sees: run by tests of their own.
+WHY = {
+    "answer_interventions", "weigh_interventions", "tabulate_functional", "draw_functional", "train_early_exits",
+    "answer_early_exits", "weigh_right_and_wrong", "tabulate_right_and_wrong", "draw_right_and_wrong", "take_step",
+    "weigh_trajectories", "score_trajectories", "draw_trajectories", "score_classifier", "weigh_control_trainings",
+    "tabulate_control_trainings", "draw_control_trainings",
+}  # fmt: skip
 # What runs only where the configuration asks for it.
-ASKED_FOR = {"initialise_checkpoint", *CONTROL_TASK, *REPRESENTATIONS}
+ASKED_FOR = {"adapt_checkpoint", "initialise_checkpoint", *CONTROL_TASK, *REPRESENTATIONS, *OF_LAYERS, *WHY}
 CITED = {"collect_references": 1}
 
 
@@ -166,7 +177,7 @@ def test_the_provenance_accounts_for_every_file(project):
     assert found["files"].keys() == wanted
     assert (found["aside"], found["unaccounted"], found["changed_since"]) == ([], [], [])
     assert {name.split("/")[0] for name in found["jobs"]} == {path.stem for path in (project / "scripts").glob("*.py")} - {
-        "download_questions", "record_provenance", *ASKED_FOR,
+        "download_questions", "record_provenance", "read_pair_file", *ASKED_FOR,
         "describe_space", "rank_control", "summarise_controls", "tabulate_controls", "weigh_controls", "draw_controls",
     }  # fmt: skip
     assert all(len(codes) == (5 if rule == "build_probing_set" else 1) for rule, codes in found["code"].items())
@@ -402,7 +413,8 @@ def test_another_seed_of_a_training_gives_other_weights(project, edited):
 def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
     results = project / "results" / "tiny"
     before = {path: path.read_bytes() for path in (results / "rankings").rglob("*.tsv")}
-    edited(CONFIG, config_with(controls=["control_task", "representations"]))
+    asked = ["control_task", "representations", "layer_cka", "weight_distance"]
+    edited(CONFIG, config_with(controls=asked, figures__overview=True))
     run = snakemake(project)
     assert run.returncode == 0, run.stdout + run.stderr
     assert {path: path.read_bytes() for path in before} == before
@@ -414,7 +426,17 @@ def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
     rows = read_tsv(str(results / "tables" / "representations.tsv"), REPRESENTATION_FIELDS)
     assert [(row["before"], row["after"], row["layer"]) for row in rows] == [("pretrained", "finetuned", i) for i in "012"]
     assert all(0 < float(row["cka_low"]) <= float(row["cka"]) <= float(row["cka_high"]) <= 1 for row in rows)
-    assert (results / "figures" / "representations.png").stat().st_size
+    by_pair = {
+        (row["layer_before"], row["layer_after"]): row for row in read_tsv(str(results / "tables" / "layer_cka.tsv"))
+    }
+    for row in rows:
+        for value in ("cka", "cka_low", "cka_high", "cka_debiased"):
+            assert by_pair[row["layer"], row["layer"]][value] == row[value]
+    moved = read_tsv(str(results / "tables" / "weight_distance.tsv"))
+    assert [(row["before"], row["after"], row["layer"]) for row in moved] == [("pretrained", "finetuned", i) for i in "012"]
+    assert all(0 < float(row[value]) < 1 for row in moved for value in ("relative", "spectral"))
+    for figure in ("representations", "layer_cka", "weight_distance", "overview"):
+        assert (results / "figures" / f"{figure}.png").stat().st_size
     assert planned(project) == {}
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
 

@@ -13,10 +13,12 @@ from pairprobe.errors import InputError, printable
 EXAMPLES = """\
 examples:
   pairprobe cost config/mine.yaml
+  pairprobe check-pairs data/antonyms.tsv
   pairprobe verify results/demo
   pairprobe verify results/demo --rebuild
   pairprobe explain results/demo/figures/coreference_cosine.svg
   pairprobe explain results/demo --task coreference --measure cosine --checkpoint finetuned-seed13 --layer 4 --pairs 10
+  pairprobe ro-crate results/demo
 """
 
 
@@ -24,14 +26,17 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a command. Returns 0 for success, 1 where results are damaged or have changed; exits with 2 for wrong usage."""
     parser = argparse.ArgumentParser(
         prog="pairprobe",
-        description="Say what a run costs, what made its results, and whether they are unchanged.",
+        description="Say what a run costs, how a file of pairs is read, what made results, and whether they are unchanged; "
+        "describe a run for an archive.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_cost(commands)
+    _add_check_pairs(commands)
     _add_verify(commands)
     _add_explain(commands)
+    _add_ro_crate(commands)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
@@ -55,6 +60,12 @@ def _existing(text: str) -> Path:
     return Path(text)
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"found {text!r}, wanted a whole number, 0 or more")
+    return int(text)
+
+
 def _add_cost(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "cost",
@@ -74,6 +85,26 @@ def _cost(options: argparse.Namespace) -> int:
     from pairprobe.cost import report
 
     print(report.text(options.config, options.reference, options.workers, options.markdown, options.figure), flush=True)
+    return 0
+
+
+def _add_check_pairs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "check-pairs",
+        help="say what is understood of a file of pairs, or what is wrong with it",
+        description="Read a file of pairs as the key tasks of a configuration names one; say how many pairs and groups it "
+        "has, what each is ranked among, and show the first ones. Exits with 2 and the faults, with their lines, where it "
+        "cannot be used.",
+    )
+    parser.add_argument("file", type=Path, help="a .tsv, .csv or .jsonl file, plain or .gz")
+    parser.add_argument("--pairs", type=_count, default=5, metavar="N", help="show the first N pairs (default: 5)")
+    parser.set_defaults(run=_check_pairs, error=2)
+
+
+def _check_pairs(options: argparse.Namespace) -> int:
+    from pairprobe.evidence import pair_check
+
+    print(printable("\n".join(pair_check.describe(options.file, options.pairs))), flush=True)
     return 0
 
 
@@ -139,6 +170,33 @@ def _explain(options: argparse.Namespace) -> int:
         unchanged = found["found"] == found["sha256"]
     print(_json(found) if options.json else terminal.text(parts), flush=True)
     return 0 if unchanged else 1
+
+
+def _add_ro_crate(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "ro-crate",
+        help="describe a run as an RO-Crate, for archives and other programs",
+        description="Write ro-crate-metadata.json, which makes the folder of a run an RO-Crate (Process Run Crate 0.5): "
+        "what the run read, how it was set and what it made, with digests, as provenance.json has it. Exits with 2 where "
+        "there is no such record, and where a file is gone or has another size.",
+    )
+    parser.add_argument("folder", type=_existing, help="the results of a run, such as results/demo")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where to write it (default: in that folder)")
+    parser.set_defaults(run=_ro_crate, error=2)
+
+
+def _ro_crate(options: argparse.Namespace) -> int:
+    from pairprobe.io import files
+    from pairprobe.provenance import ro_crate
+    from pairprobe.provenance.run_record import NAME as RUN_RECORD
+    from pairprobe.provenance.run_record import RO_CRATE, RunRecord
+
+    path = options.output or options.folder / RO_CRATE
+    if path.is_dir() or path.name == RUN_RECORD:
+        raise InputError(f"--output: found {path}, wanted a file of its own, such as {RO_CRATE}. Name one.")
+    files.write_json(path, ro_crate.describe(RunRecord.read(options.folder)))
+    print(printable(f"written: {path}"), flush=True)
+    return 0
 
 
 def _json(found: dict) -> str:

@@ -1,12 +1,6 @@
-# In:  <results>/examples/{partition}.jsonl.gz, <results>/checkpoints/{checkpoint}/. Never a probing set.
+# In:  <results>/examples/{partition}.jsonl.gz (a task with a file of pairs is a partition of its own), <results>/checkpoints/{checkpoint}/. Never a probing set.
 # Out: <results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5, which are temporary unless
 #      activations.keep is all, and a summary of each, {partition}-{part}of{parts}.json; tables/activations.tsv.
-
-
-# The views and partitions of which a run has activations.
-EXTRACTED = [("paragraph", "probe")]
-if "boundary" in RUN.tasks:
-    EXTRACTED += [("sentence", "probe"), ("sentence", "head")]
 
 
 rule activations:
@@ -44,6 +38,8 @@ rule extract_activations:
         max_length=lookup(dpath="activations/max_length", within=config),
         special_tokens=lookup(dpath="activations/special_tokens", within=config),
         last_layer=lookup(dpath="activations/last_layer", within=config),
+        order=lookup(dpath="activations/order", within=config),
+        final_norm=lookup(dpath="activations/final_norm", within=config),
     script:
         "../../scripts/extract_activations.py"
 
@@ -53,7 +49,7 @@ rule summarise_activations:
     input:
         [
             expand(shards(view, partition, suffix="json"), checkpoint=RUN.checkpoints)
-            for view, partition in EXTRACTED
+            for view, partition in RUN.extracted
         ],
     output:
         table="<results>/tables/activations.tsv",

@@ -29,6 +29,28 @@ rule fetch_checkpoint:
         "../../scripts/fetch_checkpoint.py"
 
 
+rule adapt_checkpoint:
+    """Make a checkpoint of its base and an adapter of peft: merged into its weights, or beside them."""
+    input:
+        base=lambda wildcards: f"<results>/checkpoints/{RUN.start_of(wildcards.checkpoint)}",
+        adapter=files_of_checkpoint,
+    output:
+        directory("<results>/checkpoints/{checkpoint}"),
+    log:
+        "<logs>/adapt_checkpoint/{checkpoint}.log",
+    benchmark:
+        "<benchmarks>/adapt_checkpoint/{checkpoint}.tsv"
+    wildcard_constraints:
+        checkpoint=any_of(RUN.adapted),
+    conda:
+        "../../envs/torch.yaml"
+    params:
+        code=code_of("adapt_checkpoint"),
+        source=lambda wildcards: RUN.fetched_from(wildcards.checkpoint),
+    script:
+        "../../scripts/adapt_checkpoint.py"
+
+
 rule initialise_checkpoint:
     """Draw random weights for the architecture of a checkpoint; its config and tokenizer are copied."""
     input:

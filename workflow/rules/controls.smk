@@ -1,8 +1,10 @@
 # In:  <results>/probing_sets/{task}.jsonl; the activations of the partition probe, of the views paragraph, paragraph_first,
 #      paragraph_last and sentence; for the control task those of the partition head as well.
-# Out: <results>/spaces/{checkpoint}.npz; <results>/controls/{variant}/{checkpoint}/{task}.tsv, rankings once more;
+# Out: <results>/spaces/{checkpoint}/{partition}.npz; <results>/controls/{variant}/{checkpoint}/{task}.tsv, rankings once more;
 #      <results>/controls/control_task/{checkpoint}/; <results>/controls/representations/{before}.{after}.tsv;
-#      tables/{controls,control_claims,selectivity,representations}.tsv. Only what the configuration's key controls names.
+#      <results>/controls/weight_distance/{before}.{after}.tsv; <results>/controls/layer_cka/{before}.{after}.npz;
+#      tables/{controls,control_claims,selectivity,representations,weight_distance,layer_cka}.tsv.
+#      Only what the configuration's key controls names.
 
 
 # The control, checkpoint and task of each ranking; first the measurement itself.
@@ -26,13 +28,20 @@ JUDGED = CONTROLLED + [
 rule describe_space:
     """Find the mean and the dominant directions of each layer's word vectors."""
     input:
-        shards("paragraph", "probe"),
+        lambda wildcards: expand(
+            next(
+                shards(*where)
+                for where in RUN.extracted
+                if where[1] == wildcards.partition
+            ),
+            checkpoint=wildcards.checkpoint,
+        ),
     output:
-        "<results>/spaces/{checkpoint}.npz",
+        "<results>/spaces/{checkpoint}/{partition}.npz",
     log:
-        "<logs>/describe_space/{checkpoint}.log",
+        "<logs>/describe_space/{checkpoint}.{partition}.log",
     benchmark:
-        "<benchmarks>/describe_space/{checkpoint}.tsv"
+        "<benchmarks>/describe_space/{checkpoint}.{partition}.tsv"
     conda:
         "../../envs/analysis.yaml"
     params:
@@ -47,7 +56,7 @@ rule rank_control:
     input:
         unpack(inputs_of_control),
         pairs="<results>/probing_sets/{task}.jsonl",
-        examples="<results>/examples/probe.jsonl.gz",
+        examples=lambda wildcards: examples_of(wildcards.task),
     output:
         "<results>/controls/{variant}/{checkpoint}/{task}.tsv",
     log:
@@ -90,7 +99,8 @@ rule weigh_controls:
     """Judge the paper's claims by each control as by the measurement itself."""
     input:
         rankings=[ranking_of(*control) for control in JUDGED],
-        examples="<results>/examples/probe.jsonl.gz",
+        sets=expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
+        examples=[examples_of(task) for task in RUN.tasks],
     output:
         "<results>/tables/control_claims.tsv",
     log:
@@ -102,12 +112,9 @@ rule weigh_controls:
     params:
         code=code_of("weigh_controls"),
         rankings=JUDGED,
+        tasks=RUN.tasks,
         recipes=RUN.recipes,
-        settings={
-            key: value
-            for key, value in config["evidence"].items()
-            if key != "resamples"
-        },
+        settings=WEIGHING,
     script:
         "../../scripts/weigh_controls.py"
 
@@ -232,3 +239,104 @@ rule summarise_representations:
         code=code_of("summarise_representations"),
     script:
         "../../scripts/summarise_representations.py"
+
+
+rule compare_weights:
+    """Compute how far the weights of each layer moved from the checkpoint before (controls: weight_distance)."""
+    input:
+        before="<results>/checkpoints/{before}",
+        after="<results>/checkpoints/{after}",
+    output:
+        "<results>/controls/weight_distance/{before}.{after}.tsv",
+    log:
+        "<logs>/compare_weights/{before}.{after}.log",
+    benchmark:
+        "<benchmarks>/compare_weights/{before}.{after}.tsv"
+    wildcard_constraints:
+        before=any_of(RUN.checkpoints),
+        after=any_of(RUN.checkpoints),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 2
+    params:
+        code=code_of("compare_weights"),
+    script:
+        "../../scripts/compare_weights.py"
+
+
+rule summarise_weights:
+    """Put how far the weights of all checkpoints moved into one table, with the recipes' intervals over seeds."""
+    input:
+        [
+            f"<results>/controls/weight_distance/{RUN.before_of(after)}.{after}.tsv"
+            for after in RUN.afters
+        ],
+    output:
+        "<results>/tables/weight_distance.tsv",
+    log:
+        "<logs>/summarise_weights.log",
+    benchmark:
+        "<benchmarks>/summarise_weights.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("summarise_weights"),
+        recipes=RUN.recipes,
+        confidence=lookup(dpath="evidence/confidence", within=config),
+    script:
+        "../../scripts/summarise_weights.py"
+
+
+rule compare_layers:
+    """Compare each layer of a checkpoint with each of the one before it: linear CKA (controls: layer_cka)."""
+    input:
+        examples="<results>/examples/probe.jsonl.gz",
+        before=lambda wildcards: expand(
+            shards("paragraph", "probe"), checkpoint=wildcards.before
+        ),
+        after=lambda wildcards: expand(
+            shards("paragraph", "probe"), checkpoint=wildcards.after
+        ),
+    output:
+        "<results>/controls/layer_cka/{before}.{after}.npz",
+    log:
+        "<logs>/compare_layers/{before}.{after}.log",
+    benchmark:
+        "<benchmarks>/compare_layers/{before}.{after}.tsv"
+    wildcard_constraints:
+        before=any_of(RUN.checkpoints),
+        after=any_of(RUN.checkpoints),
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 2
+    params:
+        code=code_of("compare_layers"),
+        seed=lookup(dpath="seed", within=config),
+        resamples=lookup(dpath="evidence/resamples", within=config),
+        confidence=lookup(dpath="evidence/confidence", within=config),
+    script:
+        "../../scripts/compare_layers.py"
+
+
+rule summarise_layer_cka:
+    """Put CKA between all pairs of layers of all checkpoints into one table, with the recipes' means and intervals."""
+    input:
+        [
+            f"<results>/controls/layer_cka/{RUN.before_of(after)}.{after}.npz"
+            for after in RUN.afters
+        ],
+    output:
+        "<results>/tables/layer_cka.tsv",
+    log:
+        "<logs>/summarise_layer_cka.log",
+    benchmark:
+        "<benchmarks>/summarise_layer_cka.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("summarise_layer_cka"),
+        pairs=[(RUN.before_of(after), after) for after in RUN.afters],
+        recipes=RUN.recipes,
+        confidence=lookup(dpath="evidence/confidence", within=config),
+    script:
+        "../../scripts/summarise_layer_cka.py"

@@ -1,5 +1,5 @@
 # In:  <results>/percentages.tsv, the probing sets, the rankings, the similarities and logits of the partition probe,
-#      <results>/tables/{claims,intervals}.tsv.
+#      <results>/tables/{claims,intervals}.tsv; with right_and_wrong <results>/evaluation/gold.jsonl.gz and answers.json.
 # Out: <results>/report/explorer.html.
 
 
@@ -13,25 +13,25 @@ rule build_explorer:
     """Put percentages, pairs, ranks and the scores of words into one page."""
     input:
         percentages="<results>/percentages.tsv",
-        examples="<results>/examples/probe.jsonl.gz",
+        examples=list(dict.fromkeys(map(examples_of, RUN.tasks))),
         sets=expand("<results>/probing_sets/{task}.jsonl", task=RUN.tasks),
         # One file after the other, each of all checkpoints: the script expects this order.
         rankings=expand(
             expand("<results>/rankings/{{checkpoint}}/{task}.tsv", task=RUN.tasks),
             checkpoint=RUN.compared_checkpoints,
         ),
-        paragraph=(
-            expand(similarities("paragraph"), checkpoint=RUN.compared_checkpoints)
-            if RUN.pair_tasks
-            else []
-        ),
-        sentence=(
-            expand(similarities("sentence"), checkpoint=RUN.compared_checkpoints)
-            if "boundary" in RUN.tasks
-            else []
+        similarities=expand(
+            dict.fromkeys(path for task in RUN.tasks for path in similarities(task)),
+            checkpoint=RUN.compared_checkpoints,
         ),
         claims="<results>/tables/claims.tsv",
         intervals="<results>/tables/intervals.tsv",
+        asked="<results>/examples/probe.jsonl.gz" if RUN.shown_answers else [],
+        gold="<results>/evaluation/gold.jsonl.gz" if RUN.shown_answers else [],
+        answers=expand(
+            "<results>/evaluation/{checkpoint}/answers.json",
+            checkpoint=RUN.shown_answers,
+        ),
     output:
         report(
             "<results>/report/explorer.html",
@@ -54,7 +54,10 @@ rule build_explorer:
             ),
         ),
         checkpoints=RUN.compared_checkpoints,
-        tasks=RUN.tasks,
+        answering=RUN.shown_answers,
+        refuses=RUN.refuses,
+        # Which shards are a task's.
+        tasks={task: f"{one.view}/{one.partition}" for task, one in RUN.by_task.items()},
         settings={
             "run": config["run"],
             "value": config["figures"]["value"],

@@ -1,11 +1,13 @@
-# In:  <results>/percentages.tsv; <results>/tables/{intervals,baselines,differences,control_claims,representations}.tsv;
+# In:  <results>/percentages.tsv; <results>/tables/{intervals,baselines,differences,control_claims,representations}.tsv,
+#      {control_trainings,right_and_wrong,functional,trajectories,trajectory_scores,weight_distance,layer_cka}.tsv;
 #      <results>/evaluation/{checkpoint}/; <results>/training/{checkpoint}.tsv.
 # Out: <results>/figures/: {grid} (specific is one), {task}_{measure}, differences, controls, representations, precision_recall,
-#      training_loss, each as svg, pdf and png.
+#      training_loss, control_trainings, right_and_wrong, functional, trajectories, weight_distance, layer_cka, overview, each as
+#      svg, pdf and png.
 
 
 rule figures:
-    """The figures of the percentages: the grids and every panel."""
+    """The grids, every panel, and the figures of whether a model uses what the probe sees."""
     input:
         [f"<results>/figures/{grid}.svg" for grid in RUN.grids],
         [
@@ -13,9 +15,13 @@ rule figures:
             for task in RUN.tasks
             for measure in RUN.measures_of(task)
         ],
-        "<results>/figures/representations.svg"
-        if "representations" in RUN.controls
-        else [],
+        [
+            f"<results>/figures/{control}.svg"
+            for control in ("representations", "weight_distance", "layer_cka")
+            if control in RUN.controls
+        ],
+        expand("<results>/figures/{figure}.svg", figure=RUN.weighed),
+        "<results>/figures/overview.svg" if config["figures"]["overview"] else [],
 
 
 rule draw_grid:
@@ -140,6 +146,87 @@ rule draw_controls:
         "../../scripts/draw_controls.py"
 
 
+rule draw_control_trainings:
+    """Draw what each training does to the checkpoint that it starts from, over the layers."""
+    input:
+        "<results>/tables/control_trainings.tsv",
+    output:
+        report(
+            "<results>/figures/control_trainings.svg",
+            caption="../report/control_trainings.rst",
+            category="Figures",
+            labels={"figure": "control trainings"},
+        ),
+        "<results>/figures/control_trainings.pdf",
+        "<results>/figures/control_trainings.png",
+    log:
+        "<logs>/draw_control_trainings.log",
+    benchmark:
+        "<benchmarks>/draw_control_trainings.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_control_trainings"),
+        columns=RUN.columns_of_trainings,
+        level=1 - config["evidence"]["confidence"],
+    script:
+        "../../scripts/draw_control_trainings.py"
+
+
+rule draw_right_and_wrong:
+    """Draw pairs of right and of wrong answers over the layers, and the correlation of a pair's rank with F1."""
+    input:
+        "<results>/tables/right_and_wrong.tsv",
+    output:
+        report(
+            "<results>/figures/right_and_wrong.svg",
+            caption="../report/right_and_wrong.rst",
+            category="Figures",
+            labels={"figure": "right and wrong"},
+        ),
+        "<results>/figures/right_and_wrong.pdf",
+        "<results>/figures/right_and_wrong.png",
+    log:
+        "<logs>/draw_right_and_wrong.log",
+    benchmark:
+        "<benchmarks>/draw_right_and_wrong.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_right_and_wrong"),
+        columns=RUN.columns_of_answers,
+        level=1 - config["evidence"]["confidence"],
+    script:
+        "../../scripts/draw_right_and_wrong.py"
+
+
+rule draw_functional:
+    """Draw F1 with layers up to, above, and at each layer from the checkpoint before."""
+    input:
+        "<results>/tables/functional.tsv",
+    output:
+        report(
+            "<results>/figures/functional.svg",
+            caption="../report/functional.rst",
+            category="Figures",
+            labels={"figure": "functional"},
+        ),
+        "<results>/figures/functional.pdf",
+        "<results>/figures/functional.png",
+    log:
+        "<logs>/draw_functional.log",
+    benchmark:
+        "<benchmarks>/draw_functional.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_functional"),
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.compared),
+    script:
+        "../../scripts/draw_functional.py"
+
+
 rule draw_representations:
     """Draw CKA and RSA by layer, a line for each pair of the checkpoints that figures compare."""
     input:
@@ -165,6 +252,95 @@ rule draw_representations:
         appearance=RUN.appearance(RUN.compared),
     script:
         "../../scripts/draw_representations.py"
+
+
+rule draw_weight_distance:
+    """Draw how far the weights of each layer moved, a line for each of what figures compare."""
+    input:
+        "<results>/tables/weight_distance.tsv",
+    output:
+        report(
+            "<results>/figures/weight_distance.svg",
+            caption="../report/weight_distance.rst",
+            category="Figures",
+            labels={"figure": "weight distance"},
+        ),
+        "<results>/figures/weight_distance.pdf",
+        "<results>/figures/weight_distance.png",
+    log:
+        "<logs>/draw_weight_distance.log",
+    benchmark:
+        "<benchmarks>/draw_weight_distance.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_weight_distance"),
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.compared),
+    script:
+        "../../scripts/draw_weight_distance.py"
+
+
+rule draw_layer_cka:
+    """Draw CKA between all pairs of layers, a matrix for each of what figures compare."""
+    input:
+        "<results>/tables/layer_cka.tsv",
+    output:
+        report(
+            "<results>/figures/layer_cka.svg",
+            caption="../report/layer_cka.rst",
+            category="Figures",
+            labels={"figure": "layer CKA"},
+        ),
+        "<results>/figures/layer_cka.pdf",
+        "<results>/figures/layer_cka.png",
+    log:
+        "<logs>/draw_layer_cka.log",
+    benchmark:
+        "<benchmarks>/draw_layer_cka.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_layer_cka"),
+        compared=RUN.compared,
+        appearance=RUN.appearance(RUN.checkpoints),
+    script:
+        "../../scripts/draw_layer_cka.py"
+
+
+rule draw_overview:
+    """Draw one comparison on one page, by layer: percentages, specific, and what else the run has (figures.overview)."""
+    input:
+        **{
+            control: f"<results>/tables/{control}.tsv"
+            for control in ("weight_distance", "layer_cka", "representations")
+            if control in RUN.controls
+            and (control != "representations" or "layer_cka" not in RUN.controls)
+        },
+        percentages="<results>/percentages.tsv",
+        intervals="<results>/tables/intervals.tsv",
+        baselines="<results>/tables/baselines.tsv" if "boundary" in RUN.tasks else [],
+        functional="<results>/tables/functional.tsv" if RUN.intervenes else [],
+    output:
+        report(
+            "<results>/figures/overview.svg",
+            caption="../report/overview.rst",
+            category="Figures",
+            labels={"figure": "overview"},
+        ),
+        "<results>/figures/overview.pdf",
+        "<results>/figures/overview.png",
+    log:
+        "<logs>/draw_overview.log",
+    benchmark:
+        "<benchmarks>/draw_overview.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_overview"),
+        rows=RUN.overview if config["figures"]["overview"] else [],
+    script:
+        "../../scripts/draw_overview.py"
 
 
 rule draw_precision_recall:
@@ -230,3 +406,33 @@ rule draw_training:
         appearance=RUN.appearance(RUN.compared),
     script:
         "../../scripts/draw_training.py"
+
+
+rule draw_trajectories:
+    """Draw the difference from the first step by layer and step, for each task, and the scores below."""
+    input:
+        table="<results>/tables/trajectories.tsv",
+        scores="<results>/tables/trajectory_scores.tsv" if RUN.has_data else [],
+    output:
+        report(
+            "<results>/figures/trajectories.svg",
+            caption="../report/trajectories.rst",
+            category="Figures",
+            labels={"figure": "trajectories"},
+        ),
+        "<results>/figures/trajectories.pdf",
+        "<results>/figures/trajectories.png",
+    log:
+        "<logs>/draw_trajectories.log",
+    benchmark:
+        "<benchmarks>/draw_trajectories.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("draw_trajectories"),
+        measures={task: RUN.measures_of(task)[0] for task in RUN.tasks},
+        names=list(RUN.trajectories.series),
+        value=lookup(dpath="figures/value", within=config),
+        labels=RUN.labels,
+    script:
+        "../../scripts/draw_trajectories.py"

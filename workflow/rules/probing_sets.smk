@@ -1,5 +1,5 @@
-# In:  <results>/examples/probe.jsonl.gz, WordNet.
-# Out: <results>/probing_sets/{task}.jsonl, the pairs; {task}.counts.tsv beside it.
+# In:  <results>/examples/probe.jsonl.gz, WordNet; files of pairs.
+# Out: <results>/probing_sets/{task}.jsonl, the pairs; {task}.counts.tsv beside it; of files <results>/examples/{task}.jsonl.gz.
 
 
 rule probing_sets:
@@ -38,6 +38,8 @@ rule build_probing_set:
         "<logs>/build_probing_set/{task}.log",
     benchmark:
         "<benchmarks>/build_probing_set/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(registry.names()),
     conda:
         "../../envs/data.yaml"
     params:
@@ -48,3 +50,25 @@ rule build_probing_set:
         finder=lambda wildcards: RUN.finder_of(wildcards.task),
     script:
         "../../scripts/build_probing_set.py"
+
+
+rule read_pair_file:
+    """Read a task's file of pairs: its texts are examples, and its pairs the probing set."""
+    input:
+        lambda wildcards: local(RUN.pair_files[wildcards.task]),
+    output:
+        examples="<results>/examples/{task}.jsonl.gz",
+        pairs="<results>/probing_sets/{task}.jsonl",
+        counts="<results>/probing_sets/{task}.counts.tsv",
+    log:
+        "<logs>/read_pair_file/{task}.log",
+    benchmark:
+        "<benchmarks>/read_pair_file/{task}.tsv"
+    wildcard_constraints:
+        task=any_of(RUN.pair_files),
+    conda:
+        "../../envs/data.yaml"
+    params:
+        code=code_of("read_pair_file"),
+    script:
+        "../../scripts/read_pair_file.py"

@@ -22,8 +22,11 @@ rule record_provenance:
         code=code_of("record_provenance"),
         config=config,
         configfiles=[os.path.relpath(path) for path in workflow.overwrite_configfiles],
-        data=sources.local_files(config["data"])
-        or {placed(file.path): file.partitions for file in RUN.files.values()},
+        data=(
+            sources.local_files(config["data"])
+            or {placed(file.path): file.partitions for file in RUN.files.values()}
+        )
+        | {path: (task,) for task, path in RUN.pair_files.items()},
         snakefile=os.path.relpath(workflow.main_snakefile),
         published=sources.origin_of(config["data"]) if RUN.remote_files else None,
     script:

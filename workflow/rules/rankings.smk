@@ -1,6 +1,6 @@
 # In:  <results>/probing_sets/{task}.jsonl; the activations: of the partition probe, and of the view sentence and the partition
 #      head, which train the boundary heads.
-# Out: <results>/span_heads/{checkpoint}.npz; <results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5, of pairs,
+# Out: <results>/span_heads/{checkpoint}.npz; <results>/similarities/{checkpoint}/{view}/{partition}-{part}of{parts}.h5, of pairs,
 #      or logits of boundaries; <results>/rankings/{checkpoint}/{task}.tsv; <results>/percentages.tsv.
 
 
@@ -36,16 +36,19 @@ rule measure_similarities:
     """Measure one shard of activations: how similar the words of all tasks' pairs are, or the logits of boundaries."""
     input:
         unpack(measured_by),
-        activations="<results>/activations/{checkpoint}/{view}/probe-{part}of{parts}.h5",
+        activations="<results>/activations/{checkpoint}/{view}/{partition}-{part}of{parts}.h5",
     output:
         # Pairs that have not changed, and whose vectors have not, are not measured again.
-        update("<results>/similarities/{checkpoint}/{view}/probe-{part}of{parts}.h5"),
+        update(
+            "<results>/similarities/{checkpoint}/{view}/{partition}-{part}of{parts}.h5"
+        ),
     log:
-        "<logs>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.log",
+        "<logs>/measure_similarities/{checkpoint}.{view}.{partition}-{part}of{parts}.log",
     benchmark:
-        "<benchmarks>/measure_similarities/{checkpoint}.{view}.{part}of{parts}.tsv"
+        "<benchmarks>/measure_similarities/{checkpoint}.{view}.{partition}-{part}of{parts}.tsv"
     wildcard_constraints:
-        view="paragraph|sentence",
+        view="paragraph|sentence|text",
+        partition=any_of(["probe", *RUN.pair_files]),
     # Before another shard is extracted: activations that are temporary are deleted when they are measured.
     priority: 1
     conda:
@@ -53,10 +56,12 @@ rule measure_similarities:
     params:
         code=code_of("measure_similarities"),
         tasks=lambda wildcards: (
-            RUN.pair_tasks if wildcards.view == "paragraph" else ["boundary"]
+            ["boundary"]
+            if wildcards.view == "sentence"
+            else RUN.tasks_of(wildcards.partition)
         ),
         punctuation=lambda wildcards: (
-            config["words"]["punctuation"] if wildcards.view == "paragraph" else None
+            None if wildcards.view == "sentence" else config["words"]["punctuation"]
         ),
     script:
         "../../scripts/measure_similarities.py"
@@ -66,8 +71,10 @@ rule rank_pairs:
     """Count, layer by layer, the unmatching pairs that each matching pair outranks."""
     input:
         pairs="<results>/probing_sets/{task}.jsonl",
-        examples="<results>/examples/probe.jsonl.gz",
-        similarities=similarities("paragraph"),
+        examples=lambda wildcards: examples_of(wildcards.task),
+        similarities=lambda wildcards: expand(
+            similarities(wildcards.task), checkpoint=wildcards.checkpoint
+        ),
     output:
         "<results>/rankings/{checkpoint}/{task}.tsv",
     log:
@@ -90,7 +97,7 @@ rule rank_boundaries:
     input:
         boundaries="<results>/probing_sets/boundary.jsonl",
         examples="<results>/examples/probe.jsonl.gz",
-        logits=similarities("sentence"),
+        logits=shards("sentence", "probe", "similarities"),
     output:
         "<results>/rankings/{checkpoint}/boundary.tsv",
     log:

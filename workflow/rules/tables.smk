@@ -6,25 +6,26 @@
 rule tables:
     """All result tables."""
     input:
-        "<results>/tables/examples.tsv",
-        "<results>/tables/probing_sets.md",
+        "<results>/tables/examples.tsv" if RUN.has_data else [],
         "<results>/tables/activations.tsv",
-        "<results>/tables/percentages.md",
-        "<results>/tables/controls.md" if RUN.variants else [],
-        "<results>/tables/question_answering.md",
-        "<results>/tables/nq_evaluation.md" if RUN.has_long_answers else [],
-        "<results>/tables/baselines.tsv",
-        expand("<results>/tables/{table}.tex", table=RUN.typeset_tables),
+        "<results>/tables/baselines.tsv" if RUN.has_data else [],
+        expand(
+            "<results>/tables/{table}.{suffix}",
+            table=RUN.typeset_tables,
+            suffix=["md", "tex"],
+        ),
         "<results>/tables/selectivity.tsv" if "control_task" in RUN.controls else [],
-        "<results>/tables/representations.tsv"
-        if "representations" in RUN.controls
-        else [],
+        [
+            f"<results>/tables/{control}.tsv"
+            for control in ("representations", "weight_distance", "layer_cka")
+            if control in RUN.controls
+        ],
 
 
 rule tabulate_probing_sets:
     """Put the counts of all probing sets and of the partitions into one table."""
     input:
-        examples="<results>/tables/examples.tsv",
+        examples="<results>/tables/examples.tsv" if RUN.has_data else [],
         counts=expand("<results>/probing_sets/{task}.counts.tsv", task=RUN.tasks),
     output:
         tsv="<results>/tables/probing_sets.tsv",
@@ -45,7 +46,8 @@ rule tabulate_probing_sets:
 rule tabulate_percentages:
     """Lay the percentages out for reading, a line for each checkpoint, task and measure."""
     input:
-        "<results>/percentages.tsv",
+        percentages="<results>/percentages.tsv",
+        activations="<results>/tables/activations.tsv",
     output:
         "<results>/tables/percentages.md",
     log:
@@ -68,6 +70,8 @@ rule tabulate_claims:
     """Lay the verdicts on the claims out for reading."""
     input:
         "<results>/tables/claims.tsv",
+        "<results>/tables/intervals.tsv",
+        "<results>/tables/activations.tsv",
     output:
         "<results>/tables/claims.md",
     log:
@@ -80,6 +84,7 @@ rule tabulate_claims:
         code=code_of("tabulate_claims"),
         labels=RUN.labels,
         seeds=RUN.seeds,
+        recipes=RUN.recipes,
         evidence=config["evidence"],
     script:
         "../../scripts/tabulate_claims.py"
@@ -154,6 +159,72 @@ rule tabulate_nq_evaluation:
         recipes=RUN.recipes,
     script:
         "../../scripts/tabulate_nq_evaluation.py"
+
+
+rule tabulate_control_trainings:
+    """Lay the verdicts on control trainings out for reading."""
+    input:
+        "<results>/tables/control_trainings.tsv",
+    output:
+        "<results>/tables/control_trainings.md",
+    log:
+        "<logs>/tabulate_control_trainings.log",
+    benchmark:
+        "<benchmarks>/tabulate_control_trainings.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_control_trainings"),
+        labels=RUN.labels,
+        seeds=RUN.seeds,
+        recipes=RUN.recipes,
+        evidence=config["evidence"],
+    script:
+        "../../scripts/tabulate_control_trainings.py"
+
+
+rule tabulate_right_and_wrong:
+    """Lay what was found of pairs of right and of wrong answers out for reading."""
+    input:
+        "<results>/tables/right_and_wrong.tsv",
+    output:
+        "<results>/tables/right_and_wrong.md",
+    log:
+        "<logs>/tabulate_right_and_wrong.log",
+    benchmark:
+        "<benchmarks>/tabulate_right_and_wrong.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_right_and_wrong"),
+        labels=RUN.labels,
+        seeds=RUN.seeds,
+        recipes=RUN.recipes,
+        confidence=lookup(dpath="evidence/confidence", within=config),
+    script:
+        "../../scripts/tabulate_right_and_wrong.py"
+
+
+rule tabulate_functional:
+    """Lay out for reading what answers lose by each intervention."""
+    input:
+        "<results>/tables/functional.tsv",
+    output:
+        "<results>/tables/functional.md",
+    log:
+        "<logs>/tabulate_functional.log",
+    benchmark:
+        "<benchmarks>/tabulate_functional.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    params:
+        code=code_of("tabulate_functional"),
+        labels=RUN.labels,
+        seeds=RUN.seeds,
+        recipes=RUN.recipes,
+        evidence=config["evidence"],
+    script:
+        "../../scripts/tabulate_functional.py"
 
 
 rule typeset_table:

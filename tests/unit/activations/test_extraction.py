@@ -160,6 +160,13 @@ def test_without_special_tokens_question_and_paragraph_are_concatenated_and_the_
         np.testing.assert_allclose(found[each.example_id], wanted, atol=1e-5)
 
 
+@pytest.mark.parametrize("view", ["text", "text_first"])
+def test_the_view_of_single_texts_takes_no_example_with_a_question(tiny, examples, tmp_path, view):
+    with pytest.raises(InputError, match=f"example kinds: found a question, in the view {view}. Wanted: a text alone."):
+        extract(tiny, examples, tmp_path / "a.h5", view)
+    assert not (tmp_path / "a.h5").exists()
+
+
 def test_without_special_tokens_an_example_may_have_no_subtoken_at_all(tiny, tmp_path):
     path = write_examples(tmp_path / "e.jsonl", [Example("a", "page", [ZERO_WIDTH], [ZERO_WIDTH] * 2, None, [(0, 2)])])
     assert np.isnan(read(extract(tiny, path, tmp_path / "a.h5", special_tokens=False))["a"]).all()
@@ -358,10 +365,10 @@ def test_memory_holds_a_window_of_encodings_whatever_the_number_of_examples(tiny
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
     encode, asked, seen, alive = extraction.encode, [], [], []
 
-    def counting(tokenizer, firsts, seconds, special_tokens):
+    def counting(tokenizer, firsts, seconds, layout):
         asked.append(len(firsts))
         alive.append(sum(reference() is not None for reference in seen))
-        encodings = encode(tokenizer, firsts, seconds, special_tokens)
+        encodings = encode(tokenizer, firsts, seconds, layout)
         encodings = [Watched(*(getattr(e, field.name) for field in fields(e))) for e in encodings]
         seen.extend(map(weakref.ref, encodings))
         return encodings
@@ -499,6 +506,7 @@ def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, mon
         {"storage": "float16"},
         {"special_tokens": False},
         {"last_layer": False},
+        {"order": "paragraph_first"},
         {"code": {"activations": "2"}},
     ],
 )
@@ -616,6 +624,7 @@ def test_batches_end_when_they_have_enough_subtokens():
 
 
 def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_path, monkeypatch, caplog):
+    caplog.set_level(logging.WARNING, "pairprobe")
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
     hidden_states = extraction.hidden_states
 
@@ -628,6 +637,5 @@ def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_pat
 
     monkeypatch.setattr(extraction, "hidden_states", small)
     monkeypatch.setattr(extraction, "MAX_BATCH_TOKENS", 100_000)
-    caplog.set_level(logging.WARNING, "pairprobe")
     assert_same(read(extract(tiny, examples, tmp_path / "b.h5")), wanted)
     assert [line.split(";")[1] for line in caplog.messages] == [" trying 8", " trying 4", " trying 2"]

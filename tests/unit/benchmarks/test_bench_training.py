@@ -9,12 +9,14 @@ from families import tiny_bert
 import extraction
 import roofline
 import training
+import trajectory
 import turns
 from pairprobe.checkpoints import loading
 from pairprobe.data import bundled_pages
 from pairprobe.errors import InputError
 from pairprobe.finetuning import features, joint_model
 from pairprobe.io import files
+from pairprobe.io.tsv import write_tsv
 
 LENGTH = 48
 
@@ -147,3 +149,18 @@ def test_memory_is_told_after_each_epoch(work):
         "resident memory", "step 0", "step 3", "step 6", "step 9", "step 12",
     ]  # fmt: skip
     assert all(int(cell.replace(",", "")) > 50 for cell in lines[2].strip("|").split("|")[1:])
+
+
+def test_jobs_for_kept_steps_are_told_from_the_others_of_a_run(tmp_path):
+    names = (
+        "rank_pairs/a-seed1-point3.synonyms",
+        "rank_pairs/a-seed1.synonyms",
+        "take_step/a-step50",
+        "weigh_trajectories",
+    )
+    for name in (*names, "predict_answers/a-step50.1of2", "predict_answers/a-stepwise.1of2"):
+        write_tsv(tmp_path / "benchmarks" / f"{name}.tsv", ("s", "cpu_time"), [(2, 1.5)])
+    found = trajectory.times(tmp_path)
+    assert found[True]["jobs"] == {"rank_pairs": 1, "take_step": 1, "weigh_trajectories": 1, "predict_answers": 1}
+    assert found[False]["jobs"] == {"rank_pairs": 1, "predict_answers": 1}
+    assert found[True]["cpu_time"].total() == 6

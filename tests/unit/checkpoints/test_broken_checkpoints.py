@@ -317,7 +317,10 @@ BREAKAGES = {
     "a config that is nested without end": (write("config.json", b"[" * 10**5), r"config\.json is not JSON"),
     "a config of 20 megabytes": (write("config.json", b" " * 20_000_000), r"config\.json has 20,000,000 bytes"),
     "no model_type": (config(model_type=None), r"key model_type: found None"),
-    "an unknown model_type": (config(model_type="nosuchmodel"), r"nosuchmodel"),
+    "an unknown model_type": (
+        config(model_type="nosuchmodel"),
+        r"key model_type: found 'nosuchmodel', which transformers \d\S* does not know\. Take",
+    ),
     "another model_type": (config(model_type="squeezebert"), r"the weights (lack|have)|cannot make", LAYERS),
     "code of its own": (config(model_type="evil", auto_map={"AutoModel": "evil.Evil"}), r"key auto_map: it asks for code"),
     "code of its own for what transformers has": (
@@ -360,6 +363,7 @@ BREAKAGES = {
     ),
     "fewer positions": (config(max_position_embeddings=64), r"the weights \S+ have the shape", POSITIONS),
     "a padding id that is no id": (config(pad_token_id=99999), r"[Pp]adding|key pad_token_id"),
+    "a padding id of -1": (config(pad_token_id=-1), r"[Pp]adding|key pad_token_id: found -1, .* or remove the key"),
     "heads that do not divide": (sized("num_attention_heads", lambda _: 3), r"config\.json|cannot make"),
     "an activation that is none": (
         config(hidden_act="no", activation="no", hidden_activation="no"),
@@ -400,10 +404,10 @@ BREAKAGES = {
     "pickled weights": (in_place_of_weights("pytorch_model.bin"), r"its weights are pickled only \(pytorch_model\.bin\)"),
     "weights of TensorFlow and Flax": (
         in_place_of_weights("tf_model.h5", "flax_model.msgpack"),
-        r"in another format \(flax_",
+        r"in another format \(TensorFlow: tf_model\.h5; Flax: flax_model\.msgpack\)",
     ),
-    "weights in GGUF": (in_place_of_weights("model-Q4.gguf"), r"in another format \(model-Q4\.gguf\)"),
-    "weights in ONNX": (in_place_of_weights("model.onnx"), r"in another format \(model\.onnx\)"),
+    "weights in GGUF": (in_place_of_weights("model-Q4.gguf"), r"in another format \(GGUF: model-Q4\.gguf\)"),
+    "weights in ONNX": (in_place_of_weights("model.onnx"), r"in another format \(ONNX: model\.onnx\)"),
     "weights that are a pointer of Git LFS": (
         write("model.safetensors", POINTER),
         r"model\.safetensors is no whole .* Git LFS",
@@ -453,6 +457,12 @@ BREAKAGES = {
     "a head for answers that is not finite": (
         tensors(lambda weights: {**weights, "qa_outputs.bias": torch.full((2,), torch.nan)}),
         r"tensor qa_outputs\.bias: found NaN or infinite",
+        tuple(family for family in FAMILIES if family != "modernbert"),
+    ),
+    "a head for answers of another name that is not finite": (
+        tensors(lambda weights: {**weights, "classifier.bias": torch.full((2,), torch.nan)}),
+        r"tensor classifier\.bias: found NaN or infinite",
+        ("modernbert",),
     ),
     "no embeddings": (
         tensors(lambda weights: {k: t for k, t in weights.items() if k != embeddings(weights)}),
@@ -463,13 +473,17 @@ BREAKAGES = {
         renamed(lambda key: f"model.wrapped.{key}"),
         r"the weights lack .*, and have model\.wrapped\.\S+",
     ),
-    "weights of DataParallel": (renamed(lambda key: f"module.{key}"), r"the weights lack .*, and have module\.\S+"),
+    "weights of DataParallel": (renamed(lambda key: f"module.{key}"), SAME),
+    "some weights of DataParallel": (
+        renamed(lambda key: key if "embed" in key else f"module.{key}"),
+        r"the weights lack .*, and have module\.\S+",
+    ),
     "an adapter alone": (
         lambda folder: [
             in_place_of_weights("adapter_model.safetensors")(folder),
             write("adapter_config.json", b"{}")(folder),
         ],
-        r"it holds an adapter \(adapter_config\.json\).*Merge it",
+        r"it holds an adapter \(adapter_config\.json\).*source: adapter for it, and base: NAME",
     ),
     "an adapter beside": (write("adapter_model.safetensors", b""), r"it holds an adapter \(adapter_model\.safetensors\)"),
     "an adapter inside": (
@@ -599,12 +613,12 @@ BREAKAGES = {
     ),
     "no template": (
         tokenizer(lambda content: content.update(post_processor=None)),
-        r"no special token between question and paragraph",
+        r"puts no special token between question and paragraph",
         ("modernbert",),
     ),
     "a template without separator": (
         template(no_separator),
-        r"no special token between question and paragraph",
+        r"puts no special token between question and paragraph",
         ("modernbert",),
     ),
     "a template with another separator": (template(foreign_separator), r"writes '\[SEP\]' as the id 50", ("modernbert",)),
@@ -698,13 +712,7 @@ BREAKAGES = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Models this small take longer on several."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @functools.cache

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from families import BRACKETS, FAMILIES, LONGEST, SEGMENTS, SHAPE, make, word_piece
+from families import BRACKETS, FAMILIES, LONGEST, SEGMENTS, SHAPE, make, unigram, word_piece
 from safetensors.torch import load_file, save_file
 from tokenizers import Regex, pre_tokenizers
 from transformers import AutoModel, AutoTokenizer
@@ -235,7 +235,7 @@ def answers(folder, documents, path, heads=None, max_length=64):
         training.train_answer_heads(given, heads, f"{path}.tsv")
     asked = {page.example_id for page in read_pages(documents)}
     settings = answering.Settings(max_length=max_length, stride=40, threads=1)
-    answering.predict(str(folder), heads or None, documents, asked, str(path), settings)
+    answering.predict(str(folder), heads or None, answering.Request(documents, asked, str(path), settings))
     return read_predictions([str(path)])
 
 
@@ -270,13 +270,14 @@ def saved(model, folder):
     return str(folder)
 
 
-def test_an_architecture_without_question_answering_has_vectors_and_a_clear_error(tmp_path):
+def test_an_architecture_without_question_answering_has_vectors_and_a_head_made_for_it(tmp_path):
     config = transformers.BertGenerationConfig(vocab_size=600, **{"hidden_size": 32, "num_hidden_layers": 2})
     config.num_attention_heads, config.intermediate_size, config.pad_token_id = 2, 64, 0
     folder = saved(transformers.BertGenerationEncoder(config), tmp_path / "c")
     assert store.summary(extract(folder, tmp_path / "a.h5"))["examples"] == len(EXAMPLES)
-    with pytest.raises(InputError, match=r"checkpoint .*AutoModelForQuestionAnswering has no model .*\(bert-generation\)"):
-        joint_model.initial(folder, 1)
+    model, own = joint_model.initial(folder, 1)
+    assert not own
+    assert {"qa_outputs.weight", "qa_outputs.bias"} < model.head_state().keys()
 
 
 def test_an_encoder_with_a_decoder_is_refused(tmp_path):
@@ -380,3 +381,48 @@ def test_a_tokenizer_without_padding_token_gets_the_one_of_the_config(folders, d
     assert loading.load_tokenizer(folder).pad_token == "[PAD]"
     found = [answers(f, documents, tmp_path / f"{i}.jsonl") for i, f in enumerate((folder, folders("modernbert")))]
     assert found[0] == found[1]
+
+
+def test_xlnet_whose_special_tokens_come_last_and_whose_padding_comes_first_reads_as_by_hand(tmp_path):
+    specials = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"]
+    tokenizer = transformers.XLNetTokenizer(vocab=unigram(specials, "<unk>", False))
+    shape = {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "pad_token_id": 5, "initializer_range": 0.2}
+    torch.manual_seed(0)
+    model = transformers.XLNetLMHeadModel(transformers.XLNetConfig(vocab_size=len(tokenizer), **shape))
+    model.save_pretrained(tmp_path / "c")
+    tokenizer.save_pretrained(tmp_path / "c")
+    assert AutoTokenizer.from_pretrained(tmp_path / "c").padding_side == "left"
+    fetching.fetch({"source": "path", "path": str(tmp_path / "c")}, str(tmp_path / "target"))
+    found = read(extract(tmp_path / "target", tmp_path / "a.h5", storage="float32", batch_size=8))
+    alone = read(extract(tmp_path / "target", tmp_path / "b.h5", storage="float32", batch_size=1))
+    for example in EXAMPLES:
+        question, paragraph = (
+            [tokenizer(word, add_special_tokens=False)["input_ids"] for word in words]
+            for words in (example.question, example.paragraph)
+        )
+        asked, read_on = (list(chain(*words)) for words in (question, paragraph))
+        ids = torch.tensor([[*asked, 4, *read_on, 4, 3]])
+        segments = torch.tensor([[0] * (len(asked) + 1) + [1] * (len(read_on) + 1) + [2]])
+        with torch.no_grad():
+            states = model.eval().transformer(ids, token_type_ids=segments, output_hidden_states=True).hidden_states
+        layers, at = torch.stack(states)[:, 0], 0
+        for word, own in enumerate([*question, *paragraph]):
+            at += word == len(question)
+            if own:
+                wanted = layers[:, at : at + len(own)].mean(1).numpy()
+                np.testing.assert_allclose(found[example.example_id][:, word], wanted, rtol=0, atol=1e-4)
+            at += len(own)
+        np.testing.assert_allclose(alone[example.example_id], found[example.example_id], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["T5", "Bart"])
+def test_encoders_with_decoders_are_refused_when_they_are_fetched(tmp_path, kind):
+    own = {
+        "T5": {"d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+        "Bart": {"encoder_layers": 1, "decoder_layers": 1},
+    }
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2} if kind == "Bart" else {}
+    config = getattr(transformers, f"{kind}Config")(vocab_size=600, d_model=32, **own[kind], **heads)
+    folder = saved(getattr(transformers, f"{kind}Model")(config), tmp_path / "c")
+    with pytest.raises(InputError, match=rf"checkpoint .*: {kind.lower()} is an encoder with a decoder.*Wanted: "):
+        inspection.verify(folder)

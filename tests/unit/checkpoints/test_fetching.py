@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -300,6 +301,40 @@ for source in json.loads(sys.argv[1]):
 """
 
 
+def without(*names, **more):
+    """Change a repository: leave some files out, and put others in."""
+    return lambda files: {name: content for name, content in files.items() if name not in names} | more
+
+
+def quantised(files):
+    config = json.loads(files["config.json"]) | {"quantization_config": {"quant_method": "awq", "bits": 4}}
+    return files | {"config.json": json.dumps(config).encode()}
+
+
+def sharded(files):
+    """A repository in shards, beside them the same weights under their maker's name."""
+    index = {"metadata": {}, "weight_map": {"some": "model-00001-of-00001.safetensors"}}
+    more = {"model-00001-of-00001.safetensors": files["model.safetensors"], "consolidated.safetensors": b"else"}
+    more["model.safetensors.index.json"] = json.dumps(index).encode()
+    return without("model.safetensors", **more)(files)
+
+
+# Repositories: (what they hold, what is said of them), None where they are fetched.
+ODD = {
+    "quantised": (quantised, r"key quantization_config: the weights are quantised \(awq, 4 bits\)"),
+    "pickled": (without("model.safetensors"), r"its weights are pickled only \(pytorch_model\.bin\)"),
+    "gguf": (
+        without("model.safetensors", "pytorch_model.bin", "config.json", **{"model.Q4_K_M.gguf": b"GGUF"}),
+        r"config\.json is missing\. .* another format \(GGUF: model\.Q4_K_M\.gguf\)",
+    ),
+    "sentences": (
+        lambda files: {f"0_Transformer/{name}": content for name, content in files.items()} | {"vocab.txt": b"the"},
+        r"config\.json is missing\. .* There is one in 0_Transformer: is that the folder\?",
+    ),
+    "shards": (sharded, None),
+}
+
+
 @pytest.fixture(scope="module")
 def hub(tiny, tmp_path_factory):
     """Fetch from a stand-in for the hub, in a subprocess, since the hub's address is read when it is imported."""
@@ -308,8 +343,14 @@ def hub(tiny, tmp_path_factory):
     files |= dict.fromkeys(("pytorch_model.bin", "modeling.py", "README.md"), b"raise SystemExit")
     files["onnx/model.safetensors"] = b"elsewhere"
     sources = [("some/model", REVISION), ("other/model", REVISION), ("some/model", "f" * 40)]
-    sources = [{"repository": repository, "revision": revision} for repository, revision in sources]
-    with Hub({("models", "some/model", REVISION): files}).running() as server:
+    sources = [
+        {"repository": repository, "revision": revision}
+        for repository, revision in [*sources, *((f"odd/{name}", REVISION) for name in ODD)]
+    ]
+    held = {("models", "some/model", REVISION): files} | {
+        ("models", f"odd/{name}", REVISION): change(files) for name, (change, _) in ODD.items()
+    }
+    with Hub(held).running() as server:
         command = [sys.executable, "-c", FETCH, json.dumps(sources), str(out)]
         environment = server.environment(tmp_path_factory.mktemp("home"))
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
@@ -325,8 +366,13 @@ def test_the_hub_s_checkpoint_arrives_whole(hub, tiny):
     inspection.verify(out / "some-model")
 
 
+def asked(hub, repository):
+    """Return the files that were asked for."""
+    return {Path(path).name for path in hub[2] if path.startswith(f"/{repository}/resolve/")}
+
+
 def test_neither_pickles_nor_code_are_asked_of_the_hub(hub):
-    assert {Path(path).name for path in hub[2] if "/resolve/" in path} == CONTENT
+    assert asked(hub, "some/model") == CONTENT
     assert not {"pytorch_model.bin", "modeling.py", "README.md"} & names(hub[0] / "some-model")
 
 
@@ -334,11 +380,26 @@ def test_nothing_comes_from_folders_of_the_hub_s_repository(hub):
     assert names(hub[0] / "some-model") == SEALED
 
 
+@pytest.mark.parametrize("name", [name for name, (_, match) in ODD.items() if match])
+def test_what_a_repository_holds_in_place_of_weights_is_named_and_no_weights_are_asked_for(hub, name):
+    said = hub[1][3 + list(ODD).index(name)]
+    assert re.match(rf"checkpoint odd/{name} at revision {REVISION}: .*{ODD[name][1]}", said)
+    assert not [file for file in asked(hub, f"odd/{name}") if Path(file).suffix in (".safetensors", ".bin", ".gguf")]
+    assert not (hub[0] / f"odd-{name}").exists()
+
+
+def test_of_weights_in_shards_those_are_asked_for_that_the_index_names(hub):
+    assert hub[1][3 + list(ODD).index("shards")] == "fetched"
+    files = CONTENT - {"model.safetensors"} | {"model-00001-of-00001.safetensors", "model.safetensors.index.json"}
+    assert asked(hub, "odd/shards") == files
+    assert names(hub[0] / "odd-shards") == files | {"SHA256SUMS"}
+
+
 def test_a_repository_that_the_hub_does_not_have_is_named(hub):
     out, said, _ = hub
     assert said[1].startswith(f"checkpoint other/model at revision {REVISION}: the hub did not give it: 404")
     assert said[1].endswith("or put the files into a folder and use source: path.")
-    assert [path.name for path in out.iterdir()] == ["some-model"]
+    assert {path.name for path in out.iterdir()} == {"some-model", "odd-shards"}
 
 
 def test_a_revision_that_the_hub_does_not_have_is_named(hub):

@@ -10,6 +10,7 @@ import huggingface_hub
 import pytest
 import sentencepiece
 import transformers
+from safetensors.torch import load_file, save_file
 
 from pairprobe.checkpoints import fetching, inspection, loading
 from pairprobe.errors import InputError
@@ -135,10 +136,18 @@ def test_a_model_of_pictures_and_text_is_refused(tmp_path):
         inspection.verify(saved(model, tmp_path))
 
 
-def test_an_encoder_whose_words_see_only_those_before_them_is_refused(tmp_path):
+def test_a_model_whose_words_see_nothing_of_each_other_is_refused(bert, tmp_path):
+    folder = shutil.copytree(bert, tmp_path / "copy")
+    weights = load_file(folder / "model.safetensors")
+    blind = {key: 1e-30 * tensor if "attention" in key else tensor for key, tensor in weights.items()}
+    save_file(blind, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"in BertModel no word sees another: its attention does not run here"):
+        inspection.verify(folder)
+
+
+def test_a_decoder_is_sound(tmp_path):
     tokenizer = families.modernbert_tokenizer()
     config = transformers.GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2)
     transformers.GPT2Model(config).save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
-    with pytest.raises(InputError, match=r"in GPT2Model no word sees the one after it: a decoder, or attention that"):
-        inspection.verify(tmp_path)
+    inspection.verify(tmp_path)

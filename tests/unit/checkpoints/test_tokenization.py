@@ -5,7 +5,7 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 from transformers import PreTrainedTokenizerFast
 
 from pairprobe.checkpoints import loading
-from pairprobe.checkpoints.tokenization import NO_WORD, check_alignment, encode
+from pairprobe.checkpoints.tokenization import NO_WORD, Layout, check_alignment, described, encode, layout_of, newline
 from pairprobe.errors import InputError
 
 ZERO_WIDTH = "\u200b"
@@ -194,3 +194,62 @@ def test_subtokens_that_are_given_to_a_wrong_word_are_named(tokenizer, owners, m
 )
 def test_words_that_vanish_are_unknown_or_are_written_anew_are_no_error(tokenizer, word):
     check_alignment(tokenizer, [("e", ["who", word], [word, "king", word, "Castle"])], "c")
+
+
+def test_the_paragraph_may_come_first_and_words_are_counted_as_ever(tokenizer):
+    question, paragraph = "who built it".split(), "the old castle stands".split()
+    [encoding] = encode(tokenizer, [question], [paragraph], Layout("paragraph_first"))
+    plain = tokenizer("the old castle stands", "who built it")
+    assert encoding.input_ids.tolist() == plain["input_ids"]
+    assert encoding.token_type_ids.tolist() == plain["token_type_ids"]
+    assert encoding.word_of.tolist() == [NO_WORD, 3, 4, 5, 6, NO_WORD, 0, 1, 2, NO_WORD]
+    assert encoding.places().tolist() == [6, 7, 8, 1, 2, 3, 4]
+    assert (encoding.first_words, encoding.words) == (3, 7)
+
+
+@pytest.mark.parametrize("order", ["question_first", "paragraph_first"])
+def test_an_empty_question_makes_a_single_text_wherever_it_stands(tokenizer, order):
+    layout = Layout(order)
+    found = encode(tokenizer, [["who"], [], ["where"], []], [["king"], ["the", "king"], ["old"], ["castle"]], layout)
+    plain = tokenizer("the king")
+    assert found[1].input_ids.tolist() == plain["input_ids"]
+    assert found[1].token_type_ids.tolist() == [0] * 4
+    assert found[1].word_of.tolist() == [NO_WORD, 0, 1, NO_WORD]
+    assert (found[1].first_words, found[1].words) == (0, 2)
+    assert [len(encoding) for encoding in found] == [5, 4, 5, 3]
+
+
+def test_bare_input_is_one_text_behind_the_other(tokenizer):
+    question, paragraph = ["who", "built"], ["the", "king"]
+    for layout, wanted, words in (
+        (Layout("question_first", "none"), "who built the king", [0, 1, 2, 3]),
+        (Layout("paragraph_first", "none"), "the king who built", [2, 3, 0, 1]),
+    ):
+        [encoding] = encode(tokenizer, [question], [paragraph], layout)
+        assert encoding.input_ids.tolist() == tokenizer(wanted, add_special_tokens=False)["input_ids"]
+        assert encoding.token_type_ids is None
+        assert encoding.word_of.tolist() == words
+
+
+def test_an_encoder_keeps_its_template_and_says_what_it_reads(tokenizer):
+    layout = layout_of(tokenizer, causal=False)
+    assert layout == Layout("question_first", "template")
+    assert described(tokenizer, layout, "sentence") == "[CLS] question [SEP] sentence [SEP]"
+    assert described(tokenizer, layout, "text") == "[CLS] text [SEP]"
+    assert layout_of(tokenizer, False, special_tokens=False) == Layout("question_first", "none")
+    assert layout_of(tokenizer, False, "paragraph_first") == Layout("paragraph_first", "template")
+
+
+def test_a_decoder_whose_tokenizer_loses_newlines_keeps_its_template(tokenizer):
+    assert newline(tokenizer) == []
+    assert layout_of(tokenizer, causal=True) == Layout("paragraph_first", "template")
+
+
+def test_an_encoder_without_a_separator_reads_a_newline():
+    backend = Tokenizer(models.BPE())
+    byte_level(backend)
+    bare = PreTrainedTokenizerFast(tokenizer_object=backend)
+    layout = layout_of(bare, causal=False)
+    assert layout == Layout("question_first", "newline")
+    assert described(bare, layout, "paragraph") == "question \\n paragraph"
+    assert described(bare, layout, "text") == "text"

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from project import with_changes
 
-from pairprobe.configuration.checks import Run, expand_seeds, resolve
+from pairprobe.configuration.checks import expand_seeds, resolve
+from pairprobe.configuration.run import Run, objective_of
 from pairprobe.configuration.schema import read_schema
 from pairprobe.controls.variants import VARIANTS
 from pairprobe.data.partitions import PARTITIONS
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parents[3]
 SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 FINETUNED = {"source": "finetune", "start": "pretrained"}
 TWIN = {"source": "random", "start": "pretrained"}
+ADAPTER = {"source": "adapter", "base": "pretrained", "repository": "some/adapter", "revision": "0" * 40}
 # No page to train on; so none of the demo's checkpoints is trained here.
 WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "checkpoints__finetuned": TWIN}
 
@@ -45,8 +47,32 @@ def error_of(**changes) -> str:
     ("changes", "said"),
     [
         (
-            {"checkpoints": {"a": {"source": "path", "path": "x", "seed": 1}}},
-            "checkpoints.a.seed: source path has no such key. Allowed: source, label, colour, path.",
+            {"checkpoints": {"a": {"source": "package", "package": "x", "seed": 1}}},
+            "checkpoints.a.seed: source package has no such key. Allowed: source, label, colour, package, folder.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "table": "docs/examples/antonyms.tsv"}},
+            "checkpoints.again.table: the objective question_answering reads no table. Remove it, or set objective: "
+            "sequence_classification.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "objective": "sequence_classification", "seeds": [1, 2]}},
+            "checkpoints.again-seed1.table: missing. Wanted: a file of the texts that the objective "
+            "sequence_classification reads.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "objective": "sequence_classification", "table": "README.md"}},
+            "checkpoints.again.table: README.md: wanted a table in a file whose name ends in .tsv, .csv, .jsonl, or in one "
+            "of these and .gz.",
+        ),
+        (
+            {"checkpoints__again": {**FINETUNED, "objective": "masked_language_model", "keep_steps": [9]}},
+            "checkpoints.again.keep_steps: the objective masked_language_model keeps no steps, since a trajectory has "
+            "scores of answers. Remove it.",
+        ),
+        (
+            {"checkpoints__a": {"source": "path", "path": ".", "objective": "shuffled_answers"}},
+            "checkpoints.a.objective: source path has no such key. Allowed: source, label, colour, path, seed, seeds.",
         ),
         (
             {"checkpoints__again": {**FINETUNED, "start": "nobody"}},
@@ -62,6 +88,41 @@ def error_of(**changes) -> str:
             {"checkpoints__twin": {**TWIN, "start": "finetuned"}},
             "checkpoints.twin.start: found 'finetuned', wanted a checkpoint that is not of source finetune or random "
             "itself. Allowed: pretrained.",
+        ),
+        (
+            {"checkpoints__a": {**ADAPTER, "path": "x"}},
+            "checkpoints.a: found path, repository, revision, wanted path, or repository and revision.",
+        ),
+        (
+            {"checkpoints__a": {"source": "adapter", "base": "pretrained"}},
+            "checkpoints.a: found neither, wanted path, or repository and revision.",
+        ),
+        (
+            {"checkpoints__a": {**ADAPTER, "base": "nobody"}},
+            "checkpoints.a.base: found 'nobody', wanted a checkpoint whose weights are its own. Allowed: pretrained, "
+            "finetuned.",
+        ),
+        (
+            {"checkpoints__a": {key: value for key, value in ADAPTER.items() if key != "base"}},
+            "checkpoints.a: source adapter needs the key base, of the checkpoint that the adapter was trained on. Allowed: "
+            "pretrained, finetuned.",
+        ),
+        (
+            {"checkpoints__a": {**ADAPTER, "merge": False}, "checkpoints__b": {**ADAPTER, "base": "a"}},
+            "checkpoints.b.base: found 'a', wanted a checkpoint whose weights are its own. Set merge: true for it. "
+            "Allowed: pretrained, finetuned.",
+        ),
+        (
+            {"checkpoints__a": {**ADAPTER, "merge": False}, "checkpoints__b": {**FINETUNED, "start": "a"}},
+            "checkpoints.b.start: a has an adapter that is not merged. Set merge: true there.",
+        ),
+        (
+            {"checkpoints__a": {**ADAPTER, "base": "b"}, "checkpoints__b": {**FINETUNED, "start": "a"}},
+            "checkpoints.a.base: a -> b -> a: a checkpoint cannot be made from itself.",
+        ),
+        (
+            {"checkpoints__a": {"source": "adapter", "base": "pretrained", "path": "no/such"}},
+            f"checkpoints.a.path: no/such: there is no such folder. Check the path; it counts from {Path.cwd()}.",
         ),
         (
             {"partitions": {"finetune": 0.5, "head": 0.2, "probe": 0.2}},
@@ -89,7 +150,7 @@ def error_of(**changes) -> str:
         (
             {"activations__keep": "similarities", "controls": ["without_mean"]},
             "activations.keep: found 'similarities', and controls: found ['without_mean']. Controls measure the "
-            "activations in other ways, so these must be there: set activations.keep to all, or leave controls empty.",
+            "activations in other ways, so these must be there: set activations.keep to all, or remove these.",
         ),
         (
             {"tasks": ["synonyms"], "controls": ["control_task"]},
@@ -105,8 +166,32 @@ def error_of(**changes) -> str:
             "evidence.resamples: found 1000, wanted at least 4000, for 20 beyond each end of an interval of 99 %.",
         ),
         (
-            {"controls": ["representations"], "checkpoints": {"one": {"source": "path", "path": "x"}}},
+            {"controls": ["representations"], "checkpoints": {"one": {"source": "path", "path": "."}}},
             "controls: representations: it compares checkpoints, and there is only one.",
+        ),
+        (
+            {"controls": ["weight_distance"], "checkpoints": {"one": {"source": "path", "path": "."}}},
+            "controls: weight_distance: it compares a checkpoint with the one that it was made of, and none was made of "
+            "another one. Add one, or remove it.",
+        ),
+        (
+            {"figures__overview": True, "checkpoints": {"one": {"source": "path", "path": "."}}},
+            "figures.overview: it shows a checkpoint beside the one that it was made of, and none was made of another one. "
+            "Add one, or set it to false.",
+        ),
+        (
+            {"controls": ["layer_cka"], "evidence__resamples": 1000, "evidence__confidence": 0.99},
+            "evidence.resamples: found 1000, wanted at least 4000, for 20 beyond each end of an interval of 99 %.",
+        ),
+        (
+            {"functional": ["reset", "graft"], "checkpoints": {"one": {"source": "path", "path": "."}}},
+            "functional: reset, graft: found one alone, wanted a checkpoint before and one after fine-tuning: one of "
+            "source finetune or adapter, or another checkpoint. Add one, or remove them.",
+        ),
+        (
+            {**WITHOUT_TRAINING, "functional": ["early_exit"]},
+            "partitions.finetune: no page can come into it, and functional: early_exit trains heads on it. "
+            "Give it a share and files.",
         ),
         (
             {"finetuning__stride": 129},
@@ -170,6 +255,31 @@ def test_keys_that_do_not_fit_give_one_line_with_the_file_and_the_key(changes, s
     assert error_of(**changes) == f"my.yaml: {said}"
 
 
+def test_each_checkpoint_that_is_wrong_has_a_line():
+    wrong = {
+        "checkpoints__gone": {"source": "path", "path": "nowhere"},
+        "checkpoints__twin": {**TWIN, "start": "nobody", "seeds": [1, 2]},
+        "checkpoints__adapted": {"source": "adapter", "base": "pretrained"},
+    }
+    first, *lines = error_of(**wrong).splitlines()
+    assert first == "my.yaml cannot be used:"
+    keys = ["  checkpoints.gone.path", "  checkpoints.twin-seed1.start", "  checkpoints.adapted"]
+    assert [line.split(":")[0] for line in lines] == keys
+
+
+def test_each_file_that_is_not_there_has_a_line():
+    *_, one, two = error_of(data={"source": "squad", "files": ["one.json", "two.json"]}).splitlines()
+    assert one.startswith("  data.files: one.json: there is no such file")
+    assert two.startswith("  data.files: two.json: there is no such file")
+
+
+def test_a_file_in_the_place_of_a_checkpoint_is_told_with_its_format(tmp_path):
+    (tmp_path / "model.gguf").write_bytes(b"GGUF")
+    said = error_of(checkpoints__other={"source": "path", "path": str(tmp_path / "model.gguf")})
+    wanted = "there is no such folder. It is a file, and its weights are in another format (GGUF: model.gguf), wanted"
+    assert wanted in said
+
+
 def test_what_the_schema_refuses_is_refused_first():
     assert error_of(activations__precison="float32", controls=["representations"]).startswith(
         "my.yaml cannot be used:\n  activations.precison: there is no such key. Did you mean precision?"
@@ -178,8 +288,7 @@ def test_what_the_schema_refuses_is_refused_first():
 
 def test_a_task_is_one_that_there_is_a_module_of():
     # A name that is like no other's, whatever tasks there are.
-    assert f"\n  tasks.1: found '0'. Allowed: {', '.join(building.names())}." in error_of(tasks=["synonyms", "0"])
-    assert "enum" not in SCHEMA["properties"]["tasks"]["items"], "the caller's schema stays as it is"
+    assert f"my.yaml: tasks.1: found '0'. Allowed: {', '.join(building.names())}; or" in error_of(tasks=["synonyms", "0"])
 
 
 def test_a_task_of_another_view_is_refused(tmp_path, monkeypatch):
@@ -230,6 +339,14 @@ def test_what_a_demo_of_one_seed_asks_for():
     assert not run.judges_controls
 
 
+def test_answers_are_weighed_of_recipes_and_checkpoints_that_were_made_of_another():
+    several = resolved(checkpoints__finetuned={"source": "finetune", "start": "pretrained", "seeds": [1, 2]})
+    seeds = ["finetuned-seed1", "finetuned-seed2"]
+    assert several.answering == {"finetuned": seeds, **{one: [one] for one in seeds}}
+    assert resolved(checkpoints__twin=TWIN).answering == {"finetuned": ["finetuned"]}
+    assert resolved(checkpoints={"one": {"source": "path", "path": "."}}).answering == {"one": ["one"]}
+
+
 def test_checkpoints_by_how_they_come_about():
     run = resolved(checkpoints__twin={**TWIN, "seeds": [1, 2]})
     assert run.initialised == ["twin-seed1", "twin-seed2"]
@@ -250,15 +367,71 @@ def test_without_pages_to_train_on_nothing_is_trained():
     }).trains, "a share alone is not enough"  # fmt: skip
 
 
+def test_a_checkpoint_was_made_of_its_start_or_base_and_any_other_of_the_first_that_is_not_random():
+    run = resolved(checkpoints__other={"source": "path", "path": "."}, checkpoints__lora=ADAPTER, checkpoints__twin=TWIN)
+    assert run.before_of("pretrained") is None
+    assert run.before_of("twin") is None
+    assert [run.before_of(name) for name in ("finetuned", "other", "lora")] == ["pretrained"] * 3
+    assert run.afters == ["finetuned", "other", "lora"]
+
+
+@pytest.mark.parametrize("made", [{"source": "finetune", "start": "before"}, {**ADAPTER, "base": "before"}])
+def test_what_a_checkpoint_is_made_of_does_not_go_by_the_order(made):
+    before, other = {"source": "path", "path": "."}, {"source": "path", "path": "docs"}
+    run = resolved(checkpoints={"after": made, "before": before, "other": other})
+    assert {name: run.before_of(name) for name in run.checkpoints} == {"after": "before", "before": None, "other": "before"}
+    assert run.afters == ["after", "other"]
+
+
+def test_each_seed_of_a_recipe_was_made_of_its_start_whatever_comes_first():
+    checkpoints = {"first": {"source": "path", "path": "."}, "start": {"source": "path", "path": "."}}
+    run = resolved(checkpoints={**checkpoints, "tuned": {"source": "finetune", "start": "start", "seeds": [1, 2]}})
+    assert [run.before_of(name) for name in run.checkpoints] == [None, "first", "start", "start"]
+
+
+def test_what_asks_how_questions_are_answered_needs_data():
+    for name in SCHEMA["properties"]["functional"]["items"]["enum"]:
+        said = error_of(
+            functional=[name],
+            data={"source": "none"},
+            tasks=[{"name": "mine", "pairs": "docs/examples/antonyms.tsv"}],
+            checkpoints={"one": {"source": "path", "path": "."}, "two": {"source": "path", "path": "."}},
+        )
+        assert said.startswith(f"my.yaml: functional: found {name}, which ask how questions are answered, and there is no")
+
+
 def test_controls_that_rank_pairs_are_the_variants_that_there_are():
     everything = SCHEMA["properties"]["controls"]["items"]["enum"]
     run = resolved(controls=everything)
     assert run.variants == list(VARIANTS)
     assert "controls" in run.typeset_tables
     assert run.judges_controls
-    assert not resolved(controls=["representations"]).judges_controls
+    assert not resolved(controls=["representations", "layer_cka", "weight_distance"]).judges_controls
+    assert resolved(controls=["weight_distance"], activations__keep="similarities").variants == []
     assert resolved(controls=["control_task"]).judges_controls
     assert resolved(controls=["control_task"]).variants == []
+
+
+def test_the_overview_is_of_the_first_that_was_trained_to_answer_and_what_it_was_made_of():
+    def compared(**changes):
+        rows = resolved(**changes).overview
+        assert len({tuple(panel["compared"]) for row in rows for panel in row}) == 1
+        return rows[0][0]["compared"]
+
+    recipe = {"source": "finetune", "start": "pretrained", "seeds": [1, 2, 3]}
+    assert compared() == ["pretrained", "finetuned"]
+    assert compared(checkpoints__finetuned=recipe) == ["pretrained", "finetuned"]
+    assert compared(checkpoints__other=ADAPTER, figures__checkpoints=["other", "pretrained"]) == ["pretrained", "other"]
+    assert compared(checkpoints__other=ADAPTER, figures__checkpoints=["other", "finetuned"]) == ["pretrained", "finetuned"]
+    shuffled = {**FINETUNED, "objective": "shuffled_answers"}
+    shown = ["shuffled", "pretrained", "finetuned"]
+    assert compared(checkpoints__shuffled=shuffled, figures__checkpoints=shown) == ["pretrained", "finetuned"]
+    assert compared(checkpoints__shuffled=shuffled, figures__checkpoints=shown[:1]) == ["pretrained", "shuffled"]
+    rows = resolved(tasks=["synonyms", "boundary"]).overview
+    assert [[(panel["task"], panel["measure"], panel["value"]) for panel in row] for row in rows] == [
+        [("synonyms", "cosine", "percentage"), ("synonyms", "cosine", "specific")],
+        [("boundary", "start", "percentage")],
+    ]
 
 
 def test_files_at_hand_are_named_by_their_stems_and_go_to_their_partitions(tmp_path):
@@ -280,6 +453,11 @@ def test_published_files_come_to_the_folder_of_their_origin():
     assert run.files == {"validation-00000-of-00001": (f"{run.downloads}/{name}", PARTITIONS)}
     assert run.downloads.startswith("downloads/rajpurkar/squad/")
     assert not run.has_long_answers
+
+
+def test_no_answer_is_an_answer_where_questions_may_have_none():
+    given = {name: resolved(data={"source": name, "splits": ["validation"]}) for name in ("squad", "squad_v2")}
+    assert {name: run.refuses for name, run in given.items()} == {"squad": False, "squad_v2": True}
 
 
 def test_a_task_s_measures_are_those_of_its_kind():
@@ -383,11 +561,41 @@ def test_a_label_that_figures_give_is_the_seeds_too():
     assert config["checkpoints"]["after_it-seed3"]["label"] == "After, seed 3"
 
 
-def test_seeds_of_a_checkpoint_that_is_not_trained_here_are_refused():
+def test_seeds_of_a_checkpoint_that_is_there_once_are_refused():
     config = seeded()
-    config["checkpoints"]["before"]["seeds"] = [1]
-    with pytest.raises(InputError, match=r"checkpoints\.before\.seeds: source path has no such key"):
+    config["checkpoints"]["before"] = {"source": "package", "package": "x", "seeds": [1]}
+    with pytest.raises(InputError, match="source package has no such key; these have: path, finetune, random"):
         expand_seeds(config)
+    config["checkpoints"]["before"] = {"source": "path", "path": "x", "seeds": [1, 2]}
+    with pytest.raises(InputError, match=r"checkpoints\.before\.path: found x, the same folder for each seed"):
+        expand_seeds(config)
+    config["checkpoints"]["before"] = {"source": "path", "path": "x-{seed}"}
+    with pytest.raises(InputError, match=r"checkpoints\.before: found \{seed\} in its path, and no seeds\. Add seeds"):
+        expand_seeds(config)
+
+
+def test_folders_of_several_trainings_are_a_recipe(tmp_path):
+    for name in ("base", "mine-4", "mine-5"):
+        (tmp_path / name).mkdir()
+    mine = {"source": "path", "path": f"{tmp_path}/mine-{{seed}}", "seeds": [4, 5]}
+    config = {"base": {"source": "path", "path": f"{tmp_path}/base"}, "mine": mine}
+    run = resolved(checkpoints=config)
+    assert run.recipes == {"mine": ["mine-seed4", "mine-seed5"]}
+    assert [run.config["checkpoints"][one]["path"] for one in run.recipes["mine"]] == [
+        f"{tmp_path}/mine-{s}" for s in (4, 5)
+    ]
+    assert run.before_of("mine-seed5") == "base"
+    assert run.seeds == {"mine": "4, 5"}
+    assert "seed" not in run.fetched_from("mine-seed4"), "a corrected seed would copy the same weights again"
+    turned = resolved(checkpoints=dict(reversed(config.items())))
+    assert {one: turned.before_of(one) for one in turned.checkpoints} == {
+        "mine-seed4": "base",
+        "mine-seed5": "base",
+        "base": None,
+    }
+    (tmp_path / "mine-5").rmdir()
+    with pytest.raises(InputError, match=r"checkpoints\.mine-seed5\.path: .*mine-5: there is no such folder"):
+        resolved(checkpoints=config)
 
 
 def test_several_twins_are_a_checkpoint_each_too():
@@ -447,3 +655,158 @@ def test_as_published_is_the_paper_s_configuration_but_for_what_is_known_of_the_
     }
     assert published == paper
     assert [resolve(config, SCHEMA).finder_of("synonyms") for config in (published, demo())] == ["find_any_synset", "find"]
+
+
+def test_an_adapter_answers_with_heads_on_its_frozen_encoder_and_reads_by_its_base_s_tokenizer():
+    run = resolved(checkpoints__a={**ADAPTER, "base": "finetuned", "label": "Of an adapter"})
+    assert (run.fetched, run.adapted, run.frozen) == (["pretrained"], ["a"], ["pretrained", "a"])
+    assert (run.start_of("a"), run.tokenizer_of("a")) == ("finetuned", "pretrained")
+    assert "label" not in run.fetched_from("a")
+
+
+def test_a_training_depends_on_what_its_method_needs_and_on_no_more():
+    by_lora = {**FINETUNED, "method": "lora"}
+    run = resolved(checkpoints__lora=by_lora, finetuning__lora={"rank": 4, "targets": ["query"]})
+    full, lora = (run.training_of(name) for name in ("finetuned", "lora"))
+    assert full["learning_rate"] == 0.0003
+    assert lora == {
+        **full,
+        "learning_rate": 0.0005,
+        "lora": {"rank": 4, "alpha": 16, "dropout": 0, "targets": ["query"]},
+    }
+    assert "lora" not in full
+    assert resolved(finetuning__method="lora").training_of("finetuned").keys() == lora.keys()
+    several = resolved(checkpoints__lora={**by_lora, "seeds": [1, 2]})
+    assert [several.training_of(name).keys() for name in several.recipes["lora"]] == [lora.keys()] * 2
+    other = resolved(finetuning__lora={"rank": 2})
+    assert other.training_of("finetuned") == full
+
+
+# Steps of trainings that are kept.
+
+
+def test_kept_steps_are_checkpoints_by_names_of_their_own_beside_those_of_the_run():
+    listed = resolved(finetuning__keep_steps=[50, 7])
+    assert list(listed.trajectories.kept) == ["finetuned-step0", "finetuned-step7", "finetuned-step50"]
+    assert listed.trajectories.kept["finetuned-step7"] == ("finetuned", 1)
+    # Of four points the last is the trained checkpoint.
+    points = resolved(finetuning__keep_steps=4, checkpoints__finetuned={**FINETUNED, "seeds": [1, 2]})
+    assert list(points.trajectories.kept) == [f"finetuned-seed{seed}-point{i}" for seed in (1, 2) for i in range(3)]
+    assert listed.checkpoints == ["pretrained", "finetuned"]
+    assert resolved().trajectories.kept == {}
+
+
+def test_a_checkpoint_may_keep_other_steps_than_the_run_or_none():
+    own = resolved(finetuning__keep_steps=4, checkpoints__finetuned={**FINETUNED, "keep_steps": [9]})
+    assert list(own.trajectories.kept) == ["finetuned-step0", "finetuned-step9"]
+    none = resolved(finetuning__keep_steps=4, checkpoints__finetuned={**FINETUNED, "seeds": [1, 2], "keep_steps": None})
+    assert (none.trajectories.kept, none.trajectories.series) == ({}, {})
+
+
+def test_a_checkpoint_with_the_name_of_a_kept_step_is_an_input_error():
+    error = error_of(**{"finetuning__keep_steps": [50], "checkpoints__finetuned-step50": TWIN})
+    assert (
+        error == "my.yaml: checkpoints.finetuned-step50: a kept step has this name (finetuning.keep_steps). Choose another."
+    )
+
+
+def test_a_trajectory_of_a_training_goes_from_its_start_to_its_end_and_is_scored_by_the_heads_it_begins_with():
+    run = resolved(finetuning__keep_steps=4, checkpoints__finetuned={**FINETUNED, "seeds": [1, 2]})
+    (one,) = run.trajectories.series.values()
+    assert one.ranked == ["pretrained", "finetuned-point1", "finetuned-point2", "finetuned"]
+    assert one.scored == ["finetuned-point0", *one.ranked[1:]]
+    assert (one.steps, one.training) == (None, "finetuned-seed1")
+    points = [f"finetuned-seed{i}-point{k}" for k in (1, 2) for i in (1, 2)]
+    assert run.trajectories.ranked == ["pretrained", *points, "finetuned-seed1", "finetuned-seed2"]
+    assert run.trajectories.recipes_of_points["finetuned-point1"] == ["finetuned-seed1-point1", "finetuned-seed2-point1"]
+    assert run.trajectories.seeds["finetuned-seed2-point1"] == 2
+
+
+def test_published_steps_are_a_trajectory_in_the_order_of_their_steps():
+    # YAML reads the steps as numbers.
+    run = resolved(figures__trajectories={"published": {1000: "finetuned", 0: "pretrained", "400": "finetuned"}})
+    (one,) = run.trajectories.series.values()
+    assert one.steps == [0, 400, 1000]
+    assert one.ranked == one.scored == ["pretrained", "finetuned", "finetuned"]
+    assert resolved().trajectories.series == {}
+
+
+@pytest.mark.parametrize(
+    ("series", "said"),
+    [
+        (
+            {"a": {0: "pretrained", 5: "nobody"}},
+            "figures.trajectories.a.5: found 'nobody'. Allowed: pretrained, finetuned.",
+        ),
+        (
+            {"finetuned": {0: "pretrained", 5: "finetuned"}},
+            "figures.trajectories.finetuned: there is a checkpoint of this name",
+        ),
+        ({"a": {"soon": "pretrained", 5: "finetuned"}}, "figures.trajectories.a"),
+        ({"a": {-1: "pretrained", 5: "finetuned"}}, "figures.trajectories.a"),
+    ],
+)
+def test_a_trajectory_of_what_is_not_there_is_an_input_error(series, said):
+    assert said in error_of(figures__trajectories=series)
+
+
+# Objectives of trainings.
+
+
+LABELLED = {**FINETUNED, "objective": "sequence_classification", "table": "docs/examples/antonyms.tsv"}
+
+
+def test_a_training_to_answer_is_told_nothing_of_objectives_and_another_what_it_needs():
+    masked = {**FINETUNED, "objective": "masked_language_model"}
+    run = resolved(checkpoints__masked=masked, checkpoints__labelled=LABELLED)
+    known = run.training_of("finetuned")
+    assert "objective" not in known
+    assert run.training_of("masked") == {**known, "objective": "masked_language_model"}
+    classified = {"objective": "sequence_classification", "max_length": run.config["finetuning"]["max_length"]}
+    assert run.training_of("labelled") == {**known, **classified}
+
+
+def test_an_objective_of_all_trainings_is_that_of_each_without_its_own():
+    again = {**FINETUNED, "objective": "question_answering"}
+    run = resolved(finetuning__objective="shuffled_answers", checkpoints__again=again)
+    assert [objective_of(run.config, name) for name in ("pretrained", "finetuned", "again")] == [
+        None, "shuffled_answers", "question_answering",
+    ]  # fmt: skip
+
+
+def test_what_is_trained_otherwise_gets_heads_and_keeps_no_steps():
+    shuffled = {**FINETUNED, "objective": "shuffled_answers"}
+    run = resolved(checkpoints__shuffled=shuffled, checkpoints__labelled=LABELLED, finetuning__keep_steps=[5])
+    assert run.trained_otherwise == run.classifiers == ["labelled"]
+    assert {one.checkpoint for one in run.trajectories.kept.values()} == {"finetuned", "shuffled"}
+    assert "labelled" not in run.frozen
+
+
+def test_each_training_to_answer_is_compared_with_each_other_training_of_its_start():
+    other = {"source": "path", "path": "."}
+    shuffled = {**FINETUNED, "objective": "shuffled_answers", "seeds": [1, 2, 3]}
+    elsewhere = {**FINETUNED, "start": "other", "objective": "shuffled_answers"}
+    run = resolved(
+        checkpoints__other=other,
+        checkpoints__again={**FINETUNED, "method": "lora"},
+        checkpoints__shuffled=shuffled,
+        checkpoints__labelled=LABELLED,
+        checkpoints__elsewhere=elsewhere,
+    )
+    assert run.control_trainings == [
+        ("pretrained", after, control) for after in ("finetuned", "again") for control in ("shuffled", "labelled")
+    ]
+    assert "control_trainings" in run.typeset_tables
+    first = run.columns_of_trainings[0][0]
+    assert first["compared"] == ["finetuned", "again", "shuffled", "labelled"]
+    assert first["labels"]["pretrained"] == "Pre-trained"
+    assert resolved().control_trainings == []
+
+
+def test_texts_are_classified_without_data():
+    pairs = {"data": {"source": "none"}, "tasks": [{"name": "mine", "pairs": "docs/examples/antonyms.tsv"}]}
+    base = {"pretrained": {"source": "path", "path": "."}}
+    assert resolved(**pairs, checkpoints={**base, "labelled": LABELLED}).classifiers == ["labelled"]
+    assert "finetune trains on data, and there is none" in error_of(
+        **pairs, checkpoints={**base, "masked": {**FINETUNED, "objective": "masked_language_model"}}
+    )

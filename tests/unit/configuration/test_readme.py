@@ -1,4 +1,4 @@
-"""config/README.md lists every key as the schema has it; ``python tests/unit/configuration/test_readme.py`` writes that."""
+"""docs/reference/configuration.md has every key as the schema has it; run this file, and it writes them."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import yaml
 from pairprobe.configuration.schema import TYPES, read_schema
 
 ROOT = Path(__file__).parents[3]
-README = ROOT / "config" / "README.md"
+PAGE = ROOT / "docs" / "reference" / "configuration.md"
 SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 TOP = "At the top"
 MISSING = object()
@@ -19,9 +19,13 @@ BOUNDS = {
 
 
 def sections() -> dict[str, dict]:
-    """Return the parts of the schema that have keys, by their headings in the README."""
-    found = {f"`{key}`": part for key, part in SCHEMA["properties"].items() if "properties" in part}
-    return {TOP: SCHEMA, **found, "`checkpoints`": SCHEMA["$defs"]["checkpoint"]}
+    """Return the parts of the schema that have keys, by their headings on the page."""
+    found = {TOP: SCHEMA}
+    for key, part in SCHEMA["properties"].items():
+        if "properties" in part:
+            inner = {f"`{key}.{name}`": each for name, each in part["properties"].items() if "properties" in each}
+            found |= {f"`{key}`": part} | inner
+    return {**found, "`checkpoints`": SCHEMA["$defs"]["checkpoint"]}
 
 
 def table(section: dict) -> list[str]:
@@ -33,9 +37,14 @@ def table(section: dict) -> list[str]:
         # A section's own default has all of its keys.
         value = section.get("default", {}).get(key, part.get("default", MISSING))
         default = "must be given" if key in section.get("required", ()) else "none"
-        default = default if value is MISSING else f"`{yaml.safe_dump(value, default_flow_style=True).splitlines()[0]}`"
+        default = default if value is MISSING else f"`{as_yaml(value)}`"
         lines.append(f"| `{key}` | {default} | {allowed(part)} | {part['description']} |")
     return lines
+
+
+def as_yaml(value: object) -> str:
+    """Return a value as it is written in a configuration."""
+    return yaml.safe_dump(value, default_flow_style=True, width=1000).splitlines()[0]
 
 
 def allowed(part: dict) -> str:
@@ -43,7 +52,7 @@ def allowed(part: dict) -> str:
     if "$ref" in part:
         part = SCHEMA["$defs"][part["$ref"].rsplit("/", 1)[-1]]
     if "enum" in part:
-        return ", ".join(f"`{value}`" for value in part["enum"])
+        return ", ".join(f"`{as_yaml(value)}`" for value in part["enum"])
     if items := part.get("items", {}).get("enum"):
         return f"a list of {', '.join(f'`{value}`' for value in items)}"
     kinds = [part["type"]] if isinstance(part["type"], str) else part["type"]
@@ -52,20 +61,43 @@ def allowed(part: dict) -> str:
 
 
 def written(text: str) -> str:
-    """Put the tables into the README's text: one below each section's heading, in place of the one that is there."""
+    """Put the tables into the page's text: one below each section's heading, in place of the one that is there."""
     for heading, section in sections().items():
-        found = re.search(rf"^### {heading}\n.*?(^\| key .*?\n)(?=\n)", text, re.MULTILINE | re.DOTALL)
+        found = re.search(rf"^###? {re.escape(heading)}\n.*?(^\| key .*?\n)(?=\n)", text, re.MULTILINE | re.DOTALL)
         assert found, f"there is no heading {heading} with a table"
         text = text[: found.start(1)] + "\n".join(table(section)) + "\n" + text[found.end(1) :]
     return text
 
 
-def test_the_readme_lists_every_key_as_the_schema_has_it():
-    text = README.read_text(encoding="utf-8")
+def test_the_page_lists_every_key_as_the_schema_has_it():
+    text = PAGE.read_text(encoding="utf-8")
     wanted = written(text)
     missing = [line for line in wanted.splitlines() if line not in text.splitlines()]
     assert text == wanted, "\n".join(["run python tests/unit/configuration/test_readme.py, which writes:", *missing])
 
 
+def test_a_value_is_written_as_a_configuration_has_it():
+    assert allowed(SCHEMA["properties"]["activations"]["properties"]["order"]).endswith("`paragraph_first`, `null`")
+    assert [as_yaml(value) for value in (None, True, 0.5, "as_given", [1, 2])] == [
+        "null",
+        "true",
+        "0.5",
+        "as_given",
+        "[1, 2]",
+    ]
+
+
+def leaves(section: dict) -> list[str]:
+    """List the keys of a section that are no sections, those of inner sections too."""
+    inner = [(key, part) for key, part in section["properties"].items() if part is not SCHEMA["properties"]["checkpoints"]]
+    return [name for key, part in inner for name in (leaves(part) if "properties" in part else [key])]
+
+
+def test_every_key_of_the_schema_has_a_row_however_deep_it_is():
+    rows = [line for section in sections().values() for line in table(section)[len(HEADER) :]]
+    wanted = [*leaves(SCHEMA), *leaves(SCHEMA["$defs"]["checkpoint"])]
+    assert sorted(line.split("`")[1] for line in rows) == sorted(wanted)
+
+
 if __name__ == "__main__":
-    README.write_text(written(README.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -52,7 +52,7 @@ def test_every_section_refuses_keys_that_it_does_not_know(schema):
     assert [key for key, part in sections if "properties" in part and part.get("additionalProperties") is not False] == []
 
 
-@pytest.mark.parametrize("file", sorted((ROOT / "config").glob("*.yaml")), ids=lambda file: file.name)
+@pytest.mark.parametrize("file", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda file: file.name)
 def test_a_configuration_that_comes_with_the_project_is_good(file, schema):
     check(yaml.safe_load(file.read_text(encoding="utf-8")), schema)
 
@@ -207,7 +207,7 @@ def test_numbers_of_a_list_that_are_given_as_text_are_read_too(smallest, schema)
 
 def test_each_key_that_is_missing_is_named_once(schema):
     error = error_of({"seed": 1}, schema)
-    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["run", "data", "checkpoints"]
+    assert [line.split(":")[0].strip() for line in error.splitlines()[1:]] == ["run", "checkpoints"]
 
 
 @pytest.mark.parametrize("text", ["a</script>", "<SCRIPT>b", "c <!-- d"])
@@ -227,7 +227,7 @@ def test_a_repository_is_a_name_and_no_path(config, schema, repository):
     assert "\n  checkpoints.other.repository: found " in error_of(config, schema)
 
 
-@pytest.mark.parametrize("key", ["run", "data", "checkpoints"])
+@pytest.mark.parametrize("key", ["run", "checkpoints"])
 def test_a_missing_key_is_named_with_what_it_is(smallest, schema, key):
     del smallest[key]
     assert f"\n  {key}: missing. Wanted: {schema['properties'][key]['description']}" in error_of(smallest, schema)

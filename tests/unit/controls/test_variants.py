@@ -350,7 +350,7 @@ def test_what_a_control_needs_is_said_of_each_that_ranks_pairs():
 # The configuration.
 
 
-ALL = [*variants.VARIANTS, "control_task", "representations"]
+ALL = [*variants.VARIANTS, "control_task", "representations", "layer_cka", "weight_distance"]
 
 
 def test_an_unknown_control_is_refused_with_the_names_of_those_that_there_are():
@@ -360,7 +360,7 @@ def test_an_unknown_control_is_refused_with_the_names_of_those_that_there_are():
         check({**config, "controls": ["without_mean", "without_meen"]}, schema)
     said = f"controls.1: found 'without_meen'. Did you mean without_mean? Allowed: {', '.join(ALL)}."
     assert said in str(error.value)
-    with pytest.raises(InputError, match=r"controls: .*non-unique"):
+    with pytest.raises(InputError, match=r"controls: found '.*' 2 times, wanted once"):
         check({**config, "controls": ["without_mean", "without_mean"]}, schema)
     check(config, schema)
     assert (config["controls"], config["dominant_directions"]) == ([], None)

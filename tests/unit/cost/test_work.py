@@ -369,3 +369,69 @@ def test_the_papers_run_is_on_the_dev_set_and_trains_on_the_train_set():
         "probe": 7_830,
     }
     assert {file.partitions for file in found.run.files.values()} == {("finetune", "head"), ("probe",)}
+
+
+def test_heads_on_each_layer_take_a_pass_an_epoch_for_each_checkpoint_and_answers_once_more():
+    shared = {"finetuning__epochs": 3, "tasks": ["synonyms"]}
+    plain, found = of("config", **shared), of("config", **shared, functional=["early_exit"])
+    assert len(found.jobs) == len(plain.jobs) + 2 * 4
+    assert seconds(found, ANSWERING) == pytest.approx(2 * seconds(plain, ANSWERING))
+    # The pre-trained checkpoint's own heads read what one pass has made; those of four checkpoints make three passes.
+    read = plain.trained * plain.train_length * 3 / rates.FROZEN
+    one = seconds(plain, HEADS) - rates.START_MODEL - read
+    assert seconds(found, HEADS) - seconds(plain, HEADS) == pytest.approx(4 * (rates.START_MODEL + 3 * one))
+
+
+def test_grafts_take_half_an_evaluation_for_each_layer_and_way_of_each_checkpoint_that_was_made_of_another():
+    plain, both, reset = (of("config", functional=ways) for ways in ([], ["graft", "reset"], ["reset"]))
+    one = seconds(plain, ANSWERING) / 4 - rates.START_MODEL
+    for found, ways in ((both, 3), (reset, 1)):
+        assert seconds(found, ANSWERING) - seconds(plain, ANSWERING) == pytest.approx(
+            3 * (rates.START_MODEL + ways * 6 * one / 2)
+        )
+        assert len(found.jobs) == len(plain.jobs) + 3
+    # Each waits for its own checkpoint and for the one before.
+    grafts = [job for job in both.jobs if job.stage == ANSWERING and len(job.needs) == 3]
+    made = [{both.jobs[i].stage for i in job.needs} for job in grafts]
+    assert made.count({READING, TUNING}) == 3
+
+
+def test_a_step_that_is_kept_is_made_probed_and_answers_but_step_0_which_is_probed_already():
+    """Of five points the last is the trained checkpoint."""
+    plain, found = of("config"), of("config", finetuning__keep_steps=5)
+    trained, probed, answering = 3, 3 * 3, 3 * 4
+    assert seconds(found, TUNING) - seconds(plain, TUNING) == pytest.approx(answering * rates.START_MODEL)
+    assert seconds(found, EXTRACTION) == pytest.approx(seconds(plain, EXTRACTION) * (4 + probed) / 4)
+    assert seconds(found, RANKING) == pytest.approx(seconds(plain, RANKING) * (4 + probed) / 4)
+    assert seconds(found, ANSWERING) == pytest.approx(seconds(plain, ANSWERING) * (4 + answering) / 4)
+    assert found.disk()[TUNING] - plain.disk()[TUNING] == pytest.approx(answering * Encoder(6, 384, 1536, 30522).size)
+    assert found.disk()[EXTRACTION] == pytest.approx(plain.disk()[EXTRACTION] * (1 + trained + probed) / 4)
+    assert "4 checkpoints and 12 steps that are kept (" in report.summary(found)[1]
+
+
+def test_what_is_trained_to_do_other_than_answer_gets_heads_of_its_own(tmp_path):
+    checkpoints = yaml.safe_load((CONFIGS / "config.yaml").read_text())["checkpoints"]
+    masked = {"source": "finetune", "start": "pretrained", "objective": "masked_language_model"}
+    shuffled = {**masked, "objective": "shuffled_answers"}
+    plain, control, other = (
+        of("config", tasks=["synonyms"], checkpoints={**checkpoints, **more})
+        for more in ({}, {"control": shuffled}, {"masked": masked})
+    )
+    assert seconds(control, HEADS) == seconds(plain, HEADS)
+    assert seconds(other, HEADS) == pytest.approx(2 * seconds(plain, HEADS))
+
+
+def test_a_classifier_trains_on_the_texts_of_its_table_and_labels_some(tmp_path):
+    checkpoints = yaml.safe_load((CONFIGS / "config.yaml").read_text())["checkpoints"]
+    labelled = {"source": "finetune", "start": "pretrained", "objective": "sequence_classification"}
+
+    def cost(texts):
+        table = tmp_path / f"{texts}.tsv"
+        table.write_text("text\tlabel\n" + ("x" * 237 + "\ta\n") * texts)
+        return of("config", checkpoints={**checkpoints, "labelled": {**labelled, "table": str(table)}})
+
+    plain, few, many = of("config"), cost(1000), cost(3000)
+    starts, one, three = rates.START_MODEL, *(seconds(found, TUNING) - seconds(plain, TUNING) for found in (few, many))
+    assert (three - starts) / (one - starts) == pytest.approx(3, rel=0.01)
+    assert sum(job.stage == ANSWERING for job in few.jobs) == 4 + 2
+    assert report.summary(few)[1] == "Files of pairs and tables: a pair or text of 240 characters is assumed"

@@ -9,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pairprobe.data.documents import Annotation, Document
-from pairprobe.data.examples import Example, answer_sentence, document_of, example_of, read_each_example, read_examples
+from pairprobe.data.examples import (
+    Example,
+    answer_sentence,
+    document_of,
+    example_of,
+    read_each_example,
+    read_examples,
+)
 from pairprobe.errors import InputError
 from pairprobe.io import files
 
@@ -134,7 +141,6 @@ def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
         ("example_id", 7),
         ("title", None),
         ("question", "who"),
-        ("question", []),
         ("paragraph", []),
         ("paragraph", ["a", 1]),
         ("paragraph", ["a", ""]),
@@ -160,6 +166,13 @@ def test_a_missing_field_is_named_with_its_file_and_line(tmp_path, key):
 def test_a_field_of_the_wrong_kind_is_named_with_its_file_and_line(tmp_path, key, value):
     error = error_of(tmp_path, asdict(EXAMPLE) | {key: value})
     assert re.match(rf"{tmp_path}/a\.jsonl\.gz, line 1, key {key}[][0-9]*: (found|Expected) ", error)
+
+
+def test_a_text_without_a_question_is_an_example_and_no_question_of_a_data_set(tmp_path):
+    single = replace(EXAMPLE, question=[])
+    assert read(tmp_path, asdict(single)) == [single]
+    ((_, error),) = read_each_example(tmp_path / "a.jsonl.gz")
+    assert str(error).endswith("line 1, key question: found no words, wanted at least one.")
 
 
 @pytest.mark.parametrize("answer", [[16, 18], [-1, 1], [3, 3], [4, 3]])

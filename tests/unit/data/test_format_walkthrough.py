@@ -1,4 +1,4 @@
-"""docs/adding_a_data_format.md, taken at its word in a copy of the project."""
+"""docs/how-to/add_a_data_format.md, taken at its word in a copy of the project."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "adding_a_data_format.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "add_a_data_format.md").read_text(encoding="utf-8")
 TESTS = [
     "tests/unit/data/test_formats.py::test_every_source_of_the_schema_has_a_reader_and_another_name_has_none",
     "tests/unit/configuration/test_readme.py",
@@ -28,7 +28,7 @@ def replaced(path: Path, old: str, new: str) -> None:
 def project(tmp_path_factory):
     """A copy of the project with the page's format in the five places; returns how to run a command in it."""
     folder = tmp_path_factory.mktemp("project")
-    for name in ("config", "scripts", "tests", "workflow"):
+    for name in ("config", "docs", "scripts", "tests", "workflow"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "pages"))
     shutil.copy(ROOT / "pyproject.toml", folder)
     library = folder / "workflow" / "pairprobe"
@@ -39,8 +39,8 @@ def project(tmp_path_factory):
     replaced(library / "data" / "readers.py", '    "examples": ', f'{entry}    "examples": ')
     replaced(library / "README.md", "  - `bundled_pages.py`", f"{mapped}  - `bundled_pages.py`")
     schema = folder / "workflow" / "schemas" / "config.schema.yaml"
-    replaced(schema, "qa_pairs, examples]", "qa_pairs, passages, examples]")
-    replaced(schema, "or examples", "passages (running text), or examples")
+    replaced(schema, "qa_pairs, examples, none]", "qa_pairs, passages, examples, none]")
+    replaced(schema, "in a row), examples", "in a row), passages (running text), examples")
 
     def run(*arguments):
         environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}

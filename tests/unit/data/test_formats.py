@@ -184,7 +184,7 @@ def squad(folder, context, *answers, **question):
 
 def test_every_source_of_the_schema_has_a_reader_and_another_name_has_none():
     schema = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
-    assert sorted(schema["properties"]["data"]["properties"]["source"]["enum"]) == sorted(readers.READERS)
+    assert sorted(schema["properties"]["data"]["properties"]["source"]["enum"]) == sorted([*readers.READERS, "none"])
     with pytest.raises(InputError, match=r"no reader for 'squad_v3'\. Allowed: bundled, natural_questions,"):
         readers.read("squad_v3", "a.json")
 

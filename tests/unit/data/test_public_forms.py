@@ -77,6 +77,15 @@ def squad_row(row, columns=True):
     return {key: row[key] for key in ("id", "title", "context", "question")} | {"answers": laid}
 
 
+def mrqa_line(row):
+    """Lay a row out as MRQA's: the title is within the context."""
+    context = f"[DOC] [TLE] {row['title']} [PAR] {row['context']}"
+    start = context.index(row["answer"])
+    found = {"text": row["answer"], "char_spans": [[start, start + len(row["answer"]) - 1]], "token_spans": [[9, 10]]}
+    asked = {"qid": row["id"], "question": row["question"], "answers": [row["answer"]], "detected_answers": [found]}
+    return {"context": context, "context_tokens": [["[DOC]", 0]], "qas": [asked]}
+
+
 FORMS = {
     "nq-original.jsonl": lambda rows: list(map(nq_original, rows)),
     "nq-simplified.jsonl.gz": lambda rows: [corpora.simplified(nq_original(row)) for row in rows],
@@ -88,6 +97,7 @@ FORMS = {
     "squad-hub.jsonl": lambda rows: list(map(squad_row, rows)),
     "squad-data.json": lambda rows: {"version": "1", "data": list(map(squad_row, rows))},
     "squad-list.json": lambda rows: [squad_row(row, columns=False) for row in rows],
+    "mrqa-a.jsonl": lambda rows: [{"header": {"dataset": "Mills", "split": "dev"}}, *map(mrqa_line, rows)],
     "qa-flat.jsonl": lambda rows: rows,
     "qa-squad.parquet": lambda rows: [squad_row(row, columns=False) for row in rows],
     "qa-table.csv": lambda rows: rows,
@@ -96,7 +106,7 @@ FORMS = {
 TEXTS = [name for name in FORMS if "parquet" not in name]
 JSONS = [name for name in TEXTS if "table" not in name]
 PARQUETS = [name for name in FORMS if "parquet" in name]
-SOURCES = {"nq": "natural_questions", "squad": "squad", "qa": "qa_pairs"}
+SOURCES = {"nq": "natural_questions", "squad": "squad", "mrqa": "mrqa", "qa": "qa_pairs"}
 
 
 def source_of(name):

@@ -14,22 +14,11 @@ from pairprobe.data.pages import Page, row_of
 from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
 from pairprobe.evaluation import answering
-from pairprobe.evaluation.answering import EMPTY_SCORE, Settings, best_spans, predict
+from pairprobe.evaluation.answering import EMPTY_SCORE, Request, Settings, best_spans, predict
 from pairprobe.evaluation.predictions import Prediction, read_predictions
 from pairprobe.finetuning import joint_model
-from pairprobe.finetuning.windows import (
-    LONG,
-    MARKUP,
-    NO,
-    NULL,
-    SHORT,
-    YES,
-    Subtokenizer,
-    Subtokens,
-    Window,
-    subtokens_of,
-    windows,
-)
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import LONG, MARKUP, NO, NULL, SHORT, YES, Subtokens, Window, subtokens_of, windows
 from pairprobe.io import files
 
 # "antidisestablishmentarianism" is eight subtokens; a soft hyphen is none.
@@ -264,7 +253,7 @@ def predicted(checkpoint, documents, folder, asked=None, heads=None, **changed):
     path.unlink(missing_ok=True)  # nothing is to be reused
     if asked is None:
         asked = {row["example_id"] for _, row in files.read_json_lines(documents)}
-    predict(checkpoint, heads, documents, asked, str(path), Settings(**{**OPTIONS, **changed}))
+    predict(checkpoint, heads, Request(documents, asked, str(path), Settings(**{**OPTIONS, **changed})))
     assert [file.name for file in folder.iterdir() if file.name.startswith(".")] == []
     return read_predictions([str(path)])
 
@@ -467,7 +456,7 @@ def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered
         answered.clear()
         documents = write_pages(tmp_path / "d.jsonl", now)
         asked, settings = {page.example_id for page in now}, Settings(**{**OPTIONS, **changed})
-        predict(ours, None, documents, asked, str(path), settings, code or {})
+        predict(ours, None, Request(documents, asked, str(path), settings, code or {}))
         return read_predictions([str(path)])
 
     answer(pages[:20])

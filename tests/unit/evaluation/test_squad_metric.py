@@ -8,7 +8,7 @@ import re
 import pytest
 
 from pairprobe.errors import InputError
-from pairprobe.evaluation.squad_metric import exact_match, f1, normalized, scores
+from pairprobe.evaluation.squad_metric import by_question, exact_match, f1, normalized, scores
 from pairprobe.io import files
 
 
@@ -96,6 +96,12 @@ def test_where_no_question_has_an_answer_there_are_no_scores_but_of_refusals(tmp
     paths = write(tmp_path, [row("a"), row("b")], {"a": "", "b": "Nile"})
     assert scores(*paths)[0] == 0
     assert scores(*paths, unanswerable=True) == (2, 50.0, 50.0)
+
+
+def test_each_question_has_its_own_scores_and_no_answer_is_wrong(tmp_path):
+    paths = write(tmp_path, [row(1, "Nile"), row("b"), row("c", "Oslo")], {"1": "the Nile", "b": "Rome", "c": ""})
+    assert by_question(*paths) == {"1": (1, 1), "c": (0, 0)}
+    assert by_question(*paths, unanswerable=True) == {"1": (1, 1), "b": (0, 0), "c": (0, 0)}
 
 
 @pytest.mark.parametrize("answers", [["Nile"], []])

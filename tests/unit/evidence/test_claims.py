@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pairprobe.errors import InputError
 from pairprobe.evidence import claims
 from pairprobe.evidence.claims import Bounds, Curve, judge
 from pairprobe.evidence.estimation import Estimate
@@ -98,6 +99,19 @@ def test_the_opening_is_the_first_layer_above_the_margin_without_one_below_zero_
 
 def test_the_lower_layers_are_five_of_twelve():
     assert [claims.last_lower_layer(layers) for layers in (2, 6, 12, 24)] == [0, 2, 5, 10]
+
+
+def test_lower_layers_leave_an_upper_one():
+    assert [claims.lower_of(12, lower, "bert") for lower in (None, 0, 11)] == [5, 0, 11]
+    with pytest.raises(InputError, match=r"lower_layers: found 12, but the last layer of bert is 12. Set it to 11 or less"):
+        claims.lower_of(12, 12, "bert")
+
+
+def test_seeds_count_for_recipes_alone():
+    seeds, of_recipe = np.array([1, 2, 3, 3]), np.array([False, True, True, True])
+    assert claims.enough(np.array([20, 20, 20, 19.9]), seeds, of_recipe).tolist() == [True, False, True, False]
+    assert claims.enough(20.0, 1, False)
+    assert not claims.enough(20.0, 1, True)
 
 
 @pytest.mark.parametrize(

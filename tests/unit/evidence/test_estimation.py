@@ -83,6 +83,33 @@ def test_seeds_alone_make_the_interval_of_a_single_t_test():
     assert found.interval(0.95) == pytest.approx(np.stack(wanted, axis=1))
 
 
+def test_what_is_paired_is_tested_by_the_differences_of_each_seed_and_of_each_page():
+    dice = np.random.default_rng(4)
+    by_seed, by_page = dice.normal(0, 9, (5, 1)), dice.normal(0, 9, (30, 1))
+    one, other = ((dice.normal(i, 1, (30, 2)) + by_page, dice.normal(i, 1, (5, 2)) + by_seed) for i in (1, 0))
+    for still in (0, 1):  # either errors of pages alone, or of seeds alone
+        several = [each[still] for each in (one, other)]
+        wanted = stats.ttest_rel(*several)
+        apart = [
+            Estimate.of(each.mean(0), np.tile(each.mean(0), (30, 1)), [each], np.full(2, 30.0))
+            if still
+            else estimate_of(each)
+            for each in several
+        ]
+        found = apart[0].paired_difference(apart[1])
+        assert found.interval(0.95) == pytest.approx(np.stack(wanted.confidence_interval(0.95), axis=1))
+        assert found.p_value() == pytest.approx(wanted.pvalue, rel=1e-6)
+        beside = apart[0][[0]].paired_difference(apart[1])
+        assert beside.interval(0.95)[0] == pytest.approx(found.interval(0.95)[0])
+        assert beside.value[1] == pytest.approx(several[0][:, 0].mean() - several[1][:, 1].mean())
+
+
+def test_only_as_many_draws_are_paired():
+    three, two = (Estimate.of_checkpoints([sums_of(s, 20) for s in range(n)], is_recipe=True) for n in (3, 2))
+    with pytest.raises(ValueError, match="broadcast"):
+        three.paired_difference(two)
+
+
 def test_two_recipes_add_their_variances_and_have_the_fewer_seeds():
     dice = np.random.default_rng(3)
     one, other = (
@@ -90,6 +117,13 @@ def test_two_recipes_add_their_variances_and_have_the_fewer_seeds():
     )
     assert (other - one).seed_variance == pytest.approx(one.seed_variance + other.seed_variance)
     assert (other - one).seeds == 3
+
+
+def test_a_percentage_of_no_pair_has_no_interval():
+    count, total = np.full((20, 2), 5.0), np.full((20, 2), 10.0)
+    count[:, 1] = total[:, 1] = 0
+    found = Estimate.of_checkpoints([Sums(count, total)], is_recipe=False)
+    assert np.isnan(found.percentage_interval(0.95)).tolist() == [[False, False], [True, True]]
 
 
 def test_the_mean_over_seeds_is_that_of_their_percentages():

@@ -1,5 +1,7 @@
 """Conclusions that were drawn wrongly once: made-up rankings of each kind, and what is to be said of them."""
 
+import collections
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -35,7 +37,12 @@ def weigh(folder, checkpoints, recipes=None, **settings):
     titles = {f"q{i}": f"page {i}" for i in range(1000)}
     paths = {name: str(folder / f"{name}.tsv") for name in ("intervals", "differences", "claims")}
     rankings = [(*key, path) for key, path in checkpoints.items()]
-    weighing.weigh(rankings, weighing.Pages(titles, recipes or {}), weighing.Settings(**settings), paths)
+    weighing.weigh(
+        rankings,
+        weighing.Pages(collections.defaultdict(lambda: titles), recipes or {}),
+        weighing.Settings(**settings),
+        paths,
+    )
     return {name: read_tsv(path) for name, path in paths.items()}
 
 

@@ -1,5 +1,7 @@
 """The tables of evidence: of rankings whose numbers are known."""
 
+import collections
+
 import numpy as np
 import pytest
 
@@ -12,15 +14,15 @@ from pairprobe.rankings import percentages
 LAYERS = 7
 
 
-def write_ranking(path, names, shift=0.0, seed=0, measures=("cosine", "euclidean"), shuffled=False):
+def write_ranking(path, names, shift=0.0, seed=0, measures=("cosine", "euclidean"), shuffled=False, layers=LAYERS):
     """shift: by how much the share outranked rises to the last layer; specificity is left empty."""
     dice = np.random.default_rng(seed)
     rows = []
     for name in names:
         para_len = 50 + len(name) * 7 % 40
         for measure in measures:
-            for layer in range(LAYERS):
-                count = int(dice.binomial(para_len - 2, min(1, 0.5 + shift * layer / LAYERS)))
+            for layer in range(layers):
+                count = int(dice.binomial(para_len - 2, min(1, 0.5 + shift * layer / layers)))
                 ties = int(dice.integers(0, 2))
                 rows.append((name, measure, layer, count, ties, para_len, para_len - 2))
     if shuffled:
@@ -42,7 +44,12 @@ def titles(names):
 
 def weigh(folder, rankings, titles, recipes=None, **settings):
     paths = {name: str(folder / f"{name}.tsv") for name in ("intervals", "differences", "claims")}
-    weighing.weigh(rankings, weighing.Pages(titles, recipes or {}), weighing.Settings(**settings), paths)
+    weighing.weigh(
+        rankings,
+        weighing.Pages(collections.defaultdict(lambda: titles), recipes or {}),
+        weighing.Settings(**settings),
+        paths,
+    )
     return {name: read_tsv(path) for name, path in paths.items()}
 
 
@@ -143,6 +150,20 @@ def test_an_empty_set_and_other_layers_are_left_out(tmp_path, names, titles):
     assert tables["differences"] == tables["claims"] == []
 
 
+def test_of_ten_layers_and_twelve_each_has_intervals_and_only_those_of_one_number_are_compared(tmp_path, names, titles):
+    rankings = [
+        (name, "synonyms", write_ranking(tmp_path / f"{name}.tsv", names, seed=seed, layers=layers))
+        for seed, (name, layers) in enumerate([("ten", 11), ("twelve", 13), ("ten_again", 11)])
+    ]
+    tables = weigh(tmp_path, rankings, titles)
+    last = {row["checkpoint"]: row["layer"] for row in tables["intervals"]}
+    assert last == {"ten": "10", "twelve": "12", "ten_again": "10"}
+    for table in (tables["differences"], tables["claims"]):
+        assert {(row["before"], row["after"]) for row in table} == {("ten", "ten_again")}
+    recipe = weigh(tmp_path, rankings, titles, {"trained": ["twelve"]})
+    assert {(row["before"], row["after"]) for row in recipe["claims"]} == {("ten", "ten_again")}
+
+
 def test_an_example_without_a_title_is_named(tmp_path, names, titles):
     path = write_ranking(tmp_path / "a.tsv", names)
     with pytest.raises(InputError, match=rf"example_id {names[0]} is in no example"):
@@ -155,7 +176,7 @@ def test_variants_are_judged_each_by_itself_and_the_main_one_as_before(tmp_path,
         for variant, strength in (("none", 1), ("other", 0))
         for c, shift in (("a", 0.0), ("b", 0.45))
     ]
-    pages = weighing.Pages(titles)
+    pages = weighing.Pages({"coreference": titles})
     weighing.weigh_variants(rankings, pages, weighing.Settings(), str(tmp_path / "variants.tsv"))
     rows = read_tsv(str(tmp_path / "variants.tsv"), VARIANT_FIELDS)
     main = weigh(tmp_path, [ranking[1:] for ranking in rankings if ranking[0] == "none"], titles)["claims"]

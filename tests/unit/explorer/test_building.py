@@ -167,11 +167,10 @@ def test_the_page_holds_what_other_words_get_in_the_anchors_place(folder, page, 
     pairs, names, ties = explored.pairs(task), list(LAYERS), 0
     for pair, checkpoint, begins, shares in itertools.islice(page.swapped(TASKS.index(task)), 0, None, 5):
         wanted = explored.in_the_anchors_place(folder, names[checkpoint], pairs[pair])
-        assert [int(start) for start in begins] == [start for start, _, _ in wanted]
-        counts = np.array([count for _, _, count in wanted], float).reshape(len(begins), 2, -1).transpose(1, 2, 0)
-        unmatching = explored.unmatching(pairs[pair])
+        assert [int(start) for start in begins] == [start for start, *_ in wanted]
+        counts = np.array([count for _, _, count, _ in wanted], float).reshape(len(begins), 2, -1).transpose(1, 2, 0)
         # To the half word, as the page has them.
-        assert (np.rint(2.0 * len(unmatching) / 255 * shares) == 2 * counts).all()
+        assert (np.rint(2.0 * np.array([of for *_, of in wanted]) / 255 * shares) == 2 * counts).all()
         ties += (counts % 1 == 0.5).sum()
     assert ties
 
@@ -419,3 +418,24 @@ def test_colours_and_labels_of_the_configuration_are_taken(tmp_path):
 
 def test_code_that_stands_in_a_script_cannot_end_it():
     assert building._inside_a_script("'</script><!--'") == "'<\\/script><\\!--'"
+
+
+def test_a_page_without_answers_has_nothing_of_them(tmp_path):
+    explored.page(tmp_path, tasks=("synonyms",))
+    without = (tmp_path / "explorer.html").read_bytes()
+    assert "answers" not in Page(without.decode()).blocks
+    assert "answering" not in Page(without.decode()).run
+    arguments = explored.make(tmp_path, tasks=("synonyms",))
+    build(str(tmp_path / "other.html"), **arguments, answers={})
+    assert (tmp_path / "other.html").read_bytes() == without
+
+
+def test_a_page_with_answers_holds_the_scores_of_each_example(tmp_path):
+    explored.page(tmp_path, tasks=("synonyms",), answering=("after",))
+    page = Page((tmp_path / "explorer.html").read_text(encoding="utf-8"))
+    assert page.run["answering"] == [False, True]
+    before, after = page.rows("answers")
+    assert before is None
+    scores = explored.answers("after")["after"]
+    assert after == [list(scores[name]) if name in scores else None for name, *_ in page.rows("texts")]
+    assert None in after

@@ -6,11 +6,19 @@ import re
 import shutil
 
 import explored
+import numpy as np
 import pytest
 from explored import LAYERS, LONG, RECIPE, SEEDS
+from samples import write_store
 
 from pairprobe.activations.store import Activations
+from pairprobe.explorer.building import Checkpoint, Settings, build
+from pairprobe.io import files
 from pairprobe.io.tsv import read_tsv, write_tsv
+from pairprobe.probing_sets.text_pairs import TextPair, resolve
+from pairprobe.rankings import measuring, pair_ranking
+from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
+from pairprobe.rankings.similarity_store import Similarities
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NUMBERS = ("percentage", "null_auc", "unmatching", "para_len")
@@ -94,11 +102,19 @@ def shared(browser, folder):
         yield opened(folder / "explorer.html")
 
 
+@contextlib.contextmanager
+def newly_told(page):
+    """Wait until a pair that is opened here is shown."""
+    page.evaluate("() => { document.getElementById('live').textContent = ''; }")
+    yield
+    page.locator("#live", has_text=re.compile("words in the|Not ranked")).wait_for(state="attached")
+
+
 def go(page, hash):
     """Open a pair by its address."""
     page.evaluate("() => { location.hash = ''; }")
-    page.evaluate("(hash) => { document.getElementById('live').textContent = ''; location.hash = hash; }", hash)
-    page.locator("#live", has_text=re.compile("words in the|Not ranked")).wait_for(state="attached")
+    with newly_told(page):
+        page.evaluate("(hash) => { location.hash = hash; }", hash)
 
 
 def ranks(folder, checkpoint, task, measure, layer):
@@ -486,7 +502,7 @@ def test_an_address_that_is_opened_elsewhere_shows_what_was_shown(visit, folder)
     again.locator("#at", has_text="3").wait_for()
     assert state(again) == wanted
     assert wanted[1]["layer"] == "2"
-    assert wanted[-1] == [2]  # the ring in the panel
+    assert wanted[-1] == pytest.approx([2 / 3])  # the ring in the panel: layer 2 of 3
 
 
 def test_an_address_of_another_run_says_so(shared):
@@ -540,6 +556,51 @@ def traces(page, panel):
             "chart => chart.firstChild.data.slice(0, -1).map((one) => [one.name, one.y, one.line.color, one.line.width])"
         )
     )
+
+
+def across(page, panel):
+    """Return title and ticks of the x-axis of a chart, and {name of a line: x of its points}, the ring among them."""
+    return (
+        page.locator(".chart")
+        .nth(panel)
+        .evaluate(
+            """chart => [chart.querySelector(".xtitle").textContent,
+                [...chart.querySelectorAll(".xtick")].map((tick) => tick.textContent),
+                Object.fromEntries(chart.firstChild.data.map((one) => [one.name ?? "ring", one.x]))]"""
+        )
+    )
+
+
+def test_lines_of_different_numbers_of_layers_are_drawn_over_relative_depth_and_chosen_by_layer(page):
+    title, ticks, lines = across(page, 2)
+    assert (title, ticks) == ("Relative depth (layer / last layer)", ["0", "0.25", "0.5", "0.75", "1"])
+    assert lines["Before &lt;i&gt;&amp;&lt;/i&gt;"] == [0, 1 / 2, 1]
+    assert lines["After"] == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    place = page.locator(".chart").nth(2).locator(".scatterlayer .trace").nth(1).locator(".point").nth(2).bounding_box()
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.wait_for_selector(".item")
+    assert page.inner_text("#count") == "40 of 40 pairs, layer 2"
+    assert page.locator("#of option:checked").inner_text() == "After"
+    assert across(page, 2)[2]["ring"] == pytest.approx([2 / 3])
+    page.select_option("#of", index=0)
+    assert across(page, 2)[2]["ring"] == [1]
+    page.select_option("#layer", "3")  # which this one does not have
+    page.locator("#count", has_text="layer 3").wait_for()
+    assert across(page, 2)[2]["ring"] == []
+    page.locator(".item").nth(1).click()
+    page.wait_for_selector(".view")
+    assert "It has no layer 3; its last is 2." in page.locator(".view .rank").all_inner_texts()[0]
+    course = page.locator("#course .chart")
+    place = course.locator(".scatterlayer .trace").nth(1).locator(".point").nth(1).bounding_box()
+    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    page.locator("#at", has_text=re.compile("^1$")).wait_for()
+
+
+def test_lines_of_one_number_of_layers_are_drawn_over_the_layers(visit, tmp_path):
+    page = visit(explored.page(tmp_path, compared=("after", RECIPE)))
+    title, ticks, lines = across(page, 2)
+    assert (title, ticks) == ("Layer", ["0", "1", "2", "3"])
+    assert {tuple(x) for name, x in lines.items() if name != "ring"} == {(0, 1, 2, 3)}
 
 
 def test_a_recipes_line_is_the_mean_of_its_seeds_and_these_are_thin_lines_of_its_colour(trained, of_recipe):
@@ -600,8 +661,8 @@ def test_a_click_on_a_seeds_point_opens_that_seed(trained):
     table.locator("tbody tr").nth(3).locator("button").nth(2).click()
     trained.locator("#count", has_text="layer 3").wait_for()
     assert trained.locator("#of").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 1"
-    trained.locator(".item").first.click()
-    trained.wait_for_selector(".view")
+    with newly_told(trained):  # the view of the pair before is there until then
+        trained.locator(".item").first.click()
     assert trained.locator(".view select").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 1"
 
 
@@ -622,7 +683,7 @@ def test_how_each_run_of_words_would_rank_as_the_anchor_is_listed_with_the_ancho
         go(shared, f"#/{task}/{measure}/{layer}/{example}")
         place, others = 0 if measure == "cosine" else 1, len(explored.unmatching(pair))
         found = explored.in_the_anchors_place(folder, "before", pair)
-        wanted = [(words, 100 * counts[place][layer] / others) for _, words, counts in found]
+        wanted = [(words, 100 * counts[place][layer] / of) for _, words, counts, of in found]
         row = ranks(folder, "before", task, measure, layer)[example]
         own = 100 * (int(row["count"]) + int(row["ties"]) / 2) / others
         side = explored.questions()[int(example)]["question" if task == "synonyms" else "paragraph"]
@@ -678,3 +739,138 @@ def test_chance_is_null_auc_of_each_and_specific_is_shown_where_it_is_defined(vi
     assert page.locator(".panel").nth(6).inner_text() == "Start position, points\n\nnot defined for this task"
     page.select_option("#value", "auc")
     assert page.locator(".chart").nth(6).is_visible()
+
+
+def test_words_from_right_to_left_are_read_so_and_an_anchor_stands_before_its_match(visit, tmp_path, monkeypatch):
+    hebrew = {"Mary": "מרים", "lived": "גרה", "she": "היא", "Rome": "רומא", "where": "איפה"}
+    rows = [
+        row | {side: [hebrew.get(word, word) for word in row[side]] for side in ("question", "paragraph")}
+        for row in explored.questions()
+    ]
+    monkeypatch.setattr(explored, "questions", lambda: rows)
+    explored.page(tmp_path)
+    page = visit(tmp_path / "explorer.html")
+    go(page, "#/coreference/cosine/1/4")
+    assert (
+        page.locator("#pair-title").inner_text()
+        == f"\u2068{hebrew['Mary']} {hebrew['lived']}\u2069 → \u2068{hebrew['she']}\u2069"
+    )
+    places = page.locator("#pair-title").evaluate(
+        """title => ["מרים", "גרה", "→", "היא"].map(word => {
+          const range = document.createRange(), at = title.firstChild.data.indexOf(word);
+          range.setStart(title.firstChild, at); range.setEnd(title.firstChild, at + word.length);
+          return range.getBoundingClientRect().left;
+        })"""
+    )
+    first, second, arrow, match = places
+    assert second < first < arrow < match
+    paragraph = page.locator(".view .text").nth(1)
+    assert paragraph.evaluate("text => getComputedStyle(text).direction") == "rtl"
+    boxes = [paragraph.locator(".w").nth(i).bounding_box() for i in (0, 1)]
+    assert boxes[0]["x"] > boxes[1]["x"]
+
+
+# Pairs from a file: single texts without a question, several pairs in one of them.
+
+TEXT = "The old soup was hot, but the new one is cold."
+
+
+@pytest.fixture(scope="module")
+def page_of_texts(tmp_path_factory):
+    """The page of three pairs in two texts."""
+    folder, dice = tmp_path_factory.mktemp("texts"), np.random.default_rng(0)
+    other = TextPair("A day, then a night.", "day", "night", group="time", id="last")
+    examples, rows = resolve([TextPair(TEXT, "hot", "cold"), TextPair(TEXT, "old", "new"), other])
+    vectors = {e.example_id: (np.zeros((2, 0, 4)), dice.normal(size=(2, len(e.paragraph), 4))) for e in examples}
+    activations = write_store(folder / "a.h5", vectors, view="text")
+    files.write_json_lines(folder / "examples.jsonl.gz", examples)
+    files.write_json_lines(folder / "mine.jsonl", rows)
+    paths = {name: str(folder / name) for name in ("s.h5", "r.tsv", "percentages.tsv", "explorer.html")}
+    measuring.measure_similarities(str(activations), {"mine": rows}, examples, paths["s.h5"])
+    with Similarities([paths["s.h5"]]) as similarities:
+        pair_ranking.rank_pairs(rows, examples, similarities.pairs("mine"), paths["r.tsv"])
+    write_tsv(paths["percentages.tsv"], PERCENTAGE_FIELDS, percentages([("bert", "mine", paths["r.tsv"])]))
+    checkpoint = Checkpoint("bert", {"mine": paths["r.tsv"]}, {"mine": [paths["s.h5"]]})
+    sets, read = {"mine": str(folder / "mine.jsonl")}, [str(folder / "examples.jsonl.gz")]
+    build(paths["explorer.html"], paths["percentages.tsv"], read, sets, [checkpoint], Settings("texts"))
+    return paths["explorer.html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "where"),
+    [("0", "hot → cold", "The old soup was"), ("1", "old → new", "The old soup was"), ("last", "day → night", "“time”")],
+)
+def test_each_pair_of_a_text_has_an_address_and_shows_its_text_alone(visit, page_of_texts, name, title, where):
+    page = visit(page_of_texts, f"#/mine/cosine/1/{name}")
+    page.locator("#pair-title", has_text=title).wait_for()
+    said = page.locator("#where").inner_text()
+    assert where in said
+    assert said.endswith(f"pair {name}")
+    assert page.locator(".view h4").all_inner_texts() == ["In the anchor's place", "Text"]
+    assert page.locator(".view .text").count() == 1
+    assert page.locator(".item .question").count() == 3
+    assert page.evaluate("location.hash") == f"#/mine/cosine/1/{name}"
+
+
+# Answers.
+
+
+@pytest.fixture(scope="module")
+def answered(browser, tmp_path_factory):
+    """One page of a run with answers of a recipe and its seeds."""
+    folder = tmp_path_factory.mktemp("answered")
+    explored.page(folder, compared=("before", RECIPE), answering=tuple(SEEDS))
+    with visits(browser) as opened:
+        yield opened(folder / "explorer.html")
+
+
+def test_pairs_are_filtered_by_how_their_question_is_answered(answered):
+    page, scores = answered, explored.answers(*SEEDS)
+    page.evaluate("() => { location.hash = '#/coreference/cosine/1'; }")
+    page.wait_for_selector(".item")
+    page.select_option("#order", "set")
+
+    def wanted(holds, seeds):
+        exact = {i: [scores[one][str(i)][0] for one in seeds] for i in range(explored.NUMBER) if i != 4}
+        return [i for i, found in exact.items() if holds(sum(found), len(found))]
+
+    assert page.locator("#answerer option").all_inner_texts() == ["Trained", *(f"Trained, seed {one[-1]}" for one in SEEDS)]
+    kinds = {"right": lambda n, of: n == of, "wrong": lambda n, of: not n, "some": lambda n, of: 0 < n < of}
+    for by, seeds in (("Trained", [*SEEDS]), ("Trained, seed 1", ["trained-seed1"])):
+        page.select_option("#answerer", label=by)
+        for kind, holds in kinds.items():
+            page.select_option("#answered", kind)
+            assert listed(page) == wanted(holds, seeds)
+            assert bool(wanted(holds, seeds)) == (len(seeds) > 1 or kind != "some")
+    page.select_option("#answered", "")
+    assert listed(page) == [*range(explored.NUMBER)]
+
+
+def test_a_pair_is_listed_and_opened_with_the_f1_of_its_question(answered):
+    page, scores = answered, explored.answers(*SEEDS)
+    go(page, "#/coreference/cosine/1/4?answerer=1")
+    assert page.locator("#answered-by li").all_inner_texts() == ["The question is answered by Trained: not scored"]
+    for name in ("5", "7", "12"):
+        go(page, f"#/coreference/cosine/1/{name}?answerer=1&order=set")
+        found = [scores[one][name] for one in SEEDS]
+        right, each = sum(exact for exact, _ in found), ", ".join(f"{f1:.2f}" for _, f1 in found)
+        told = {0: "wrong", 3: "right"}.get(right, f"right by {right} of 3 seeds")
+        mean = sum(f1 for _, f1 in found) / 3
+        said = f"{told}, F1 {mean:.2f}"
+        assert page.locator("#answered-by li").all_inner_texts() == [
+            f"The question is answered by Trained: {said} ({each})"
+        ]
+        assert page.locator('.item[aria-selected="true"] .question').inner_text().startswith(f"{said} · where did")
+
+
+def test_how_pairs_are_filtered_by_answers_stands_in_the_address(answered):
+    page = answered
+    go(page, "#/coreference/cosine/1/5?answered=wrong&answerer=2")
+    assert (page.input_value("#answered"), page.input_value("#answerer")) == ("wrong", "2")
+    page.select_option("#answered", "right")
+    page.wait_for_function("() => location.hash.includes('answered=right')")
+    assert "answerer=2" in page.evaluate("location.hash")
+
+
+def test_a_page_without_answers_has_no_filter_for_them(shared):
+    assert shared.locator("#answered, #answerer, .answered, #answered-by").count() == 0

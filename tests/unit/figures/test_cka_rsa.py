@@ -82,3 +82,18 @@ def test_another_table_is_refused(tmp_path):
     write_tsv(tmp_path / "t.tsv", ("before", "after"), [])
     with pytest.raises(InputError, match=r"t\.tsv, line 1: found"):
         representations_figure(tmp_path / "t.tsv", NAMES, Appearance(among=NAMES))
+
+
+def test_pairs_of_different_numbers_of_layers_are_drawn_over_relative_depth(tmp_path):
+    last = {("a", "b"): 6, ("c", "d"): 12}
+    rows = [(*pair, layer, 10, 5, 100, *["0.5000"] * 7) for pair, number in last.items() for layer in range(number + 1)]
+    write_tsv(tmp_path / "representations.tsv", REPRESENTATION_FIELDS, rows)
+    look = Appearance(among=["a", "b", "c", "d"])
+    figure = representations_figure(tmp_path / "representations.tsv", ["a", "b", "c", "d"], look)
+    for axes in figure.axes:
+        six, twelve = (line.get_xdata() for line in axes.get_lines())
+        assert six == pytest.approx(np.arange(7) / 6)
+        assert twelve == pytest.approx(np.arange(13) / 12)
+        assert axes.get_xlabel() == "Relative depth (layer / last)"
+    plain = representations_figure(tmp_path / "representations.tsv", ["a", "b"], look)
+    assert {axes.get_xlabel() for axes in plain.axes} == {"Layer"}

@@ -57,6 +57,14 @@ def test_every_value_is_drawn_against_the_first_checkpoint(table):
     assert len(bands) == 2
 
 
+def test_the_two_marks_of_p_are_side_by_side_in_a_legend_of_several_rows(table):
+    figure = differences_figure(table, [COLUMNS[0][:1]], 5, 0.05)
+    figure.draw_without_rendering()
+    found, not_found, *_ = [text.get_window_extent() for text in figure.legends[0].get_texts()]
+    assert found.x0 == pytest.approx(not_found.x0)
+    assert 0 < found.y0 - not_found.y1 < found.height
+
+
 @pytest.mark.parametrize(("value", "scale"), [("auc", 2), ("specific", 3)])
 def test_a_panel_shows_the_differences_of_its_own_value(table, value, scale):
     upper, lower = drawn(table, [(PANEL, dataclasses.replace(PANEL, value=value))])

@@ -199,6 +199,22 @@ def test_more_checkpoints_than_colours_differ_all():
     assert len({panel.line(name)["color"] for name in names}) == 12
 
 
+@pytest.mark.parametrize("drawn", [(4, 5, 6), (0, 4), (0, 8, 1), (6, 2)])
+def test_what_one_figure_draws_differs_in_dashes_and_markers(drawn):
+    names = [f"model {i}" for i in range(9)]
+    compared = [names[i] for i in drawn]
+    looks = [Panel("synonyms", "cosine", compared, among=names).line(name, compared) for name in compared]
+    for part in ("linestyle", "marker", "color"):
+        assert len({str(look[part]) for look in looks}) == len(drawn)
+
+
+def test_the_legend_of_a_panel_lies_below_its_axes(percentages):
+    figure = panel_figure(percentages, PANEL)
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    assert axes.get_legend().get_window_extent().y1 < axes.get_window_extent().y0
+
+
 def test_intervals_are_drawn_as_bands_and_only_where_they_are_given(percentages, tmp_path):
     intervals = tmp_path / "intervals.tsv"
     rows = [
@@ -257,3 +273,74 @@ def test_boundary_has_a_line_for_what_surface_features_reach_without_a_model(tmp
     (axes,) = panel_figure(percentages, COLUMNS[1][0], baselines=tmp_path / "b.tsv").axes
     (line,) = (line for line in axes.get_lines() if line.get_label() == "Surface features, no model")
     assert line.get_ydata()[0] == pytest.approx(81)
+
+
+LADDER = ("six", "twelve", "seed", "other_seed")
+RECIPES = {"trained": ["seed", "other_seed"]}
+COMPARED = ("six", "twelve", "trained")
+
+
+@pytest.fixture(scope="module")
+def ladder(tmp_path_factory):
+    """A table of checkpoints of six and of twelve layers, the embeddings besides; those of a recipe have six."""
+    last = {"six": 6, "twelve": 12, "seed": 6, "other_seed": 6}
+    rows = [
+        (name, task, measure, layer, 30, 200, 180, 90, 40 + layer, 45 + layer, 52, "", "", "")
+        for name in LADDER
+        for task in ("synonyms", "coreference")
+        for measure in ("cosine", "euclidean")
+        for layer in range(last[name] + 1)
+    ]
+    path = tmp_path_factory.mktemp("ladder") / "percentages.tsv"
+    write_tsv(path, PERCENTAGE_FIELDS, rows)
+    return path
+
+
+def of_ladder(*compared, **changed):
+    return dataclasses.replace(PANEL, compared=compared, among=COMPARED, recipes=RECIPES, **changed)
+
+
+def ticks(axes):
+    axes.figure.canvas.draw()
+    return [label.get_text() for label in axes.get_xticklabels()]
+
+
+def test_checkpoints_of_different_numbers_of_layers_share_a_panel_over_relative_depth(ladder):
+    (axes,) = panel_figure(ladder, of_ladder(*COMPARED, value="auc")).axes
+    found = curves(axes)
+    for label, last in (("Six", 6), ("Twelve", 12), ("Trained (mean of 2 seeds)", 6), ("_seed", 6), ("_other_seed", 6)):
+        assert found[label] == pytest.approx(np.array([[layer / last, 45 + layer] for layer in range(last + 1)]))
+    assert axes.get_xlabel() == "Relative depth (layer / last)"
+    assert ticks(axes) == ["0", "0.25", "0.5", "0.75", "1"]
+
+
+def test_where_all_that_is_drawn_has_as_many_layers_they_are_counted_whatever_else_the_table_has(ladder, tmp_path):
+    alone = tmp_path / "alone.tsv"
+    lines = ladder.read_text().splitlines()
+    alone.write_text("\n".join([line for line in lines if not line.startswith("twelve")] + [""]))
+    panel = of_ladder("six", "trained")
+    (axes,) = panel_figure(ladder, panel).axes
+    assert axes.get_xlabel() == "Layer"
+    assert curves(axes)["Six"][:, 0].tolist() == list(range(7))
+    for table in (ladder, alone):
+        save(panel_figure(table, panel), [str(tmp_path / f"{table.stem}.svg")])
+    assert (tmp_path / "percentages.svg").read_bytes() == (tmp_path / "alone.svg").read_bytes()
+
+
+def test_a_grid_has_one_kind_of_x_axis_in_all_of_its_panels(ladder):
+    columns = [
+        [of_ladder(*compared, task=task, measure=measure) for measure in ("cosine", "euclidean")]
+        for task, compared in (("synonyms", ("six", "trained")), ("coreference", ("six", "twelve")))
+    ]
+    figure = grid_figure(ladder, columns)
+    assert [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()] == ["Relative depth (layer / last)"] * 2
+    assert {line.get_xdata()[-1] for axes in figure.axes for line in axes.get_lines() if len(line.get_xdata()) > 2} == {1.0}
+
+
+def test_a_model_of_embeddings_alone_stands_at_depth_0(ladder, tmp_path):
+    lines = ladder.read_text().splitlines()
+    table = tmp_path / "percentages.tsv"
+    kept = [line for line in lines if not line.startswith("six") or line.split("\t")[3] == "0"]
+    table.write_text("\n".join([*kept, ""]))
+    (axes,) = panel_figure(table, of_ladder("six", "twelve")).axes
+    assert curves(axes)["Six"][:, 0].tolist() == [0]

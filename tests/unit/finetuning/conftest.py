@@ -33,6 +33,12 @@ def heads(tiny, features, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def exits(tiny, features, tmp_path_factory):
+    """An uninterrupted training of heads on each layer."""
+    return run(tiny, features, tmp_path_factory.mktemp("exits") / "result", how="train_early_exits")
+
+
+@pytest.fixture(scope="session")
 def steady(tmp_path_factory):
     """A checkpoint without dropout, and features of 24 windows."""
     folder = tmp_path_factory.mktemp("steady")

@@ -20,10 +20,11 @@ from pairprobe.checkpoints import loading
 from pairprobe.data.pages import Marked, Page, row_of
 from pairprobe.errors import InputError
 from pairprobe.finetuning.features import SCHEMA, Features, Settings, build
-from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, gold_of, places_of, subtokens_of, target, windows
 from pairprobe.io import files
 
-COLUMNS = ("example_id", "input_ids", "begin", "start", "end", "answer_type")
+COLUMNS = ("example_id", "input_ids", "begin", "start", "end", "answer_type", "words")
 LENGTH, STRIDE, SEED = 32, 7, 13
 
 
@@ -72,7 +73,7 @@ def built(tokenizer, documents, folder, shards=1, unanswered=1.0, max_length=LEN
 
 
 def plain(window):
-    return {key: value.tolist() if key == "input_ids" else value for key, value in window.items()}
+    return {key: value.tolist() if key in ("input_ids", "words") else value for key, value in window.items()}
 
 
 def rows_of(features):
@@ -87,9 +88,23 @@ def cut(tokenizer, pages, max_length=LENGTH, stride=STRIDE):
         places = places_of(subtokens_of(page, subtokenizer), span)
         for window in windows(page, subtokenizer, max_length, stride):
             kind, start, end = target(window, answer_type, places)
-            values = (page.example_id, window.input_ids.tolist(), window.begin, start, end, kind)
+            words = words_of(window, page, subtokenizer)
+            values = (page.example_id, window.input_ids.tolist(), window.begin, start, end, kind, words)
             rows.append(dict(zip(COLUMNS, values, strict=True)))
     return rows
+
+
+def words_of(window, page, subtokenizer):
+    """Say of each subtoken of a window whether it begins a word of the page (1), goes on with one (2), or neither (0)."""
+    seen, every = set(), []
+    all_of_page = subtokens_of(page, subtokenizer)
+    for token, is_word in zip(all_of_page.token.tolist(), all_of_page.is_word.tolist(), strict=True):
+        every.append(0 if not is_word else 2 if token in seen else 1)
+        if is_word:
+            seen.add(token)
+    inside = every[window.at : window.at + len(window.part)]
+    behind = len(window.input_ids) - window.begin - len(inside)
+    return [0] * window.begin + inside + [0] * behind
 
 
 @pytest.mark.parametrize(("max_length", "stride"), [(LENGTH, STRIDE), (20, 50), (384, 128)])
@@ -108,6 +123,7 @@ def test_a_window_has_plain_numbers_and_subtokens_of_32_bits(tokenizer, document
     assert {key: type(value) for key, value in window.items()} == {
         "example_id": str,
         "input_ids": np.ndarray,
+        "words": np.ndarray,
         **dict.fromkeys(("begin", "start", "end", "answer_type"), int),
     }
     assert window["input_ids"].dtype == np.int32
@@ -502,6 +518,7 @@ def test_files_are_mapped_and_not_loaded(tmp_path):
                 "page": np.arange(first, first + 500),
                 "example_id": [str(i) for i in range(first, first + 500)],
                 "input_ids": list(np.random.default_rng(first).integers(0, 30_000, (500, 384))),
+                "words": list(np.ones((500, 384), np.int8)),
                 **dict.fromkeys(("begin", "start", "end", "answer_type"), np.zeros(500, int)),
             }
             arrays = [pa.array(columns[field.name], field.type) for field in SCHEMA]

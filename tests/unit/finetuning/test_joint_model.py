@@ -12,13 +12,14 @@ from safetensors.torch import load_file, save_file
 from trainings import apart, built, run
 from transformers import AutoModelForQuestionAnswering, BertConfig, BertForQuestionAnswering, BertModel
 
-from pairprobe.checkpoints import cpu_kernels, fetching, loading
+from pairprobe.checkpoints import cpu_kernels, fetching, inspection, loading
 from pairprobe.data.pages import Page
 from pairprobe.errors import InputError
 from pairprobe.finetuning import joint_model
 from pairprobe.finetuning.answer_heads import head_of
 from pairprobe.finetuning.joint_model import Collator, JointModel
-from pairprobe.finetuning.windows import ANSWER_TYPES, Subtokenizer, windows
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import ANSWER_TYPES, windows
 
 SEED = 7
 HEADS = {f"{name}.{part}" for name in ("qa_outputs", "answer_type") for part in ("weight", "bias")}
@@ -384,6 +385,65 @@ def test_a_checkpoint_s_own_head_is_kept_and_its_types_are_drawn(tmp_path):
     assert same(logits(loaded, batch_of(folder, some_windows(folder))), logits_of_own(folder), ("start", "end"))
 
 
+def written_as(folder, family, kind, **config):
+    """A checkpoint of another class than it was pretrained as, its head moved: the folder and the class's weights."""
+    start = make(family, folder)
+    model = getattr(transformers, kind).from_pretrained(start, **config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1
+    model.save_pretrained(start)
+    return start, load_file(start / "model.safetensors")
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+def test_heads_of_a_class_for_questions_are_taken(tmp_path, family):
+    kind = {"bert": "BertForQuestionAnswering", "modernbert": "ModernBertForQuestionAnswering"}[family]
+    folder, weights = written_as(tmp_path, family, kind)
+    model, own = joint_model.initial(folder, SEED)
+    assert own
+    heads = {key: value for key, value in model.head_state().items() if not key.startswith("answer_type.")}
+    assert len(heads) == {"bert": 2, "modernbert": 4}[family]
+    assert all(torch.equal(value, weights[key]) for key, value in heads.items())
+    assert joint_model.load(folder).head_state().keys() == heads.keys()
+
+
+@pytest.mark.parametrize("labels", [2, 3])
+@pytest.mark.parametrize("kind", ["SequenceClassification", "TokenClassification"])
+@pytest.mark.parametrize("family", ["bert", "distilbert", "modernbert"])
+def test_a_head_for_labels_is_none_to_answer_with_nor_to_begin_with(tmp_path, family, kind, labels):
+    """ModernBERT's have the names of its head for answers, and of two labels the shapes, too."""
+    name = {"bert": "Bert", "distilbert": "DistilBert", "modernbert": "ModernBert"}[family]
+    folder, weights = written_as(tmp_path, family, f"{name}For{kind}", num_labels=labels)
+    inspection.verify(folder)
+    model, own = joint_model.initial(folder, SEED)
+    assert not own
+    heads = model.head_state()
+    assert [key for key in heads if key in weights and torch.equal(heads[key], weights[key])] == []
+    assert not any(value.eq(0.1).all() for value in heads.values())
+    with pytest.raises(InputError, match="it has no head that answers questions"):
+        joint_model.load(folder)
+    joint_model.save_heads(model, tmp_path / "heads", "new ones")
+    answering = joint_model.load(folder, heads=str(tmp_path / "heads")).head_state()
+    assert all(torch.equal(answering[key], value) for key, value in heads.items())
+
+
+def test_where_no_class_is_named_heads_that_fit_are_taken(tmp_path):
+    folder, weights = written_as(tmp_path, "modernbert", "ModernBertForSequenceClassification", num_labels=2)
+    relabelled(folder, architectures=None)
+    model, own = joint_model.initial(folder, SEED)
+    assert own
+    assert torch.equal(model.head_state()["classifier.weight"], weights["classifier.weight"])
+
+
+def test_what_modernbert_was_pretrained_with_is_what_its_head_begins_with(tmp_path):
+    """As in transformers: the head for words and that for answers have a part in common."""
+    folder, weights = written_as(tmp_path, "modernbert", "ModernBertForMaskedLM")
+    model, own = joint_model.initial(folder, SEED)
+    assert not own
+    assert torch.equal(model.head_state()["head.dense.weight"], weights["head.dense.weight"])
+
+
 def logits_of_own(folder):
     """What transformers itself makes of a checkpoint with a head."""
     batch = batch_of(folder, some_windows(folder))
@@ -526,7 +586,7 @@ def test_an_architecture_that_answers_no_questions_is_an_input_error(tmp_path):
     config = Path(folder) / "config.json"
     config.write_text(config.read_text().replace('"model_type": "bert"', '"model_type": "clip_vision_model"'))
     for read in (lambda: joint_model.load(folder), lambda: joint_model.initial(folder, SEED)):
-        with pytest.raises(InputError, match="AutoModelForQuestionAnswering has no model for its architecture"):
+        with pytest.raises(InputError, match=r"the weights lack clip\."):
             read()
 
 

@@ -23,7 +23,7 @@ from pairprobe.io import tsv
 # --- Killed and started again ---------------------------------------------------------------------------------------
 
 # Where trainings die, how many calls of a save there are at each, drawn once for each of the trainings.
-PLACES = ["step", "torch.save", "TrainerState.save_to_json", "shutil.rmtree", "trainer.save_file"]
+PLACES = ["step", "torch.save", "TrainerState.save_to_json", "shutil.rmtree", "kept_steps.save_file"]
 SLOW = pytest.mark.slow
 KILLINGS = [("finetune", "step"), *(pytest.param("finetune", place, marks=SLOW) for place in PLACES[1:])]
 KILLINGS += [pytest.param("train_answer_heads", "step", marks=SLOW)]
@@ -44,7 +44,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
     dice, last, out = random.Random(f"killings {how} {place}"), steps(features), tmp_path / "a"
     saves = last // SETTINGS["save_steps"]
     # Four files a save are written by torch.save.
-    drawn = {"step": (SETTINGS["save_steps"] + 1, last), "torch.save": (5, 4 * saves), "trainer.save_file": (1, 1)}
+    drawn = {"step": (SETTINGS["save_steps"] + 1, last), "torch.save": (5, 4 * saves), "kept_steps.save_file": (1, 1)}
     number = dice.randint(*drawn.get(place, (2, saves)))
     one_core.start(out, training_of(tiny, features, out, how=how), how, place, number)
     assert one_core.end() == -signal.SIGKILL, one_core.errors.read_text()

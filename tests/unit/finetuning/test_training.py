@@ -41,7 +41,7 @@ from pairprobe.finetuning.windows import LONG, NO, SHORT, YES
 from pairprobe.io import files, tsv
 
 # The fixture that is an uninterrupted training of each kind.
-FIXTURES = {"finetune": "tuned", "train_answer_heads": "heads"}
+FIXTURES = {"finetune": "tuned", "train_answer_heads": "heads", "train_early_exits": "exits"}
 
 # --- What comes out -------------------------------------------------------------------------------------------------
 
@@ -438,7 +438,8 @@ def exact_match(checkpoint, heads, pages, folder, max_length=MAX_LENGTH, stride=
     files.write_json_lines(gold, [{"example_id": p.example_id, "answers": p.gold_texts} for p in pages])
     settings = answering.Settings(max_length=max_length, stride=stride, threads=1)
     asked = {p.example_id for p in pages}
-    answering.predict(str(checkpoint), heads, documents, asked, str(folder / "found.jsonl"), settings)
+    request = answering.Request(documents, asked, str(folder / "found.jsonl"), settings)
+    answering.predict(str(checkpoint), heads, request)
     found = read_predictions([str(folder / "found.jsonl")])
     write_predictions(found, str(folder / "official.json"), str(folder / "texts.json"))
     questions, match, _ = squad_metric.scores(str(gold), str(folder / "texts.json"))
@@ -490,7 +491,8 @@ def test_short_long_and_yes_no_answers_are_learnt(tiny, tmp_path):
     documents = str(tmp_path / "documents.jsonl.gz")
     settings = answering.Settings(max_length=64, stride=32, max_answer_words=3, threads=1)
     asked = {p.example_id for p in pages}
-    answering.predict(str(out), None, documents, asked, str(tmp_path / "found.jsonl"), settings)
+    request = answering.Request(documents, asked, str(tmp_path / "found.jsonl"), settings)
+    answering.predict(str(out), None, request)
     wanted = []
     for i, p in enumerate(pages):
         [annotation] = p.annotations

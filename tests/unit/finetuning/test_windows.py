@@ -20,7 +20,8 @@ from pairprobe.checkpoints import loading
 from pairprobe.checkpoints.tokenization import encode
 from pairprobe.data.pages import Marked, Page, check
 from pairprobe.errors import InputError
-from pairprobe.finetuning import windows as windows_module
+from pairprobe.finetuning import subtokenizer as subtokenizer_module
+from pairprobe.finetuning.subtokenizer import Subtokenizer
 from pairprobe.finetuning.windows import (
     ANSWER_TYPES,
     LONG,
@@ -29,7 +30,6 @@ from pairprobe.finetuning.windows import (
     NULL,
     SHORT,
     YES,
-    Subtokenizer,
     gold_of,
     places_of,
     subtokens_of,
@@ -541,8 +541,8 @@ def test_subtokens_do_not_depend_on_what_was_asked_before(tokenizers, family, mo
     order = dice.choices(range(len(texts)), k=120)
     assert [one(texts[i]) for i in order] == [wanted[i] for i in order]
     # A few words looked up at a time, and hardly any remembered.
-    monkeypatch.setattr(windows_module, "CHUNK_SIZE", 3)
-    monkeypatch.setattr(windows_module, "_CACHE_SIZE", 20)
+    monkeypatch.setattr(subtokenizer_module, "CHUNK_SIZE", 3)
+    monkeypatch.setattr(subtokenizer_module, "_CACHE_SIZE", 20)
     forgetful = Subtokenizer(tokenizers[family])
     for i in order:
         assert forgetful(texts[i]) == wanted[i]
@@ -767,7 +767,8 @@ import sys
 from pathlib import Path
 from pairprobe.checkpoints import loading
 from pairprobe.data.pages import Page
-from pairprobe.finetuning.windows import Subtokenizer, windows
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import windows
 
 def most():
     lines = Path("/proc/self/status").read_text().splitlines()

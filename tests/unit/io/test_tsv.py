@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pairprobe.errors import InputError
-from pairprobe.io.tsv import read_frame, read_tsv, write_tsv
+from pairprobe.io.tsv import read_frame, read_tsv, rounded, write_tsv
 
 FIELDS = ("name", "n", "x")
 
@@ -25,6 +25,11 @@ def test_a_table_comes_back_as_text(tmp_path):
         {"task": "synonyms", "number": "3"},
         {"task": "a\tb", "number": 'c"d'},
     ]
+
+
+def test_a_number_in_a_table_is_rounded_has_no_sign_where_it_is_0_and_is_empty_where_there_is_none():
+    assert [*map(rounded, (12.34567, np.float64(-0.00001), 3, np.nan))] == ["12.3457", "0.0000", "3.0000", ""]
+    assert rounded(0.0123456789, 6) == "0.012346"
 
 
 def test_a_table_without_rows_has_its_header(tmp_path):

@@ -127,6 +127,18 @@ def test_build_counts_what_it_looked_at_and_each_reason_the_commonest_first(tmp_
     ]
 
 
+def test_examples_that_are_not_english_are_warned_of_with_numbers(tmp_path, caplog):
+    foreign = ["the", "磨坊", "建于", *["ab"] * 15, "abc", "1820"] * 10
+    rows = building.build("answer_type", [example("ab", " ".join(foreign))], tmp_path / "set.jsonl")
+    assert rows[-2:] == [
+        ("answer_type", "not English? function words of English among 100 words (English has more than 10)", 5),
+        ("answer_type", "not English? letters among 100 that are not Latin", 10),
+    ]
+    assert "answer_type: these examples do not look like English: of 100 words 5 are function words" in caplog.text
+    (english,) = [example("who", " ".join(["the", *["ab"] * 7] * 20))]
+    assert len(building.build("answer_type", [english], tmp_path / "set.jsonl")) == 3
+
+
 def test_a_set_has_the_examples_with_a_pair_once_each_in_their_order(tmp_path, examples):
     building.build("answer_type", examples, tmp_path / "set.jsonl")
     assert [row["example_id"] for row in pairs.read_probing_set(tmp_path / "set.jsonl")] == ["a", "d"]

@@ -1,4 +1,4 @@
-"""The walkthrough docs/adding_a_task.md, taken at its word."""
+"""The walkthrough docs/how-to/add_a_task.md, taken at its word."""
 
 import dataclasses
 import re
@@ -12,7 +12,7 @@ from pairprobe.data import text
 from pairprobe.io import files
 from pairprobe.probing_sets import building, tasks
 
-PAGE = (Path(__file__).parents[3] / "docs" / "adding_a_task.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "how-to" / "add_a_task.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ def example(question, paragraph, example_id="1"):
 
 def on_a_line(*places):
     """Vectors in one dimension, so that the distance is plain to see; None: a word has none."""
-    return np.array([[[np.nan if place is None else place] for place in places]], np.float32)
+    return np.array([np.nan if place is None else place for place in places], np.float32).reshape(1, -1, 1)
 
 
 def sums(of_pair, one, question, paragraph, punctuation=False):
@@ -63,14 +63,28 @@ def test_spans_and_swapped_anchors_worked_by_hand(tmp_path):
     }  # fmt: skip
 
 
-def test_of_an_anchor_in_the_paragraph_the_swapped_ones_are_there_too():
+def test_of_an_anchor_in_the_paragraph_the_swapped_ones_are_there_too_but_compared_with_other_words_alone():
     # Anchor "Ann Lee" at 3, match "she" at 6. Unmatching: died 5, in 9, Rome 1; the spans are these words. The swapped
     # anchors are "died in" 7 and "in Rome" 5; "she died", "Rome ann" and what ends with a comma are none.
     one, vectors = example("who", "Ann Lee , she died in Rome ann"), on_a_line(2, 4, 8, 6, 5, 9, 1, 3)
     found = sums(pair([0, 1], [3], "paragraph"), one, on_a_line(1), vectors)
     # From 3: she 3 away, died 2, in 6, Rome 2. Of the words with one another each wins once or ties.
-    # From 7: she 1, died 2, in 2, Rome 6: 3. From 5: she 1, died 0, in 4, Rome 4: 2.
-    assert found["euclidean"] == [3, 1, 3, 6, 2, 5]
+    # From 7, "died in": she is 1 away and Rome 6, so Rome is outranked, 1 of 1. From 5, "in Rome": she is 1 away and
+    # died 0, so died is not, 0 of 1. As shares of the three: 3 and 0.
+    assert found["euclidean"] == [3, 1, 3, 6, 2, 3]
+
+
+@pytest.mark.parametrize("question", ["", "who"])
+def test_a_text_of_five_words_worked_by_hand(question):
+    # Anchor "hot" at 0, match "cold" at 3, so the others are: or 1, very 5, days 9. Each of them is a swapped anchor.
+    one, vectors = example(question, "hot or very cold days"), on_a_line(0, 1, 5, 3, 9)
+    of_pair, asked = pair([0], [3], "paragraph"), on_a_line(*([4] if question else []))
+    measured = Surroundings(one, asked, vectors).measure(of_pair)
+    # From or the match is 2 away, very 4, days 8: both are outranked. From very it is 2 away, or 4, days 4: both. From days
+    # it is 6 away, or 8, very 4: one of two. Were their own words compared, they would always win: 2, 2 and 1 of three.
+    assert measured.swapped[1, 0].tolist() == pytest.approx([np.nan, 3, 3, np.nan, 1.5], nan_ok=True)
+    # The true anchor: or 1, match 3, very 5, days 9: two of three.
+    assert measured.sums[4:, 1, 0].tolist() == [3, 7.5]
 
 
 def test_punctuation_ends_a_span_where_it_counts_and_never_a_swapped_anchor():
@@ -94,7 +108,7 @@ def test_runs_begin_and_end_with_a_word_that_counts_and_hold_none_that_is_banned
     assert runs(size, *(np.array([*map(int, each)], bool) for each in (ends, banned))).tolist() == found
 
 
-def world(seed, match_words=(1, 4), layers=2, hidden=6):
+def world(seed, texts_alone=False, match_words=(1, 4), layers=2, hidden=6):
     """Made-up examples, pairs and vectors: repeated words, punctuation, capitals, words without a vector, both sides."""
     dice = np.random.default_rng(seed)
     vocabulary = [*(f"w{i}" for i in range(12)), "W3", "W5", ",", "``", "'s"]
@@ -102,17 +116,21 @@ def world(seed, match_words=(1, 4), layers=2, hidden=6):
     examples, pairs, store = [], [], {}
     for i in range(12):
         texts = [dice.choice(vocabulary, size).tolist() for size in (dice.integers(3, 9), dice.integers(6, 30))]
+        if texts_alone:
+            texts[0] = []
         one = Example(str(i), "Page", *texts, None, [(0, len(texts[1]))])
         sides = [
             # Every second paragraph has a vector for each occurrence of a word; in the others repeated words tie.
             np.stack([vectors[word] + dice.normal(size=(layers, hidden)) * (i % 2) for word in words], axis=1)
+            if words
+            else np.zeros((layers, 0, hidden))
             for words in texts
         ]
         for side in sides:
             side[:, dice.random(side.shape[1]) < 0.1] = np.nan
         examples.append(one)
         store[one.example_id] = tuple(side.astype(np.float32) for side in sides)
-        name = ("question", "paragraph")[i % 3 == 0]
+        name = ("question", "paragraph")[i % 3 == 0 or texts_alone]
         size, length = dice.integers(*match_words), dice.integers(1, 3)
         places = [dice.integers(0, len(texts[k]) - n + 1) for k, n in ((name == "paragraph", length), (1, size))]
         anchor, match = ([int(place) + k for k in range(n)] for place, n in zip(places, (length, size), strict=True))
@@ -131,10 +149,11 @@ def specificity_of(path):
     return {(row[2], row[3]): tuple(map(float, row[10:])) for row in percentages([("bert", "synonyms", path)])}
 
 
+@pytest.mark.parametrize("texts_alone", [False, True])
 @pytest.mark.parametrize("punctuation", [False, True])
 @pytest.mark.parametrize("seed", range(4))
-def test_the_four_numbers_are_those_of_brute_force(tmp_path, seed, punctuation):
-    examples, pairs, store = world(seed)
+def test_the_four_numbers_are_those_of_brute_force(tmp_path, seed, punctuation, texts_alone):
+    examples, pairs, store = world(seed, texts_alone)
     found = specificity_of(rank(examples, pairs, store, tmp_path, punctuation))
     by_id = {one.example_id: {"question": one.question, "paragraph": one.paragraph} for one in examples}
     encoded = {
@@ -171,6 +190,20 @@ def test_a_match_that_any_anchor_has_is_not_specific(seed):
     assert (anchors == 3).all()
     assert (swapped == 3 * found.swapped[..., :1].max(-1)).all()
     assert np.isnan(found.swapped[..., 1]).all()
+
+
+@pytest.mark.parametrize("question", ["", "who won"])
+def test_of_an_anchor_in_the_passage_words_that_mean_nothing_are_not_specific(tmp_path, question):
+    """A swapped anchor is one of the words; if the match had to outrank it, ten words would give 5 points for nothing."""
+    dice = np.random.default_rng(0)
+    names = [str(i) for i in range(400)]
+    texts = [example(question, "a b c d e f g h i j", name) for name in names]
+    asked = np.ones((2, len(question.split()), 8))
+    store = {name: (asked, dice.normal(size=(2, 10, 8))) for name in names}
+    found = specificity_of(rank(texts, [pair([1], [5], "paragraph", name) for name in names], store, tmp_path))
+    for _, _, swapped, specific in found.values():
+        assert abs(swapped - 50) < 2
+        assert abs(specific) < 4  # 400 pairs have a standard error of 1.5
 
 
 @unhurried

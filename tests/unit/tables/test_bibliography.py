@@ -15,7 +15,7 @@ TABLES = (
     bibliography.BY_DATA,
     bibliography.BY_MODEL,
     bibliography.BY_PACKAGE,
-    bibliography.BY_CONTROL,
+    bibliography.BY_METHOD,
 )
 CITED = {key for table in TABLES for keys in table.values() for key in keys} | {
     *bibliography.ALWAYS,
@@ -56,3 +56,27 @@ def test_a_folder_without_config_json_is_named(tmp_path):
 def test_an_entry_that_is_not_there_is_named():
     with pytest.raises(InputError, match="no entry nobody1900"):
         bibtex(str(BIB), ["nobody1900"])
+
+
+# A first author, others, a year: "Xin et al., 2020", "Zhang, Bengio and Singer (2022)".
+CITATION = re.compile(r"([A-Z][\w-]+)(?: et al\.|(?:, [A-Z]\w+)? and [A-Z]\w+),? \(?(20\d\d)")
+
+
+@pytest.mark.parametrize(
+    ("title", "methods", "number"),
+    [
+        ("Grafting", ["graft", "reset"], 3),
+        ("Early exits", ["early_exit"], 2),
+        ("Trajectories", ["trajectories"], 2),
+        ("Distance", ["weight_distance", "layer_cka"], 3),
+        ("Control trainings", ["control_trainings"], 1),
+    ],
+)
+def test_a_run_cites_the_works_that_the_page_on_its_methods_names(title, methods, number):
+    page = (BIB.parents[2] / "docs" / "explanation" / "why.md").read_text(encoding="utf-8")
+    (section,) = (part for part in page.split("\n## ") if part.startswith(f"{title}:"))
+    named = set(CITATION.findall(" ".join(section.split())))
+    assert len(named) == number
+    cited = bibtex(str(BIB), used("none", [], [], methods, reads_wordnet=False, trains=False)).split("\n\n")
+    for author, year in named:
+        assert any(f"author = {{{author}," in entry and f"year = {{{year}}}" in entry for entry in cited), author

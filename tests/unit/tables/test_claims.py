@@ -6,6 +6,7 @@ from pairprobe.evidence.claims import CLAIMS
 from pairprobe.evidence.fields import CLAIM_FIELDS
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.claims import claims_markdown
+from pairprobe.tables.recipes import NO_RECIPES
 
 EVIDENCE = {"confidence": 0.9, "margin": 3, "power": 0.8}
 PAIR = ("pre_trained", "fine_tuned")
@@ -75,10 +76,42 @@ def test_where_the_paper_says_nothing_it_is_said_what_was_found(table):
     assert not any(word in glance for word in ("supported", "contradicted"))
 
 
+def test_where_pairs_are_given_their_groups_are_the_pages(table):
+    own = [row(claim, task="antonyms", stated="no", verdict="", found="better") for claim in CLAIMS]
+    words = " ".join(claims_markdown(table(*everything(), *own), {"antonyms": "{Opposites}"}, EVIDENCE, {}).split())
+    assert "as it is. Where pairs are given, in a file or a notebook ({Opposites}), pages are their groups. It can" in words
+    assert "their groups" not in claims_markdown(table(*everything()), {}, EVIDENCE, {})
+
+
 def test_auc_and_specific_are_told_apart(table):
     rows = everything() + everything(on="specific", verdict="contradicted", found="worse")
     said = claims_markdown(table(*rows), {}, EVIDENCE, {})
     assert said.count("| auc      | supported*") == said.count("| specific | contradicted*") == len(CLAIMS)
+
+
+def test_a_dagger_marks_what_one_measure_decides_unlike_on_auc_and_on_specific(table):
+    def glance(*found):
+        kinds = [("cosine", "auc"), ("euclidean", "auc"), ("cosine", "specific"), ("euclidean", "specific")]
+        claim = next(iter(CLAIMS))
+        rows = [
+            row(claim, measure=measure, on=on, verdict="", found=one, stated="no")
+            for (measure, on), one in zip(kinds, found, strict=True)
+        ]
+        return claims_markdown(table(*rows), {}, EVIDENCE, {}).partition("\n# ")[0].count("†")
+
+    assert glance("supported", "undecided", "contradicted", "supported") == 2
+    assert glance("supported", "undecided", "undecided", "contradicted") == 0
+    assert glance("differ in layer 3", "differ in layer 3", "differ in layer 4", "undecided") == 0
+
+
+def test_of_tasks_that_the_paper_does_not_have_nothing_is_said_of_the_paper(table):
+    ours = " ".join(claims_markdown(table(*everything(stated="no")), {}, EVIDENCE, {}).split())
+    assert "have none of these tasks" in ours
+    assert "A star" not in ours
+    theirs = " ".join(claims_markdown(table(*everything()), {}, EVIDENCE, {}).split())
+    assert "behaves as Cai et al. (2020) say of theirs" in theirs
+    assert "A star: the paper says so of this task" in theirs
+    assert "Differences are Fine tuned less Pre trained, in points." in theirs
 
 
 def test_an_interval_that_is_not_known_is_empty(table):
@@ -111,3 +144,60 @@ def test_the_number_of_layers_means_never(table):
 
 def test_without_two_checkpoints_it_says_so(table):
     assert "no two checkpoints" in claims_markdown(table(), {}, EVIDENCE, {})
+
+
+def test_it_is_said_which_are_not_compared_since_they_have_other_numbers_of_layers(table, tmp_path):
+    path, intervals = table(*everything()), tmp_path / "intervals.tsv"
+
+    def said(last, recipes=NO_RECIPES):
+        write_tsv(intervals, ["checkpoint", "layer"], [(name, layer) for name in last for layer in range(last[name] + 1)])
+        text = claims_markdown(path, {"large": "The large one"}, EVIDENCE, {}, str(intervals), recipes)
+        return " ".join(text.split())
+
+    same = said({"pre_trained": 6, "fine_tuned": 6})
+    assert same == " ".join(claims_markdown(path, {}, EVIDENCE, {}).split())
+    told = (
+        "last layers: 6 (Pre trained, Fine tuned); 12 (The large one). Figures draw them side by side over relative depth"
+    )
+    assert told in said({"pre_trained": 6, "large": 12, "fine_tuned": 6})
+    seeds = {"pre_trained": 6, "large": 12, "fine_tuned": 6, "one": 6, "two": 6}
+    assert told in said(seeds, {"fine_tuned": ["one", "two"]})
+
+
+def test_where_none_can_be_compared_that_is_said_too(table, tmp_path):
+    intervals = tmp_path / "intervals.tsv"
+    write_tsv(intervals, ["checkpoint", "layer"], [("ten", 10), ("twelve", 12)])
+    words = " ".join(claims_markdown(table(), {}, EVIDENCE, {}, str(intervals)).split())
+    assert words.startswith("There are no two checkpoints with pairs and layers in common to compare. Not compared: ")
+    assert "last layers: 10 (Ten); 12 (Twelve)." in words
+
+
+def read_by(tmp_path, **causal):
+    fields = ("checkpoint", "view", "causal", "order", "reads", "final_norm")
+    rows = [(name, "paragraph", sees, "paragraph_first", "<s> paragraph question", "none") for name, sees in causal.items()]
+    write_tsv(tmp_path / "activations.tsv", fields, rows)
+    return str(tmp_path / "activations.tsv")
+
+
+def test_how_a_decoder_reads_is_said_and_it_is_called_no_encoder(table, tmp_path):
+    path = table(*everything())
+    plain = claims_markdown(path, {}, EVIDENCE, {})
+    assert plain == claims_markdown(path, {}, EVIDENCE, {}, activations=read_by(tmp_path, pre_trained="no"))
+    assert "this encoder" in plain
+    said = claims_markdown(path, {}, EVIDENCE, {}, activations=read_by(tmp_path, pre_trained="no", fine_tuned="yes"))
+    assert "this model" in " ".join(said.split())
+    assert "encoder" not in said
+    line = "Fine tuned reads the paragraph first (\\<s> paragraph question), and each word sees only what stands before it."
+    assert " ".join(said.split()).count(line) == 1
+    assert "Pre trained reads" not in said
+
+
+def test_what_several_comparisons_are_about_is_said_once(table):
+    other = [("other", *each[1:]) for each in everything()]
+    words = " ".join(claims_markdown(table(*everything(), *other), {}, EVIDENCE, {}).split())
+    assert words.startswith("What is said of a recipe holds over its trainings")
+    assert words.count("What is said of a recipe") == words.count("On auc: about the pair") == 1
+    assert words.count("Compared: Fine tuned against") == 2
+    unlike = [tuple("checkpoints" if cell == "recipe" else cell for cell in each) for each in other]
+    words = " ".join(claims_markdown(table(*everything(), *unlike), {}, EVIDENCE, {}).split())
+    assert words.count("On auc: about the pair") == 2

@@ -47,7 +47,7 @@ def test_what_lines_have_in_common_stands_above_them_once():
     assert said.count("one & 7") == 4
 
 
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex on the path; on Debian: see docs/results.md")
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex on the path; on Debian: see docs/reference/files.md")
 @pytest.mark.parametrize(
     ("labels", "layers", "pages"),
     [

@@ -6,7 +6,20 @@ import pytest
 
 from pairprobe.io.tsv import write_tsv
 from pairprobe.tables.by_layer import percentages_by_layer
-from pairprobe.tables.layout import Table, blocks, label_of, markdown, page, paragraph
+from pairprobe.tables.layout import (
+    Table,
+    blocks,
+    count_told,
+    heading,
+    interval_told,
+    label_of,
+    markdown,
+    number_told,
+    p_told,
+    page,
+    paragraph,
+    percent_told,
+)
 
 FIELDS = ("checkpoint", "task", "measure", "layer", "pairs", "percentage", "auc")
 
@@ -18,6 +31,34 @@ def percentages(folder, *rows):
 
 def cells_of(table):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")]
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ((number_told(12.34), number_told(-0.04), number_told(NAN)), ("12.3", "0.0", "")),
+        ((number_told(0.3449, 2), number_told(-0.004, 2)), ("0.34", "0.00")),
+        (
+            (interval_told(-0.04, 7), interval_told(NAN, NAN), interval_told(-0.7, 1, 2)),
+            ("0.0 to 7.0", "", "-0.70 to 1.00"),
+        ),
+        ((p_told(0.00099), p_told(0.001), p_told(1), p_told(NAN)), ("under 0.001", "0.001", "1.000", "")),
+        ((count_told(0), count_told(22.3), count_told(20), count_told(1234567)), ("0", "22.3", "20", "1,234,567")),
+        ((percent_told(0.95), percent_told(1 - 0.95), percent_told(0.9995)), ("95 %", "5 %", "99.95 %")),
+    ],
+    ids=["one decimal", "two decimals", "intervals", "p", "counts", "percent"],
+)
+def test_numbers_are_written_alike_in_all_tables(found, told):
+    assert found == told
+
+
+def test_a_heading_is_one_line_however_long_it_is():
+    label = "a long label " * 20
+    text = f"{heading(label)}\n{paragraph('said of it')}"
+    assert list(blocks(text)) == [f"# {label.strip()}", "said of it"]
 
 
 def test_markdown_is_padded_and_numbers_are_set_to_the_right():

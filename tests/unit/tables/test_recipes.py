@@ -70,9 +70,9 @@ def test_exact_match_and_f1_of_a_recipe_are_mean_and_standard_deviation():
     found = cells_of(answers_table(scores, LABELS, {}, RECIPES))
     assert found[0] == list(scores.columns)
     assert found[2:] == [
-        [ROWS[0], "own", "1234", "1.00 ± 0.71", "1.00 ± 1.41"],
-        [ROWS[1], "own", "1234", "2.50", "4.00"],
-        [ROWS[2], "own", "1234", "3.50", "6.00"],
+        [ROWS[0], "own", "1,234", "1.00 ± 0.71", "1.00 ± 1.41"],
+        [ROWS[1], "own", "1,234", "2.50", "4.00"],
+        [ROWS[2], "own", "1,234", "3.50", "6.00"],
     ]
 
 

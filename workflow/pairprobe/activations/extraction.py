@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
@@ -22,8 +22,18 @@ import torch
 import transformers
 
 from pairprobe.activations import shards, store
-from pairprobe.checkpoints import cpu_kernels, devices, loading, padding, transfers
-from pairprobe.checkpoints.tokenization import Encoding, Tokenizer, check_alignment, encode
+from pairprobe.checkpoints import cpu_kernels, devices, final_norm, loading, padding, transfers
+from pairprobe.checkpoints.tokenization import (
+    NEWLINE,
+    QUESTION_FIRST,
+    Encoding,
+    Layout,
+    Tokenizer,
+    check_alignment,
+    described,
+    encode,
+    layout_of,
+)
 from pairprobe.data.examples import Example, answer_sentence, read_examples
 from pairprobe.data.sampling import in_shard
 from pairprobe.errors import InputError
@@ -31,9 +41,17 @@ from pairprobe.io import files
 from pairprobe.io.digests import folder_digest
 from pairprobe.io.progress import Progress, log
 
-VIEWS = ("paragraph", "sentence", "paragraph_first", "paragraph_last")
 # What a word's vector is made of: the mean of its subtokens, or one of them alone.
-POOLING = {"paragraph_first": "first", "paragraph_last": "last"}
+POOLING = {f"{view}_{one}": one for view in ("paragraph", "text") for one in ("first", "last")}
+VIEWS = ("paragraph", "sentence", "text", *POOLING)
+
+# Whether the last layer is behind the model's final norm, before it, or all layers are behind it.
+AS_GIVEN, RAW, NORMED = "as_given", "raw", "normed"
+# The attributes of a store that are left out where they have these values, as with an encoder and default settings.
+USUAL = {
+    **{"special_tokens": True, "last_layer": True, "final_norm": AS_GIVEN},
+    **{"causal": False, "order": QUESTION_FIRST, "newline": False},
+}
 
 # How many examples are encoded and sorted by length at a time.
 WINDOW = 2048
@@ -56,8 +74,9 @@ class Settings:
     batch_size: in examples, at most (None: ``BATCH_SIZE`` on a CPU, any number on a GPU); where memory runs out, batches
     are halved. precision, storage: the types of the computation and of the store. max_length: in subtokens, special ones
     included; a longer example is left out and listed. threads: how many batches are in work side by side (None: as many as
-    PyTorch has threads; on a GPU 2). special_tokens: see ``tokenization.encode``. last_layer: whether the last layer is
-    stored.
+    PyTorch has threads; on a GPU 2). order, special_tokens: see ``tokenization.layout_of``. last_layer: whether the last
+    layer is stored. final_norm: of a model with a norm behind its last layer, whether that layer is taken behind it, as
+    transformers gives it ("as_given"), or before it as all others ("raw"), or every layer is put through it ("normed").
     """
 
     batch_size: int | None = None
@@ -67,6 +86,8 @@ class Settings:
     threads: int | None = None
     special_tokens: bool = True
     last_layer: bool = True
+    order: str | None = None
+    final_norm: str = AS_GIVEN
 
 
 DEFAULTS = Settings()
@@ -85,8 +106,11 @@ class ViewedExample:
 def view_words(example: Example, view: str) -> tuple[list[str], list[str]] | None:
     """Return what the encoder reads of an example: the question, and the paragraph or the sentence with the answer.
 
-    None where an example has no such view: no short answer, so no sentence that holds it.
+    None where an example has no such view: no short answer, so no sentence that holds it. Raises InputError for an example
+    with a question in the view text, which is of single texts.
     """
+    if view.startswith("text") and example.question:
+        raise InputError(f"example {example.example_id}: found a question, in the view {view}. Wanted: a text alone.")
     if view != "sentence":
         return example.question, example.paragraph
     sentence = answer_sentence(example)
@@ -101,50 +125,84 @@ def extract(
     settings: Settings = DEFAULTS,
     shard: tuple[int, int] = (0, 1),
     code: dict[str, str] | None = None,
+    called: Mapping[str, str] | None = None,
 ) -> None:
     """Write the activations of one shard of the examples, those that are ``sampling.in_shard``.
 
     checkpoint: a folder that ``checkpoints.fetching.fetch`` made. examples: a file of examples. code: the digests of the
-    code that computes. Uses a GPU where there is one.
+    code that computes. called: how the log calls each example, by default by file and id. Uses a GPU where there is one.
 
     What ``path``, and stores of another division beside it, hold of the same examples, checkpoint, settings and code is
     reused: only new examples go through the checkpoint. Raises InputError for bad examples, and where hidden states are not
     finite or do not fit the storage type; then nothing is changed at ``path``.
     """
-    device = devices.claim()
-    precision = devices.resolve_precision(settings.precision, device)
-    tokenizer = loading.load_tokenizer(checkpoint)
-    model = loading.load_encoder(checkpoint, precision, device)
-    cpu_kernels.speed_up(model, device)
-    limit = min(settings.max_length, tokenizer.model_max_length, loading.longest(model))
+    loaded = _load(checkpoint, view, settings)
 
     def in_this_shard() -> Iterator[ViewedExample]:
         return viewed((example for example in read_examples(examples) if in_shard(example.example_id, *shard)), view)
 
     first = ((each.example_id, each.question, each.passage) for each in itertools.islice(in_this_shard(), CHECKED))
-    check_alignment(tokenizer, first, f"checkpoint {checkpoint}")
-    attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
-    attributes |= {name: False for name in ("special_tokens", "last_layer") if not getattr(settings, name)}
-    cache_key = _cache_key({**attributes, "storage": settings.storage, "device": device, "code": code})
-    attributes["cache_key"] = cache_key
+    check_alignment(loaded.encoder.tokenizer, first, f"checkpoint {checkpoint}")
+    cache_key = _cache_key({**loaded.attributes, "storage": settings.storage, "device": loaded.device, "code": code})
+    attributes = loaded.attributes | loaded.told | {"cache_key": cache_key}
     with shards.Cache(files.previous_shards(path), cache_key, store.Shard) as cache:
-        encoder = _Encoder(tokenizer, settings.special_tokens)
-        index = _index_of(in_this_shard(), cache, encoder, limit)
+        index = _index_of(in_this_shard(), cache, loaded.encoder, loaded.limit)
         for example_id in index.left_out:
-            log.warning("%s, example %s: longer than %d subtokens; left out", examples, example_id, limit)
-        layers, hidden = model.config.num_hidden_layers + settings.last_layer, model.config.hidden_size
+            name = called[example_id] if called else f"{examples}, example {example_id}"
+            log.warning("%s: longer than %d subtokens; left out", name, loaded.limit)
+        config = loaded.model.config
+        layers, hidden = config.num_hidden_layers + settings.last_layer, config.hidden_size
         with (
             files.atomic_write(path) as temporary,
             store.create(temporary, layers, hidden, settings.storage, index, attributes) as writer,
             Progress(len(index.example_id), f"activations, {view}") as progress,
-            devices.side_by_side(settings.threads, device) as pool,
+            devices.side_by_side(settings.threads, loaded.device) as pool,
         ):
-            pooling = POOLING.get(view, "mean")
-            run = _Extraction(model, encoder, settings.batch_size, device, writer, index, progress, pooling, pool)
+            run = _Extraction(loaded, settings.batch_size, writer, index, progress, pool)
             run(in_this_shard(), cache)
     log.info("%s: %d examples, %d words, %d left out", path, len(run.place), sum(index.words), len(index.left_out))
     log.info("%d examples were computed, %d subtokens in %d forward passes", run.computed, run.subtokens, run.passes)
     log.info("%d examples were reused", len(run.place) - run.computed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A checkpoint that is ready to run.
+
+    limit: of the subtokens of an example. pooling: see ``SubtokenRows.of``. norm: what every layer is put through, if
+    anything. attributes: of the store, all that vectors depend on but the words, the code and the machine; told: those that
+    follow from them.
+    """
+
+    model: transformers.PreTrainedModel
+    encoder: "_Encoder"
+    device: str
+    limit: int
+    pooling: str
+    norm: torch.nn.Module | None
+    attributes: dict[str, Any]
+    told: dict[str, Any]
+
+
+def _load(checkpoint: str, view: str, settings: Settings) -> _Loaded:
+    device = devices.claim()
+    precision = devices.resolve_precision(settings.precision, device)
+    tokenizer = loading.load_tokenizer(checkpoint)
+    model = loading.load_encoder(checkpoint, precision, device)
+    causal, has_norm = loading.is_causal(model), final_norm.find(model) is not None
+    layout = layout_of(tokenizer, causal, settings.order, settings.special_tokens)
+    cpu_kernels.speed_up(model, device)
+    norm = None if settings.final_norm == AS_GIVEN else final_norm.take_out(model)
+    limit = min(settings.max_length, tokenizer.model_max_length, loading.longest(model))
+    attributes = {"checkpoint": folder_digest(checkpoint), "view": view, "precision": precision, "max_length": limit}
+    read: dict[str, Any] = {"special_tokens": settings.special_tokens, "last_layer": settings.last_layer, "causal": causal}
+    read |= {"order": layout.order, "newline": layout.separators == NEWLINE}
+    read |= {"final_norm": AS_GIVEN if norm is None else settings.final_norm}
+    attributes |= {name: value for name, value in read.items() if value != USUAL[name]}
+    told = {"reads": described(tokenizer, layout, view.split("_")[0]), "has_norm": has_norm}
+    every = norm if settings.final_norm == NORMED else None
+    encoder, pooling = _Encoder(tokenizer, layout), POOLING.get(view, "mean")
+    return _Loaded(model, encoder, device, limit, pooling, every, attributes, told)
 
 
 def _cache_key(settings: dict[str, Any]) -> str:
@@ -156,15 +214,15 @@ def _cache_key(settings: dict[str, Any]) -> str:
 class _Encoder:
     """A tokenizer that need not encode anything twice, as long as all fits into a window."""
 
-    def __init__(self, tokenizer: Tokenizer, special_tokens: bool):
-        self.tokenizer, self.special_tokens = tokenizer, special_tokens
+    def __init__(self, tokenizer: Tokenizer, layout: Layout):
+        self.tokenizer, self.layout = tokenizer, layout
         self._done: dict[str, Encoding] | None = {}
 
     def __call__(self, rows: list[ViewedExample]) -> list[Encoding]:
         if self._done is not None and all(each.content in self._done for each in rows):
             return [self._done[each.content] for each in rows]
         texts = [each.question for each in rows], [each.passage for each in rows]
-        found = encode(self.tokenizer, *texts, self.special_tokens)
+        found = encode(self.tokenizer, *texts, self.layout)
         if self._done is not None:
             self._done |= {each.content: encoding for each, encoding in zip(rows, found, strict=True)}
             self._done = self._done if len(self._done) <= WINDOW else None
@@ -206,22 +264,19 @@ class _Extraction:
 
     def __init__(
         self,
-        model: transformers.PreTrainedModel,
-        encoder: _Encoder,
+        loaded: _Loaded,
         batch_size: int | None,
-        device: str,
         writer: store.Writer,
         index: store.Index,
         progress: Progress,
-        pooling: str,
         pool: Executor,
     ):
-        self.model, self.encoder, self.device, self.writer, self.progress = model, encoder, device, writer, progress
-        self.pooling, self.pool = pooling, pool
+        self.loaded, self.writer, self.progress, self.pool = loaded, writer, progress, pool
+        device = loaded.device
         self.place = {example_id: i for i, example_id in enumerate(index.example_id)}
         self.batch_size = batch_size or (BATCH_SIZE if device == "cpu" else sys.maxsize)
         self.batches = devices.Batches(self.batch_size, "examples")
-        self.one_length = padding.padding_shows(model)
+        self.one_length = padding.padding_shows(loaded.model)
         self.max_tokens = MAX_BATCH_TOKENS if device == "cpu" else MAX_GPU_TOKENS
         self.computed = self.subtokens = self.passes = 0
 
@@ -238,7 +293,8 @@ class _Extraction:
         """Encode what of a window is to be computed."""
         new = [each for each in window if each.example_id in self.place and not self._reuse(each, cache)]
         items = [
-            _Item(self.place[each.example_id], each.example_id, e) for each, e in zip(new, self.encoder(new), strict=True)
+            _Item(self.place[each.example_id], each.example_id, e)
+            for each, e in zip(new, self.loaded.encoder(new), strict=True)
         ]
         # The longest first: what does not fit into memory is seen at once, and no core waits for another's at the end.
         return sorted(items, key=lambda item: len(item.encoding), reverse=True)
@@ -253,10 +309,11 @@ class _Extraction:
 
     def _run(self, batch: list[_Item]) -> list[tuple[int, int]]:
         """Returns of each example, in one forward pass, its subtokens and its share in the number of passes."""
-        encodings = [item.encoding for item in batch]
-        rows = SubtokenRows.of_batch(encodings, self.pooling, self.device)
-        layers = itertools.islice(hidden_states(self.model, encodings, self.device), self.writer.layers)
-        self._write(batch, word_vectors(layers, rows, getattr(torch, str(self.writer.dtype)), self.device))
+        encodings, device = [item.encoding for item in batch], self.loaded.device
+        rows = SubtokenRows.of_batch(encodings, self.loaded.pooling, device)
+        states = hidden_states(self.loaded.model, encodings, device)
+        layers = itertools.islice(_normed(self.loaded.norm, states), self.writer.layers)
+        self._write(batch, word_vectors(layers, rows, getattr(torch, str(self.writer.dtype)), device))
         return [(len(encoding), int(i == 0)) for i, encoding in enumerate(encodings)]
 
     def _write(self, batch: list[_Item], layers: Iterable[tuple[int, transfers.Arriving]]) -> None:
@@ -342,6 +399,13 @@ def hidden_states(model: transformers.PreTrainedModel, encodings: list[Encoding]
     yield from layers
 
 
+def _normed(norm: torch.nn.Module | None, layers: Iterator[torch.Tensor]) -> Iterator[torch.Tensor]:
+    for layer in layers:
+        with torch.inference_mode():
+            normed = layer if norm is None else norm(layer)
+        yield normed
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class SubtokenRows:
     """Where the subtokens of a batch's words are in its hidden states, taken as (examples * subtokens, hidden).
@@ -384,7 +448,7 @@ class SubtokenRows:
     def of_batch(encodings: list[Encoding], pooling: str, device: str) -> "SubtokenRows":
         """Return those of all words of a batch, padded to the longest."""
         longest = max(len(encoding) for encoding in encodings)
-        rows = np.concatenate([i * longest + np.flatnonzero(e.word_of >= 0) for i, e in enumerate(encodings)])
+        rows = np.concatenate([i * longest + e.places() for i, e in enumerate(encodings)])
         return SubtokenRows.of(np.concatenate([e.subtokens() for e in encodings]), rows, pooling, device)
 
 

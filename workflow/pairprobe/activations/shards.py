@@ -23,7 +23,10 @@ from pairprobe.io.digests import joined
 from pairprobe.io.progress import log
 
 # What shards that belong together have in common.
-COMMON = ("checkpoint", "view", "precision", "max_length", "special_tokens", "last_layer", "version")
+COMMON = (
+    *("checkpoint", "view", "precision", "max_length", "special_tokens", "last_layer"),
+    *("causal", "order", "newline", "final_norm", "version"),
+)
 
 
 class ShardFile:

@@ -10,9 +10,10 @@
     left_out_content (n,): a fingerprint of their words
     without_vector  (): how many words have no subtoken
 
-Attributes: checkpoint (digest of the folder), view, precision, max_length, special_tokens and last_layer where they are
-False (see ``extraction.Settings``; without the last layer, ``layers+1`` is ``layers``), and those of every shard (see
-``shards``).
+Attributes: checkpoint (digest of the folder), view, precision, max_length; special_tokens, last_layer, order, final_norm
+(see ``extraction.Settings``; without the last layer, ``layers+1`` is ``layers``), causal and newline (see
+``tokenization.Layout``), each only where it is not what an encoder does by default; reads, the input in words; has_norm,
+whether the model has a norm behind its last layer; and those of every shard (see ``shards``).
 """
 
 import contextlib
@@ -221,3 +222,18 @@ def summary(path: str) -> dict[str, int | list[str]]:
             "words_without_vector": int(shard.numbers["without_vector"]),
             "left_out": sorted(shard.left_out),
         }
+
+
+def model_input(path: str) -> dict[str, str]:
+    """Return what the model read: causal ("yes" or "no"), order, and reads, as ``tokenization.described`` has it.
+
+    And final_norm, as in ``extraction.Settings``, or "none" where the model has no such norm.
+    """
+    with contextlib.closing(Shard(path)) as shard:
+        read = shard.attributes
+    return {
+        "causal": "yes" if read.get("causal") else "no",
+        "order": read.get("order", "question_first"),
+        "reads": read.get("reads", ""),
+        "final_norm": read.get("final_norm", "as_given") if read.get("has_norm") else "none",
+    }

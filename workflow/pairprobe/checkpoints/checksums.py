@@ -13,9 +13,10 @@ CHECKSUMS, FIRST_LINE = "SHA256SUMS", "# Written by pairprobe when it made this 
 
 
 def write_checksums(folder: str | Path) -> None:
-    """Write the SHA-256 of each file into a checkpoint's folder."""
+    """Write the SHA-256 of each file into a checkpoint's folder, those in a folder of an adapter as well."""
     folder = Path(folder)
-    digests = [f"{file_digest(file)}  {file.name}" for file in sorted(folder.iterdir()) if file.name != CHECKSUMS]
+    files = [file for file in sorted(folder.glob("**/*")) if file.is_file() and file != folder / CHECKSUMS]
+    digests = [f"{file_digest(file)}  {file.relative_to(folder)}" for file in files]
     (folder / CHECKSUMS).write_text("\n".join([FIRST_LINE, *digests, ""]), encoding="utf-8")
 
 
@@ -35,6 +36,11 @@ def verify_checksums(folder: str | Path) -> None:
             )
 
 
+def has_checksums(folder: str | Path) -> bool:
+    """Say whether a folder has checksums that ``write_checksums`` wrote."""
+    return bool(_read(Path(folder) / CHECKSUMS))
+
+
 def _read(checksums: Path) -> dict[str, str]:
     """Return the checksums that are ours, ``{name: SHA-256}``."""
     if not checksums.is_file():
@@ -42,7 +48,7 @@ def _read(checksums: Path) -> dict[str, str]:
     with open(checksums, encoding="utf-8", errors="replace") as lines:
         if lines.readline().rstrip("\n") != FIRST_LINE:
             return {}
-        found = [re.fullmatch(r"([0-9a-f]{64})  ([^/\0]+)\n", line) for line in lines]
+        found = [re.fullmatch(r"([0-9a-f]{64})  ((?:[\w-]+/)?[^/\0]+)\n", line) for line in lines]
     if not found or None in found:
         raise InputError(
             f"{checksums}: not a whole list of checksums. A folder of results (results/*/checkpoints) may be deleted: it "

@@ -51,6 +51,13 @@ class PackedLinear(nn.Module):
         """rows: (..., in features). Returns (..., out features)."""
         return torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, *self.then)
 
+    def plain(self) -> nn.Linear:
+        """Return the layer that it was made of, without the GELU."""
+        weight = self.weight.to_dense()
+        linear = nn.Linear(weight.shape[1], weight.shape[0], bias=self.bias is not None, device="meta")
+        linear.weight, linear.bias = nn.Parameter(weight, requires_grad=False), self.bias
+        return linear
+
 
 def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
     """Change an encoder in place so that it computes the same hidden states faster.
@@ -64,8 +71,9 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
     with torch.inference_mode():
         before = sample(model)
         try:
-            for parent, name, new in list(_faster(model)):
-                replaced.append((parent, name, getattr(parent, name)))
+            for parent, name, new in _faster(model):
+                # A layer goes as its replacement comes, or a large model would take twice the memory.
+                replaced.append((parent, name, new if isinstance(new, PackedLinear) else getattr(parent, name)))
                 setattr(parent, name, new)
             if model.dtype == torch.bfloat16 and attention == "sdpa":
                 model.set_attn_implementation(ATTENTION)
@@ -75,7 +83,7 @@ def speed_up(model: PreTrainedModel, device: str = "cpu") -> None:
             apart = None
     if apart is None or not apart <= TOLERANCE[model.dtype]:
         for parent, name, old in reversed(replaced):
-            setattr(parent, name, old)
+            setattr(parent, name, old.plain() if isinstance(old, PackedLinear) else old)
         model.set_attn_implementation(attention)
         if apart is not None:
             log.info("%s is run without the fast kernels: they differ by %.2g", type(model).__name__, apart)

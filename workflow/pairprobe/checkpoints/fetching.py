@@ -6,11 +6,22 @@ Weights are read from safetensors alone, and no code that comes with a checkpoin
 import importlib.util
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
+from pairprobe.checkpoints import adapters, formats, tensor_names
 from pairprobe.checkpoints.checksums import write_checksums
-from pairprobe.checkpoints.folder import INDEX, WEIGHTS, known_architecture, read_json, verify_files
-from pairprobe.checkpoints.inspection import named, verify
+from pairprobe.checkpoints.folder import (
+    INDEX,
+    WEIGHTS,
+    indexed_files,
+    known_architecture,
+    read_json,
+    verify_files,
+    verify_settings,
+    without_weights,
+)
+from pairprobe.checkpoints.inspection import named, verify, verify_encoder
 from pairprobe.checkpoints.links import check_links
 from pairprobe.checkpoints.loading import check_architecture, load_config
 from pairprobe.errors import InputError
@@ -45,17 +56,30 @@ def fetch(source: dict, target: str) -> None:
         else:
             folder = _package_folder(source) if source["source"] == "package" else Path(source["path"])
             if not folder.is_dir():
-                raise InputError(f"checkpoint {folder}: there is no such folder. Check its path in the configuration.")
+                advice = formats.advice_on(folder) or "Check its path in the configuration."
+                raise InputError(f"checkpoint {folder}: there is no such folder. {advice}")
             if source["source"] == "path":  # an installed package may be linked to the cache of its installer
                 check_links(folder, _FILES)
             name = str(folder)
             weights = {file.name for file in verify_files(folder)}
             temporary.mkdir()
             _copy(folder, temporary, ("config.json", *_TOKENIZER, *weights, *({INDEX} if WEIGHTS not in weights else ())))
+            if (unmerged := folder / adapters.UNMERGED).is_symlink():
+                raise InputError(f"checkpoint {folder}: {unmerged.name} is a link. Put the folder itself there.")
+            if unmerged.is_dir():
+                adapters.copy(unmerged, temporary / adapters.UNMERGED)
         with named(temporary, name):
             _drop_auto_map(temporary)
-            verify(temporary)
+            verify_files(temporary)
+            tensor_names.put_right(temporary)
+            verify_encoder(temporary)
         write_checksums(temporary)
+
+
+def verify_in_place(folder: str | Path) -> None:
+    """Check a folder that ``fetch`` need not copy as it checks what it copies; raises InputError as ``fetch`` does."""
+    check_links(folder, _FILES)
+    verify(folder)
 
 
 def initialise(start: str, target: str, seed: int) -> None:
@@ -112,8 +136,28 @@ def _package_folder(source: dict) -> Path:
 
 
 def _download(repository: str, revision: str, target: Path) -> None:
+    """Fetch a repository's files beside the weights, and then, where these are of a checkpoint to be used, its weights."""
+    name = f"{repository} at revision {revision}"
+    snapshot(repository, revision, ("config.json", INDEX, *_TOKENIZER, adapters.CONFIG), target)
+    names = downloads.listed(repository, revision)
+    with named(target, name):
+        verify_settings(target, names)
+        wanted = [WEIGHTS]
+        if (target / INDEX).is_file() and WEIGHTS not in names:
+            wanted = indexed_files(target)
+        elif names and WEIGHTS not in names:
+            raise without_weights(names, target)
+    weights = target.with_name(f"{target.name}-weights")
+    snapshot(repository, revision, wanted, weights)
+    for file in weights.iterdir():
+        file.replace(target / file.name)
+
+
+def snapshot(repository: str, revision: str, patterns: Sequence[str], target: Path, what: str = "checkpoint") -> None:
+    """Fetch files of a repository of the hub, as ``downloads.snapshot``. what: a checkpoint or an adapter, for errors."""
     try:
-        downloads.snapshot(repository, revision, _FILES, target)
+        downloads.snapshot(repository, revision, patterns, target)
     except InputError as error:
         said = str(error).removesuffix(".")
-        raise InputError(f"checkpoint {said}, or put the files into a folder and use source: path.") from error
+        remedy = "or put the files into a folder and " + ("give its path." if what == "adapter" else "use source: path.")
+        raise InputError(f"{what} {said}, {remedy}") from error

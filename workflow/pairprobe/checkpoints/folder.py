@@ -1,28 +1,26 @@
 """The files of a checkpoint's folder: whether they are there and what their names say, and what config.json asks for.
 
-Nothing is loaded here: a file that is missing, damaged or hostile is refused before transformers sees it.
+No model is made here: a file that is missing, damaged or hostile is refused before transformers sees it.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pairprobe.checkpoints import formats
 from pairprobe.checkpoints.checksums import verify_checksums
 from pairprobe.errors import InputError, one_line
 
 WEIGHTS = "model.safetensors"
 INDEX = f"{WEIGHTS}.index.json"
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
-_OTHER_FORMATS = ("*.h5", "*.msgpack", "*.gguf", "*.onnx", "*.index", "*.ot")
 _BYTES = {"config.json": 2**24, "tokenizer.json": 2**28, "tokenizer_config.json": 2**26, INDEX: 2**26}
 
 # What a key of config.json would have transformers do besides building an encoder, at whatever depth it stands.
 _REFUSED = {
     "auto_map": "asks for code of its own, and no remote code is ever run. Take a checkpoint that transformers knows",
-    "quantization_config": "says that the weights are quantised. Take the checkpoint as it was before",
-    "compression_config": "says that the weights are compressed. Take the checkpoint before compression",
     "backbone": "names another model, which would be fetched. Take an encoder that is one model",
     "transformers_weights": f"names other weights. Wanted: {WEIGHTS}, alone or in shards with {INDEX}",
     "fusion_config": "asks for other formulas. Remove the key",
@@ -42,24 +40,37 @@ _LIMITS = {
 _NAMES = ("id2label", "label2id", "task_specific_params")
 
 
+class AdapterError(InputError):
+    """A folder holds an adapter where an encoder is wanted."""
+
+
 def verify_files(folder: str | Path) -> list[Path]:
     """Check the files of a checkpoint, which are not loaded. Returns those that hold its weights.
 
     Raises InputError where one is missing, damaged or of another format, and where config.json asks for what is never done.
     """
     verify_checksums(folder)
+    verify_settings(folder, formats.names_in(Path(folder)))
+    return weight_files(Path(folder))
+
+
+def verify_settings(folder: str | Path, names: Sequence[str]) -> None:
+    """Check the files of a checkpoint beside its weights, as ``verify_files`` does.
+
+    names: of what the checkpoint holds where it comes from, of which the folder may have a part, see ``formats.names_in``.
+    """
     folder = Path(folder)
     name = f"checkpoint {folder}"
     adapters = sorted(file.name for file in folder.glob("adapter_*") if file.suffix in (".json", ".safetensors", ".bin"))
     if adapters:
-        raise InputError(
-            f"{name}: it holds an adapter ({adapters[0]}), which is no encoder by itself. Merge it into its encoder "
-            "(merge_and_unload) and save that with save_pretrained; or, if it was merged already, delete adapter_*."
+        raise AdapterError(
+            f"{name}: it holds an adapter ({adapters[0]}), which is no encoder by itself. Write source: adapter for it, "
+            "and base: NAME, of the checkpoint that it was trained on; or, if it is merged already, delete adapter_*."
         )
     if not (folder / "config.json").is_file():
-        inside = sorted(path.parent.name for path in folder.glob("*/config.json"))
-        hint = f" There is one in {', '.join(inside)}: is that the folder?" if inside else ""
-        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained.{hint}")
+        other = formats.parted_weights(names, folder) or formats.other_weights(names)
+        hint = _inside(names) or (f"And {other}" if other else "")
+        raise InputError(f"{name}: config.json is missing. Wanted: a folder saved by save_pretrained. {hint}".rstrip())
     config = read_json(folder / "config.json")
     _check_config(config, name)
     for file in ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"):
@@ -78,7 +89,6 @@ def verify_files(folder: str | Path) -> list[Path]:
                     )
     if not (folder / "tokenizer.json").is_file():
         _check_vocabulary(folder, name)
-    return weight_files(folder)
 
 
 def _check_vocabulary(folder: Path, name: str) -> None:
@@ -143,6 +153,9 @@ def _check_config(config: dict[str, Any], name: str) -> None:
         )
     for key, value in entries(config):
         where = f"{name}: config.json, key {key}"
+        if (value and key in formats.QUANTISED_KEYS[:2]) or (key in formats.QUANTISED_KEYS and isinstance(value, dict)):
+            plain = "if they are plain, as after an adapter was merged, remove the key"
+            raise InputError(f"{where}: {formats.quantisation(value)}; or, {plain}.")
         if key in _REFUSED and value:
             if key != "auto_map" or not known_architecture(config):
                 raise InputError(f"{where}: it {_REFUSED[key]}.")
@@ -186,11 +199,36 @@ def _check_growth(normalizer: Any, name: str) -> None:
 
 def weight_files(folder: Path) -> list[Path]:
     """Return the files that hold a checkpoint's weights. Raises InputError where there are none in safetensors."""
-    name = f"checkpoint {folder}"
     if (folder / WEIGHTS).is_file():
         return [folder / WEIGHTS]  # whatever an index beside it says, as transformers has it
     if not (folder / INDEX).is_file():
-        raise _without_weights(folder, name)
+        raise without_weights(formats.names_in(folder), folder)
+    named = indexed_files(folder)
+    for file in named:
+        if not (folder / file).is_file():
+            raise InputError(f"checkpoint {folder}: {INDEX} names {file}, which is not there. Fetch it again.")
+    return [folder / file for file in named]
+
+
+@contextmanager
+def open_tensors(file: Path, name: str) -> Iterator[Any]:
+    """Open a file of safetensors. Raises InputError where it is not whole; name: how the error calls what it is of."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            yield tensors
+    except SafetensorError as error:
+        with file.open("rb") as opened:
+            kind = kind_of(opened.read(64))
+        raise InputError(
+            f"{name}: {file.name} is no whole safetensors file{kind} ({one_line(error)}). Fetch it again."
+        ) from None
+
+
+def indexed_files(folder: Path) -> list[str]:
+    """Return the files that the index of a checkpoint names. Raises InputError where it is none of files beside it."""
+    name = f"checkpoint {folder}"
     index = read_json(folder / INDEX)
     places = index.get("weight_map")
     if not isinstance(places, dict) or not places or "metadata" not in index:
@@ -201,25 +239,39 @@ def weight_files(folder: Path) -> list[Path]:
     for file in named:
         if Path(file).name != file or not file.endswith(".safetensors"):
             raise InputError(f"{name}: {INDEX} names {file!r}, wanted a safetensors file beside it. Fetch it again.")
-        if not (folder / file).is_file():
-            raise InputError(f"{name}: {INDEX} names {file}, which is not there. Fetch it again.")
-    return [folder / file for file in named]
+    return named
 
 
-def _without_weights(folder: Path, name: str) -> InputError:
-    others, pickled, foreign = (
-        sorted(file.name for pattern in patterns for file in folder.glob(pattern))
-        for patterns in (["*.safetensors"], _PICKLED, _OTHER_FORMATS)
-    )
-    again = "Save them again with save_pretrained, or take a revision of the hub with model.safetensors."
+def without_weights(names: Sequence[str], folder: str | Path) -> InputError:
+    """Return the error that there are no weights in safetensors, and what there is; names: as in ``verify_settings``."""
+    name, others = f"checkpoint {folder}", formats.matching(names, "*.safetensors")
+    if parts := formats.parted_weights(names, folder):
+        return InputError(f"{name}: {parts}")
+    if others and (settings := formats.matching(names, "quantize_config.json", "quant_config.json")):
+        said = f"it has {others[0]}, and by {settings[0]} the weights are quantised. {formats.UNQUANTISED}."
+        return InputError(f"{name}: {said}")
     if len(others) > 1:
         return InputError(f"{name}: it has {', '.join(others)}, and no {INDEX} that says what is in which. Fetch it again.")
     if others:
         return InputError(
             f"{name}: it has {others[0]}, and no {WEIGHTS}. If these are the whole encoder's weights, rename the file."
         )
-    if pickled:
-        return InputError(f"{name}: its weights are pickled only ({', '.join(pickled)}), and pickles can run code. {again}")
-    if foreign:
-        return InputError(f"{name}: its weights are in another format ({', '.join(foreign)}), wanted safetensors. {again}")
-    return InputError(f"{name}: it has no weights; wanted {WEIGHTS}.")
+    found = formats.other_weights(names) or f"it has no weights; wanted {WEIGHTS}. {_inside(names)}".rstrip()
+    return InputError(f"{name}: {found}")
+
+
+def _inside(names: Sequence[str]) -> str:
+    """Say which folders inside one hold a checkpoint or an adapter; "" where none does."""
+    if adapters := {name.partition("/")[0] for name in formats.matching(names, "*/adapter_config.json")}:
+        return f"{one_inside(adapters, 'an adapter')} Write source: adapter for it, and base: NAME."
+    found = {name.partition("/")[0] for name in formats.matching(names, "checkpoint-*/*")}
+    # The pooling of sentence-transformers has a config.json, too, and no weights.
+    weights = {name.partition("/")[0] for name in formats.matching(names, "*/*.safetensors", "*/*.bin")}
+    return one_inside(found | weights & {name.partition("/")[0] for name in formats.matching(names, "*/config.json")})
+
+
+def one_inside(folders: Iterable[str], what: str = "one") -> str:
+    """Say in which of a folder's own folders that is which is wanted, in the order of a training's steps; "" of none."""
+    inside = sorted(folders, key=lambda name: (int("".join(re.findall(r"\d", name)) or 0), name))
+    which = "is that the folder" if len(inside) == 1 else "which is meant"
+    return f"There is {what} in {', '.join(inside)}: {which}?" if inside else ""

@@ -6,16 +6,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pairprobe.checkpoints.folder import entries, kind_of, read_json, verify_files, weight_files
+from pairprobe.checkpoints import formats
+from pairprobe.checkpoints.folder import entries, open_tensors, read_json, verify_files, weight_files
+from pairprobe.checkpoints.heads import answer_heads
 from pairprobe.checkpoints.loading import (
     check_encoder,
     check_hidden_states,
+    is_causal,
     load_config,
     load_encoder,
     load_model,
     load_tokenizer,
+    sight,
 )
-from pairprobe.checkpoints.tokenization import Encoding, encode
+from pairprobe.checkpoints.tokenization import Encoding, encode, has_separator
 from pairprobe.errors import InputError, one_line
 from pairprobe.io.progress import log
 
@@ -30,8 +34,6 @@ _FOREIGN = ["\U0001f9ff\u2e3b"]
 
 # A limit below this holds no example.
 _SHORT = 16
-# Heads that may answer questions: BERT's and its like, ours, ModernBERT's.
-_ANSWER_HEADS = re.compile(r"qa_outputs|(answer_type|classifier|head)\.")
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def named(temporary: str | Path, name: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        raise InputError(str(error).replace(str(temporary), name)) from error
+        raise type(error)(str(error).replace(str(temporary), name)) from error
 
 
 def verify(folder: str | Path) -> None:
@@ -82,29 +84,31 @@ def verify_encoder(folder: str | Path) -> None:
     _check_size(tokenizer, rows, name)
     _check_padding(tokenizer, model, rows, name)
     _check_case(tokenizer, folder, name)
-    _check_states(load_encoder(folder), tokenizer, name)
-
-
-@contextmanager
-def _tensors_of(file: Path, name: str) -> Iterator[Any]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(file, framework="pt") as tensors:
-            yield tensors
-    except SafetensorError as error:
-        with file.open("rb") as opened:
-            kind = kind_of(opened.read(64))
+    encoder = load_encoder(folder)
+    _check_states(encoder, tokenizer, name)
+    if not is_causal(encoder) and tokenizer.sep_token is not None and not has_separator(tokenizer):
         raise InputError(
-            f"{name}: {file.name} is no whole safetensors file{kind} ({one_line(error)}). Fetch it again."
-        ) from None
+            f"{name}: its tokenizer has {tokenizer.sep_token}, and puts no special token between question and paragraph. "
+            "Mend post_processor in tokenizer.json."
+        )
 
 
 def _count_tensors(files: list[Path], name: str) -> int:
+    """Count the tensors. Raises InputError for those that quantised weights are made of, and for parts without numbers."""
     count = 0
     for file in files:
-        with _tensors_of(file, name) as tensors:
-            count += len(tensors.keys())
+        with open_tensors(file, name) as tensors:
+            keys = list(tensors.keys())
+            if part := formats.quantised_part(keys):
+                raise InputError(
+                    f"{name}: {file.name}, tensor {part[0]}: the weights are quantised ({part[1]}). {formats.UNQUANTISED}."
+                )
+            if empty := [key for key in keys if 0 in tensors.get_slice(key).get_shape()]:
+                raise InputError(
+                    f"{name}: {file.name}, tensor {empty[0]}: it has no numbers ({len(empty)} such tensors), as DeepSpeed "
+                    "(ZeRO-3) leaves them without stage3_gather_16bit_weights_on_model_save. Save the whole weights."
+                )
+            count += len(keys)
     return count
 
 
@@ -136,9 +140,10 @@ def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> Non
     import torch
 
     wanted = {key for key, _ in model.named_parameters() if "pooler" not in key}
+    heads = answer_heads(model.config)
     seen: dict[str, str] = {}
     for file in files:
-        with _tensors_of(file, name) as tensors:
+        with open_tensors(file, name) as tensors:
             for key in tensors.keys():  # noqa: SIM118 (no mapping)
                 where = f"{name}: {file.name}, tensor {key}"
                 kind, shape = (part := tensors.get_slice(key)).get_dtype(), part.get_shape()
@@ -151,12 +156,13 @@ def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> Non
                 if kind not in ("F64", "F32", "F16", "BF16"):
                     if used:
                         raise InputError(
-                            f"{where}: found weights of the type {kind}, which are quantised; wanted floating point."
+                            f"{where}: found weights of the type {kind}, which are quantised; wanted floating point of "
+                            f"16 bits or more. {formats.UNQUANTISED}."
                         )
                     continue
                 tensor = tensors.get_tensor(key)
                 if not torch.isfinite(tensor if kind != "F64" else tensor.float()).all():
-                    if used or _ANSWER_HEADS.match(key):
+                    if used or key.startswith(heads):
                         raise InputError(f"{where}: found NaN or infinite weights.")
                     log.warning("%s: found NaN or infinite weights, which nothing here uses", where)
                 # Segments may well be zero: RoBERTa's are.
@@ -165,7 +171,7 @@ def _check_values(files: list[Path], model: "PreTrainedModel", name: str) -> Non
 
 
 def _check_ids(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> None:
-    """Raise InputError where a tokenizer gives ids that the encoder has no embedding for, or no separator."""
+    """Raise InputError where a tokenizer gives ids that the encoder has no embedding for."""
     pair = tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True)
     ids, sides = pair["input_ids"], pair.sequence_ids(0)
     # The ids of special tokens may stand in the template for pairs alone.
@@ -181,10 +187,6 @@ def _check_ids(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> No
                 f"{name}: its tokenizer writes {pair.tokens(0)[place]!r} as the id {ids[place]}, which is that of "
                 f"{tokenizer.convert_ids_to_tokens(ids[place])!r}. Mend post_processor in tokenizer.json."
             )
-    if len(sides) - sides[::-1].index(0) == sides.index(1):
-        raise InputError(
-            f"{name}: its tokenizer puts no special token between question and paragraph, as [SEP]. Take an encoder."
-        )
 
 
 def _check_given_ids(tokenizer: "PreTrainedTokenizerFast", folder: Path, name: str) -> None:
@@ -231,7 +233,10 @@ def _check_size(tokenizer: "PreTrainedTokenizerFast", rows: int, name: str) -> N
 def _check_padding(tokenizer: "PreTrainedTokenizerFast", model: "PreTrainedModel", rows: int, name: str) -> None:
     given = model.config.pad_token_id
     if tokenizer.pad_token_id is None or (given is not None and not 0 <= given < rows):
-        raise InputError(f"{name}: config.json, key pad_token_id: found {given}, which is no id of encoder and tokenizer.")
+        raise InputError(
+            f"{name}: config.json, key pad_token_id: found {given}, which is no id of encoder and tokenizer. Give that of "
+            "the tokenizer's padding, or remove the key."
+        )
     for part, module in model.named_modules():
         counted = getattr(module, "padding_idx", None) if part.endswith("position_embeddings") else None
         if counted is not None and counted != tokenizer.pad_token_id:
@@ -316,30 +321,25 @@ def _lowers(file: Path) -> bool:
 
 
 def _check_states(model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerFast", name: str) -> None:
-    """Run an encoder. Raises InputError where hidden states are not finite, or where words see only those before them."""
+    """Run a model. Raises InputError where hidden states are not finite, and where no word sees another."""
     import torch
 
     inputs = dict(tokenizer(_LOWER[:5], _LOWER[5:], is_split_into_words=True, return_tensors="pt"))
-    ids = inputs["input_ids"]
-    changed = ids.clone()
-    # Another second word, which the first one sees through the narrowest window.
-    changed[0, 2] = ids[0, 1:-1][ids[0, 1:-1] != ids[0, 2]][-1]
     try:
         with torch.inference_mode():
             states = model(**inputs, output_hidden_states=True).hidden_states
-            other = model(**{**inputs, "input_ids": changed}, output_hidden_states=True).hidden_states
+        seen = sight(model)
     except Exception as error:
         raise InputError(
             f"{name}: its encoder ({type(model).__name__}) cannot read a sentence: {one_line(error)}"
         ) from error
-    check_hidden_states(model, states, tuple(ids.shape))
+    check_hidden_states(model, states, tuple(inputs["input_ids"].shape))
     for layer, state in enumerate(states):
         if not torch.isfinite(state).all():
             raise InputError(
                 f"{name}: the hidden states of layer {layer} are not finite. Weights or numbers in config.json are wrong."
             )
-    if torch.equal(states[-1][0, 1], other[-1][0, 1]):
+    if not any(seen):
         raise InputError(
-            f"{name}: in {type(model).__name__} no word sees the one after it: a decoder, or attention that does not run "
-            "here. Take another encoder."
+            f"{name}: in {type(model).__name__} no word sees another: its attention does not run here. Take another model."
         )

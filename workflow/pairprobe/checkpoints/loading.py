@@ -1,13 +1,15 @@
 """Loading encoders and tokenizers from a checkpoint's folder."""
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pairprobe.checkpoints import adapter_matching, adapters, peft_layers
 from pairprobe.checkpoints.checksums import verify_checksums
+from pairprobe.checkpoints.folder import known_architecture, read_json
 from pairprobe.checkpoints.tokenization import check_alignment
 from pairprobe.errors import InputError, one_line
 from pairprobe.io.progress import log
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 _VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "*.model")
 
 
-@contextmanager
+@contextlib.contextmanager
 def _offline() -> Iterator[None]:
     """Let nothing that a checkpoint names (a backbone, a kernel, the model of an adapter) be asked of the hub."""
     from huggingface_hub import constants
@@ -72,9 +74,16 @@ def load_config(folder: str | Path) -> "PreTrainedConfig":
 
     Raises InputError where ``transformers`` does not know its architecture, and where the checkpoint was damaged.
     """
-    from transformers import AutoConfig
+    from transformers import AutoConfig, __version__
 
     verify_checksums(folder)
+    file = Path(folder) / "config.json"
+    if file.is_file() and not known_architecture(described := read_json(file)):
+        raise InputError(
+            f"checkpoint {folder}: config.json, key model_type: found {described.get('model_type')!r:.80}, which "
+            f"transformers {__version__} does not know. Take a checkpoint of an architecture that it knows, or, where a "
+            "newer transformers does, install that."
+        )
     try:
         return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:
@@ -97,16 +106,21 @@ def _suit_to_model(tokenizer: "PreTrainedTokenizerFast", config: "PreTrainedConf
     found = MODEL_MAPPING.get(type(config), None)
     model = found[0] if isinstance(found, (list, tuple)) else found
     # RoBERTa has one segment only, DeBERTa-v3 none, and DistilBERT takes no such input; ALBERT has two, and its tokenizer
-    # does not give them by itself.
-    segments = (
-        (getattr(config, "type_vocab_size", None) or 0) > 1
-        and model is not None
-        and "token_type_ids" in inspect.signature(model.forward).parameters
-    )
+    # does not give them by itself. XLNet has no vocabulary of them: it tells same from other.
+    several = config.model_type == "xlnet" or (getattr(config, "type_vocab_size", None) or 0) > 1
+    segments = several and model is not None and "token_type_ids" in inspect.signature(model.forward).parameters
     tokenizer.model_input_names = ["input_ids", *(["token_type_ids"] if segments else []), "attention_mask"]
     tokenizer.padding_side = tokenizer.truncation_side = "right"
     if tokenizer.pad_token is None or tokenizer.pad_token_id >= config.vocab_size:
-        tokenizer.pad_token = tokenizer.convert_ids_to_tokens(padding_id(config))
+        tokenizer.pad_token = _padding_token(tokenizer, config)
+
+
+def _padding_token(tokenizer: "PreTrainedTokenizerFast", config: "PreTrainedConfig") -> str:
+    """Return a special token to pad with, if there is one: a word (GPT-2's "!") would be special once that is saved."""
+    special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+    first = str(tokenizer.convert_ids_to_tokens(padding_id(config)))
+    candidates = (first, tokenizer.eos_token, tokenizer.bos_token, tokenizer.unk_token)
+    return next((str(token) for token in candidates if token in special), first)
 
 
 def padding_id(config: "PreTrainedConfig") -> int:
@@ -174,6 +188,7 @@ def load_encoder(folder: str | Path, precision: str = "float32", device: str = "
 
     check_encoder(load_config(folder), folder)
     model, _ = load_model(AutoModel, folder, precision)
+    model.config.use_cache = False  # of keys and values for texts to come, which a decoder fills unless told not to
     log.info("loaded %s: %s, %d layers, %s", folder, type(model).__name__, model.config.num_hidden_layers, precision)
     return model.eval().requires_grad_(False).to(device)
 
@@ -186,29 +201,43 @@ def check_encoder(config: "PreTrainedConfig", folder: str | Path) -> None:
     if config.is_encoder_decoder:
         raise InputError(
             f"checkpoint {folder}: {config.model_type} is an encoder with a decoder, and layers of the two cannot be "
-            "compared. Wanted: an encoder alone."
+            "compared. Wanted: an encoder alone, or a decoder alone."
         )
     if not (hasattr(config, "num_hidden_layers") and hasattr(config, "hidden_size") and hasattr(config, "vocab_size")):
-        raise InputError(f"checkpoint {folder}: {config.model_type} is no encoder of text alone. Take another encoder.")
+        part = "AutoModel.from_pretrained(OLD).language_model.save_pretrained(NEW), and the tokenizer's files beside it"
+        advice = f"Save its language model by itself: {part}" if hasattr(config, "text_config") else "Take another encoder"
+        raise InputError(f"checkpoint {folder}: {config.model_type} is no encoder of text alone. {advice}.")
 
 
 @_offline()
-def load_model(auto: Any, folder: str | Path, precision: str, **options: Any) -> tuple["PreTrainedModel", list[str]]:
+def load_model(
+    auto: Any, folder: str | Path, precision: str, left_out: Sequence[str] = (), **options: Any
+) -> tuple["PreTrainedModel", list[str]]:
     """Load a checkpoint by one of transformers' Auto classes. options: further ones of its ``from_pretrained``.
 
+    left_out: how the names begin of weights that are not read, as if the checkpoint had none of them.
     Returns the model and the names of its heads' weights that the checkpoint does not have. Raises InputError where the
     class has no model for the checkpoint's architecture, where the weights and the encoder do not have the same tensors in
-    the same shapes, and where the checkpoint was damaged.
+    the same shapes, and where the checkpoint was damaged. An adapter that is not merged is applied.
     """
     import torch
+    from transformers import PreTrainedModel
     from transformers.utils import logging
 
-    check_architecture(auto, load_config(folder), folder)
+    check_architecture(auto, config := load_config(folder), folder)
+    source: str | Path | None = folder
+    if left_out and (state := _state_without(folder, left_out)):
+        # An Auto class takes no state.
+        auto = auto if issubclass(auto, PreTrainedModel) else auto._model_mapping[type(config)]
+        for name, value in options.items():
+            setattr(config, name, value)
+        config.name_or_path, source = str(folder), None
+        options = {"config": config, "state_dict": state}
     logging.disable_progress_bar()
     logging.set_verbosity_error()  # what does not fit is an error of ours
     try:
         model, loading = auto.from_pretrained(
-            folder,
+            source,
             dtype=getattr(torch, precision),
             local_files_only=True,
             trust_remote_code=False,
@@ -222,7 +251,24 @@ def load_model(auto: Any, folder: str | Path, precision: str, **options: Any) ->
     except Exception as error:
         raise InputError(f"checkpoint {folder}: transformers cannot make a model of it: {one_line(error)}") from error
     model.config.return_dict = True  # hidden states are asked for by their name
-    return model, _check_fit(model, loading, folder)
+    lacking = _check_fit(model, loading, folder)
+    unmerged = Path(folder) / adapters.UNMERGED
+    if unmerged.is_dir() and model.device.type != "meta":
+        encoder = model.base_model
+        adapter = adapter_matching.read(unmerged, encoder, f"checkpoint {folder}")
+        peft_layers.apply(adapter, encoder, f"adapter {unmerged}", model.dtype)
+    return model, lacking
+
+
+def _state_without(folder: str | Path, left_out: Sequence[str]) -> dict[str, "torch.Tensor"]:
+    """Read the weights of a checkpoint but those whose names begin so; none where no name does."""
+    from safetensors import safe_open
+
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(safe_open(one, framework="pt")) for one in Path(folder).glob("*.safetensors")]
+        found = {key: file for file in files for key in file.keys()}  # noqa: SIM118 (no mapping)
+        kept = [key for key in sorted(found) if not key.startswith(tuple(left_out))]
+        return {key: found[key].get_tensor(key) for key in kept} if len(kept) < len(found) else {}
 
 
 def _check_fit(model: "PreTrainedModel", loading: dict[str, Any], folder: str | Path) -> list[str]:
@@ -275,6 +321,38 @@ def check_hidden_states(model: "PreTrainedModel", layers: Sequence["torch.Tensor
             f"checkpoint {model.name_or_path}: {type(model).__name__} gives {len(found)} hidden states of the shapes "
             f"{sorted(set(found))}, wanted {len(wanted)} of {wanted[0]}. Take another encoder."
         )
+
+
+def sight(model: "PreTrainedModel") -> tuple[float, float]:
+    """Return how far the last hidden states before a changed subtoken move, and those after it: the greatest differences.
+
+    The model must be in evaluation mode.
+    """
+    import torch
+
+    if model.training:
+        raise ValueError("sight and is_causal: wanted a model in evaluation mode, since dropout moves all states")
+    pad, size, subtokens = padding_id(model.config), model.config.vocab_size, min(7, longest(model))
+    # Seven different ids and one more, none of them that of padding, by which some models count positions.
+    ids = [(pad + 1 + i * max(1, size // 9)) % size for i in range(subtokens + 1)]
+    place = subtokens // 2
+    states = []
+    with torch.inference_mode():
+        for changed in (ids[place], ids[-1]):
+            given = torch.tensor([[*ids[:place], changed, *ids[place + 1 : -1]]], device=model.device)
+            states.append(model.base_model(input_ids=given, attention_mask=torch.ones_like(given))[0][0].float())
+    moved = (states[0] - states[1]).abs().amax(-1).tolist()
+    return max(moved[:place]), max(moved[place + 1 :])
+
+
+def is_causal(model: "PreTrainedModel") -> bool:
+    """Whether each word sees only those before it, as in a decoder: by what the model does, whatever its name.
+
+    The model must be in evaluation mode.
+    """
+    before, after = sight(model)
+    # Nothing, but for rounding: in a mixture of experts another word is another product of matrices for all words.
+    return before < 0.05 * after
 
 
 def longest(model: "PreTrainedModel") -> int:

@@ -1,266 +1,97 @@
-"""Checks across the configuration's keys, and what a checked configuration asks for: ``resolve(config, schema) -> Run``."""
+"""Checks across the configuration's keys: ``resolve(config, schema) -> Run``."""
 
-import copy
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from pairprobe.checkpoints import formats
+from pairprobe.configuration.run import (
+    BEFORE_AND_AFTER,
+    CLASSIFICATION,
+    OF_BEFORE,
+    RESAMPLED,
+    TO_ANSWER,
+    WITHOUT_ACTIVATIONS,
+    WITHOUT_PAIRS,
+    DataFile,
+    Run,
+    before_of,
+    objective_of,
+    reads_windows,
+)
 from pairprobe.configuration.schema import check
 from pairprobe.configuration.sharding import shards_of
+from pairprobe.configuration.tasks import names_of, pair_files_of, tasks_of
 from pairprobe.data import sources
 from pairprobe.data.sampling import PARTITIONS
 from pairprobe.errors import InputError
-from pairprobe.probing_sets import registry
+from pairprobe.io import table_forms
 from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 
 # The keys that describe a checkpoint of each source. These describe all: source, label, colour.
 _KEYS_OF_SOURCE = {
     "package": ("package", "folder"),
-    "path": ("path",),
+    "path": ("path", "seed", "seeds"),
     "hub": ("repository", "revision"),
-    "finetune": ("start", "seed", "seeds"),
+    "adapter": ("base", "path", "repository", "revision", "merge"),
+    "finetune": ("start", "method", "objective", "table", "keep_steps", "seed", "seeds"),
     "random": ("start", "seed", "seeds"),
 }
 # The sources that make a checkpoint from another one, and the sources that this one cannot have.
 _NO_START_FOR = {"finetune": ("finetune",), "random": ("finetune", "random")}
-# The controls that rank no pairs.
-_WITHOUT_PAIRS = ("control_task", "representations")
 # The figures that the workflow draws besides those of ``figures.comparisons`` and the panels.
-_FIGURES = ("grid", "specific", "differences", "training_loss", "precision_recall", "representations", "controls")
+_FIGURES = (
+    "grid", "specific", "differences", "training_loss", "precision_recall", "representations", "controls",
+    "weight_distance", "layer_cka", "overview", "trajectories", "functional",
+)  # fmt: skip
 # Resamples beyond each end of an interval that make the end sure.
 _BEYOND_AN_END = 20
 # What a rule replaces in a path: wildcards, {name}, and parts of paths, <name>.
 _PLACEHOLDER = re.compile("[{}]|<[a-z][a-z0-9_]*>")
-# The sources of data whose questions have a long answer in a larger page. A page of another source is one paragraph.
-_WITH_LONG_ANSWERS = ("bundled", "natural_questions")
-
-
-class DataFile(NamedTuple):
-    """A file of questions, and the partitions that its pages may go to."""
-
-    path: str
-    partitions: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """What a checked configuration asks for. Lists are in the configuration's order.
-
-    config: the configuration, with its defaults and with a checkpoint for each seed. folder: of the results, counted from
-    the working directory. recipes: the checkpoints of each checkpoint with ``seeds``, by its name: draws of one recipe.
-    pair_tasks: the tasks that are ranked by similarity. fetched, finetuned, initialised: the
-    checkpoints that are copied or downloaded, trained here, or have random weights. files: of data, by names of their own.
-    remote_files: those that are downloaded, ``{name: partitions}``, to the folder ``downloads``. trains: whether there are
-    pages to train on. shards: the jobs that share each kind of work, see ``sharding.shards_of``.
-    """
-
-    config: dict[str, Any]
-    folder: str
-    recipes: dict[str, list[str]]
-    pair_tasks: list[str]
-    fetched: list[str]
-    finetuned: list[str]
-    initialised: list[str]
-    files: dict[str, DataFile]
-    remote_files: dict[str, tuple[str, ...]]
-    downloads: str
-    trains: bool
-    shards: dict[tuple[str, ...], int]
-
-    @property
-    def tasks(self) -> list[str]:
-        """The probing tasks."""
-        return self.config["tasks"]
-
-    @property
-    def checkpoints(self) -> list[str]:
-        """All checkpoints."""
-        return list(self.config["checkpoints"])
-
-    @property
-    def units(self) -> list[str]:
-        """What is compared: the recipes, and the checkpoints that are draws of none."""
-        recipe_of = {one: name for name, several in self.recipes.items() for one in several}
-        return list(dict.fromkeys(recipe_of.get(name, name) for name in self.checkpoints))
-
-    def checkpoints_of(self, names: Iterable[str]) -> list[str]:
-        """Return the checkpoints that names stand for, each once: a recipe's for the recipe."""
-        return list(dict.fromkeys(one for name in names for one in self.recipes.get(name, [name])))
-
-    @property
-    def frozen(self) -> list[str]:
-        """The checkpoints whose encoders are not trained here."""
-        return self.fetched + self.initialised
-
-    @property
-    def compared(self) -> list[str]:
-        """What figures compare: recipes and checkpoints, among these also single ones of a recipe."""
-        return self.config["figures"].get("checkpoints", self.units)
-
-    @property
-    def compared_checkpoints(self) -> list[str]:
-        """The checkpoints of what figures compare, each once."""
-        return self.checkpoints_of(self.compared)
-
-    @property
-    def comparisons(self) -> dict[str, list[str]]:
-        """The grids and what each compares, ``grid`` first."""
-        return {"grid": self.compared, **self.config["figures"]["comparisons"]}
-
-    @property
-    def grids(self) -> list[str]:
-        """The figures with a column for each task: one a comparison, and ``specific``, of the tasks with pairs."""
-        return [*self.comparisons, *(["specific"] if self.pair_tasks else [])]
-
-    @property
-    def controls(self) -> list[str]:
-        """The controls."""
-        return self.config["controls"]
-
-    @property
-    def variants(self) -> list[str]:
-        """The controls that rank pairs."""
-        return [name for name in self.controls if name not in _WITHOUT_PAIRS]
-
-    @property
-    def judges_controls(self) -> bool:
-        """Whether the claims are judged by controls too: there are some, and two units to claim anything of."""
-        return len(self.units) > 1 and bool(self.variants or "control_task" in self.controls)
-
-    @property
-    def rankings(self) -> list[tuple[str, str]]:
-        """The checkpoint and task of each ranking."""
-        return [(checkpoint, task) for checkpoint in self.checkpoints for task in self.tasks]
-
-    @property
-    def page_partitions(self) -> list[str]:
-        """The partitions whose whole pages are read: to train on, and to answer questions from."""
-        return ["finetune", "probe"] if self.trains else ["probe"]
-
-    @property
-    def has_long_answers(self) -> bool:
-        """Whether the data has long answers, so that Natural Questions' metric applies."""
-        return self.config["data"]["source"] in _WITH_LONG_ANSWERS
-
-    @property
-    def keeps_activations(self) -> bool:
-        """Whether activations are kept, and not only what is measured of them."""
-        return self.config["activations"]["keep"] == "all"
-
-    @property
-    def typeset_tables(self) -> list[str]:
-        """The tables that are laid out for reading, and so in LaTeX too."""
-        tables = ["probing_sets", "percentages", "claims", "question_answering"]
-        return tables + ["nq_evaluation"] * self.has_long_answers + ["controls"] * bool(self.variants)
-
-    def measures_of(self, task: str) -> tuple[str, str]:
-        """Return a task's two measures: those of the upper and of the lower panel in its column."""
-        return PAIR_MEASURES if task in self.pair_tasks else BOUNDARY_MEASURES
-
-    def finder_of(self, task: str) -> str:
-        """Return the name of the function that finds a task's pairs."""
-        return "find_any_synset" if (task, self.config["synonyms"]) == ("synonyms", "any_synset") else "find"
-
-    def start_of(self, checkpoint: str) -> str:
-        """Return the checkpoint that a fine-tuned or initialised one starts from."""
-        return self.config["checkpoints"][checkpoint]["start"]
-
-    @property
-    def seeds(self) -> dict[str, str]:
-        """The seed of each checkpoint that is trained here or has random weights, the seeds of each recipe."""
-        several = {name: self.checkpoints_of([name]) for name in self.units}
-        return {
-            name: ", ".join(str(self.seed_of(one)) for one in of_one)
-            for name, of_one in several.items()
-            if of_one[0] in self.finetuned + self.initialised
-        }
-
-    def seed_of(self, checkpoint: str) -> int:
-        """Return the seed of a checkpoint's training or random weights: its own, or the run's."""
-        return self.config["checkpoints"][checkpoint].get("seed", self.config["seed"])
-
-    def fetched_from(self, checkpoint: str) -> dict[str, Any]:
-        """Return what a checkpoint is fetched from: its configuration without what only figures and tables read."""
-        described = self.config["checkpoints"][checkpoint]
-        return {key: value for key, value in described.items() if key not in ("label", "colour")}
-
-    def appearance(self, names: Iterable[str]) -> dict[str, Any]:
-        """Return how figures show recipes and checkpoints: the arguments of ``figures.style.Appearance``.
-
-        Labels and colours are those that the configuration gives to these, and the labels of ``figures``.
-        """
-        # A recipe's colour is that of its seeds; its label is among those of ``figures``.
-        given = {name: self.config["checkpoints"][self.checkpoints_of([name])[0]] for name in names}
-        labels = {name: one["label"] for name, one in given.items() if one.get("label") and name not in self.recipes}
-        return {
-            "among": self.units,
-            "recipes": self.recipes,
-            "labels": {**labels, **self.config["figures"]["labels"]},
-            "colours": {name: one["colour"] for name, one in given.items() if one.get("colour")},
-        }
-
-    def panel(
-        self, task: str, measure: str, compared: Sequence[str] | None = None, value: str | None = None
-    ) -> dict[str, Any]:
-        """Return the arguments of ``figures.grid.Panel``, by default for what figures compare and the value they show."""
-        names = self.compared if compared is None else compared
-        shown = {"value": value or self.config["figures"]["value"]}
-        return {"task": task, "measure": measure, "compared": names, **shown, **self.appearance(names)}
-
-    def columns_of(self, grid: str) -> list[list[dict[str, Any]]]:
-        """Return the panels of a grid, in a column for each task: by its measures, then of ``specific`` where wanted."""
-        if grid == "specific":
-            return [[self.panel(task, one, value=grid) for one in self.measures_of(task)] for task in self.pair_tasks]
-        compared = self.comparisons[grid]
-        columns = {task: [self.panel(task, one, compared) for one in self.measures_of(task)] for task in self.tasks}
-        for task in self.pair_tasks if self.config["figures"]["specific"] else []:
-            columns[task].append(self.panel(task, self.measures_of(task)[0], compared, "specific"))
-        return list(columns.values())
-
-    @property
-    def labels(self) -> dict[str, str]:
-        """The labels of all recipes, of the checkpoints that have one, and those that ``figures`` gives."""
-        return self.appearance(self.checkpoints)["labels"]
 
 
 def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the configuration") -> Run:
     """Check a configuration and return what it asks for.
 
-    schema: see ``schema.read_schema``; the tasks that are allowed are added to it. name: what messages call the
-    configuration, such as its path. Defaults and seeds are filled in, in place. Relative paths count from the working
-    directory. Raises InputError with one clear line that names the key, or a line for each key that the schema refuses.
+    schema: see ``schema.read_schema``. name: what messages call the configuration, such as its path. Defaults and seeds are
+    filled in, in place. Relative paths count from the working directory. Raises InputError with one clear line that names
+    the key, or a line for each key that the schema refuses, each checkpoint that is wrong, and each file that is not there.
     """
-    schema = copy.deepcopy(schema)
-    schema["properties"]["tasks"]["items"]["enum"] = registry.names()
+    _write_out_steps(config)
     check(config, schema, name)
     _make_relative(config)
     try:
         sources.check(config["data"])
+        by_task = tasks_of(config)
         recipes = expand_seeds(config)
-        _check_checkpoints(config["checkpoints"])
+        checks = [partial(_check_checkpoints, config["checkpoints"], recipes), partial(_check_paths, config)]
+        checks.append(partial(_check_objectives, config, recipes))
+        _each(partial.__call__, checks)
         _check_partitions(config)
         _check_controls(config)
+        _check_functional(config)
         for section in ("finetuning", "evaluation"):
             _check_windows(section, config[section])
-        pair_tasks = _pair_tasks(config["tasks"])
         _check_figures(config, recipes)
-        _check_paths(config)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from None
+        lines = str(error).splitlines()
+        told = f": {error}" if len(lines) == 1 else " cannot be used:\n" + "\n".join(f"  {line}" for line in lines)
+        raise InputError(f"{name}{told}") from None
 
     sources_of = {one: checkpoint["source"] for one, checkpoint in config["checkpoints"].items()}
     folder = f"results/{config['run']}"
     remote = sources.remote_files(config["data"])
     downloads = sources.folder_of(config["data"]) if remote else "downloads"
-    return Run(
+    run = Run(
         config=config,
         folder=folder,
         recipes=recipes,
-        pair_tasks=pair_tasks,
-        fetched=[one for one, source in sources_of.items() if source not in _NO_START_FOR],
+        by_task=by_task,
+        fetched=[one for one, source in sources_of.items() if source not in (*_NO_START_FOR, "adapter")],
+        adapted=[one for one, source in sources_of.items() if source == "adapter"],
         finetuned=[one for one, source in sources_of.items() if source == "finetune"],
         initialised=[one for one, source in sources_of.items() if source == "random"],
         files=_data_files(config["data"], folder, downloads),
@@ -269,6 +100,18 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
         trains=_has_pages("finetune", config),
         shards=shards_of(config),
     )
+    for twice in run.trajectories.kept.keys() & config["checkpoints"].keys():
+        raise InputError(f"{name}: checkpoints.{twice}: a kept step has this name (finetuning.keep_steps). Choose another.")
+    return run
+
+
+def _write_out_steps(config: dict[str, Any]) -> None:
+    """Let the steps of ``figures.trajectories``, which YAML reads as numbers, be keys as JSON has them, in place."""
+    figures: Any = config.get("figures")
+    series: Any = figures.get("trajectories") if isinstance(figures, dict) else None
+    for name, points in series.items() if isinstance(series, dict) else ():
+        if isinstance(points, dict):
+            series[name] = {str(step) if type(step) is int else step: one for step, one in points.items()}
 
 
 def _make_relative(config: dict[str, Any]) -> None:
@@ -278,9 +121,12 @@ def _make_relative(config: dict[str, Any]) -> None:
         return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
 
     here, data = Path.cwd(), config["data"]
-    for section, key in [(config, "wordnet"), (data, "folder"), *((one, "path") for one in config["checkpoints"].values())]:
+    for section, key in [(config, "wordnet"), (data, "folder"), *_paths_of(config["checkpoints"])]:
         if key in section:
             section[key] = relative(section[key])
+    for task in config["tasks"]:
+        if isinstance(task, dict):
+            task["pairs"] = relative(task["pairs"])
     listed = data.get("files", [])
     if isinstance(listed, dict):
         data["files"] = {partition: [relative(path) for path in paths] for partition, paths in listed.items()}
@@ -288,11 +134,15 @@ def _make_relative(config: dict[str, Any]) -> None:
         data["files"] = [relative(path) for path in listed]
 
 
+def _paths_of(checkpoints: dict[str, dict]) -> list[tuple[dict, str]]:
+    return [(one, key) for one in checkpoints.values() for key in ("path", "table")]
+
+
 def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     """Put a checkpoint for each seed in the place of one with ``seeds``, in place: ``NAME-seed1``, ``NAME-seed2``, ...
 
-    Returns the names of these, by NAME: the recipes, whose labels are put among those of ``figures``. Raises InputError
-    where one has ``seed`` as well.
+    Returns the names of these, by NAME: the recipes, whose labels are put among those of ``figures``. In a path ``{seed}``
+    stands for the seed. Raises InputError where one has ``seed`` as well, or a path is the same for all.
     """
     expanded: dict[str, dict] = {}
     recipes: dict[str, list[str]] = {}
@@ -301,13 +151,24 @@ def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
         seeds = checkpoint.get("seeds", [])
         if seeds and "seed" in checkpoint:
             raise InputError(f"checkpoints.{name}: found seed and seeds. Remove one of the two.")
-        if seeds and checkpoint["source"] not in ("finetune", "random"):
+        if seeds and "seeds" not in _KEYS_OF_SOURCE[checkpoint["source"]]:
+            having = ", ".join(source for source, keys in _KEYS_OF_SOURCE.items() if "seeds" in keys)
             raise InputError(
-                f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; finetune and random have."
+                f"checkpoints.{name}.seeds: source {checkpoint['source']} has no such key; these have: {having}."
             )
+        path = checkpoint.get("path", "")
+        if seeds and checkpoint["source"] == "path" and "{seed}" not in path:
+            raise InputError(
+                f"checkpoints.{name}.path: found {path}, the same folder for each seed. Write {{seed}} where it differs."
+            )
+        if not seeds and "{seed}" in path:
+            raise InputError(f"checkpoints.{name}: found {{seed}} in its path, and no seeds. Add seeds, such as [1, 2, 3].")
         rest = {key: value for key, value in checkpoint.items() if key != "seeds"}
         label = labels.get(name) or checkpoint.get("label") or name.replace("_", " ").capitalize()
-        several = {f"{name}-seed{seed}": {**rest, "label": f"{label}, seed {seed}", "seed": seed} for seed in seeds}
+        several = {}
+        for seed in seeds:
+            folder = {"path": path.replace("{seed}", str(seed))} if path else {}
+            several[f"{name}-seed{seed}"] = {**rest, **folder, "label": f"{label}, seed {seed}", "seed": seed}
         if several:
             recipes[name], labels[name] = list(several), label
         for twice in several.keys() & config["checkpoints"].keys():
@@ -317,30 +178,117 @@ def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     return recipes
 
 
-def _check_checkpoints(checkpoints: dict[str, dict]) -> None:
-    """Check that each has only the keys of its source, and starts from one that it can start from."""
-    for name, checkpoint in checkpoints.items():
-        source = checkpoint["source"]
-        allowed = ("source", "label", "colour", *_KEYS_OF_SOURCE[source])
-        for key in checkpoint:
-            if key not in allowed:
-                raise InputError(
-                    f"checkpoints.{name}.{key}: source {source} has no such key. Allowed: {', '.join(allowed)}."
-                )
-        if source not in _NO_START_FOR:
+def _each(check: Callable[..., None], *columns: Iterable[Any]) -> None:
+    """Call a check with each row of columns. Raises InputError with a line for each that fails."""
+    faults = []
+    for row in zip(*columns, strict=True):
+        try:
+            check(*row)
+        except InputError as error:
+            faults.append(str(error))
+    if faults:
+        raise InputError("\n".join(faults))
+
+
+def _check_checkpoints(checkpoints: dict[str, dict], recipes: dict[str, list[str]]) -> None:
+    """Check each as ``_check_checkpoint`` does; of a recipe the first, whose keys the others have too, but for a path."""
+    others = {one for several in recipes.values() for one in several[1:]}
+    names = [name for name in checkpoints if name not in others or "path" in checkpoints[name]]
+    _each(_check_checkpoint, names, itertools.repeat(checkpoints, len(names)))
+
+
+def _check_checkpoint(name: str, checkpoints: dict[str, dict]) -> None:
+    """Check that it has only the keys of its source, and that what these name is there and can be used for it."""
+    checkpoint = checkpoints[name]
+    source = checkpoint["source"]
+    allowed = ("source", "label", "colour", *_KEYS_OF_SOURCE[source])
+    for key in checkpoint:
+        if key not in allowed:
+            raise InputError(f"checkpoints.{name}.{key}: source {source} has no such key. Allowed: {', '.join(allowed)}.")
+    if source == "adapter":
+        _check_adapter(name, checkpoints)
+    if "path" in checkpoint:
+        _check_path(f"checkpoints.{name}.path", checkpoint["path"], "folder")
+    if source not in _NO_START_FOR:
+        return
+    refused = _NO_START_FOR[source]
+    starts = [other for other, value in checkpoints.items() if value["source"] not in refused]
+    if checkpoint["start"] not in starts:
+        raise InputError(
+            f"checkpoints.{name}.start: found {checkpoint['start']!r}, wanted a checkpoint that is not of source "
+            f"{' or '.join(refused)} itself. Allowed: {', '.join(starts)}."
+        )
+    if not _is_plain(checkpoints[checkpoint["start"]]):
+        raise InputError(
+            f"checkpoints.{name}.start: {checkpoint['start']} has an adapter that is not merged. Set merge: true there."
+        )
+
+
+def _check_objectives(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
+    """Check that those and only those checkpoints have a table whose training reads one, and that it is there.
+
+    And that those alone keep steps of their own that answer questions.
+    """
+    later = {name for several in recipes.values() for name in several[1:]}
+    for name, checkpoint in config["checkpoints"].items():
+        if checkpoint["source"] != "finetune" or name in later:
             continue
-        refused = _NO_START_FOR[source]
-        starts = [other for other, value in checkpoints.items() if value["source"] not in refused]
-        if checkpoint["start"] not in starts:
+        where, objective = f"checkpoints.{name}.table", objective_of(config, name)
+        if objective not in TO_ANSWER and checkpoint.get("keep_steps"):
             raise InputError(
-                f"checkpoints.{name}.start: found {checkpoint['start']!r}, wanted a checkpoint that is not of source "
-                f"{' or '.join(refused)} itself. Allowed: {', '.join(starts)}."
+                f"checkpoints.{name}.keep_steps: the objective {objective} keeps no steps, since a trajectory has scores "
+                "of answers. Remove it."
             )
+        if objective != CLASSIFICATION and "table" in checkpoint:
+            raise InputError(
+                f"{where}: the objective {objective} reads no table. Remove it, or set objective: {CLASSIFICATION}."
+            )
+        if objective == CLASSIFICATION:
+            if "table" not in checkpoint:
+                raise InputError(f"{where}: missing. Wanted: a file of the texts that the objective {objective} reads.")
+            _check_path(where, checkpoint["table"])
+            try:
+                table_forms.form_of(checkpoint["table"])
+            except InputError as error:
+                raise InputError(f"{where}: {error}") from None
+
+
+def _is_plain(checkpoint: dict[str, Any]) -> bool:
+    """Whether a checkpoint's weights are in its own files: no adapter stands beside them."""
+    return bool(checkpoint.get("merge", True))
+
+
+def _check_adapter(name: str, checkpoints: dict[str, dict]) -> None:
+    """Check where an adapter comes from, and that its base is a checkpoint that it can change."""
+    adapter, where = checkpoints[name], f"checkpoints.{name}"
+    given = [key for key in ("path", "repository", "revision") if key in adapter]
+    if given not in (["path"], ["repository", "revision"]):
+        raise InputError(f"{where}: found {', '.join(given) or 'neither'}, wanted path, or repository and revision.")
+    bases = [other for other, value in checkpoints.items() if other != name and _is_plain(value)]
+    if "base" not in adapter:
+        raise InputError(
+            f"{where}: source adapter needs the key base, of the checkpoint that the adapter was trained on. Allowed: "
+            f"{', '.join(bases)}."
+        )
+    if (base := adapter["base"]) not in bases:
+        hint = " Set merge: true for it." if base in checkpoints and not _is_plain(checkpoints[base]) else ""
+        raise InputError(
+            f"{where}.base: found {base!r}, wanted a checkpoint whose weights are its own.{hint} Allowed: "
+            f"{', '.join(bases)}."
+        )
+    seen = [name]
+    while "base" in (found := checkpoints.get(seen[-1], {})) or "start" in found:
+        if (following := found.get("base") or found["start"]) in seen:
+            raise InputError(f"{where}.base: {' -> '.join([*seen, following])}: a checkpoint cannot be made from itself.")
+        seen.append(following)
 
 
 def _check_partitions(config: dict[str, Any]) -> None:
     """Check the shares, and that no partition is empty that the run needs."""
     data, shares = config["data"], config["partitions"]
+    if data["source"] == "none":
+        _check_without_data(config)
+        return
     for partitions in (sources.local_files(data) | sources.remote_files(data)).values():
         sources.shares_of(partitions, shares)
     if abs(sum(shares.values()) - 1) > 1e-6:
@@ -348,11 +296,28 @@ def _check_partitions(config: dict[str, Any]) -> None:
     needed = {"probe": "everything that is reported is on it"}
     if "boundary" in config["tasks"]:
         needed["head"] = "it trains the heads of the task boundary"
-    if any(checkpoint["source"] == "finetune" for checkpoint in config["checkpoints"].values()):
+    if any(reads_windows(config, name) for name in config["checkpoints"]):
         needed["finetune"] = "it trains the checkpoints of source finetune"
+    if "early_exit" in config["functional"]:
+        needed.setdefault("finetune", "functional: early_exit trains heads on it")
     for partition, why in needed.items():
         if not _has_pages(partition, config):
             raise InputError(f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files.")
+
+
+def _check_without_data(config: dict[str, Any]) -> None:
+    """Check that nothing is asked for that is made of data."""
+    if found := [name for name in names_of(config) if name not in pair_files_of(config)]:
+        raise InputError(
+            f"data: missing. Wanted: where questions and pages come from, since the task {found[0]} is found in them; or "
+            "tasks with files of pairs alone."
+        )
+    for name in config["checkpoints"]:
+        if reads_windows(config, name):
+            raise InputError(
+                f"checkpoints.{name}.source: finetune trains on data, and there is none. Add data, or take a checkpoint of "
+                "another source, or the objective sequence_classification."
+            )
 
 
 def _has_pages(partition: str, config: dict[str, Any]) -> bool:
@@ -367,28 +332,58 @@ def _has_pages(partition: str, config: dict[str, Any]) -> bool:
 def _check_controls(config: dict[str, Any]) -> None:
     """Check that what the controls measure is there."""
     controls, keep = config["controls"], config["activations"]["keep"]
-    if controls and keep != "all":
+    reading = [name for name in controls if name not in WITHOUT_ACTIVATIONS]
+    if reading and keep != "all":
         raise InputError(
-            f"activations.keep: found {keep!r}, and controls: found {list(controls)}. Controls measure the activations in "
-            "other ways, so these must be there: set activations.keep to all, or leave controls empty."
+            f"activations.keep: found {keep!r}, and controls: found {reading}. Controls measure the activations in "
+            "other ways, so these must be there: set activations.keep to all, or remove these."
         )
-    if "control_task" in controls and "boundary" not in config["tasks"]:
-        raise InputError("controls: control_task: it is a control of the task boundary, which is not among the tasks.")
-    variants = [name for name in controls if name not in _WITHOUT_PAIRS]
-    if variants and set(config["tasks"]) <= {"boundary"}:
+    tasks = names_of(config)
+    resampled = [name for name in RESAMPLED if name in controls]
+    if resampled and config["data"]["source"] == "none":
         raise InputError(
-            f"controls: {', '.join(variants)}: found tasks: {list(config['tasks'])}, wanted a task with pairs, since these "
+            f"controls: {resampled[0]}: it compares the words of the partition probe, and there is no data. Remove it, or "
+            "add data."
+        )
+    if "control_task" in controls and "boundary" not in tasks:
+        raise InputError("controls: control_task: it is a control of the task boundary, which is not among the tasks.")
+    variants = [name for name in controls if name not in WITHOUT_PAIRS]
+    if variants and set(tasks) <= {"boundary"}:
+        raise InputError(
+            f"controls: {', '.join(variants)}: found tasks: {tasks}, wanted a task with pairs, since these "
             "controls rank pairs. Add such a task, or remove them."
         )
     evidence = config["evidence"]
     least = round(2 * _BEYOND_AN_END / (1 - evidence["confidence"]))
-    if "representations" in controls and evidence["resamples"] < least:
+    if resampled and evidence["resamples"] < least:
         raise InputError(
             f"evidence.resamples: found {evidence['resamples']}, wanted at least {least}, for {_BEYOND_AN_END} beyond each "
             f"end of an interval of {100 * evidence['confidence']:g} %."
         )
     if "representations" in controls and len(config["checkpoints"]) < 2:
         raise InputError("controls: representations: it compares checkpoints, and there is only one.")
+    of_before = [name for name in OF_BEFORE if name in controls]
+    if of_before and not any(before_of(config["checkpoints"], name) for name in config["checkpoints"]):
+        raise InputError(
+            f"controls: {of_before[0]}: it compares a checkpoint with the one that it was made of, and none was made of "
+            "another one. Add one, or remove it."
+        )
+
+
+def _check_functional(config: dict[str, Any]) -> None:
+    """Check that there are questions to answer, and a checkpoint that was made of another one."""
+    functional, checkpoints = config["functional"], config["checkpoints"]
+    if functional and config["data"]["source"] == "none":
+        raise InputError(
+            f"functional: found {', '.join(functional)}, which ask how questions are answered, and there is no data. "
+            "Remove them, or add data."
+        )
+    pairs = [name for name in functional if name in BEFORE_AND_AFTER]
+    if pairs and not any(before_of(checkpoints, name) for name in checkpoints):
+        raise InputError(
+            f"functional: {', '.join(pairs)}: found {', '.join(checkpoints)} alone, wanted a checkpoint before and one "
+            "after fine-tuning: one of source finetune or adapter, or another checkpoint. Add one, or remove them."
+        )
 
 
 def _check_windows(section: str, settings: dict[str, Any]) -> None:
@@ -397,15 +392,6 @@ def _check_windows(section: str, settings: dict[str, Any]) -> None:
         raise InputError(
             f"{section}.stride: found {stride}, wanted at most max_length, {length}: windows would leave gaps."
         )
-
-
-def _pair_tasks(tasks: list[str]) -> list[str]:
-    """Return the tasks but boundary. Raises InputError where the view of one is not the paragraph."""
-    pair_tasks = [task for task in tasks if task != "boundary"]
-    for task in pair_tasks:
-        if (view := registry.view_of(task)) != "paragraph":
-            raise InputError(f'tasks: {task}: its VIEW is {view!r}, wanted "paragraph".')
-    return pair_tasks
 
 
 def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
@@ -417,7 +403,19 @@ def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> Non
         for name in names:
             if name not in allowed:
                 raise InputError(f"figures.{key}: found {name!r}. Allowed: {', '.join(allowed)}.")
-    panels = {f"{task}_{measure}" for task in config["tasks"] for measure in (*PAIR_MEASURES, *BOUNDARY_MEASURES)}
+    for name, points in figures["trajectories"].items():
+        if name in allowed:
+            raise InputError(f"figures.trajectories.{name}: there is a checkpoint of this name. Choose another name.")
+        for step, one in points.items():
+            if one not in config["checkpoints"]:
+                known = ", ".join(config["checkpoints"])
+                raise InputError(f"figures.trajectories.{name}.{step}: found {one!r}. Allowed: {known}.")
+    if figures["overview"] and not any(before_of(config["checkpoints"], name) for name in config["checkpoints"]):
+        raise InputError(
+            "figures.overview: it shows a checkpoint beside the one that it was made of, and none was made of another one. "
+            "Add one, or set it to false."
+        )
+    panels = {f"{task}_{measure}" for task in names_of(config) for measure in (*PAIR_MEASURES, *BOUNDARY_MEASURES)}
     for name in figures["comparisons"]:
         if name in panels.union(_FIGURES):
             raise InputError(
@@ -426,27 +424,29 @@ def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> Non
 
 
 def _check_paths(config: dict[str, Any]) -> None:
-    """Check that what the configuration names on this machine is there, by a path that a rule can have."""
-    paths = [("data.files", path, Path.is_file, "file") for path in sources.local_files(config["data"])]
-    paths += [
-        (f"checkpoints.{name}.path", checkpoint["path"], Path.is_dir, "folder")
-        for name, checkpoint in config["checkpoints"].items()
-        if checkpoint["source"] == "path"
-    ]
-    for key, path, is_there, kind in paths:
-        if found := _PLACEHOLDER.search(path):
-            raise InputError(
-                f"{key}: {path}: found {found[0]!r}, which stands for other text in a workflow's paths. Rename the {kind}, "
-                "or make a link to it."
-            )
-        if not is_there(Path(path)):
-            if path.startswith("~"):
-                advice = "~ is not replaced by your home folder: write that out."
-            elif kind == "folder" and Path(path).is_file():
-                advice = "It is a file: name its folder."
-            else:
-                advice = f"Check the path; it counts from {Path.cwd()}."
-            raise InputError(f"{key}: {path}: there is no such {kind}. {advice}")
+    """Check that the files that the configuration names are there, by paths that a rule can have."""
+    paths = [("data.files", path) for path in sources.local_files(config["data"])]
+    paths += [(f"tasks: {name}: pairs", path) for name, path in pair_files_of(config).items()]
+    if paths:
+        _each(_check_path, *zip(*paths, strict=True))
+
+
+def _check_path(key: str, path: str, kind: str = "file") -> None:
+    """Check that a file or a folder on this machine is there, by a path that a rule can have."""
+    if found := _PLACEHOLDER.search(path):
+        raise InputError(
+            f"{key}: {path}: found {found[0]!r}, which stands for other text in a workflow's paths. Rename the {kind}, "
+            "or make a link to it."
+        )
+    there = Path(path)
+    if there.is_file() if kind == "file" else there.is_dir():
+        return
+    if path.startswith("~"):
+        advice = "~ is not replaced by your home folder: write that out."
+    else:
+        of_file = formats.advice_on(there) if kind == "folder" else None
+        advice = of_file or f"Check the path; it counts from {Path.cwd()}."
+    raise InputError(f"{key}: {path}: there is no such {kind}. {advice}")
 
 
 def _data_files(data: dict[str, Any], folder: str, downloads: str) -> dict[str, DataFile]:

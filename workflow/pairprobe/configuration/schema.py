@@ -15,6 +15,8 @@ import yaml
 from pairprobe.errors import InputError
 from pairprobe.io.logins import has_login
 
+# A link to the workflow's, so that an installed library has a copy of it.
+SCHEMA = Path(__file__).parent / "config.schema.yaml"
 # JSON schema's types as one who writes YAML would call them.
 TYPES = {
     "array": "a list",
@@ -145,6 +147,10 @@ def _said(error: jsonschema.ValidationError) -> str:
         values: Any = error.validator_value
         kinds = [values] if isinstance(values, str) else values
         return f"found {error.instance!r}, not {' or '.join(TYPES[kind] for kind in kinds)}"
+    if error.validator == "uniqueItems":
+        items: Any = error.instance
+        twice = next(one for i, one in enumerate(items) if one in items[:i])
+        return f"found {twice!r} {items.count(twice)} times, wanted once"
     return error.message
 
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from pairprobe.configuration.tasks import pair_tasks_of
 from pairprobe.data import sources
 from pairprobe.data.sampling import PARTITIONS
 
@@ -76,6 +77,10 @@ WEIGHTS = {
 }
 
 
+# Bytes of a word in a file of pairs, words of a text, and how many times as large gzip's content is.
+WORD_BYTES, TEXT_WORDS, PACKED = 6, 40, 4
+
+
 def count_windows(page: int, room: int, stride: int) -> int:
     """Count the windows of a page of so many subtokens, ``room`` in each, ``stride`` from one's beginning to the next's."""
     return 1 if page <= room else math.ceil((page - room) / stride) + 1
@@ -92,6 +97,8 @@ def files_of(config: dict) -> dict[str, tuple[float, float, tuple[str, ...]]]:
             path: (Path(path).stat().st_size / weights.get(Path(path).suffix, weights[""]), 0.0, partitions)
             for path, partitions in sources.local_files(data).items()
         }
+    if data["source"] == "none":
+        return {}
     wanted, found = sources.remote_files(data), {}
     for split, (pattern, number) in sources.PUBLISHED[data["source"]].files.items():
         questions, size = SPLITS[data["source"], split]
@@ -121,7 +128,15 @@ def views_of(config: dict) -> dict[tuple[str, str], tuple[float, int, float]]:
     for place, view, partition in ((0, "paragraph", "probe"), (1, "sentence", "probe"), (1, "sentence", "head")):
         examples = questions[partition] * (means.paragraph, means.short)[place]
         found[view, partition] = examples, means.subtokens[place], examples * (asked + means.words[1 + place])
+    for task in pair_tasks_of(config):
+        found[task.view, task.partition] = texts_of(task.pairs or "")
     return found
+
+
+def texts_of(path: str) -> tuple[float, int, float]:
+    """Return the texts of a table, the subtokens of each, and the words of all, by the size of its file."""
+    words = Path(path).stat().st_size * (PACKED if Path(path).suffix == ".gz" else 1) / WORD_BYTES
+    return words / TEXT_WORDS, round(1.3 * TEXT_WORDS) + SPECIAL, words
 
 
 def answering_of(config: dict, page: int) -> tuple[float, float, int]:

@@ -11,8 +11,7 @@ correlation of Merchant et al. (2020). Here the pairs are words of one text, and
 words are compared in the context that they share.
 """
 
-import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,25 +47,32 @@ class Resampling:
 
 
 class Moments:
-    """Sums over the words of two representations, x and y, for each layer: all that CKA needs.
+    """Sums over the words of two representations, x and y: all that CKA needs, of each layer or of any pairs of layers.
 
-    products: sums of x y', (layers, hidden of x, hidden of y), for each of ``_PAIRS``. The debiased estimate needs besides:
-    the sums of the words' squared norms (squares), of products of two squared norms (square_products), and of a word times
-    its squared norm (by_square).
+    layers: for each of ``_PAIRS`` which layers its products are of. products: sums of x y', (products, hidden of x, hidden
+    of y). The debiased estimate needs besides: the sums of the words' squared norms (squares), of products of two squared
+    norms (square_products), and of a word times its squared norm (by_square).
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray):
-        """Take shapes and origin from the first words, (layers, words, hidden) of each, without adding them."""
-        both, layers = {"x": x, "y": y}, len(x)
+    def __init__(self, x: np.ndarray, y: np.ndarray, pairs: Sequence[tuple[int, int]] = ()):
+        """Take shapes and origin from the first words, (layers, words, hidden) of each, without adding them.
+
+        pairs: of a layer of x and one of y, by default each layer with that of the same number.
+        """
+        both = {"x": x, "y": y}
+        of_x, of_y = np.array(pairs or [(i, i) for i in range(len(x))]).T
+        self.layers = {"xy": (of_x, of_y), "yx": (of_y, of_x)}
+        self.layers |= {name + name: (np.arange(len(vectors)),) * 2 for name, vectors in both.items()}
         # Sums about a point near the mean lose no digits; CKA is the same about any point.
         self.origin = {name: vectors.mean(1, keepdims=True) for name, vectors in both.items()}
         width = {name: vectors.shape[2] for name, vectors in both.items()}
         self.words = 0
-        self.sums = {name: np.zeros((layers, width[name])) for name in both}
-        self.products = {a + b: np.zeros((layers, width[a], width[b])) for a, b in _PAIRS.values()}
-        self.squares = {name: np.zeros(layers) for name in both}
-        self.square_products = {pair: np.zeros(layers) for pair in _PAIRS}
-        self.by_square = {a + b: np.zeros((layers, width[a])) for a, b in itertools.product(both, both)}
+        self.sums = {name: np.zeros((len(vectors), width[name])) for name, vectors in both.items()}
+        number = {pair: len(one) for pair, (one, _) in self.layers.items()}
+        self.products = {pair: np.zeros((number[pair], width[a], width[b])) for pair, (a, b) in _PAIRS.items()}
+        self.squares = {name: np.zeros(len(vectors)) for name, vectors in both.items()}
+        self.square_products = {pair: np.zeros(number[pair]) for pair in _PAIRS}
+        self.by_square = {pair: np.zeros((number[pair], width[pair[0]])) for pair in self.layers}
 
     def add(self, x: np.ndarray, y: np.ndarray) -> None:
         """Add words: x and y, (layers, words, hidden), float64."""
@@ -76,47 +82,55 @@ class Moments:
         for name, vectors in both.items():
             self.sums[name] += vectors.sum(1)
             self.squares[name] += norms[name].sum(1)
-        for a, b in _PAIRS.values():
-            for layer, (one, other) in enumerate(zip(both[a], both[b], strict=True)):
-                self.products[a + b][layer] += one.T @ other
-            self.square_products[a + b] += (norms[a] * norms[b]).sum(1)
-        for a, b in itertools.product(both, both):
-            self.by_square[a + b] += np.einsum("lnh,ln->lh", both[a], norms[b])
+        for pair, (one, other) in self.layers.items():
+            a, b = pair[0], pair[1]
+            for place, (i, j) in enumerate(zip(one, other, strict=True)):
+                self.by_square[pair][place] += norms[b][j] @ both[a][i]
+                if pair in _PAIRS:
+                    self.products[pair][place] += both[a][i].T @ both[b][j]
+        for pair, (a, b) in _PAIRS.items():
+            one, other = self.layers[pair]
+            self.square_products[pair] += (norms[a][one] * norms[b][other]).sum(1)
 
-    def covariance(self, pair: str, layer: int) -> np.ndarray:
-        """Return the sum of x y', less their means, in one layer: (hidden of x, hidden of y)."""
-        a, b = _PAIRS[pair]
-        return self.products[pair][layer] - np.outer(self.sums[a][layer], self.sums[b][layer] / self.words)
+    def covariance(self, pair: str, place: int) -> np.ndarray:
+        """Return one of a pair's products, less the means: (hidden of x, hidden of y)."""
+        (a, b), (one, other) = _PAIRS[pair], self.layers[pair]
+        return self.products[pair][place] - np.outer(self.sums[a][one[place]], self.sums[b][other[place]] / self.words)
 
     def dependence(self) -> dict[str, np.ndarray]:
-        """Return |C|^2 of each of ``_PAIRS``, (layers,): HSIC of linear kernels, but for a factor."""
-        layers = range(len(self.sums["x"]))
-        return {pair: np.array([np.square(self.covariance(pair, layer)).sum() for layer in layers]) for pair in _PAIRS}
+        """Return |C|^2 of each of ``_PAIRS``, (products,): HSIC of linear kernels, but for a factor."""
+        return {
+            pair: np.array([np.square(self.covariance(pair, place)).sum() for place in range(len(products))])
+            for pair, products in self.products.items()
+        }
 
     def cka(self) -> np.ndarray:
-        """Return the linear CKA of each layer, (layers,)."""
-        return _normalised(self.dependence())
+        """Return the linear CKA of each layer or pair of layers, (pairs,)."""
+        return self._normalised(self.dependence())
 
     def cka_debiased(self) -> np.ndarray:
-        """Return CKA from the unbiased estimate of HSIC (HSIC_1 of Song et al. 2012): (layers,).
+        """Return CKA from the unbiased estimate of HSIC (HSIC_1 of Song et al. 2012): (pairs,).
 
         It is near 0 where x and y are independent; plain CKA is far above 0 there when words are few for the hidden size.
         It takes words for independent of each other, and leaves out the kernels' diagonals. NaN below four words.
         """
         if self.words < 4:
-            return np.full(len(self.sums["x"]), np.nan)
-        return _normalised({pair: self._unbiased(pair) for pair in _PAIRS})
+            return np.full(len(self.products["xy"]), np.nan)
+        return self._normalised({pair: self._unbiased(pair) for pair in _PAIRS})
 
     def _unbiased(self, pair: str) -> np.ndarray:
-        """Return HSIC_1 times n (n - 3), n being the number of words: (layers,).
+        """Return HSIC_1 times n (n - 3), n being the number of words: (products,).
 
         With K and L, the kernels x x' and y y' of all words with 0 on their diagonals, it is
         tr(K L) + 1'K1 1'L1 / ((n - 1) (n - 2)) - 2 1'K L1 / (n - 2).
         """
-        a, b = _PAIRS[pair]
-        n, one, other = self.words, self.sums[a], self.sums[b]
+        (a, b), layers, n = _PAIRS[pair], self.layers[pair], self.words
+        one, other = (self.sums[name][of_name] for name, of_name in zip((a, b), layers, strict=True))
         trace = np.square(self.products[pair]).sum((1, 2)) - self.square_products[pair]
-        sums = [np.square(self.sums[name]).sum(1) - self.squares[name] for name in (a, b)]
+        sums = [
+            np.square(self.sums[name]).sum(1)[of_name] - self.squares[name][of_name]
+            for name, of_name in zip((a, b), layers, strict=True)
+        ]
         rows = (
             np.einsum("li,lij,lj->l", one, self.products[pair], other, optimize=True)
             - (one * self.by_square[a + b]).sum(1)
@@ -126,7 +140,7 @@ class Moments:
         return trace + sums[0] * sums[1] / ((n - 1) * (n - 2)) - 2 * rows / (n - 2)
 
     def shares(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
-        """Return what each word adds to ``dependence``: (words, layers) for each of ``_PAIRS``.
+        """Return what each word adds to ``dependence``: (words, products) for each of ``_PAIRS``.
 
         x, y: (layers, words, hidden), float64. A word adds x' C y, where C is the covariance over all words.
         """
@@ -137,22 +151,22 @@ class Moments:
         return {
             pair: np.stack(
                 [
-                    np.einsum("nh,nh->n", one @ self.covariance(pair, layer), other)
-                    for layer, (one, other) in enumerate(zip(*(both[name] for name in names), strict=True))
+                    np.einsum("nh,nh->n", both[a][i] @ self.covariance(pair, place), both[b][j])
+                    for place, (i, j) in enumerate(zip(*self.layers[pair], strict=True))
                 ],
                 axis=1,
             )
-            for pair, names in _PAIRS.items()
+            for pair, (a, b) in _PAIRS.items()
         }
 
-
-def _normalised(dependence: dict[str, np.ndarray]) -> np.ndarray:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return dependence["xy"] / np.sqrt(dependence["xx"] * dependence["yy"])
+    def _normalised(self, dependence: dict[str, np.ndarray]) -> np.ndarray:
+        one, other = self.layers["xy"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return dependence["xy"] / np.sqrt(dependence["xx"][one] * dependence["yy"][other])
 
 
 def resampled_cka(shares: dict[str, np.ndarray], number: int, seed: int) -> Bootstrap:
-    """Return the bootstrap of CKA over pages. shares: (pages, layers) of each of ``_PAIRS``, sums of ``Moments.shares``.
+    """Return the bootstrap of CKA over pages. shares: (pages, columns) of each of ``_PAIRS``, sums of ``Moments.shares``.
 
     |C(w)|^2 of a resample w is replaced by <C, C(w)>^2 / |C|^2, the part of its covariance C(w) along the covariance C of
     all pages; sums of the pages' shares give it. The part orthogonal to C is noise. Its square never cancels out, and would
@@ -216,24 +230,32 @@ def compare(
     if before.layers != after.layers:
         log.warning("not compared: %d layers and %d, the embeddings included", before.layers, after.layers)
         return []
-    found = {example.example_id: example.title for example in examples}
-    titles = {name: title for name, title in found.items() if name in before and name in after}
-    log.info("%d of %d examples have activations of both checkpoints", len(titles), len(found))
-    if not titles:
-        log.warning("not compared: there is no example in common")
+    pages = pages_in_common(examples, before, after)
+    if not pages:
         return []
-    # Resamples are drawn in this order, so that the order of the examples changes nothing.
-    places = {title: i for i, title in enumerate(sorted(set(titles.values())))}
-    pages = {name: places[title] for name, title in titles.items()}
     moments, similarities = _first_reading(pages, before, after, resampling.seed)
-    shares = _second_reading(moments, pages, before, after)
+    shares, _ = of_pages(moments, pages, before, after)
     of_cka = resampled_cka(shares, resampling.resamples, resampling.seed).interval(resampling.confidence)
     (of_rsa,) = bootstrap([similarities], resampling.resamples, resampling.seed)
     # To first order a resample's CKA may be above 1, which none is.
     values = [moments.cka(), np.clip(of_cka, 0, 1), moments.cka_debiased(), of_rsa.estimate / 100]
     numbers = np.column_stack([*values, of_rsa.interval(resampling.confidence) / 100])
-    counts = (len(titles), len(places), moments.words)
+    counts = (len(pages), 1 + max(pages.values()), moments.words)
     return [(layer, *counts, *(f"{value:.4f}" for value in row)) for layer, row in enumerate(numbers)]
+
+
+def pages_in_common(examples: Iterable[Example], before: "WordVectors", after: "WordVectors") -> dict[str, int]:
+    """Return the number of the page of each example that both have; none, and a line in the log, where there is none.
+
+    Pages are numbered by their titles, so that resamples are the same whatever the order of the examples.
+    """
+    found = {example.example_id: example.title for example in examples}
+    titles = {name: title for name, title in found.items() if name in before and name in after}
+    log.info("%d of %d examples have activations of both checkpoints", len(titles), len(found))
+    if not titles:
+        log.warning("not compared: there is no example in common")
+    places = {title: i for i, title in enumerate(sorted(set(titles.values())))}
+    return {name: places[title] for name, title in titles.items()}
 
 
 def _first_reading(pages: dict[str, int], before: "WordVectors", after: "WordVectors", seed: int) -> tuple[Moments, Sums]:
@@ -241,7 +263,7 @@ def _first_reading(pages: dict[str, int], before: "WordVectors", after: "WordVec
     moments: Moments | None = None
     total = np.zeros((1 + max(pages.values()), before.layers))
     number = np.zeros_like(total)
-    for names, of_text, x, y in _batches(pages, before, after, "similarities"):
+    for names, of_text, x, y in batches(pages, before, after, "similarities"):
         moments = moments or Moments(x, y)
         moments.add(x, y)
         for i, name in enumerate(names):
@@ -254,17 +276,29 @@ def _first_reading(pages: dict[str, int], before: "WordVectors", after: "WordVec
     return moments, Sums(total, number)
 
 
-def _second_reading(moments: Moments, pages: dict[str, int], before: "WordVectors", after: "WordVectors") -> dict:
-    """Return what each page adds to ``Moments.dependence``: (pages, layers) for each of ``_PAIRS``."""
-    shares = {pair: np.zeros((1 + max(pages.values()), before.layers)) for pair in _PAIRS}
-    for names, of_text, x, y in _batches(pages, before, after, "intervals"):
+def of_pages(
+    moments: Moments,
+    pages: Mapping[str, int],
+    before: "WordVectors",
+    after: "WordVectors",
+    layers: tuple[slice, slice] = (slice(None), slice(None)),
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return what each page adds to ``Moments.dependence``, (pages, products) for each of ``_PAIRS``, and its words.
+
+    layers: those of the one and of the other that the moments are of.
+    """
+    number = 1 + max(pages.values())
+    words = np.zeros(number)
+    shares = {pair: np.zeros((number, len(products))) for pair, products in moments.products.items()}
+    for names, of_text, x, y in batches(pages, before, after, "intervals"):
         page = np.array([pages[name] for name in names])[of_text]
-        for pair, share in moments.shares(x, y).items():
+        np.add.at(words, page, 1)
+        for pair, share in moments.shares(x[layers[0]], y[layers[1]]).items():
             np.add.at(shares[pair], page, share)
-    return shares
+    return shares, words
 
 
-def _batches(pages: dict[str, int], before: "WordVectors", after: "WordVectors", what: str) -> Iterator[tuple]:
+def batches(pages: Mapping[str, int], before: "WordVectors", after: "WordVectors", what: str) -> Iterator[tuple]:
     """Yield some texts at a time: their names, which of them each word is in, and x and y, (layers, words, hidden)."""
     names, texts, words = [], [], 0
     for name in track(pages, len(pages), what):

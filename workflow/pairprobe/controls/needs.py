@@ -7,9 +7,15 @@ NONE = "none"
 
 
 class Needs(NamedTuple):
-    """view: of the activations; statistics: whether it reads those of the layers; wordnet: whether it reads WordNet."""
+    """What a control reads beside examples and pairs.
 
-    view: str = "paragraph"
+    vector: how the names of its views end (``_first``: of activations with the first subtoken's vector for a word's); empty
+    where a word's vector is the mean of its subtokens'.
+
+    statistics: whether it reads those of the layers; wordnet: whether it reads WordNet.
+    """
+
+    vector: str = ""
     statistics: bool = False
     wordnet: bool = False
 
@@ -19,7 +25,7 @@ NEEDS = {
     "random_pairs_by_frequency": Needs(),
     "without_mean": Needs(statistics=True),
     "without_dominant": Needs(statistics=True),
-    "first_subtoken": Needs(view="paragraph_first"),
-    "last_subtoken": Needs(view="paragraph_last"),
+    "first_subtoken": Needs(vector="_first"),
+    "last_subtoken": Needs(vector="_last"),
     "matched_unmatching": Needs(wordnet=True),
 }

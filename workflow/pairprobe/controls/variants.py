@@ -15,7 +15,7 @@ from pairprobe.controls.matched_words import WordProperties
 from pairprobe.data.examples import Example
 from pairprobe.data.sampling import hash_bytes
 from pairprobe.io.progress import log
-from pairprobe.probing_sets.pairs import PairRow
+from pairprobe.probing_sets.pairs import PairRow, id_of
 from pairprobe.probing_sets.wordnet import WordNet
 from pairprobe.rankings.pair_ranking import ByExample, rank_measured, rank_pairs
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, percentages
@@ -83,17 +83,16 @@ def rank_control(
         anchor, match, paired = words_of_pair(pair, in_question, in_paragraph)
         if not anchor or not match:
             return None
-        example_id = pair["example_id"]
-        properties = WordProperties(by_id[example_id], frequencies, control.wordnet)
+        properties = WordProperties(by_id[pair["example_id"]], frequencies, control.wordnet)
         pool = unmatching_words(paragraph, counted_words(paragraph, in_paragraph, punctuation), paired)
-        changed = vary(variant, properties, pair, match, pool, (control.seed, control.variant, control.task, example_id))
+        changed = vary(variant, properties, pair, match, pool, (control.seed, control.variant, control.task, id_of(pair)))
         if changed is None:
-            without.append(example_id)
+            without.append(id_of(pair))
             return None
         of_pair, among = changed
         return rank_measured(of_pair, paragraph, measure_pair(of_pair, *vectors), punctuation, among)
 
-    rank_pairs(pairs, by_id.values(), activations, path, control.punctuation, rank)
+    rank_pairs(pairs, by_id.values(), activations, path, control.punctuation, rank, lambda pair: pair["example_id"])
     log.info("%d of these for want of a word that %s could take", len(without), control.variant)
 
 

@@ -93,6 +93,10 @@ WRITTEN = 1.3e9
 # Subtokens a second that heads learn from, whose hidden states are read from the disk (BERT-base, one core, bfloat16).
 FROZEN = 2e5
 
+# Evaluations that each of the models with layers of two checkpoints takes, of those that are computed in one pass: half of
+# the layers (benchmarks/README.md).
+GRAFTED = 0.5
+
 # Questions a second that are read and written to their partition.
 READ = {"natural_questions": 780, "squad": 590, "bundled": 245}
 # Bytes a second from the hub, assumed.
@@ -104,7 +108,7 @@ SYNONYMS = 360
 COMPARED = 2.2e6 * 384
 # Words of sentences a second that boundary heads learn from, by the 13 layers of 768 numbers that it was measured with.
 BOUNDARY = 1800 * 13 * 768
-# Seconds, and bytes, of the explorer for a pair of 13 layers and two checkpoints (docs/results.md).
+# Seconds, and bytes, of the explorer for a pair of 13 layers and two checkpoints (docs/reference/files.md).
 EXPLORER_SECONDS, EXPLORER_BYTES = 36 / 10_000, 7300
 # Seconds until a job is at work, from the demo's shortest jobs: with a model, with WordNet, drawing, others.
 START_MODEL, START_WORDNET, START_FIGURE, START = 4.0, 1.9, 0.9, 0.15

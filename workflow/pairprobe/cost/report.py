@@ -10,14 +10,14 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from pairprobe.configuration.checks import Run, resolve
-from pairprobe.configuration.schema import read_schema
+from pairprobe.configuration.checks import resolve
+from pairprobe.configuration.run import Run
+from pairprobe.configuration.schema import SCHEMA, read_schema
 from pairprobe.cost import rates
 from pairprobe.cost.schedule import makespan, remaining
 from pairprobe.cost.work import STAGES, Work
 from pairprobe.errors import InputError
 
-SCHEMA = Path(__file__).parents[2] / "schemas" / "config.schema.yaml"
 FIGURE_SUFFIXES = (".svg", ".pdf", ".png")
 WORKERS = tuple(2**n for n in range(7))
 
@@ -30,7 +30,7 @@ def read_config(path: str | Path) -> Run:
         raise InputError(f"{path}: it cannot be read as YAML ({getattr(error, 'strerror', error)}).") from None
     if not isinstance(config, dict):
         raise InputError(f"{path}: found {config!r}, wanted keys with values.")
-    return resolve(config, read_schema(str(SCHEMA)), str(path))
+    return resolve(config, read_schema(SCHEMA), str(path))
 
 
 def duration(seconds: float) -> str:
@@ -54,9 +54,11 @@ def summary(work: Work) -> list[str]:
         sorted({f"{shape.num_hidden_layers} layers of {shape.hidden_size}" for shape in work.shapes.values()})
     )
     trained = f"{work.trained:,.0f} to train on, " * bool(work.trained)
+    kept, assumed = len(work.run.trajectories.kept), [*work.run.pair_files, *work.run.classifiers]
     return [
         f"{sum(work.questions.values()):,.0f} questions; to probe: {work.examples:,.0f} examples, {work.pairs:,.0f} pairs",
-        f"{len(work.shapes)} checkpoints ({shapes}); "
+        *(["Files of pairs and tables: a pair or text of 240 characters is assumed"] * bool(assumed)),
+        f"{len(work.named)} checkpoints{f' and {kept} steps that are kept' * bool(kept)} ({shapes}); "
         f"windows: {trained}{work.answered:,.0f} to answer {work.asked:,.0f} questions",
         *(["controls are not counted"] if work.run.controls else []),
     ]

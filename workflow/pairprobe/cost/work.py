@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 from pairprobe.configuration import sharding
-from pairprobe.configuration.checks import Run
+from pairprobe.configuration.run import Run
 from pairprobe.configuration.sharding import QUESTION, SPECIAL, Estimates, count_windows
 from pairprobe.cost import rates
 from pairprobe.cost.rates import Encoder, Machine
@@ -45,6 +45,19 @@ def _shape(checkpoint: dict) -> Encoder:
     return Encoder() if checkpoint["source"] == "hub" else Encoder.read(folder)
 
 
+def _made_from(checkpoint: dict) -> list[str]:
+    """Return the checkpoint that one is made from: none of one that is fetched."""
+    return [checkpoint[key] for key in ("start", "base") if key in checkpoint]
+
+
+def _in_order(checkpoints: dict[str, dict]) -> list[str]:
+    """Return the names of checkpoints, each behind the one that it is made from."""
+    names: list[str] = []
+    while len(names) < len(checkpoints):
+        names += [name for name, one in checkpoints.items() if name not in names and set(_made_from(one)) <= set(names)]
+    return names
+
+
 class Work:
     """What a run asks for, in numbers, and its jobs on a machine, each behind those that it waits for.
 
@@ -57,7 +70,8 @@ class Work:
         self.means, self.questions = sharding.estimates_of(config), sharding.questions_of(config)
         page = self.means.read[0]
         # What others start from comes first.
-        names = run.fetched + run.initialised + run.finetuned
+        first = run.fetched + run.initialised + run.adapted + run.finetuned
+        names = _in_order({name: self.named[name] for name in first})
         self.shapes = {name: _shape(self.named[self._fetched_of(name)]) for name in names}
         self.asked, self.answered, self.answer_length = sharding.answering_of(config, page)
         self.trained = self.questions["finetune"] * count_trained(self.means, page, config["finetuning"])
@@ -65,9 +79,12 @@ class Work:
         self.trained_type = machine.precision(config["finetuning"]["precision"])
         views = sharding.views_of(config)
         self.training, self.boundary = config["finetuning"], "boundary" in run.tasks
-        self.views = {key: view for key, view in views.items() if key[0] == "paragraph" or self.boundary}
+        self.views = {key: views[key] for key in run.extracted}
         self.examples = views["paragraph", "probe"][0]
-        self.pairs = self.examples * self.means.pairs * len(run.pair_tasks) / 4
+        self.pairs_of = {"probe": self.examples * self.means.pairs * len(run.tasks_of("probe")) / 4}
+        # Of a file one pair a text is thought.
+        self.pairs_of |= {name: views[run.by_task[name].view, name][0] for name in run.pair_files}
+        self.pairs = sum(self.pairs_of.values())
         sentences = views["sentence", "head"][0] * self.boundary
         self.sentence_words = min(config["boundary"]["train_examples"] or math.inf, sentences) * self.means.words[2]
         self.tested_words = views["sentence", "probe"][0] * self.boundary * self.means.words[2]
@@ -77,23 +94,24 @@ class Work:
         self._plan()
 
     def _fetched_of(self, name: str) -> str:
-        """Follow ``start`` to the fetched checkpoint, whose shape and tokenizer those made from it have."""
-        while "start" in self.named[name]:
-            name = self.named[name]["start"]
-        return name
+        """Return the fetched checkpoint whose shape and tokenizer those made from it have."""
+        return self.run.tokenizer_of(name)
 
     def _plan(self) -> None:
         data = self._download(sum(size for _, size, _ in self.files.values()))
         rate = rates.READ.get(self.run.config["data"]["source"], rates.READ["squad"])
-        seconds = rates.START + sum(self.questions.values()) / rate / len(self.files)
+        seconds = rates.START + sum(self.questions.values()) / rate / max(1, len(self.files))
         self._read = self._add(READING, rates.START, [self._add(READING, seconds, data) for _ in self.files])
         # The other sets are found so much faster than synonyms that only the start of their jobs counts.
         found = {"synonyms": self.examples / rates.SYNONYMS}
-        sets = [self._add(SETS, rates.START_WORDNET + found.get(task, 0.0), [self._read]) for task in self.run.tasks]
+        starts = {task: rates.START if task in self.run.pair_files else rates.START_WORDNET for task in self.run.tasks}
+        sets = [self._add(SETS, start + found.get(task, 0.0), [self._read]) for task, start in starts.items()]
         done = []
         for name in self.shapes:
             self._weights[name] = self._make(name)
             done += [*self._probe(name, sets), *self._answer(name)]
+        for name, step in self.run.trajectories.kept.items():
+            done += self._add_step(name, step.checkpoint, sets)
         for _ in range(2 * len(self.run.tasks) + 12):
             self._add(EVIDENCE, rates.START_FIGURE, done)
         self._add(EVIDENCE, rates.START_FIGURE + self.pairs * rates.EXPLORER_SECONDS, done)
@@ -116,13 +134,15 @@ class Work:
 
     def _make(self, name: str) -> int:
         """Fetch a checkpoint, draw its weights, or fine-tune it."""
+        if table := self.run.table_of(name):
+            return self._train_on_table(name, table)
         if self.named[name]["source"] == "finetune":
-            return self._train(TUNING, name)
-        start = [self._weights[self.named[name]["start"]]] if "start" in self.named[name] else []
+            return self._train(TUNING, name, self._tuning(name))
+        start = [self._weights[one] for one in _made_from(self.named[name])]
         size = self.shapes[name].size if self.named[name]["source"] == "hub" else 0.0
         return self._add(READING, rates.START_MODEL, start + self._download(size))
 
-    def _train(self, stage: str, name: str) -> int:
+    def _train(self, stage: str, name: str, seconds: float) -> int:
         """Train a checkpoint, or heads on a frozen one, on windows that are cut once for each tokenizer."""
         start = self._weights[self.named[name].get("start", name)]
         fetched = self._weights[self._fetched_of(name)]
@@ -131,21 +151,33 @@ class Work:
             job = TUNING, rates.START_MODEL + tokens / sharding.TOKENS_PER_SECOND / shards, [self._read, fetched]
             self._windows[fetched] = [self._add(*job) for _ in range(shards)]
         needs = [*self._windows[fetched], self._weights.get(name, start)]
-        seconds = self._tuning(name) if stage == TUNING else self._heads(name)
         return self._add_model(stage, seconds, needs, self.training["threads"])[0]
 
+    def _train_on_table(self, name: str, table: str) -> int:
+        """Train a checkpoint on the texts of a table."""
+        texts, length, _ = sharding.texts_of(table)
+        start = [self._weights[self.run.start_of(name)]]
+        return self._add_model(TUNING, self._trained_on(name, texts, length), start, self.training["threads"])[0]
+
     def _tuning(self, name: str) -> float:
-        """Return the seconds of a training."""
-        windows, settings = self.training["epochs"] * self.trained, self.training
-        work = windows, self.train_length, windows / settings["batch_size"]
+        """Return the seconds of a training on windows."""
+        return self._trained_on(name, self.trained, self.train_length)
+
+    def _trained_on(self, name: str, texts: float, length: int) -> float:
+        texts, settings = self.training["epochs"] * texts, self.training
+        work = texts, length, texts / settings["batch_size"]
         return self.machine.training(self.shapes[name], *work, self.trained_type, settings["threads"])
 
     def _heads(self, name: str) -> float:
         """Return the seconds of heads on a frozen encoder: one pass over the windows, or one an epoch."""
-        epochs, subtokens = self.training["epochs"], self.trained * self.train_length
-        passes = 1 if self._frozen(name) else epochs
-        read = subtokens * epochs / rates.FROZEN * bool(self._frozen(name))
-        return passes * self._pass(ANSWERING, "finetuning", name, subtokens, self.train_length) + read
+        epochs = self.training["epochs"]
+        read = self.trained * self.train_length * epochs / rates.FROZEN * bool(self._frozen(name))
+        return self._frozen_passes(name, 1 if self._frozen(name) else epochs) + read
+
+    def _frozen_passes(self, name: str, number: int) -> float:
+        """Return the seconds of so many passes of a frozen encoder over the windows."""
+        subtokens = number * self.trained * self.train_length
+        return self._pass(ANSWERING, "finetuning", name, subtokens, self.train_length)
 
     def _frozen(self, name: str) -> float:
         """Return the bytes of a frozen encoder's hidden states that are kept while heads train on them."""
@@ -170,22 +202,55 @@ class Work:
             shards = self.run.shards["activations", *key]
             made[key] = self._add_model(EXTRACTION, seconds, needs, settings["threads"], shards)
         # Each pair's match is compared with every word of its paragraph, by two measures.
-        compared = 2 * self.pairs * self.means.words[1] * vector / rates.COMPARED / len(made["paragraph", "probe"])
-        measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in made["paragraph", "probe"]]
-        ranked = [self._add(RANKING, rates.START, measured) for _ in self.run.pair_tasks]
+        ranked = []
+        for (view, partition), stored in made.items():
+            if view != "sentence":
+                words = self.means.words[1] if partition == "probe" else sharding.TEXT_WORDS
+                compared = 2 * self.pairs_of[partition] * words * vector / rates.COMPARED / len(stored)
+                measured = [self._add(RANKING, rates.START + compared, [shard, *sets]) for shard in stored]
+                ranked += [self._add(RANKING, rates.START, measured) for _ in self.run.tasks_of(partition)]
         if self.boundary:
             seconds = rates.START + self.sentence_words * vector / rates.BOUNDARY
             heads = self._add(HEADS, seconds, [*sets, *made["sentence", "head"]])
             ranked.append(self._add(RANKING, rates.START, [heads, *made["sentence", "probe"]]))
         return ranked
 
+    def _add_step(self, name: str, trained: str, sets: list[int]) -> list[int]:
+        """Make a checkpoint of a step that a training has kept, and probe it and let it answer where a trajectory does."""
+        self.shapes[name] = self.shapes[trained]
+        self._weights[name] = self._add(TUNING, rates.START_MODEL, [self._weights[trained]])
+        probed = self._probe(name, sets) if name in self.run.trajectories.ranked else []
+        return [*probed, *self._add_answers(name, [self._read, self._weights[name]])]
+
+    def _needs_heads(self, name: str) -> bool:
+        """Whether heads are trained on a checkpoint's frozen encoder, since it was not trained here to answer."""
+        return self.run.trains and name in (*self.run.frozen, *self.run.trained_otherwise)
+
     def _answer(self, name: str) -> list[int]:
-        """Answer questions; a checkpoint that was not trained here gets heads on its frozen encoder first."""
+        """Answer questions, by heads that are trained first where it needs some, and with layers of the checkpoint before.
+
+        A classifier labels the texts that were held out, which are so few that only the start of the job counts.
+        """
+        labelled = self._add_model(ANSWERING, 0.0, [self._weights[name]], 1) if name in self.run.classifiers else []
+        if not self.run.has_data:
+            return labelled
         needs = [self._read, self._weights[name]]
-        if self.named[name]["source"] != "finetune" and self.run.trains:
-            needs.append(self._train(HEADS, name))
+        if self._needs_heads(name):
+            needs.append(self._train(HEADS, name, self._heads(name)))
+        found = labelled + self._add_answers(name, needs)
+        if self.run.interventions and (before := self.run.before_of(name)):
+            ways = sum({"graft": 2, "reset": 1}[one] for one in self.run.interventions)
+            share = rates.GRAFTED * ways * self.shapes[name].num_hidden_layers
+            found += self._add_answers(name, [*needs, self._weights[before]], share)
+        if name in self.run.early_exits:
+            heads = self._train(HEADS, name, self._frozen_passes(name, self.training["epochs"]))
+            found += self._add_answers(name, [self._read, heads])
+        return found
+
+    def _add_answers(self, name: str, needs: list[int], times: float = 1) -> list[int]:
+        """Add the jobs of an evaluation, or of what takes so many times as long."""
         length, threads = self.answer_length, self.run.config["evaluation"]["threads"]
-        seconds = self._pass(ANSWERING, "evaluation", name, self.answered * length, length)
+        seconds = times * self._pass(ANSWERING, "evaluation", name, self.answered * length, length)
         return self._add_model(ANSWERING, seconds, needs, threads, self.run.shards["predictions",])
 
     def memory(self) -> dict[str, float]:
@@ -230,13 +295,15 @@ class Work:
         pages = 2 * (self.questions["finetune"] + self.questions["probe"]) * self.means.packed
         found[READING] = sum(size for _, size, _ in self.files.values()) + pages + 35e6
         words = sum(words for *_, words in self.views.values()) if self.run.keeps_activations else 0.0
+        unranked = self.run.trajectories.kept.keys() - {*self.run.trajectories.ranked}
         for name, shape in self.shapes.items():
-            source = self.named[name]["source"]
+            source = self.named[name]["source"] if name in self.named else "step"
             # One of the hub is in its cache, too. A training saves its weights and AdamW's moments, to go on from.
             copies = {"hub": 2, "finetune": 4}.get(source, 1)
-            found[TUNING if source == "finetune" else READING] += shape.size * copies
-            if source != "finetune" and self.run.trains:
-                found[HEADS] += self._frozen(name)
+            found[TUNING if source in ("finetune", "step") else READING] += shape.size * copies
+            found[HEADS] += self._frozen(name) * self._needs_heads(name)
+            if name in unranked:
+                continue
             found[EXTRACTION] += words * self._vector(shape) * number
             # Two numbers a row: in float32 for a pair's match and every word of question and paragraph, in float64 for
             # every word of a boundary's sentence.

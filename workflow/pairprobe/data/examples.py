@@ -19,8 +19,8 @@ from pairprobe.io.typed_json import decoded
 class Example:
     """A question and the paragraph that answers it: a line of ``examples/{partition}.jsonl.gz``.
 
-    ``answer`` is the short answer, ``[start, end)`` over ``paragraph``, or None (the whole paragraph answers, or yes or
-    no does); ``sentences`` cover the paragraph.
+    A text by itself has a question without words. ``answer`` is the short answer, ``[start, end)`` over ``paragraph``, or
+    None (the whole paragraph answers, or yes or no does); ``sentences`` cover the paragraph.
     """
 
     example_id: str
@@ -90,28 +90,31 @@ def read_examples(path: str | Path) -> Iterator[Example]:
     do not cover it, and for an example_id that occurs twice.
     """
     seen: dict[str, str] = {}
-    for where, example in read_each_example(path):
+    for where, example in read_each_example(path, needs_question=False):
         if isinstance(example, InputError):
             raise example
         check_unique(example.example_id, where, seen)
         yield example
 
 
-def read_each_example(path: str | Path) -> Iterator[tuple[str, Example | InputError]]:
-    """Yield ``(where, example)`` for each line, or the error in its place; an example_id may occur twice."""
+def read_each_example(path: str | Path, needs_question: bool = True) -> Iterator[tuple[str, Example | InputError]]:
+    """Yield ``(where, example)`` for each line, or the error in its place; an example_id may occur twice.
+
+    needs_question: whether a question without words is an error.
+    """
     for where, line in files.read_lines(path):
         found = line if isinstance(line, InputError) else decoded(where, line, Example)
-        if isinstance(found, Example) and (fault := _fault(found)):
+        if isinstance(found, Example) and (fault := _fault(found, needs_question)):
             found = InputError(f"{where}, key {fault}")
         yield where, found
 
 
-def _fault(example: Example) -> str | None:
+def _fault(example: Example, needs_question: bool) -> str | None:
     """Return the key that is wrong, with what was found and what is wanted; None where the example is sound."""
     if not example.example_id:
         return "example_id: it is empty."
     for key, words in (("question", example.question), ("paragraph", example.paragraph)):
-        if not words:
+        if not words and (key == "paragraph" or needs_question):
             return f"{key}: found no words, wanted at least one."
         if "" in words or " " in "".join(words):
             wrong = next(word for word in words if not word or " " in word)

@@ -135,6 +135,25 @@ class _Named(msgspec.Struct):
     example_id: str
 
 
+class _Titled(_Named):
+    """A page's name and title."""
+
+    title: str
+
+
+def read_titles(path: str) -> dict[str, str]:
+    """Read the title of each page of ``documents/{partition}.jsonl.gz``, by its example_id; errors: ``read_pages``'s."""
+    titles: dict[str, str] = {}
+    for where, line in files.read_lines(path):
+        if isinstance(line, InputError):
+            raise line
+        found = decoded(where, line, _Titled)
+        if isinstance(found, InputError):
+            raise found
+        titles[found.example_id] = found.title
+    return titles
+
+
 def read_pages(path: str, shard: tuple[int, int] = (0, 1), wanted: Callable[[str], bool] | None = None) -> Iterator[Page]:
     """Read ``documents/{partition}.jsonl.gz``, checking each line, one page in memory at a time.
 

@@ -4,8 +4,6 @@ JSON lines, a JSON array, CSV or TSV with a header, or parquet. An answer withou
 context.
 """
 
-import csv
-import io
 import itertools
 import re
 from collections import Counter
@@ -21,7 +19,7 @@ from pairprobe.data.running_text import Asked, document_of
 from pairprobe.data.sampling import hash_bytes
 from pairprobe.data.values import Flag, Plain, as_text, is_true, whole_number
 from pairprobe.errors import InputError
-from pairprobe.io import encodings, files, parquet, whole_files
+from pairprobe.io import parquet, tables
 from pairprobe.io.progress import log
 from pairprobe.io.typed_json import decoded, fault, read_objects
 
@@ -90,39 +88,24 @@ def _converted(where: str, row: dict[str, Any]) -> _Row | InputError:
 
 
 def _read_table(path: Path) -> Iterator[tuple[str, _Row | InputError]]:
-    content = encodings.as_utf8(str(path), whole_files.read(path)).decode()
-    lines = io.StringIO(content, newline="")
-    said = re.match(r'"?sep=(.)"?\r?\n', content)  # a line for Excel
-    if said:
-        lines.seek(said.end())
-    head = content[said.end() if said else 0 :].partition("\n")[0]
-    # Excel separates by semicolons where the comma is for decimals; others put a blank behind each.
-    delimiter = said[1] if said else max(",\t;", key=head.count)
-    csv.field_size_limit(files.MAX_LINE_BYTES)
-    table = csv.DictReader(lines, delimiter=delimiter, strict=True, skipinitialspace=f"{delimiter} " in head)
-    number = skipped = int(bool(said))
-    try:
-        found = table.fieldnames or ()
-        table.fieldnames = [name.strip().lower() for name in found]
-        if content.strip() and not {"question", "context"} <= {*table.fieldnames}:
-            raise InputError(
-                f"{path}: the first line is {', '.join(found)!r:.200}. Wanted: the names of the columns, among them "
-                "question, context and answer."
-            )
-        twice = [name for name, times in Counter(table.fieldnames).items() if times > 1 and name in _Row.__struct_fields__]
-        if twice:
-            raise InputError(f"{path}: the first line has several columns {twice[0]!r}. Wanted: one; rename the others.")
-        for cells in table:
-            number = table.line_num + skipped
-            where = f"{path}, line {number}"
-            if None in cells or None in cells.values():
-                wanted = f"wanted {len(table.fieldnames or ())} cells apart by {delimiter!r}, as in the first line"
-                yield where, InputError(f"{where}: found {'more' if None in cells else 'fewer'} cells, {wanted}.")
-                continue
-            yield where, _from_cells(where, cells)
-    except csv.Error as error:
-        # A quote without its like is found at the end of the file only: the row's first line has it, or one near to it.
-        raise InputError(f"{path}, line {number + 1}: no table ({error}). Write it again as JSON lines.") from None
+    table = tables.read_table(path, "Write it again as JSON lines.")
+    names = table.names
+    if names and not {"question", "context"} <= {*names}:
+        raise InputError(
+            f"{path}: the first line is {', '.join(table.header)!r:.200}. Wanted: the names of the columns, among them "
+            "question, context and answer."
+        )
+    twice = [name for name, times in Counter(names).items() if times > 1 and name in _Row.__struct_fields__]
+    if twice:
+        raise InputError(f"{path}: the first line has several columns {twice[0]!r}. Wanted: one; rename the others.")
+    for number, cells in table.rows:
+        where = f"{path}, line {number}"
+        if len(cells) == len(names):
+            yield where, _from_cells(where, dict(zip(names, cells, strict=True)))
+        else:
+            found = "more" if len(cells) > len(names) else "fewer"
+            wanted = f"wanted {len(names)} cells apart by {table.delimiter!r}, as in the first line"
+            yield where, InputError(f"{where}: found {found} cells, {wanted}.")
 
 
 def _from_cells(where: str, cells: dict[str, str]) -> _Row | InputError:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pairprobe.data import forms, natural_questions, qa_pairs, squad
+from pairprobe.data import forms, mrqa, natural_questions, qa_pairs, squad
 from pairprobe.data.documents import Document, check_id
 from pairprobe.data.examples import document_of, read_each_example
 from pairprobe.errors import InputError
@@ -22,6 +22,7 @@ READERS: dict[str, Callable[[str | Path], Documents]] = {
     "natural_questions": natural_questions.read,
     "squad": squad.read,
     "squad_v2": squad.read,
+    "mrqa": mrqa.read,
     "qa_pairs": qa_pairs.read,
     "examples": _read_examples,
 }

@@ -57,7 +57,9 @@ def check(data: dict) -> None:
         raise InputError(
             f"data.{of_hub[0]}: data.files names files at hand, so nothing is downloaded. Remove one of the two."
         )
-    if "files" in data or source == "bundled":
+    if source == "none" and (extra := [key for key in ("files", *_HUB_KEYS) if key in data]):
+        raise InputError(f"data.{extra[0]}: source none has no such key. Choose another data.source, or remove it.")
+    if "files" in data or source in ("bundled", "none"):
         return
     if source not in PUBLISHED:
         raise InputError(f"data.files: missing. Wanted: your files in the format {source}.")

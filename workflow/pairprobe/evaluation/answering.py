@@ -6,11 +6,13 @@ also be a whole passage, which is a long answer without a short one.
 """
 
 import hashlib
+import itertools
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -24,7 +26,8 @@ from pairprobe.data.pages import Page, read_pages
 from pairprobe.errors import InputError
 from pairprobe.evaluation.predictions import Prediction, PredictionCache
 from pairprobe.finetuning import joint_model
-from pairprobe.finetuning.windows import LONG, NULL, SHORT, Subtokenizer, Window, subtokens_of, windows
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import LONG, NULL, SHORT, Window, subtokens_of, windows
 from pairprobe.io import files
 from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.io.progress import Progress, log
@@ -61,6 +64,20 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """The questions ``asked``, which are answered from the pages of ``documents``, and how.
+
+    path: where a prediction for each is written, in the order of the pages. code: the digests of the code that computes.
+    """
+
+    documents: str
+    asked: set[str]
+    path: str
+    settings: Settings
+    code: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _BestSpan:
     """The best span of a window: its score, its subtokens on the page, first and last, and the window's answer type.
 
@@ -75,64 +92,101 @@ class _BestSpan:
     answer_type: int
 
 
-def predict(
-    checkpoint: str,
-    heads: str | None,
-    documents: str,
-    asked: set[str],
-    path: str,
-    settings: Settings,
-    code: dict | None = None,
-) -> None:
-    """Answer the questions ``asked`` from the pages of ``documents``, and write a prediction for each, in their order.
+# The spans that may be a page's best, by each variant.
+_Best: TypeAlias = list[list[_BestSpan]]
 
-    heads: a file of ``training.train_answer_heads``, or None where the checkpoint was trained here. code: the digests of
-    the code that computes. A few batches of windows are in memory at a time, however long a page; where memory runs out,
-    batches are halved.
 
-    A prediction that ``path``, or a shard of another division beside it, holds for the same page, checkpoint, settings and
-    code is reused. Raises InputError where the checkpoint cannot answer, or a question fills a window.
+def predict(checkpoint: str, heads: str | None, request: Request) -> None:
+    """Let a checkpoint answer the questions of a request.
+
+    heads: a file of ``training.train_answer_heads``, or None where the checkpoint was trained here. A few batches of
+    windows are in memory at a time, however long a page; where memory runs out, batches are halved.
+
+    A prediction that ``request.path``, or a shard of another division beside it, holds for the same page, checkpoint,
+    settings and code is reused. Raises InputError where the checkpoint cannot answer, or a question fills a window.
     """
     device = devices.claim()
-    settings = replace(settings, precision=devices.resolve_precision(settings.precision, device))
-    tokenizer = loading.load_tokenizer(checkpoint)
-    model = joint_model.load(checkpoint, settings.precision, heads).eval().requires_grad_(False).to(device)
+    settings = resolved(request.settings, device)
+    model = load(checkpoint, heads, settings, device)
+    answering = Answering(
+        lambda inputs: [model(**inputs)],
+        model.has_answer_types,
+        loading.load_tokenizer(checkpoint),
+        settings,
+        device,
+        f"checkpoint {checkpoint}",
+    )
+    answer_pages(answering, request, {"checkpoint": folder_digest(checkpoint), "heads": heads and file_digest(heads)})
+
+
+def resolved(settings: Settings, device: str) -> Settings:
+    """Return settings with the precision that ``auto`` stands for on a device."""
+    return replace(settings, precision=devices.resolve_precision(settings.precision, device))
+
+
+def load(
+    checkpoint: str, heads: str | Mapping[str, torch.Tensor] | None, settings: Settings, device: str
+) -> joint_model.JointModel:
+    """Load a checkpoint to answer with, by the fast kernels; heads: see ``joint_model.load``."""
+    model = joint_model.load(checkpoint, settings.precision, heads)
+    prepare(model, checkpoint, settings, device)
+    return model
+
+
+def prepare(model: joint_model.JointModel, checkpoint: str, settings: Settings, device: str) -> None:
+    """Let a model answer on a device, by the fast kernels; raise InputError where it cannot read so long windows."""
+    model.eval().requires_grad_(False).to(device)
     cpu_kernels.speed_up(model.encoder, device)
     loading.check_windows(model.model, settings.max_length, checkpoint, "evaluation")
-    fingerprint, cache = _fingerprint(checkpoint, heads, settings, device, code), PredictionCache(path)
-    rows: dict[str, dict | None] = {}  # in the order of the pages; None where a page is still to be answered
+
+
+def answer_pages(
+    answering: "Answering",
+    request: Request,
+    depends_on: dict[str, Any],
+    variants: Sequence[dict[str, Any]] = ({},),
+) -> None:
+    """Write what is answered to the questions of a request.
+
+    variants: what stands in the row of each variant beside its prediction. depends_on: all that predictions depend on but
+    their page, settings, code, device and libraries. A page of which ``request.path``, or a shard of another division
+    beside it, has all variants for the same of these is not computed again.
+    """
+    fingerprint = _fingerprint(answering.settings, answering.device, {**depends_on, "code": request.code})
+    cache = PredictionCache(request.path)
+    rows: dict[str, list[dict]] = {}  # in the order of the pages; none where a page is still to be answered
     keys: dict[str, str] = {}
-    with Progress(len(asked), "answering", "questions") as progress, devices.side_by_side(settings.threads, device) as pool:
-        answering = _Answering(model, tokenizer, settings, device, pool, f"checkpoint {checkpoint}")
+    with Progress(len(request.asked), "answering", "questions") as progress:
 
         def new_pages() -> Iterator[Page]:
-            for page in read_pages(documents, wanted=asked.__contains__):
+            for page in read_pages(request.documents, wanted=request.asked.__contains__):
                 keys[page.example_id] = key = _cache_key(page, fingerprint)
-                rows[page.example_id] = row = cache.get(key)
-                if row is None:
+                rows[page.example_id] = found = cache.get(key)
+                if len(found) != len(variants):
                     yield page
                 else:
                     progress.update()
 
-        for prediction in answering(new_pages()):
-            name = prediction.example_id
-            rows[name] = {**msgspec.to_builtins(prediction), "cache_key": keys[name]}
+        for predictions in answering(new_pages()):
+            name = predictions[0].example_id
+            rows[name] = [
+                {"example_id": name, **variant, **msgspec.to_builtins(prediction), "cache_key": keys[name]}
+                for variant, prediction in zip(variants, predictions, strict=True)
+            ]
             progress.update()
-    files.write_json_lines(path, rows.values())
-    log.info("%s: %d questions, %d windows", path, len(rows), answering.windows)
+    files.write_json_lines(request.path, itertools.chain.from_iterable(rows.values()))
+    log.info("%s: %d questions, %d windows", request.path, len(rows), answering.windows)
 
 
-def _fingerprint(checkpoint: str, heads: str | None, settings: Settings, device: str, code: dict | None) -> bytes:
+def _fingerprint(settings: Settings, device: str, more: dict[str, Any]) -> bytes:
     """Return the digest of all that a prediction depends on but its page."""
     depends_on = {
+        **more,
         "max_length": settings.max_length,
         "stride": settings.stride,
         "max_words": settings.max_answer_words,
         "precision": settings.precision,
-        "checkpoint": folder_digest(checkpoint),
-        "heads": heads and file_digest(heads),
         "device": device,
-        "code": code,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
     }
@@ -144,42 +198,53 @@ def _cache_key(page: Page, fingerprint: bytes) -> str:
     return hashlib.blake2b(fingerprint + msgspec.json.encode(page), digest_size=16).hexdigest()
 
 
-class _Answering:
-    """Answers pages in turn, their windows in batches of similar length. name: how errors call the checkpoint."""
+class Answering:
+    """Answers pages in turn by one or more variants of a model, their windows in batches of similar length.
+
+    logits: returns for the inputs of a batch what ``JointModel.forward`` does, by each of so many variants. It is called by
+    several threads at once. markup: whether markup is read, as by a model that was trained here. name: how errors call the
+    checkpoint. Where memory runs out, batches are halved.
+    """
 
     def __init__(
         self,
-        model: joint_model.JointModel,
+        logits: Callable[[dict[str, torch.Tensor]], Iterable[dict[str, torch.Tensor]]],
+        markup: bool,
         tokenizer: transformers.PreTrainedTokenizerFast,
         settings: Settings,
         device: str,
-        pool: Executor,
         name: str,
+        variants: int = 1,
     ):
-        self.model, self.settings, self.device, self.pool = model, settings, device, pool
+        self.nothing: _Best = [[] for _ in range(variants)]
+        self.logits, self.markup, self.settings, self.device = logits, markup, settings, device
         self.name, self.tokenizer, self.subtokenizer = name, tokenizer, Subtokenizer(tokenizer)
         self.collate = joint_model.Collator(tokenizer)
         self.windows, self.batches = 0, devices.Batches(settings.batch_size, "windows")
 
-    def __call__(self, pages: Iterable[Page]) -> Iterator[Prediction]:
-        """Yield a prediction for each page, in their order."""
+    def __call__(self, pages: Iterable[Page]) -> Iterator[list[Prediction]]:
+        """Yield the predictions for each page, one by each variant, in the order of the pages."""
+        with devices.side_by_side(self.settings.threads, self.device) as pool:
+            yield from self._predictions(pages, pool)
+
+    def _predictions(self, pages: Iterable[Page], pool: Executor) -> Iterator[list[Prediction]]:
         waiting: list[tuple[int, Window]] = []
         open_pages: dict[int, tuple[Page, np.ndarray]] = {}
-        best: dict[int, list[_BestSpan]] = {}
+        best: dict[int, _Best] = {}
         enough = _SORTED_BATCHES * self.settings.batch_size
         for number, page in enumerate(pages):
             if number < _CHECKED_PAGES:
                 self._check(page)
             # Markup tokens are noise to a model that was not trained with them.
-            subtokens = subtokens_of(page, self.subtokenizer, markup=self.model.has_answer_types)
+            subtokens = subtokens_of(page, self.subtokenizer, markup=self.markup)
             open_pages[number] = (page, subtokens.token)
             for window in windows(page, self.subtokenizer, self.settings.max_length, self.settings.stride, subtokens):
                 waiting.append((number, window))
                 if len(waiting) == enough:
-                    self._answer(waiting, best)
+                    self._answer(waiting, best, pool)
                     waiting = []
             yield from self._finished(open_pages, best, waiting[0][0] if waiting else number + 1)
-        self._answer(waiting, best)
+        self._answer(waiting, best, pool)
         yield from self._finished(open_pages, best, sys.maxsize)
 
     def _check(self, page: Page) -> None:
@@ -187,25 +252,35 @@ class _Answering:
         if words:
             check_alignment(self.tokenizer, [(page.example_id, page.question, words)], self.name)
 
-    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, list[_BestSpan]]) -> None:
-        """Find the best span of each window, and note it where it may be its page's best."""
+    def _answer(self, waiting: list[tuple[int, Window]], best: dict[int, _Best], pool: Executor) -> None:
+        """Find the best spans of each window, and note those that may be their page's best."""
         self.windows += len(waiting)
         waiting.sort(key=lambda item: len(item[1].input_ids))
         size = self.settings.batch_size
         batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
-        running = [self.pool.submit(self.batches, self._best_spans, [window for _, window in batch]) for batch in batches]
+        running = [pool.submit(self.batches, self._best_spans, [window for _, window in batch]) for batch in batches]
         for batch, done in zip(batches, running, strict=True):
             for (number, _), found in zip(batch, done.result(), strict=True):
-                if found is not None:
-                    best[number] = _highest([*best.get(number, []), found])
+                before = best.get(number, self.nothing)
+                best[number] = [
+                    several if one is None else _highest([*several, one])
+                    for several, one in zip(before, found, strict=True)
+                ]
 
-    def _best_spans(self, batch: list[Window]) -> list[_BestSpan | None]:
+    def _best_spans(self, batch: list[Window]) -> list[tuple[_BestSpan | None, ...]]:
+        """Return the best span of each window by each variant."""
         inputs = self.collate([(window.input_ids, window.begin) for window in batch])
         with torch.inference_mode(), transfers.launching(self.device):
-            logits = self.model(**{name: transfers.to_device(values, self.device) for name, values in inputs.items()})
-            best = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
-            types = logits["answer_type"].argmax(1) if "answer_type" in logits else torch.full_like(best[1], SHORT)
-            arriving = transfers.Arriving(*best, types)
+            on_device = {name: transfers.to_device(values, self.device) for name, values in inputs.items()}
+            arriving = [self._arriving(logits, batch) for logits in self.logits(on_device)]
+        return list(zip(*(self._arrived(each, batch) for each in arriving), strict=True))
+
+    def _arriving(self, logits: dict[str, torch.Tensor], batch: list[Window]) -> transfers.Arriving:
+        best = best_spans(logits["start"], logits["end"], batch, self.settings.max_answer_words)
+        types = logits["answer_type"].argmax(1) if "answer_type" in logits else torch.full_like(best[1], SHORT)
+        return transfers.Arriving(*best, types)
+
+    def _arrived(self, arriving: transfers.Arriving, batch: list[Window]) -> list[_BestSpan | None]:
         *columns, kinds = (each.tolist() for each in arriving.arrays())
         found = list(zip(*columns, strict=True))
         if any(np.isnan(score) for score, _, _ in found):
@@ -221,14 +296,14 @@ class _Answering:
         ]
 
     def _finished(
-        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, list[_BestSpan]], end: int
-    ) -> Iterator[Prediction]:
+        self, open_pages: dict[int, tuple[Page, np.ndarray]], best: dict[int, _Best], end: int
+    ) -> Iterator[list[Prediction]]:
         """Yield the predictions of the pages before number ``end``, of which no window waits."""
         for number in [number for number in open_pages if number < end]:
             page, token = open_pages.pop(number)
             # Of several that are equally good the first on the page, whatever the order of the windows.
-            first = min(best.pop(number, []), key=lambda one: one.at, default=None)
-            yield _prediction(page, token, first, self.settings.max_answer_words)
+            firsts = [min(several, key=lambda one: one.at, default=None) for several in best.pop(number, self.nothing)]
+            yield [_prediction(page, token, first, self.settings.max_answer_words) for first in firsts]
 
 
 def _highest(found: list[_BestSpan]) -> list[_BestSpan]:

@@ -13,6 +13,7 @@ is not there has -1 for all of its offsets; where only bytes, or only tokens, ar
 
 import json
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -100,8 +101,13 @@ def read_predictions(path: str | Path) -> dict[str, Prediction]:
     Raises InputError with the file and the key or id where that is not whole JSON of this form, a span is impossible, spans
     and yes or no are answered together, a score is NaN or an id comes twice.
     """
+    return converted(_rows(path), str(path))
+
+
+def converted(rows: Iterable[Any], path: str) -> dict[str, Prediction]:
+    """Convert the list under ``predictions``, as ``read_predictions`` does. path: how errors call it."""
     predictions: dict[str, Prediction] = {}
-    for i, row in enumerate(_rows(path)):
+    for i, row in enumerate(rows):
         found = _converted(f"{path}, predictions[{i}]", row, _Prediction)
         name = _new_id(f"{path}, predictions[{i}]", found.example_id, predictions)
         where = f"{path}, example {name}"

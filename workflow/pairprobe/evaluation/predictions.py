@@ -44,16 +44,20 @@ class PredictionCache:
     """
 
     def __init__(self, path: str):
-        self._rows: dict[str, dict] = {}
+        self._rows: dict[str, list[dict]] = {}
         for previous in files.previous_shards(path):
             try:
-                self._rows |= {row["cache_key"]: row for _, row in files.read_json_lines(previous) if "cache_key" in row}
+                found: dict[str, list[dict]] = {}
+                for _, row in files.read_json_lines(previous):
+                    if "cache_key" in row:
+                        found.setdefault(row["cache_key"], []).append(row)
+                self._rows |= found
             except InputError as error:
                 log.info("no prediction is reused: %s", error)
 
-    def get(self, cache_key: str) -> dict | None:
-        """Return the row of a prediction, or None."""
-        return self._rows.get(cache_key)
+    def get(self, cache_key: str) -> list[dict]:
+        """Return the rows of a page's predictions, one by each variant; none where there are none."""
+        return self._rows.get(cache_key, [])
 
 
 def write_predictions(predictions: Iterable[Prediction], official: str, texts: str, refuses: bool = False) -> None:
@@ -62,11 +66,20 @@ def write_predictions(predictions: Iterable[Prediction], official: str, texts: s
     refuses: whether the text is "", no answer, where no span outscores [CLS], as in SQuAD 2.0.
     """
     predictions = list(predictions)
-    rows = {"predictions": [_official(found) for found in predictions]}
-    answers = {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
-    for path, content in ((official, rows), (texts, answers)):
+    rows = {"predictions": official_rows(predictions)}
+    for path, content in ((official, rows), (texts, texts_of(predictions, refuses))):
         with files.atomic_write(path) as temporary:
             temporary.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2))
+
+
+def official_rows(predictions: Iterable[Prediction]) -> list[dict]:
+    """Return predictions in the form that ``nq_eval.py`` reads."""
+    return [_official(found) for found in predictions]
+
+
+def texts_of(predictions: Iterable[Prediction], refuses: bool = False) -> dict[str, str]:
+    """Return the answers as texts, ``{example_id: answer}``. refuses: see ``write_predictions``."""
+    return {found.example_id: "" if refuses and found.score <= 0 else found.text for found in predictions}
 
 
 def _official(found: Prediction) -> dict:

@@ -7,7 +7,7 @@ gold answers the best counts.
 import re
 import string
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import orjson
 
@@ -20,19 +20,31 @@ SCORE_FIELDS = ("checkpoint", "head", "examples", "exact_match", "f1")
 def scores(gold: str, texts: str, unanswerable: bool = False) -> tuple[int, float, float]:
     """Return the number of questions, exact match and F1 in percent, NaN where there is no question.
 
-    gold: JSON lines with ``example_id`` and ``answers``; texts: JSON, ``{example_id: answer}``. unanswerable: whether
-    questions without an answer count, to be answered with "" (SQuAD 2.0). Raises InputError where a question has no text.
+    The arguments and errors are those of ``by_question``.
     """
-    with open(texts, "rb") as file:
-        predictions = orjson.loads(file.read())
-    found = list(_scored(gold, predictions, texts, unanswerable))
+    found = list(by_question(gold, texts, unanswerable).values())
     if not found:
         return 0, float("nan"), float("nan")
     matches, overlaps = zip(*found, strict=True)
     return len(found), 100 * sum(matches) / len(found), 100 * sum(overlaps) / len(found)
 
 
-def _scored(gold: str, predictions: dict, texts: str, unanswerable: bool) -> Iterator[tuple[float, float]]:
+def by_question(gold: str, texts: str, unanswerable: bool = False) -> dict[str, tuple[float, float]]:
+    """Return exact match and F1 of each question, ``{example_id: (0 or 1, 0 to 1)}``, in the order of the gold file.
+
+    gold: JSON lines with ``example_id`` and ``answers``; texts: JSON, ``{example_id: answer}``. unanswerable: whether
+    questions without an answer count, to be answered with "" (SQuAD 2.0); else they are left out. Raises InputError where a
+    question has no text.
+    """
+    with open(texts, "rb") as file:
+        predictions = orjson.loads(file.read())
+    return dict(scored(gold, predictions, texts, unanswerable))
+
+
+def scored(
+    gold: str, predictions: Mapping[str, str], texts: str, unanswerable: bool
+) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Yield the same for answers as ``{example_id: answer}``, which errors call ``texts``."""
     for where, row in files.read_json_lines(gold):
         name = str(row["example_id"])
         if name not in predictions:
@@ -40,9 +52,9 @@ def _scored(gold: str, predictions: dict, texts: str, unanswerable: bool) -> Ite
         if unanswerable:
             # An answer without words counts as no answer.
             golds = [answer for answer in row["answers"] if normalized(answer)] or [""]
-            yield exact_match(predictions[name], golds), f1(predictions[name], golds, nothing=True)
+            yield name, (exact_match(predictions[name], golds), f1(predictions[name], golds, nothing=True))
         elif row["answers"]:
-            yield exact_match(predictions[name], row["answers"]), f1(predictions[name], row["answers"])
+            yield name, (exact_match(predictions[name], row["answers"]), f1(predictions[name], row["answers"]))
 
 
 def normalized(answer: str) -> list[str]:

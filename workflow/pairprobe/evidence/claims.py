@@ -13,10 +13,12 @@ number (intersection-union; Berger 1982); one that says yes where any part does 
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
+from pairprobe.errors import InputError
 from pairprobe.evidence.estimation import Estimate
 from pairprobe.evidence.fields import CONTRADICTED, NO_GAP, SUPPORTED, UNDECIDED
 
@@ -246,10 +248,30 @@ def last_lower_layer(layers: int) -> int:
     return int(layers * LOWER_SHARE)
 
 
+def lower_of(layers: int, configured: int | None, name: str) -> int:
+    """Return the last lower layer of an encoder of so many layers; configured: ``evidence.lower_layers``.
+
+    Raises InputError where that leaves no upper layer. name: of the checkpoint, or of both.
+    """
+    if configured is None:
+        return last_lower_layer(layers)
+    if configured >= layers:
+        raise InputError(
+            f"evidence.lower_layers: found {configured}, but the last layer of {name} is {layers}. Set it to {layers - 1} "
+            "or less."
+        )
+    return configured
+
+
+def enough(pages: Any, seeds: Any, is_recipe: Any) -> Any:
+    """Return whether there are pages and seeds enough to decide; each may be a column. pages: effective ones."""
+    return (pages >= MIN_PAGES) & ((seeds >= MIN_SEEDS) | np.logical_not(is_recipe))
+
+
 def judge(claim: str, curve: Curve, is_recipe: bool) -> Found:
     """Return what is found of a claim; with too few effective pages, or seeds of a recipe, it is undecided."""
     found, estimate = CLAIMS[claim].test(curve), curve.estimate
-    if estimate.pages.min() < MIN_PAGES or (is_recipe and estimate.seeds < MIN_SEEDS):
+    if not enough(estimate.pages.min(), estimate.seeds, is_recipe):
         needed = tuple(max(growth, MIN_PAGES / max(1, estimate.pages.min())) for growth in found.needed)
         if is_recipe and estimate.seeds < MIN_SEEDS:
             needed = (np.inf, np.inf)

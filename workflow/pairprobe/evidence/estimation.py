@@ -43,10 +43,15 @@ class Sums:
         return _ratio(self.count.sum(0) - self.count, self.length.sum(0) - self.length)
 
     def effective_pages(self) -> np.ndarray:
-        """Return (Σl)²/Σl² over the lengths of pages: (columns,), 0 where there is nothing."""
-        squares = (self.length**2).sum(0)
-        pages: np.ndarray = np.divide(self.length.sum(0) ** 2, squares, out=np.zeros(squares.shape), where=squares > 0)
-        return pages
+        """Return the effective number of pages by their lengths: (columns,)."""
+        return effective_number(self.length)
+
+
+def effective_number(sizes: np.ndarray) -> np.ndarray:
+    """Return (Σl)²/Σl² over the sizes of pages, (pages, columns): (columns,), 0 where there is nothing (Kish 1965)."""
+    squares = (sizes**2).sum(0)
+    number: np.ndarray = np.divide(sizes.sum(0) ** 2, squares, out=np.zeros(squares.shape), where=squares > 0)
+    return number
 
 
 def _ratio(count: np.ndarray, length: np.ndarray) -> np.ndarray:
@@ -92,6 +97,15 @@ class Estimate:
     def __sub__(self, other: "Estimate") -> "Estimate":
         """Return the difference on the same pages; the seeds of two recipes are drawn apart."""
         draws = (*self.draws, *(-each for each in other.draws))
+        pages = np.minimum(self.pages, other.pages)
+        return Estimate.of(self.value - other.value, self.left_out - other.left_out, draws, pages)
+
+    def paired_difference(self, other: "Estimate") -> "Estimate":
+        """Return the difference on the same pages, seed by seed: draw i of both is one of the same training.
+
+        One column of one of the two stands beside all of the other. Raises ValueError where they have not as many draws.
+        """
+        draws = [mine - its for mine, its in zip(self.draws, other.draws, strict=True)]
         pages = np.minimum(self.pages, other.pages)
         return Estimate.of(self.value - other.value, self.left_out - other.left_out, draws, pages)
 
@@ -160,7 +174,7 @@ class Estimate:
         # At an end itself nothing varies: so many pages would all be there with this probability.
         certain = np.where(self.pages >= 2, (1 - confidence) ** (1 / np.maximum(self.pages, 1)), np.nan)
         at_end = 100 * np.where(share > 0.5, [certain, np.ones(share.shape)], [np.zeros(share.shape), 1 - certain])
-        return np.where((share > 0) & (share < 1), ends, at_end).T
+        return np.where((share <= 0) | (share >= 1), at_end, ends).T
 
     def p_value(self, tests: int = 1) -> np.ndarray:
         """Return the smallest error at which an interval of ``half_width`` does not hold 0: (columns,), two-sided."""

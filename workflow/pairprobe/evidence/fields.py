@@ -20,3 +20,35 @@ CLAIM_FIELDS = (
     "pairs", "pages", "pairs_needed", "on", "scope", "seeds", "effective_pages", "found",
 )  # fmt: skip
 VARIANT_FIELDS = ("variant", *CLAIM_FIELDS)
+# The rank correlation of a pair's auc with its question's F1, beside the values of ``COMPARED``.
+CORRELATION = "f1_correlation"
+RIGHT_AND_WRONG_FIELDS = (
+    "ranked_by", "answered_by", "task", "measure", "layer", "value", "pairs_right", "pairs_wrong", "pages",
+    "effective_pages", "seeds", *(f"{group}{end}" for group in ("right", "wrong") for end in ("", "_low", "_high")),
+    "difference", "low", "high", "p", "p_adjusted",
+)  # fmt: skip
+# What the differences of a trajectory's step from its first say, if anything.
+HIGHER, LOWER = "higher", "lower"
+TRAJECTORY_FIELDS = (
+    "trajectory", "checkpoint", "seed", "step", "task", "measure", "layer", "pairs", "seeds", "pages", "percentage", "auc",
+    "null_auc", "specific", "effective_pages", *(f"{value}_{name}" for value in COMPARED for name in
+    ("difference", "low", "high", "p", "p_adjusted", "found")),
+)  # fmt: skip
+# What scores of answers are called.
+EXACT_MATCH, F1, LONG_F1, SHORT_F1 = METRICS = ("exact_match", "f1", "long_f1", "short_f1")
+TRAJECTORY_SCORE_FIELDS = (
+    "trajectory", "checkpoint", "seed", "step", "metric", "questions", "seeds", "pages", "effective_pages", "value", "low",
+    "high", "difference", "difference_low", "difference_high", "p", "p_adjusted",
+)  # fmt: skip
+# What training to answer questions does to a task's lower or upper layers, beside a control training.
+MORE, NO_MORE, LESS = (
+    "more than the control training",
+    "no more than the control training",
+    "less than the control training",
+)
+LOWER_LAYERS, UPPER_LAYERS = "lower", "upper"
+CONTROL_TRAINING_FIELDS = (
+    "value", "before", "after", "control", "task", "measure", "layer", "pairs", "seeds", "pages", "effective_pages",
+    *(f"{name}{end}" for name in ("effect", "control_effect", "difference") for end in ("", "_low", "_high")),
+    "p", "p_adjusted", "scope", "verdict",
+)  # fmt: skip

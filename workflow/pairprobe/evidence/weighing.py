@@ -18,6 +18,7 @@ from pairprobe.evidence.fields import (
     CHECKPOINTS,
     CLAIM_FIELDS,
     COMPARED,
+    CORRELATION,
     DIFFERENCE_FIELDS,
     INTERVAL_FIELDS,
     JUDGED,
@@ -27,7 +28,7 @@ from pairprobe.evidence.fields import (
     VARIANT_FIELDS,
 )
 from pairprobe.io.progress import log, track
-from pairprobe.io.tsv import write_tsv
+from pairprobe.io.tsv import rounded, write_tsv
 from pairprobe.rankings.percentages import Ranking, ratios, read_ranking
 
 # Of one of the tables, as its fields are.
@@ -54,19 +55,19 @@ class Settings:
 class Pages:
     """What pairs are summed up by, and what are draws of one recipe.
 
-    titles: ``{example_id: title of its page}``. recipes: ``{name: its checkpoints}``.
+    titles: ``{task: {pair: title of its page}}``, pairs as rankings name them. recipes: ``{name: its checkpoints}``.
     """
 
-    titles: Mapping[str, str]
+    titles: Mapping[str, Mapping[str, str]]
     recipes: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def weigh(rankings: Iterable[tuple[str, str, str]], pages: Pages, settings: Settings, paths: Mapping[str, str]) -> None:
     """Write the tables of intervals, differences and claims for rankings given as (checkpoint, task, path).
 
-    paths: of the three tables, by name. Raises InputError for a bad ranking, and for an example without a title.
+    paths: of the three tables, by name. Raises InputError for a bad ranking, and for a pair without a title.
     """
-    tasks = _read_tasks(rankings, pages)
+    tasks = read_tasks(rankings, pages)
     compared = list(_comparisons(tasks, settings))
     intervals = [row for task in tasks for row in task.intervals(settings.confidence)]
     differences = [row for comparison in compared for value in COMPARED for row in comparison.differences(value)]
@@ -88,23 +89,22 @@ def weigh_variants(rankings: Iterable[tuple[str, str, str, str]], pages: Pages, 
     rows = [
         (variant, *row)
         for variant, some in track(by_variant.items(), len(by_variant), "weighing", "variants")
-        for comparison in _comparisons(_read_tasks(some, pages), settings)
+        for comparison in _comparisons(read_tasks(some, pages), settings)
         for row in comparison.verdicts()
     ]
     write_tsv(path, VARIANT_FIELDS, rows)
 
 
-def _read_tasks(rankings: Iterable[tuple[str, str, str]], pages: Pages) -> list["_Task"]:
-    by_task: dict[str, dict[str, _Columns]] = {}
+def read_tasks(rankings: Iterable[tuple[str, str, str]], pages: Pages) -> list["Task"]:
+    """Read rankings given as (checkpoint, task, path). Raises InputError as ``weigh`` does."""
+    by_task: dict[str, dict[str, Columns]] = {}
     for checkpoint, task, path in rankings:
-        by_task.setdefault(task, {})[checkpoint] = columns = _Columns.of(read_ranking(path))
-        if missing := sorted(set(columns.example_ids.tolist()) - pages.titles.keys()):
-            raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
-    return [_Task(task, by_checkpoint, pages) for task, by_checkpoint in by_task.items()]
+        by_task.setdefault(task, {})[checkpoint] = Columns.read(path, pages.titles[task])
+    return [Task(task, by_checkpoint, pages) for task, by_checkpoint in by_task.items()]
 
 
 @dataclass(frozen=True, eq=False)
-class _Columns:
+class Columns:
     """A ranking sorted by example, measure and layer.
 
     names: (measure, layer) of each column; counts: (pairs, columns, 4), specificity: (pairs, columns, 6) or None, the last
@@ -117,7 +117,16 @@ class _Columns:
     specificity: np.ndarray | None
 
     @classmethod
-    def of(cls, ranking: Ranking) -> "_Columns":
+    def read(cls, path: str, titles: Mapping[str, str]) -> "Columns":
+        """Read a ranking. Raises InputError for a bad one, and for a pair without a title."""
+        columns = cls.of(read_ranking(path))
+        if missing := sorted({*columns.example_ids.tolist()} - titles.keys()):
+            raise InputError(f"{path}: example_id {missing[0]} is in no example. Rank the pairs of these examples.")
+        return columns
+
+    @classmethod
+    def of(cls, ranking: Ranking) -> "Columns":
+        """Return the columns of a ranking."""
         pairs, measures = np.argsort(ranking.example_ids), np.argsort(ranking.measures)
         names = list(itertools.product(sorted(ranking.measures), ranking.layers))
 
@@ -133,11 +142,11 @@ class _Columns:
         return ratios(self.counts[among], None if self.specificity is None else self.specificity[among])
 
 
-class _Task:
+class Task:
     """The rankings of one task by several checkpoints."""
 
-    def __init__(self, task: str, columns: Mapping[str, _Columns], pages: Pages):
-        self.task, self.pages = task, pages
+    def __init__(self, task: str, columns: Mapping[str, Columns], pages: Pages):
+        self.task, self.pages, self.titles = task, pages, pages.titles[task]
         self.columns = {checkpoint: each for checkpoint, each in columns.items() if len(each.example_ids)}
         recipe_of = {checkpoint: name for name, several in pages.recipes.items() for checkpoint in several}
         self.units: dict[str, list[str]] = {}
@@ -145,6 +154,7 @@ class _Task:
             self.units.setdefault(recipe_of.get(checkpoint, checkpoint), []).append(checkpoint)
 
     def is_recipe(self, unit: str) -> bool:
+        """Whether a unit is a recipe."""
         return unit in self.pages.recipes
 
     def common(self, checkpoints: Iterable[str]) -> np.ndarray:
@@ -154,7 +164,7 @@ class _Task:
 
     def estimates(self, checkpoints: Sequence[str], example_ids: np.ndarray, is_recipe: bool) -> dict[str, Estimate]:
         """Return the values that these checkpoints' rankings have, on the pairs of these examples; a column each."""
-        _, page = np.unique([self.pages.titles[name] for name in example_ids.tolist()], return_inverse=True)
+        _, page = np.unique([self.titles[name] for name in example_ids.tolist()], return_inverse=True)
         order = np.argsort(page, kind="stable")
         starts = np.flatnonzero(np.diff(page[order], prepend=-1))
 
@@ -172,7 +182,7 @@ class _Task:
         """Return of how many pairs all these checkpoints have a value, and on how many pages these are."""
         have = [(self.columns[one].ratios(example_ids)[value][1] > 0).any(1) for one in checkpoints]
         names = example_ids[np.all(have, axis=0)].tolist()
-        return len(names), len({self.pages.titles[name] for name in names})
+        return len(names), len({self.titles[name] for name in names})
 
     def intervals(self, confidence: float) -> Iterator[Row]:
         """Yield a row of ``INTERVAL_FIELDS`` for each checkpoint and each recipe, measure and layer."""
@@ -185,23 +195,31 @@ class _Task:
             numbers = np.full((len(names), len(VALUES), 3), np.nan)
             for i, value in enumerate(VALUES):
                 if (estimate := estimates.get(value)) is not None:
-                    signed = value == "specific"
-                    ends = (estimate.interval if signed else estimate.percentage_interval)(confidence).clip(-100, 100)
-                    numbers[:, i] = np.column_stack([estimate.value, ends])
+                    numbers[:, i] = with_interval(estimate, value, confidence)
             counts = len(example_ids), len(estimates["percentage"].left_out)
             for (measure, layer), row in zip(names, numbers.reshape(len(names), -1), strict=True):
-                yield name, self.task, measure, layer, *counts, *map(_rounded, row), len(checkpoints)
+                yield name, self.task, measure, layer, *counts, *map(rounded, row), len(checkpoints)
 
 
-def _possible(ends: np.ndarray, value: str) -> np.ndarray:
-    """Keep the ends of intervals to what a difference in points can be."""
-    most = 200.0 if value == "specific" else 100.0
+def with_interval(estimate: Estimate, value: str, confidence: float) -> np.ndarray:
+    """Return the percentages of a value with the ends of their intervals: (columns, 3)."""
+    interval = estimate.interval if value == "specific" else estimate.percentage_interval
+    return np.column_stack([estimate.value, interval(confidence).clip(-100, 100)])
+
+
+def by_measure(names: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    """Return the columns of each measure; names: (measure, layer) of each column."""
+    found: dict[str, list[int]] = {}
+    for i, (measure, _) in enumerate(names):
+        found.setdefault(measure, []).append(i)
+    return found
+
+
+def possible(ends: np.ndarray, value: str) -> np.ndarray:
+    """Keep the ends of intervals to what a difference can be, in points; of correlations, a correlation."""
+    most = {"specific": 200.0, CORRELATION: 1.0}.get(value, 100.0)
     possible: np.ndarray = np.clip(ends, -most, most)
     return possible
-
-
-def _rounded(number: float, decimals: int = 4) -> str:
-    return "" if np.isnan(number) else f"{number:z.{decimals}f}"
 
 
 @dataclass(frozen=True)
@@ -218,8 +236,7 @@ class TaskDifferences:
 
     def measures(self) -> dict[str, list[int]]:
         """Return the columns of each measure, layers ascending."""
-        measures = dict.fromkeys(measure for measure, _ in self.names)
-        return {name: [i for i, (measure, _) in enumerate(self.names) if measure == name] for name in measures}
+        return by_measure(self.names)
 
 
 @dataclass(frozen=True)
@@ -232,19 +249,23 @@ class Comparison:
     tasks: list[TaskDifferences]
     settings: Settings
 
-    def differences(self, value: str) -> Iterator[Row]:
-        """Yield rows of ``DIFFERENCE_FIELDS``; p_adjusted is corrected for all tasks, measures and layers of the value."""
+    def tests(self, value: str) -> int:
+        """Count the tests of a value: over all tasks, measures and layers."""
+        return sum(len(task.names) for task in self.tasks if value in task.differences)
+
+    def differences(self, value: str, tests: int | None = None) -> Iterator[Row]:
+        """Yield rows of ``DIFFERENCE_FIELDS``; p_adjusted is corrected for so many tests, by default all of the value."""
         tasks = [task for task in self.tasks if value in task.differences]
-        tests = sum(len(task.names) for task in tasks)
+        tests = tests or self.tests(value)
         # Moderated in each layer by all tasks and measures.
         curves = [(task, columns) for task in tasks for columns in task.measures().values()]
         estimates = moderate([task.differences[value][columns] for task, columns in curves])
         for (task, columns), curve in zip(curves, estimates, strict=True):
             pairs, pages = task.counts[value]
-            numbers = np.column_stack([curve.value, _possible(curve.interval(self.settings.confidence), value)])
+            numbers = np.column_stack([curve.value, possible(curve.interval(self.settings.confidence), value)])
             p = np.column_stack([curve.p_value(), curve.p_value(tests)])
             for i, column in enumerate(columns):
-                told = f"{curve.pages[i]:.1f}", *map(_rounded, numbers[i]), *(_rounded(each, 6) for each in p[i])
+                told = f"{curve.pages[i]:.1f}", *map(rounded, numbers[i]), *(rounded(each, 6) for each in p[i])
                 yield value, self.before, self.after, task.task, *task.names[column], pairs, curve.seeds, pages, *told
 
     def verdicts(self) -> Iterator[Row]:
@@ -275,7 +296,7 @@ class Comparison:
         stated = task.task in claims.CLAIMS[claim].tasks
         return (
             *(claim, task.task, measure, "yes" if stated else "no", found.verdict if stated else ""),
-            *map(_rounded, (found.value, *_possible(np.array([found.low, found.high]), on))),
+            *map(rounded, (found.value, *possible(np.array([found.low, found.high]), on))),
             *("" if found.layer is None else found.layer, curve.layers, pairs, pages),
             *(_pairs_needed(found, pairs, lacking), on, RECIPE if self.is_recipe else CHECKPOINTS),
             *(estimate.seeds, f"{estimate.pages.min():.1f}", found.says),
@@ -287,27 +308,23 @@ class Comparison:
         return len(columns) > 1
 
     def _bounds(self, layers: int, tests: int) -> claims.Bounds:
-        settings, lower = self.settings, self.settings.lower_layers
-        if lower is not None and lower > layers - 2:
-            raise InputError(
-                f"evidence.lower_layers: found {lower}, but the last layer of {self.before} and {self.after} is "
-                f"{layers - 1}. Set it to {layers - 2} or less."
-            )
-        lower = claims.last_lower_layer(layers - 1) if lower is None else lower
+        settings = self.settings
+        lower = claims.lower_of(layers - 1, settings.lower_layers, f"{self.before} and {self.after}")
         return claims.Bounds(lower, settings.margin, 1 - settings.confidence, settings.power, tests)
 
 
-def _comparisons(tasks: list[_Task], settings: Settings) -> Iterator[Comparison]:
+def _comparisons(tasks: list[Task], settings: Settings) -> Iterator[Comparison]:
     """Yield a comparison of each two units, on the pairs that all of their checkpoints have."""
     units = list(dict.fromkeys(unit for task in tasks for unit in task.units))
     for before, after in itertools.combinations(units, 2):
-        curves = [found for task in tasks if (found := _compare(task, before, after))]
+        curves = [found for task in tasks if (found := compare(task, before, after))]
         if curves:
             is_recipe = any(task.is_recipe(unit) for task in tasks for unit in (before, after))
             yield Comparison(before, after, is_recipe, curves, settings)
 
 
-def _compare(task: _Task, before: str, after: str) -> TaskDifferences | None:
+def compare(task: Task, before: str, after: str) -> TaskDifferences | None:
+    """Return the differences of two units in a task; None where one has no pairs, or they have not the same layers."""
     if not {before, after} <= task.units.keys():
         return None
     one, other = task.units[before], task.units[after]

@@ -7,7 +7,8 @@ It needs no network, and nothing but a browser: style, script, plotly.js and all
     #pairs-T   for the task number T: the pairs, JSON
     #ranks-T   uint32: for each checkpoint para_len and unmatching (pairs), then count and ties (measures, layers, pairs)
     #scores-T-C  the word scores of a chunk of pairs, see ``packing``
-    #texts     the examples, JSON: each [example_id, title, question, paragraph]
+    #texts     the examples, JSON: each [example_id, title, question, paragraph]; a text by itself has no question
+    #answers   where there are any, JSON: for each checkpoint null, or for each example [exact match, F1] or null
 
 all but the first as blocks of ``packing.block_of``, which the page unpacks when they are asked for.
 """
@@ -17,7 +18,7 @@ import contextlib
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -35,7 +36,7 @@ from pairprobe.figures.grid import BOUNDS, MEASURE_LABELS, VALUE_LABELS, read_pe
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, id_of, read_probing_set
 from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 from pairprobe.rankings.percentages import read_ranking
 from pairprobe.rankings.similarity_store import Similarities
@@ -59,19 +60,20 @@ SHOWN = (
 )  # fmt: skip
 DASHES = ("solid", "dash", "dot", "dashdot", "solid", "solid", "solid")
 
+# {checkpoint: {example: (exact match, F1)}}
+Answers = Mapping[str, Mapping[str, tuple[float, float]]]
+
 
 @dataclass(frozen=True)
 class Checkpoint:
     """What the page reads of a checkpoint.
 
-    rankings: ``{task: rankings/{checkpoint}/{task}.tsv}``; paragraph, sentence: the shards of similarities of these views.
-    Without the task boundary the last is not needed.
+    rankings: ``{task: rankings/{checkpoint}/{task}.tsv}``; similarities: ``{task: the shards that it is in}``.
     """
 
     name: str
     rankings: dict[str, str]
-    paragraph: Sequence[str]
-    sentence: Sequence[str] = ()
+    similarities: dict[str, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -99,45 +101,54 @@ class Settings:
 
 @dataclass(frozen=True)
 class _Source:
-    """A checkpoint with its shards open."""
+    """A checkpoint with its shards open, by task."""
 
     checkpoint: Checkpoint
-    paragraph: Similarities
-    sentence: Similarities
+    similarities: dict[str, Similarities]
+
+    @classmethod
+    def open(cls, checkpoint: Checkpoint, stack: contextlib.ExitStack) -> "_Source":
+        opened = {paths: stack.enter_context(Similarities(paths)) for paths in map(tuple, checkpoint.similarities.values())}
+        return cls(checkpoint, {task: opened[tuple(paths)] for task, paths in checkpoint.similarities.items()})
+
+    @property
+    def layers(self) -> int:
+        return max(of_task.layers for of_task in self.similarities.values())
 
 
 def build(
     path: str,
     percentages: str,
-    examples: str,
+    examples: Iterable[str],
     sets: dict[str, str],
     checkpoints: Sequence[Checkpoint],
     settings: Settings,
     claims: str | None = None,
     intervals: str | None = None,
+    answers: Answers | None = None,
 ) -> None:
     """Write the page, whole or not at all.
 
-    percentages: ``percentages.tsv``; examples: ``examples/probe.jsonl.gz``; sets: ``{task: probing_sets/{task}.jsonl}``, in
-    the order of the page; claims, intervals: ``tables/claims.tsv`` and ``intervals.tsv``, or None where there is none. One
-    chunk of pairs is in memory at a time. Raises InputError where files do not fit together.
+    percentages: ``percentages.tsv``; examples: the files of examples; sets: ``{task: probing_sets/{task}.jsonl}``, in
+    the order of the page; claims, intervals: ``tables/claims.tsv`` and ``intervals.tsv``, or None where there is none;
+    answers: the scores of the checkpoints whose answers are shown. One chunk of pairs is in memory at a time. Raises
+    InputError where files do not fit together.
     """
     pairs = {task: list(read_probing_set(file)) for task, file in sets.items()}
     wanted = {pair["example_id"] for of_task in pairs.values() for pair in of_task}
-    found = {example.example_id: example for example in read_examples(examples) if example.example_id in wanted}
+    found = {one.example_id: one for file in examples for one in read_examples(file) if one.example_id in wanted}
     for task, of_task in pairs.items():
         for pair in of_task:
             if pair["example_id"] not in found:
                 raise InputError(
-                    f"{sets[task]}: example_id {pair['example_id']} is not in {examples}. Build the set again."
+                    f"{sets[task]}: example_id {pair['example_id']} is not in {' or '.join(examples)}. Build the set again."
                 )
     with contextlib.ExitStack() as stack:
-        sources = [
-            _Source(one, *(stack.enter_context(Similarities(paths)) for paths in (one.paragraph, one.sentence)))
-            for one in checkpoints
-        ]
+        sources = [_Source.open(one, stack) for one in checkpoints]
         rows = read_percentages(percentages, intervals, settings.recipes)
         run = _run(rows, pairs, sources, settings, claims)
+        if answers:
+            run["answering"] = [one.name in answers for one in checkpoints]
         page = stack.enter_context(open(stack.enter_context(files.atomic_write(path)), "w", encoding="utf-8", newline="\n"))
         head, tail = _page(run)
         page.write(head)
@@ -145,6 +156,11 @@ def build(
             _write_task(page, number, task, of_task, found, sources, run, settings)
         texts = [[one.example_id, one.title, one.question, one.paragraph] for one in found.values()]
         _write_block(page, "texts", orjson.dumps(texts))
+        if answers:
+            scored = [
+                [of_one.get(name) for name in found] if (of_one := answers.get(one.name)) else None for one in checkpoints
+            ]
+            _write_block(page, "answers", orjson.dumps(scored))
         page.write(tail)
     log.info("%s: %d pairs, %.1f MB", path, sum(map(len, pairs.values())), Path(path).stat().st_size / 1e6)
 
@@ -171,7 +187,7 @@ def _run(
             {
                 "name": source.checkpoint.name,
                 "label": label_of(source.checkpoint.name, settings.labels),
-                "layers": max(source.paragraph.layers, source.sentence.layers),
+                "layers": source.layers,
             }
             for source in sources
         ],
@@ -199,7 +215,7 @@ def _curves(compared: Sequence[str], names: Sequence[str], settings: Settings) -
     looks = style.Appearance(among=settings.among or compared, recipes=settings.recipes, colours=settings.colours)
     seeds = [(one, i) for i, name in enumerate(compared) for one in settings.recipes.get(name, [])]
     for name, recipe in [*((name, None) for name in compared), *seeds]:
-        look = looks.line(name if recipe is None else compared[recipe])
+        look = looks.line(name if recipe is None else compared[recipe], compared)
         yield {
             "name": name,
             "label": label_of(name, settings.labels),
@@ -254,18 +270,19 @@ def _scores(
     task: str, pairs: list[PairRow | BoundaryRow], examples: dict[str, Example], source: _Source, settings: Settings
 ) -> Iterator[word_scores.WordScores | None]:
     if task == "boundary":
-        logits = source.sentence.logits(task)
+        logits = source.similarities[task].logits(task)
         boundaries = [row for row in pairs if "sentence" in row]
         return word_scores.of_boundaries(boundaries, examples, logits, settings.seed, settings.at_most)
     of_task = [row for row in pairs if "anchor" in row]
-    return word_scores.of_pairs(of_task, examples, source.paragraph.pairs(task), settings.punctuation)
+    return word_scores.of_pairs(of_task, examples, source.similarities[task].pairs(task), settings.punctuation)
 
 
 def _row(pair: PairRow | BoundaryRow, place: int, known: str) -> list:
-    """Return a pair: its example's place, which checkpoints have scores of it, and its words."""
+    """Return a pair: its example's place, which checkpoints have scores of it, its words, and the id that it has itself."""
     if "sentence" in pair:
         return [place, known, pair["sentence"], pair["answer"]]
-    return [place, known, pair["anchor"]["side"], pair["anchor"]["words"], pair["match"]["words"]]
+    found = [place, known, pair["anchor"]["side"], pair["anchor"]["words"], pair["match"]["words"]]
+    return [*found, pair["id"]] if "id" in pair else found
 
 
 def _ranks(path: str, pairs: list[PairRow | BoundaryRow], measures: Sequence[str], layers: int) -> np.ndarray:
@@ -273,7 +290,7 @@ def _ranks(path: str, pairs: list[PairRow | BoundaryRow], measures: Sequence[str
 
     A pair that has no line has a para_len of 0.
     """
-    ranking, places = read_ranking(path), {pair["example_id"]: i for i, pair in enumerate(pairs)}
+    ranking, places = read_ranking(path), {id_of(pair): i for i, pair in enumerate(pairs)}
     ranks = np.zeros((2 + 2 * len(measures) * layers, len(pairs)), np.int64)
     if not len(ranking.example_ids):
         return ranks

@@ -27,6 +27,8 @@
   }
   const trouble = (words) => { at("trouble").hidden = false; at("trouble").textContent = words; };
   const say = (words) => { at("live").textContent = words; };
+  // Words from right to left, in a line from left to right: apart from what stands beside them, in their own direction.
+  const isolated = (words) => (/[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/.test(words) ? `\u2068${words}\u2069` : words);
   const plural = (n, one) => `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
   const percent = (share) => (Number.isNaN(share) ? "–" : `${(100 * share).toFixed(1)}\u00a0%`);
   const lower = (label) => label.toLowerCase();
@@ -64,7 +66,7 @@
   function pairOf(task, [example, known, ...rest], place) {
     const one = { task, place, example, known: [...known].map((digit) => digit === "1") };
     if (Array.isArray(rest[0])) return { ...one, sentence: rest[0], answer: rest[1] };
-    return { ...one, side: rest[0], anchor: rest[1], match: rest[2] };
+    return { ...one, side: rest[0], anchor: rest[1], match: rest[2], id: rest[3] };
   }
 
   function ranksOf(task) {
@@ -205,6 +207,7 @@
   // Charts: lines over the layers. lines: [{curve, label, points: [[layer, value]], detail: [text]}], bounds: [[low, high]]
   // where the line has a band, and its kind, "seed" or "chance", where it is one of these.
   // A chart is one stop of the keyboard; the arrows move its ring, Enter chooses, as a click on a point does.
+  // Where checkpoints have different numbers of layers, points stand at their relative depth; all else counts layers.
 
   function rangeOf(lines) {
     const values = lines.flatMap(({ points, bounds }) => [...points.map(([, value]) => value), ...(bounds ?? []).flat()]);
@@ -213,8 +216,9 @@
     // Specific is in points, the others in percent.
     return state.value === "specific" ? [low - room, high + room] : [Math.max(-4, low - room), Math.min(104, high + room)];
   }
-  function bandOf({ curve, points, bounds }) {
-    const edge = (side) => points.map(([x], i) => `${x},${bounds[i][side]}`);
+  const lastLayer = (curve) => run.checkpoints[curves[curve].of[0]].layers - 1;
+  function bandOf({ curve, points, bounds }, across) {
+    const edge = (side) => points.map(([layer], i) => `${across(curve, layer)},${bounds[i][side]}`);
     return { type: "path", path: `M${[...edge(1), ...edge(0).reverse()].join("L")}Z`, fillcolor: visible(curves[curve].colour),
       opacity: isDark() ? 0.3 : 0.18, line: { width: 0 }, layer: "below" };
   }
@@ -231,28 +235,32 @@
     }
     draw(lines) {
       this.lines = lines;
+      const deepest = Math.max(...lines.map(({ curve }) => lastLayer(curve)));
+      const relative = lines.some(({ curve }) => lastLayer(curve) !== deepest);
+      this.across = (curve, layer) => (relative ? layer / Math.max(1, lastLayer(curve)) : layer);
       const ink = inkOf(document.body);
       const traces = lines.map(({ curve, label, kind, points, detail }) => {
         const { colour, symbol, dash } = curves[curve];
         const paint = visible(colour);
         return {
-          x: points.map(([x]) => x), y: points.map(([, y]) => y), text: detail, mode: kind ? "lines" : "lines+markers", name: escaped(label),
+          x: points.map(([layer]) => this.across(curve, layer)), y: points.map(([, y]) => y), text: detail, customdata: points.map(([layer]) => layer), mode: kind ? "lines" : "lines+markers", name: escaped(label),
           line: { color: paint, dash: { seed: "solid", chance: "dot" }[kind] ?? dash, width: kind ? 1 : 2 }, marker: { color: paint, symbol, size: 7 },
-          opacity: kind === "seed" ? 0.6 : 1, hovertemplate: "%{fullData.name}<br>layer %{x}: %{text}<extra></extra>", cliponaxis: false,
+          opacity: kind === "seed" ? 0.6 : 1, hovertemplate: "%{fullData.name}<br>layer %{customdata}: %{text}<extra></extra>", cliponaxis: false,
         };
       });
       traces.push({ x: [], y: [], mode: "markers", hoverinfo: "skip", cliponaxis: false,
         marker: { size: 15, color: "rgba(0,0,0,0)", line: { width: 2.5, color: ink.ink } } });
       const [low, high] = this.range ?? rangeOf(lines);
-      const most = Math.max(1, ...lines.flatMap(({ points }) => points.map(([x]) => x)));
+      const most = Math.max(1, ...lines.flatMap(({ curve, points }) => points.map(([layer]) => this.across(curve, layer))));
+      const [step, room] = relative ? [0.25, 0.04] : [Math.ceil(most / 8), 0.4];
       const axis = { fixedrange: true, zeroline: false, tickfont: { size: 11, color: ink.soft }, linecolor: ink.line, automargin: false };
       const layout = {
         margin: { l: 34, r: 10, t: 8, b: 34 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
         font: { family: ink.font, color: ink.ink }, showlegend: false, hovermode: "closest", dragmode: false,
-        xaxis: { ...axis, showgrid: false, dtick: Math.ceil(most / 8), range: [-0.4, most + 0.4],
-          title: { text: "Layer", standoff: 4, font: { size: 11, color: ink.soft } } },
+        xaxis: { ...axis, showgrid: false, dtick: step, range: [-room, most + room],
+          title: { text: relative ? "Relative depth (layer / last layer)" : "Layer", standoff: 4, font: { size: 11, color: ink.soft } } },
         yaxis: { ...axis, gridcolor: ink.line, nticks: 6, range: [low, high] },
-        shapes: [...lines.filter(({ bounds }) => bounds).map(bandOf),
+        shapes: [...lines.filter(({ bounds }) => bounds).map((line) => bandOf(line, this.across)),
           ...(!(this.chance >= low && this.chance <= high) ? [] : [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: this.chance, y1: this.chance,
             line: { color: ink.soft, width: 1, dash: "dot" }, layer: "below" }])],
         hoverlabel: { font: { family: ink.font } },
@@ -273,14 +281,18 @@
       this.mark();
       this.choose(this.current());
     }
+    // Whether the line has that layer.
     turnTo(curve, layer) {
       this.line = Math.max(0, this.lines.findIndex((line) => line.curve === curve));
-      this.point = Math.max(0, this.lines[this.line].points.findIndex(([x]) => x === layer));
+      const found = this.lines[this.line].points.findIndex(([x]) => x === layer);
+      this.point = Math.max(0, found);
+      return found >= 0;
     }
     mark(shown = true) {
       this.marked = shown;
-      const place = shown && this.lines.length ? this.lines[this.line].points[this.point] : null;
-      Plotly.restyle(this.inner, { x: [place ? [place[0]] : []], y: [place ? [place[1]] : []] }, [this.lines.length]);
+      const line = this.lines[this.line];
+      const [x, y] = shown && line ? line.points[this.point] : [];
+      Plotly.restyle(this.inner, { x: [x == null ? [] : [this.across(line.curve, x)]], y: [x == null ? [] : [y]] }, [this.lines.length]);
     }
     tell() {
       const now = this.current();
@@ -373,8 +385,7 @@
       figure.append(panel.table);
       panel.mark = () => {
         if (!panel.chart.lines?.length) return;
-        if (isOpen(panel)) panel.chart.turnTo(Number(at("of").value), state.layer);
-        panel.chart.mark(isOpen(panel));
+        panel.chart.mark(isOpen(panel) && panel.chart.turnTo(Number(at("of").value), state.layer));
       };
       panel.draw = () => {
         const drawn = lines();
@@ -469,6 +480,7 @@
     const other = task !== state.task;
     Object.assign(state, { task, measure, layer });
     [list.pairs, list.ranks, list.examples] = await Promise.all([pairsOf(task), ranksOf(task), texts()]);
+    if (run.answering) list.answers = await block("answers", json);
     at("work").hidden = false;
     document.querySelectorAll('.skip[href="#list"], .skip[href="#pair"]').forEach((link) => { link.hidden = false; });
     at("list-title").textContent = `${run.tasks[task].label}, ${lower(labelOf(task, measure))}`;
@@ -502,6 +514,7 @@
       change: ({ place }) => last(-Math.abs(change(place))), set: ({ place }) => place }[at("order").value];
     const keys = new Map(pairs.map((pair) => [pair, key(pair)]));
     list.shown = pairs.filter(fits).sort((a, b) => (keys.get(a) === keys.get(b) ? a.place - b.place : keys.get(a) - keys.get(b)));
+    if (run.answering) list.shown = list.shown.filter(answerFits);
     list.active = Math.max(0, list.shown.indexOf(state.pair));
     const said = `${list.shown.length.toLocaleString("en")} of ${plural(pairs.length, "pair")}, layer ${state.layer}`;
     at("count").textContent = said;
@@ -513,10 +526,12 @@
   }
   function wordsOf(pair) {
     const [, , question, paragraph] = list.examples[pair.example];
-    const join = (words, places) => places.map((i) => words[i]).join(" ");
-    if (pair.sentence) return { question, title: paragraph.slice(...pair.answer).join(" ") };
-    return { question, title: `${join(pair.side === "question" ? question : paragraph, pair.anchor)} → ${join(paragraph, pair.match)}` };
+    const join = (words, places) => isolated(places.map((i) => words[i]).join(" "));
+    if (pair.sentence) return { question, title: isolated(paragraph.slice(...pair.answer).join(" ")) };
+    // A text by itself has no question.
+    return { question: question.length ? question : paragraph, title: `${join(pair.side === "question" ? question : paragraph, pair.anchor)} → ${join(paragraph, pair.match)}` };
   }
+  const nameOf = (pair) => pair.id ?? list.examples[pair.example][0];
   // Of many lines those that the filters name.
   const comparedInList = () => [...new Set(["of", "before", "after"].map((id) => Number(at(id).value)))].sort((a, b) => a - b);
   function lineOf(i) {
@@ -530,7 +545,7 @@
     });
     return make("div", { class: i === list.active ? "item active" : "item", role: "option", id: `item-${i}`, "aria-setsize": list.shown.length,
       "aria-posinset": i + 1, "aria-selected": String(pair === state.pair), "data-i": i, "data-place": pair.place },
-    make("div", {}, make("p", { class: "of" }, title), make("p", { class: "question" }, question.join(" "))),
+    make("div", {}, make("p", { class: "of" }, title), make("p", { class: "question" }, isolated(question.join(" ")))),
     make("div", { class: "bars" }, ...bars));
   }
   function renderRows() {
@@ -541,6 +556,7 @@
     const lines = [];
     for (let i = first; i < last; i++) {
       const line = lineOf(i);
+      if (run.answering) markAnswer(line, list.shown[i]);
       line.style.top = `${i * ROW}px`;
       lines.push(line);
     }
@@ -566,6 +582,48 @@
     event.preventDefault();
   }
 
+  // How the questions of pairs are answered: in the list, in a filter, and beside a pair, where a run asks for it.
+
+  // The lines of which all checkpoints have answers: list.answers[checkpoint][example], [exact match, F1], or null.
+  const answerers = [...curves.keys()].filter((curve) => curves[curve].of.every((checkpoint) => run.answering?.[checkpoint]));
+  const answersOf = (curve, { example }) => curves[curve].of.map((checkpoint) => list.answers[checkpoint][example]).filter(Boolean);
+  const rightOf = (found) => found.filter(([exact]) => exact).length;
+
+  function answerControls() {
+    const several = answerers.some((curve) => curves[curve].of.length > 1);
+    at("search").parentElement.before(make("fieldset", { class: "row" }, make("legend", {}, "Pairs whose question is answered"),
+      make("select", { id: "answered", "aria-label": "How the question is answered" }), make("label", {}, "by ", make("select", { id: "answerer" }))));
+    options(at("answered"), [["", "right or wrong"], ["right", "right"], ["wrong", "wrong"], ...(several ? [["some", "right by some seeds"]] : [])]);
+    options(at("answerer"), answerers.map((curve) => [curve, curves[curve].label]));
+    at("guide").querySelector("dl").append(make("dt", {}, "Right, wrong, F1"), make("dd", {}, `How a checkpoint answers the pair's question from its
+      whole page: right where the answer equals a gold answer (exact match); F1, from 0 to 1, is how far their words agree. Of a recipe it is the mean over its seeds,
+      and right or wrong where all of them are.`));
+    LINKED.push("answered", "answerer");
+  }
+  function answerFits(pair) {
+    const found = answersOf(Number(at("answerer").value), pair);
+    const right = rightOf(found);
+    return { "": true, right: found.length && right === found.length, wrong: found.length && !right, some: right && right < found.length }[at("answered").value];
+  }
+  function answerWords(found) {
+    if (!found.length) return "not scored";
+    const mean = found.reduce((sum, [, f1]) => sum + f1, 0) / found.length;
+    const right = rightOf(found);
+    return `${found.length === 1 || !right || right === found.length ? (right ? "right" : "wrong") : `right by ${right} of ${found.length} seeds`}, F1 ${mean.toFixed(2)}`;
+  }
+  function markAnswer(line, pair) {
+    line.querySelector(".question").prepend(make("b", { class: "answered" }, answerWords(answersOf(Number(at("answerer").value), pair))), " · ");
+  }
+  function showAnswers(pair) {
+    at("answered-by")?.remove();
+    const told = answerers.filter((curve) => curves[curve].recipe == null || !answerers.includes(curves[curve].recipe)).map((curve) => {
+      const found = answersOf(curve, pair);
+      const each = found.length > 1 ? ` (${found.map(([, f1]) => f1.toFixed(2)).join(", ")})` : "";
+      return make("li", {}, `The question is answered by ${curves[curve].label}: ${answerWords(found)}${each}`);
+    });
+    at("where").after(make("ul", { id: "answered-by", class: "key", "aria-label": "Answers" }, ...told));
+  }
+
   // The pair.
 
   const open = { scores: null, course: null, table: null };
@@ -587,10 +645,11 @@
   }
   function showPair() {
     const pair = state.pair;
-    const [id, title] = list.examples[pair.example];
+    const [, title] = list.examples[pair.example];
     at("pair-title").textContent = wordsOf(pair).title;
-    at("where").textContent = `${run.tasks[pair.task].label}, page “${title}”, example ${id}`;
+    at("where").textContent = `${run.tasks[pair.task].label}, ${pair.id ? "group" : "page"} “${isolated(title)}”, ${pair.id ? "pair" : "example"} ${isolated(nameOf(pair))}`;
     const boundary = Boolean(pair.sentence);
+    if (run.answering) showAnswers(pair);
     at("anchor-key").parentElement.hidden = boundary;
     at("match-key").textContent = boundary ? "gold" : "match";
     at("closer-key").textContent = boundary ? "higher logit than the gold position" : "closer to the anchor than the match";
@@ -656,12 +715,13 @@
     const [, , question, paragraph] = list.examples[pair.example];
     const sentence = pair.sentence ?? [0, paragraph.length];
     const spans = (words, kind, first) => words.map((word, i) => make("span", { class: "w", "data-kind": kind, "data-i": first + i }, word));
-    const text = (words) => make("p", { class: "text" }, ...words.flatMap((word) => [word, " "]));
+    const text = (words) => make("p", { class: "text", dir: "auto" }, ...words.flatMap((word) => [word, " "]));
     const asked = pair.sentence ? question.map((word) => make("span", {}, word)) : spans(question, "question", 0);
     const read = spans(paragraph.slice(...sentence), "paragraph", sentence[0]);
     const view = make("article", { class: "view", "--of": visible(colour), "aria-label": label, "data-checkpoint": c },
       make("h3", {}, swatch(curves[curve]), curves[curve].label), seedChoice(pair, curve), make("p", { class: "rank" }), make("p", { class: "seeds" }), make("div", { class: "anchors" }),
-      make("h4", {}, "Question"), text(asked), make("h4", {}, pair.sentence ? "Sentence" : "Paragraph"), text(read));
+      ...(question.length ? [make("h4", {}, "Question"), text(asked)] : []),
+      make("h4", {}, pair.sentence ? "Sentence" : question.length ? "Paragraph" : "Text"), text(read));
     const details = make("details", {}, make("summary", {}, "Table of the words"));
     details.addEventListener("toggle", () => { if (details.open) details.replaceChildren(details.firstChild, wordTable(view, c)); });
     view.append(details);
@@ -728,17 +788,22 @@
     // A run passes over words without a vector: those without a distance.
     const places = [...written.keys()].filter((i) => own.code(1, 0, first + i));
     const size = pair.anchor.filter((i) => places.includes(i)).length;
-    const runAt = (place) => places.slice(places.indexOf(place)).slice(0, size).map((i) => written[i]).join(" ");
     const { count, ties, unmatching } = rankOf(list.ranks, c, measure, layer, pair.place);
     const anchor = { words: pair.anchor.map((i) => written[i]).join(" "), share: (100 * (count + ties / 2)) / unmatching, own: true };
-    const swapped = own.swapped(measure, layer).map((share) => (100 * Math.round(2 * unmatching * share)) / 2 / unmatching);
-    if (!swapped.length || !unmatching) return [make("p", {}, "No other words can take the anchor's place.")];
-    const ranked = [anchor, ...own.begins.map((word, i) => ({ words: runAt(word - first), share: swapped[i] }))].sort((one, other) => other.share - one.share);
-    const mean = swapped.reduce((sum, share) => sum + share) / swapped.length;
+    const shares = own.swapped(measure, layer);
+    if (!shares.length || !unmatching) return [make("p", {}, "No other words can take the anchor's place.")];
+    // In the passage a run is not compared with its own words. Words of a question are none of the unmatching ones.
+    const swapped = own.begins.map((word, i) => {
+      const run = places.slice(places.indexOf(word - first)).slice(0, size);
+      const compared = unmatching - run.filter((place) => own.unmatching(measure, first + place)).length;
+      return { words: run.map((place) => written[place]).join(" "), share: (100 * Math.round(2 * compared * shares[i])) / 2 / compared };
+    });
+    const ranked = [anchor, ...swapped].sort((one, other) => other.share - one.share);
+    const mean = swapped.reduce((sum, { share }) => sum + share, 0) / swapped.length;
     return [make("h4", {}, "In the anchor's place"),
       make("p", {}, `Other words: ${mean.toFixed(1)} % on average of ${swapped.length}. The anchor: ${anchor.share.toFixed(1)} %.`),
       make("ul", { tabindex: 0, "aria-label": `Words in the anchor's place, ${run.checkpoints[c].label}` }, ...ranked.map(({ words, share, own: is }) =>
-        make("li", { class: is ? "own" : null, "--share": `${share}%` }, `${words} `, make("b", {}, share.toFixed(1)), is ? make("span", { class: "sr" }, " the anchor") : null)))];
+        make("li", { class: is ? "own" : null, "--share": `${share}%` }, `${isolated(words)} `, make("b", {}, share.toFixed(1)), is ? make("span", { class: "sr" }, " the anchor") : null)))];
   }
   function meanWords(curve, layer, measure, pair) {
     const seeds = curves.flatMap(({ recipe }, seed) => (recipe === curve ? [shareOf(list.ranks, seed, measure, layer, pair.place)] : [])).filter((share) => !Number.isNaN(share));
@@ -792,7 +857,7 @@
       const { name, measures } = run.tasks[state.task];
       parts.push(name, measures[state.measure], state.layer);
       if (state.pair) {
-        parts.push(list.examples[state.pair.example][0]);
+        parts.push(nameOf(state.pair));
         if (state.at !== state.layer) chosen.set("at", state.at);
         if (state.shadeBy !== state.measure) chosen.set("by", measures[state.shadeBy]);
       }
@@ -828,7 +893,7 @@
     await openList(task, number, Number(layer), Number(at("of").value), false);
     const seeds = (chosen.get("seeds") ?? "").split(",");
     curves.forEach(({ name: of, recipe }, seed) => { if (recipe != null && seeds.includes(of)) state.seeds[recipe] = seed; });
-    const pair = list.pairs.find(({ example }) => list.examples[example][0] === id);
+    const pair = list.pairs.find((one) => nameOf(one) === id);
     if (id != null && !pair) trouble(`This address leads to the example ${id}: there is no pair of it. Is it of another run?`);
     if (pair) {
       const by = run.tasks[task].measures.indexOf(chosen.get("by"));
@@ -892,6 +957,7 @@
     at("list-filters").addEventListener("input", ({ target }) => {
       clearTimeout(waiting);
       if (target.id === "layer") { openList(state.task, state.measure, Number(target.value), Number(at("of").value), false); return; }
+      if (target.id === "of") panels.filter(({ drawn }) => drawn).forEach((panel) => panel.mark());
       if (target.id === "search") waiting = setTimeout(filterList, 150);
       else filterList();
     });
@@ -918,6 +984,7 @@
   }
 
   controls();
+  if (run.answering) answerControls();
   LINKED.filter((id) => at(id)).forEach((id) => { initial[id] = at(id).value; });
   buildGrid();
   redraw();

@@ -7,7 +7,7 @@ from itertools import groupby
 import numpy as np
 
 from pairprobe.data.examples import Example
-from pairprobe.probing_sets.pairs import BoundaryRow, PairRow
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, id_of
 from pairprobe.rankings import boundary_heads, pair_ranking
 from pairprobe.rankings.similarity import Measured
 from pairprobe.rankings.similarity_store import Logits
@@ -49,9 +49,9 @@ def of_pairs(
 ) -> Iterator[WordScores | None]:
     """Yield the scores of each pair; None where there are none."""
     for pair in pairs:
-        name = pair["example_id"]
-        measured = similarities.get(name)
-        yield None if measured is None else of_pair(pair, examples[name].paragraph, measured, punctuation)
+        measured = similarities.get(id_of(pair))
+        paragraph = examples[pair["example_id"]].paragraph
+        yield None if measured is None else of_pair(pair, paragraph, measured, punctuation)
 
 
 def of_boundaries(

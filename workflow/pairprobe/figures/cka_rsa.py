@@ -1,4 +1,7 @@
-"""How alike checkpoints represent the same words: CKA and RSA by layer, drawn from ``tables/representations.tsv``."""
+"""How alike checkpoints represent the same words: CKA and RSA by layer, drawn from ``tables/representations.tsv``.
+
+Two of different numbers of layers are not compared, and have no line.
+"""
 
 from collections.abc import Sequence
 from itertools import combinations
@@ -28,7 +31,9 @@ def representations_figure(table: str, compared: Sequence[str], appearance: Appe
     interval. Raises InputError for a table with other columns.
     """
     rows = read_frame(table, REPRESENTATION_FIELDS, REPRESENTATION_FIELDS[2:])
-    pairs = combinations(sorted(compared, key=appearance.names().index), 2)
+    pairs = [*combinations(sorted(compared, key=appearance.names().index), 2)]
+    drawn = {i for pair in pairs for i in _between(rows, *pair, appearance).index}
+    rows, x_label = style.by_depth(rows[rows.index.isin(drawn)], ["before", "after"])
     found = {pair: points for pair in pairs if len(points := _between(rows, *pair, appearance))}
     figure = style.new_figure(style.TWO_COLUMNS)
     panels = figure.subplots(1, len(VALUES))
@@ -37,10 +42,10 @@ def representations_figure(table: str, compared: Sequence[str], appearance: Appe
         if not found:
             style.explain_empty(axes, "nothing to compare")
             continue
-        handles = [_draw(axes, points, value, _look(pair, appearance)) for pair, points in found.items()]
-        axes.set_xlabel("Layer")
+        handles = [_draw(axes, points, value, _look(pair, compared, appearance)) for pair, points in found.items()]
+        axes.set_xlabel(x_label)
         axes.set_ylim(min(0.0, axes.get_ylim()[0]), 1)
-        style.layer_axes(axes)
+        style.layer_axes(axes, x_label)
     if found:
         style.legend_of_all(figure, handles, 2, handlelength=3.4)
     return figure
@@ -63,7 +68,7 @@ def _draw(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) 
     return style.curve(axes, points.groupby("layer", as_index=False)[[value]].mean(), value, look)
 
 
-def _look(pair: tuple[str, str], appearance: Appearance) -> dict[str, Any]:
-    before, after = (appearance.line(name) for name in pair)
+def _look(pair: tuple[str, str], compared: Sequence[str], appearance: Appearance) -> dict[str, Any]:
+    before, after = (appearance.line(name, compared) for name in pair)
     label = " and ".join(appearance.legend(name) for name in pair)
     return {**after, "linestyle": before["linestyle"], "label": label, "clip_on": False, "zorder": 3}

@@ -30,14 +30,14 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
     """
     numbers = DIFFERENCE_FIELDS[DIFFERENCE_FIELDS.index("layer") :]
     rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high", "p", "p_adjusted"))
-    rows = rows.rename(columns={"low": "difference_low", "high": "difference_high"})
+    rows = rows.assign(found=rows["p_adjusted"] <= level)
 
     def pairs(panel: Panel) -> int:
         return max(_against_first(rows, panel)["pairs"], default=0)
 
     return task_grid(
         columns,
-        lambda axes, panel: _draw(axes, rows, panel, margin, level),
+        lambda axes, panel: _draw(axes, rows, panel, margin),
         pairs,
         lambda panel: "Difference (points)",
         _key(margin, level),
@@ -49,10 +49,8 @@ _RING: Any = {"marker": "o", "linestyle": "", "markersize": 8, "markerfacecolor"
 
 
 def _key(margin: float, level: float) -> list[Artist]:
-    found: Any = {"marker": "o", "linestyle": "", "color": style.MARK}
     return [
-        Line2D([], [], **found, label=f"p ≤ {level:.3g} (corrected)"),
-        Line2D([], [], **found, markerfacecolor="white", label=f"p > {level:.3g}"),
+        *style.found_key(level, hollow=f"p > {level:.3g}"),
         Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Otherwise in specific"),
         Patch(color=style.GRID, label=f"Equal: within {margin:g} points"),
     ]
@@ -65,27 +63,26 @@ def _against_first(rows: "pd.DataFrame", panel: Panel, value: str = "") -> "pd.D
     # The table has each two once, in the order of the configuration.
     turned = rows["after"] == first
     sign = np.where(turned, -1, 1)
-    low, high = sign * rows["difference_low"], sign * rows["difference_high"]
+    low, high = sign * rows["low"], sign * rows["high"]
     rows = rows.assign(
         before=rows["before"].mask(turned, rows["after"]),
         after=rows["after"].mask(turned, rows["before"]),
         difference=sign * rows["difference"],
-        difference_low=low.mask(turned, high),
-        difference_high=high.mask(turned, low),
+        low=low.mask(turned, high),
+        high=high.mask(turned, low),
     )
     return rows[(rows["before"] == first) & rows["after"].isin(others)]
 
 
-def _otherwise(points: "pd.DataFrame", specific: "pd.DataFrame", margin: float, level: float) -> "pd.DataFrame":
+def _otherwise(points: "pd.DataFrame", specific: "pd.DataFrame", margin: float) -> "pd.DataFrame":
     """Return the points that a test finds, and whose difference in specific is none or goes to the other side."""
     both = points.merge(specific, on="layer", suffixes=("", "_specific"))
-    equal = (both["difference_low_specific"] > -margin) & (both["difference_high_specific"] < margin)
-    found = both["p_adjusted_specific"] <= level
-    turned = found & (np.sign(both["difference"]) != np.sign(both["difference_specific"]))
-    return both[(both["p_adjusted"] <= level) & (equal | turned)]
+    equal = (both["low_specific"] > -margin) & (both["high_specific"] < margin)
+    turned = both["found_specific"] & (np.sign(both["difference"]) != np.sign(both["difference_specific"]))
+    return both[both["found"] & (equal | turned)]
 
 
-def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float, level: float) -> list[Artist]:
+def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list[Artist]:
     specific, rows = (_against_first(rows, panel, value) for value in ("specific", ""))
     specific, rows = (each[each["measure"] == panel.measure] for each in (specific, rows))
     if not len(rows):
@@ -98,14 +95,11 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float, level: 
         points = rows[rows["after"] == name].sort_values("layer")
         if not len(points):
             continue
-        look = panel.line(name)
         label = f"{panel.label(name)} − {panel.label(panel.compared[0])}"
-        lines.append(style.curve(axes, points, "difference", {**look, "label": label}))
-        unsure = points[~(points["p_adjusted"] <= level)]
-        if len(unsure):
-            hollow = {**look, "linestyle": "", "markerfacecolor": "white", "zorder": 3}
-            axes.plot(unsure["layer"].to_numpy(), unsure["difference"].to_numpy(), **hollow)
-        ringed = _otherwise(points, specific[specific["after"] == name], margin, level)
+        look = {**panel.line(name, panel.compared), "label": label}
+        lines.append(style.curve(axes, points, "difference", look, ("low", "high")))
+        style.found_marks(axes, points, "difference", look)
+        ringed = _otherwise(points, specific[specific["after"] == name], margin)
         axes.plot(ringed["layer"].to_numpy(), ringed["difference"].to_numpy(), **_RING, color=look["color"], zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     style.layer_axes(axes)

@@ -1,6 +1,7 @@
 """The grid after Figure 1 of the paper, and its panels one by one.
 
-The x-axis is the layer (0: the embeddings), the y-axis the pairwise ranking percentage. Values are those of
+The x-axis is the layer (0: the embeddings), or, in a figure of checkpoints of different numbers of layers, the relative
+depth (1: the last layer). The y-axis is the pairwise ranking percentage. Values are those of
 ``percentages.tsv``, bands those of ``tables/intervals.tsv``. What heads on surface features reach in boundary, without a
 model, is a line across the layers, from ``tables/baselines.tsv``.
 """
@@ -67,16 +68,14 @@ def read_baselines(path: str | None) -> dict[tuple[str, str], float]:
 def panel_figure(percentages: str, panel: Panel, intervals: str | None = None, baselines: str | None = None) -> Figure:
     """Return the figure of one panel; intervals, baselines: the tables that bands and baselines are drawn from."""
     rows = read_percentages(percentages, intervals, panel.recipes)
+    rows, x_label = style.by_depth(of_panels(rows, [panel]), ["checkpoint"])
     figure = style.new_figure(style.PANEL)
     axes = figure.subplots()
-    lines = _draw(axes, rows, panel, read_baselines(baselines))
+    lines = draw_panel(axes, rows, panel, read_baselines(baselines), x_label)
     axes.set_title(style.title_of(figure, f"{panel.label(panel.task)}: {MEASURE_LABELS[panel.measure].lower()}"))
-    axes.set_xlabel("Layer")
+    axes.set_xlabel(x_label)
     axes.set_ylabel(VALUE_LABELS[panel.value])
-    if any("\n" in str(line.get_label()) for line in lines):
-        style.legends_below(figure, [(axes, lines)], style.PANEL[0])
-    elif lines:
-        axes.legend(handles=lines, loc="best")
+    style.legends_below(figure, [(axes, lines)], 2.8)
     return figure
 
 
@@ -90,15 +89,17 @@ def grid_figure(
 ) -> Figure:
     """Return the grid of all tasks, with bands and baselines as ``panel_figure`` has them; columns: as in ``task_grid``."""
     rows, without_model = read_percentages(percentages, intervals, columns[0][0].recipes), read_baselines(baselines)
+    rows, x_label = style.by_depth(of_panels(rows, [panel for panels in columns for panel in panels]), ["checkpoint"])
 
     def pairs(panel: Panel) -> int:
         return _most_pairs(rows[(rows["task"] == panel.task) & rows["checkpoint"].isin(panel.compared)])
 
     figure = task_grid(
         columns,
-        lambda axes, panel: _draw(axes, rows, panel, without_model),
+        lambda axes, panel: draw_panel(axes, rows, panel, without_model, x_label),
         pairs,
         lambda panel: VALUE_LABELS[panel.value],
+        x_label=x_label,
     )
     if title:
         title = style.title_of(figure, title)
@@ -113,12 +114,13 @@ def task_grid(
     pairs: Callable[[Panel], int],
     y_label: Callable[[Panel], str],
     key: Sequence[Artist] = (),
+    x_label: str = style.LAYER,
 ) -> Figure:
     """Return a figure with a column for each task, its panels one below the other, and one legend for all.
 
     columns: the panels of each task from the top down, the tasks from left to right; one with fewer panels leaves its last
-    places empty. draw: draws a panel and returns the handles of its legend, which ``key`` follows. pairs: how many pairs a
-    panel's task has. y_label: what a panel's y-axis shows.
+    places empty. draw: draws a panel and returns the handles of its legend; for key see ``style.legend_of_all``. pairs: how
+    many pairs a panel's task has. y_label: what a panel's y-axis shows. x_label: what the x-axis of each column shows.
     """
     rows = max(map(len, columns))
     size = (style.GRID_COLUMN * len(columns) + style.GRID_MARGIN, style.GRID_ROW * rows + style.GRID_ROOM)
@@ -139,12 +141,11 @@ def task_grid(
                 axes.set_ylabel(labelled[row])
         for axes in column[len(panels) :]:
             axes.remove()
-        column[len(panels) - 1].set_xlabel("Layer")
+        column[len(panels) - 1].set_xlabel(x_label)
         _name_column(column[0], panels[0], pairs(panels[0]))
     style.grow(figure, max(_task_of(panels[0]).count("\n") for panels in columns) * style.TASK_SIZE / 60)
     if legend:
-        handles = [*legend.values(), *key]
-        style.legend_of_all(figure, handles, 2 + len(columns))
+        style.legend_of_all(figure, [*legend.values()], 2 + len(columns), key)
     return figure
 
 
@@ -170,11 +171,20 @@ def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
         axes.annotate(words, **place, ha="center", annotation_clip=False, **look)
 
 
+def of_panels(rows: "pd.DataFrame", panels: Sequence[Panel]) -> "pd.DataFrame":
+    """Return the rows of the recipes, checkpoints and seeds that panels draw."""
+    names = {name for panel in panels for name in panel.compared}
+    seeds = {seed for panel in panels for name in panel.compared for seed in panel.recipes.get(name, ())}
+    return rows[rows["checkpoint"].isin(names | seeds)]
+
+
 def _most_pairs(rows: "pd.DataFrame") -> int:
     return int(rows["pairs"].max()) if len(rows) else 0
 
 
-def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, baselines: Mapping[tuple[str, str], float]) -> list[Artist]:
+def draw_panel(
+    axes: Axes, rows: "pd.DataFrame", panel: Panel, baselines: Mapping[tuple[str, str], float], x_label: str
+) -> list[Artist]:
     """Draw one panel's lines; returns the handles for a legend. An empty set says so in words."""
     of_panel = rows[(rows["task"] == panel.task) & (rows["measure"] == panel.measure)]
     of_panel = of_panel.sort_values("layer")
@@ -183,17 +193,16 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, baselines: Mapping[tup
         return of_panel[of_panel["checkpoint"] == name]
 
     shown = {name: found for name in panel.compared if (found := points(name))[panel.value].notna().any()}
-    style.layer_axes(axes)
+    style.layer_axes(axes, x_label)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
     if not shown:
         style.explain_empty(axes, "no pairs found")
         return []
     lines: list[Artist] = []
     for name, found in shown.items():
-        look = panel.line(name)
-        for seed in panel.recipes.get(name, ()):
-            line = points(seed)[["layer", panel.value]].to_numpy()
-            axes.plot(*line.T, **style.SEED, color=look["color"], label=f"_{seed}")
+        look = panel.line(name, panel.compared)
+        seeds = panel.recipes.get(name, ())
+        style.seed_lines(axes, of_panel, panel.value, "checkpoint", seeds, color=look["color"])
         lines.append(
             style.curve(axes, found, panel.value, {**look, "label": panel.legend(name), "clip_on": False, "zorder": 3})
         )

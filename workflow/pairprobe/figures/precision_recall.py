@@ -47,7 +47,7 @@ def precision_recall_figure(paths: Mapping[str, Sequence[tuple[str, str]]], appe
         axes.set_xlabel("Recall (%)")
         handles, reasons = [], []
         for name, several in read.items():
-            look = appearance.line(name)
+            look = appearance.line(name, paths)
             there = [tables for tables in several if not _nothing(tables[1], answer)]
             for tables in there:
                 points, best = (rows[rows["answer"] == answer] for rows in tables)

@@ -5,6 +5,7 @@ Fonts, sizes and colours stand here and nowhere else: to change them, edit the f
 
 import contextlib
 import functools
+import io
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -39,6 +40,10 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", (0, (5, 1.5)), (0, (1, 1)), (0, (3, 1, 1, 1)), "-", "-", "-")
 MANY_COLOURS = "cividis"
+# Of the cells of a matrix, from dark to light: also in grey.
+MATRIX_COLOURS = "cividis"
+# Lower, equal, higher: of the same palette.
+DIVERGING = ("#0072B2", "#FFFFFF", "#D55E00")
 
 # Greys: marks in a key; small text; reference lines (zero, chance); curves of equal F1; grid lines and margins; faint ones.
 MARK, TEXT, REFERENCE, CURVE, GRID, FAINT = "#444444", "#555555", "#777777", "#cccccc", "#dddddd", "#eeeeee"
@@ -55,6 +60,7 @@ TICK_SIZE = 7  # also the number of pairs
 LEGEND_SIZE = 7.5  # of the legend of a figure without a grid
 NOTE_SIZE = 6.5
 CURVE_SIZE = 6  # labels on curves of equal F1
+CELL_SIZE = 5.5  # numbers in the cells of a matrix
 
 # In inches. COLUMN is a column of the ACL's and the ACM's papers.
 COLUMN = 3.33
@@ -68,6 +74,13 @@ GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 2.05, 0.5, 1.55, 1.0
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
 CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 1.2
+# A figure of matrices: each is so wide and high, and so many stand in a row; beside them the scale, below them labels.
+MATRIX, MATRICES_ACROSS, MATRIX_MARGIN, MATRIX_ROOM = 2.05, 3, 0.9, 0.3
+# Rows of the figure of trajectories: of maps of layer by step, and of the scores below them.
+# SCALE_MARGIN is the room for labels and for the scale of colours.
+MAP_ROW, SCORE_ROW, SCALE_MARGIN = 1.7, 0.85, 1.2
+# The overview: two columns of a paper wide; so high for each task, or for each of the panels beside, whichever is more.
+OVERVIEW_TASK, OVERVIEW_PANEL, OVERVIEW_ROOM = 1.15, 1.75, 0.9
 # The height that a figure's size leaves for its legends below, and for one legend of all panels; for taller ones the
 # figure grows.
 LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.8
@@ -78,6 +91,7 @@ LEAST_POINTS = 5
 SEED: Any = {"linewidth": 0.6, "linestyle": "-", "alpha": 0.6, "zorder": 2.5}
 BASELINE: Any = {"linewidth": 0.9, "linestyle": "-.", "zorder": 1.5}
 CHANCE: Any = {"linewidth": 0.9, "linestyle": ":", "zorder": 1.5}
+_HOLLOW: Any = {"linestyle": "", "markerfacecolor": "white"}
 
 # What is not here is as matplotlib has it, whatever settings a user has.
 STYLE: Any = {  # matplotlib's type lists every setting
@@ -111,9 +125,13 @@ STYLE: Any = {  # matplotlib's type lists every setting
 LONGEST_LABEL, LONGEST_TASK, MOST_LINES = 42, 21, 3
 # In a line of a title, an inch.
 TITLE_CHARACTERS = 12
+# Pixels an inch, of a figure in a notebook.
+NOTEBOOK_DPI = 100
 # More points cannot be told apart in a column's width, and would make the SVG megabytes.
 MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
+# Labels of the x-axis.
+LAYER, DEPTH = "Layer", "Relative depth (layer / last)"
 
 
 _Arguments = ParamSpec("_Arguments")
@@ -141,9 +159,19 @@ def in_style() -> Iterator[None]:
         yield
 
 
+class ShownFigure(Figure):
+    """A figure that a notebook shows."""
+
+    def _repr_png_(self) -> bytes:
+        with in_style():
+            _find_glyphs(self)
+            self.savefig(image := io.BytesIO(), format="png", dpi=NOTEBOOK_DPI)
+        return image.getvalue()
+
+
 def new_figure(size: tuple[float, float]) -> Figure:
     """Return a figure of a size in inches; it is none of pyplot's, which would hold it open and show it in a window."""
-    return Figure(figsize=size, layout="constrained")
+    return ShownFigure(figsize=size, layout="constrained")
 
 
 @functools.cache
@@ -157,7 +185,7 @@ class Appearance:
     """How figures show the recipes and checkpoints of a run.
 
     among: its units: the recipes, and the checkpoints outside them; the place among them decides colour, marker and dashes,
-    so that a unit looks the same in every figure. recipes: ``{recipe: its checkpoints}``; one of these that is drawn by
+    so that a unit has one colour in every figure. recipes: ``{recipe: its checkpoints}``; one of these that is drawn by
     itself has a look of its own. labels: ``{name of unit, checkpoint or task: what figures call it}``. colours: ``{name:
     colour}``, which go before the palette.
     """
@@ -183,19 +211,30 @@ class Appearance:
         """Return the units, then the checkpoints of the recipes."""
         return [*self.among, *(one for several in self.recipes.values() for one in several)]
 
-    def line(self, name: str) -> dict[str, Any]:
+    def line(self, name: str, beside: Iterable[str] = ()) -> dict[str, Any]:
         """Return the color, marker and linestyle of a recipe or checkpoint, as arguments of ``Axes.plot``.
 
-        Raises ValueError for one that is not of the run.
+        beside: what the figure draws, this one too; where the run's markers or dashes are not all different there, they go
+        by the place in it. Raises ValueError for one that is not of the run.
         """
-        names = self.names() if name not in self.among else list(self.among)
+        names = self._peers(name)
         number, last = names.index(name), len(names) - 1
+        drawn = list(beside)
+
+        def look(looks: Sequence[_Value]) -> _Value:
+            shown = [looks[self._peers(one).index(one) % len(looks)] for one in drawn]
+            repeated = any(one in shown[:i] for i, one in enumerate(shown))
+            return looks[(drawn.index(name) if repeated else number) % len(looks)]
+
         by_place = COLOURS[number] if last < len(COLOURS) else matplotlib.colormaps[MANY_COLOURS](0.92 * number / last)
         return {
             "color": self.colours.get(name) or by_place,
-            "marker": MARKERS[number % len(MARKERS)],
-            "linestyle": DASHES[number % len(DASHES)],
+            "marker": look(MARKERS),
+            "linestyle": look(DASHES),
         }
+
+    def _peers(self, name: str) -> list[str]:
+        return self.names() if name not in self.among else list(self.among)
 
 
 def wrapped(label: str, width: int = LONGEST_LABEL) -> str:
@@ -214,17 +253,40 @@ def grow(figure: Figure, inches: float) -> None:
     figure.set_size_inches(across, high + max(0, inches))
 
 
-def curve(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) -> Line2D:
+def curve(
+    axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any], bounds: tuple[str, str] | None = None
+) -> Line2D:
     """Draw a value by layer, and behind it the band of its interval where every layer has one that is bounded.
 
-    points: the columns layer, value, and {value}_low and {value}_high where there are intervals. look: arguments of
-    ``Axes.plot``. Returns the line, for a legend.
+    points: the columns layer, value, and bounds where there are intervals; these are {value}_low and {value}_high where
+    they are not given. look: arguments of ``Axes.plot``. Returns the line, for a legend.
     """
     points = points.sort_values("layer")
-    layers, bounds = points["layer"].to_numpy(), [f"{value}_low", f"{value}_high"]
-    if {*bounds} <= {*points.columns} and np.isfinite(points[bounds].to_numpy()).all():
-        band(axes, layers, points[bounds].to_numpy(), look["color"])
+    layers, ends = points["layer"].to_numpy(), list(bounds or (f"{value}_low", f"{value}_high"))
+    if {*ends} <= {*points.columns} and np.isfinite(points[ends].to_numpy()).all():
+        band(axes, layers, points[ends].to_numpy(), look["color"])
     return axes.plot(layers, points[value].to_numpy(), **look)[0]
+
+
+def found_marks(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, Any]) -> None:
+    """Draw a curve's markers hollow in the layers in which nothing is found, by the column found; look: of the curve."""
+    unsure = points[~points["found"]]
+    hollow = {**look, **_HOLLOW, "label": "_hollow", "zorder": look.get("zorder", 2) + 1}
+    axes.plot(unsure["layer"].to_numpy(), unsure[value].to_numpy(), **hollow)
+
+
+def found_key(level: float, found: str = "", hollow: str = "Undecided", marker: str = "o") -> list[Artist]:
+    """Return the key of filled and hollow markers. found: what stands before p; hollow: what is said of those."""
+    look: Any = {"marker": marker, "linestyle": "", "color": MARK}
+    filled = Line2D([], [], **look, label=f"{found}p ≤ {level:.3g} (corrected)")
+    return [filled, Line2D([], [], **{**look, **_HOLLOW}, label=hollow)]
+
+
+def seed_lines(axes: Axes, rows: "pd.DataFrame", value: str, column: str, seeds: Iterable[str], **look: Any) -> None:
+    """Draw a thin line for each seed of a recipe, by layer. column: the one of ``rows`` that names a seed."""
+    for seed in seeds:
+        line = rows[rows[column] == seed].sort_values("layer")[["layer", value]].to_numpy()
+        axes.plot(*line.T, **{**SEED, **look}, label=f"_{seed}")
 
 
 def band(axes: Axes, x: "ArrayLike", bounds: Iterable[tuple[float, float]], colour: Any) -> None:
@@ -233,9 +295,27 @@ def band(axes: Axes, x: "ArrayLike", bounds: Iterable[tuple[float, float]], colo
     axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
 
 
-def layer_axes(axes: Axes) -> None:
-    """Set whole layers as ticks of the x-axis, and draw faint horizontal lines behind the data."""
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
+def by_depth(rows: "pd.DataFrame", keys: Sequence[str]) -> tuple["pd.DataFrame", str]:
+    """Return rows with relative depth, layer / last layer, in the place of layers where they have not all as many.
+
+    rows: with the column layer; those that agree in ``keys`` are of one curve or of several with the same layers. Returns
+    the label of the x-axis, too. The rows are returned as they are where all have the same last layer.
+    """
+    last = rows.groupby(list(keys))["layer"].transform("max")
+    if last.nunique() < 2:
+        return rows, LAYER
+    return rows.assign(layer=rows["layer"] / last.clip(lower=1)), DEPTH
+
+
+def layer_axes(axes: Axes, label: str = LAYER) -> None:
+    """Set layers, or quarters of the depth, as ticks of the x-axis, and draw faint horizontal lines behind the data.
+
+    label: ``LAYER`` or ``DEPTH``.
+    """
+    if label == DEPTH:
+        axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
     grid_lines(axes)
 
 
@@ -268,10 +348,16 @@ def legends_below(figure: Figure, legends: Sequence[tuple[Axes, Sequence[Artist]
     grow(figure, tallest - LEGEND_ROOM)
 
 
-def legend_of_all(figure: Figure, handles: Sequence[Artist], most_columns: int, **look: Any) -> None:
-    """Put one legend below all axes, in as many columns as fit, at most so many; the figure grows by what does not fit."""
-    for columns in range(min(len(handles), most_columns), 0, -1):
-        legend = figure.legend(handles=handles, loc="outside lower center", ncols=columns, **look)
+def legend_of_all(
+    figure: Figure, handles: Sequence[Artist], most_columns: int, key: Sequence[Artist] = (), **look: Any
+) -> None:
+    """Put one legend below all axes, in as many columns as fit, at most so many; the figure grows by what does not fit.
+
+    key: handles that stay together: behind the others in one row, before them in several, which are filled by column.
+    """
+    for columns in range(min(len(handles) + len(key), most_columns), 0, -1):
+        ordered = [*handles, *key] if columns == len(handles) + len(key) else [*key, *handles]
+        legend = figure.legend(handles=ordered, loc="outside lower center", ncols=columns, **look)
         extent = legend.get_window_extent()
         if extent.width <= figure.bbox.width or columns == 1:
             break

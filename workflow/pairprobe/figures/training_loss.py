@@ -47,7 +47,7 @@ def training_figure(paths: Mapping[str, Sequence[str]], appearance: Appearance) 
     axes.set_title(note, loc="left", fontsize=style.NOTE_SIZE, color=style.TEXT, pad=4)
     handles = []
     for name, points in losses.items():
-        look = {**appearance.line(name), "label": appearance.legend(name, said[name])}
+        look = {**appearance.line(name, losses), "label": appearance.legend(name, said[name])}
         for run in logged[name] if windows[name] or len(logged[name]) > 1 else []:
             _draw_logged(axes, *run, look["color"])
         handles += _draw_loss(axes, *points, windows[name], look)

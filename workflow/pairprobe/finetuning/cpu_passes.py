@@ -17,10 +17,9 @@ from torch import nn
 from pairprobe.checkpoints import cpu_kernels, devices, loading, padding
 from pairprobe.errors import one_line
 from pairprobe.finetuning import cpu_dropout
-from pairprobe.finetuning.joint_model import JointModel
+from pairprobe.finetuning.headed_model import IGNORED, Batch, HeadedModel
 from pairprobe.io.progress import log
 
-Batch = dict[str, torch.Tensor]
 # Parameters of glibc's malloc.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 # Texts are padded to a multiple of this, since vector instructions are slow on what remains.
@@ -35,7 +34,7 @@ class Passes:
     ``cpu_dropout``, where that gives the model's hidden states.
     """
 
-    def __init__(self, model: JointModel, precision: str, threads: int):
+    def __init__(self, model: HeadedModel, precision: str, threads: int):
         self.model, self.dtype = model, getattr(torch, precision)
         self.padding = loading.padding_id(model.model.config), loading.longest(model.model)
         first = _copied(model, self.dtype)
@@ -66,7 +65,8 @@ class Passes:
         self._refresh()
         seeds = torch.randint(2**62, (len(self.copies),)).tolist()
         parts = [_part(batch, i, len(self.copies), *self.padding) for i in range(min(size, len(self.copies)))]
-        weights = [len(part["input_ids"]) / size for part in parts]
+        counts = [self.model.weight(part) for part in parts]
+        weights = [count / max(1, sum(counts)) for count in counts]
         jobs = [(self.copies[i], part, weights[i] * share, seeds[i]) for i, part in enumerate(parts)]
         with devices.operation_threads(self.threads):
             running = [self.pool.submit(self._run, *job) for job in jobs[1:]]
@@ -80,7 +80,7 @@ class Passes:
         self._add_gradients()
         return torch.stack([loss * weight for loss, weight in zip(losses, weights, strict=True)]).sum()
 
-    def _run(self, model: JointModel, part: Batch, weight: float, seed: int) -> torch.Tensor:
+    def _run(self, model: HeadedModel, part: Batch, weight: float, seed: int) -> torch.Tensor:
         with cpu_dropout.drawn_from(torch.Generator().manual_seed(seed)):
             with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast and self.dtype == torch.bfloat16):
                 loss = model(**part)["loss"]
@@ -116,7 +116,7 @@ def _retain_freed_memory() -> None:
         mallopt(_MMAP_THRESHOLD, 32 << 20)  # the largest that it takes
 
 
-def _sharing(model: JointModel, others: dict[int, torch.dtype] | None = None) -> JointModel:
+def _sharing(model: HeadedModel, others: dict[int, torch.dtype] | None = None) -> HeadedModel:
     """Return a copy whose parameters share the model's memory; others: types, by id, to which some are rounded."""
     memory = {
         id(each): nn.Parameter(each.detach().to((others or {}).get(id(each), each.dtype)), each.requires_grad)
@@ -125,13 +125,15 @@ def _sharing(model: JointModel, others: dict[int, torch.dtype] | None = None) ->
     return copy.deepcopy(model, memory)
 
 
-def _copied(model: JointModel, dtype: torch.dtype) -> JointModel:
+def _copied(model: HeadedModel, dtype: torch.dtype) -> HeadedModel:
     """Return a copy that computes in ``dtype``, with the dropout and the attention of ``cpu_dropout``."""
-    embedded = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    embedded = _with_embeddings(model)
     copied = _sharing(model, {id(each): dtype for each in model.parameters() if id(each) not in embedded})
     for parent in list(copied.modules()):
         if isinstance(parent, nn.Embedding):
             parent.register_forward_hook(lambda _module, _inputs, output: output.to(dtype))
+        if isinstance(parent, nn.Linear) and parent.weight.dtype != dtype:
+            parent.register_forward_pre_hook(lambda module, inputs: (inputs[0].to(module.weight.dtype),))
         for name, part in parent.named_children():
             if type(part) is nn.Dropout:
                 setattr(parent, name, cpu_dropout.Dropout(part.p).train(part.training))
@@ -140,7 +142,14 @@ def _copied(model: JointModel, dtype: torch.dtype) -> JointModel:
     return copied
 
 
-def _same(copied: JointModel, model: JointModel, dtype: torch.dtype) -> bool:
+def _with_embeddings(model: HeadedModel) -> set[int]:
+    """Return the ids of the parameters of embeddings, and of the linear layers whose weights are these."""
+    embedded = {id(module.weight) for module in model.modules() if isinstance(module, nn.Embedding)}
+    tied = [one for one in model.modules() if isinstance(one, nn.Linear) and id(one.weight) in embedded]
+    return embedded | {id(each) for one in tied for each in one.parameters()}
+
+
+def _same(copied: HeadedModel, model: HeadedModel, dtype: torch.dtype) -> bool:
     """Whether a copy gives the model's hidden states without dropout, but for rounding."""
     try:
         samples = [cpu_kernels.sample(each.eval().encoder) for each in (copied, model)]
@@ -156,7 +165,7 @@ def _same(copied: JointModel, model: JointModel, dtype: torch.dtype) -> bool:
     return same
 
 
-def _draws_elsewhere(model: JointModel) -> bool:
+def _draws_elsewhere(model: HeadedModel) -> bool:
     """Whether a model draws random numbers otherwise than by ``cpu_dropout``, in an order that threads would decide."""
     before = torch.get_rng_state()
     ids, mask = padding.sample(model.encoder)
@@ -176,5 +185,6 @@ def _part(batch: Batch, i: int, parts: int, padding_id: int, longest: int) -> Ba
     more = min(-(-length // LENGTHS) * LENGTHS, longest) - length
     for name, values in rows.items():
         if values.dim() == 2:
-            rows[name] = nn.functional.pad(values[:, :length], (0, more), value=padding_id if name == "input_ids" else 0)
+            fill = {"input_ids": padding_id, "labels": IGNORED}.get(name, 0)
+            rows[name] = nn.functional.pad(values[:, :length], (0, more), value=fill)
     return rows

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from pairprobe.errors import InputError
-from pairprobe.finetuning.trainer import OutOfMemoryError, Training, train
+from pairprobe.finetuning.settings import Training
+from pairprobe.finetuning.trainer import OutOfMemoryError, train
 from pairprobe.io import files, processes
 from pairprobe.io.progress import log
 

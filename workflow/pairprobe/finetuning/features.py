@@ -18,7 +18,8 @@ from pairprobe.checkpoints.tokenization import Tokenizer, check_alignment
 from pairprobe.data.pages import Page, read_pages
 from pairprobe.data.sampling import hash_unit
 from pairprobe.errors import InputError
-from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Subtokenizer, gold_of, places_of, subtokens_of, target, windows
+from pairprobe.finetuning.subtokenizer import Subtokenizer
+from pairprobe.finetuning.windows import ANSWER_TYPES, NULL, Window, gold_of, places_of, subtokens_of, target, windows
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
 
@@ -31,8 +32,13 @@ SCHEMA = pa.schema(
         "start": pa.int32(),
         "end": pa.int32(),
         "answer_type": pa.int8(),
+        "words": pa.list_(pa.int8()),  # of each subtoken: one of NO_WORD, BEGINS and GOES_ON
     }
 )
+# Where the words of the page are in a window: nowhere in what stands around them, and in markup.
+NO_WORD, BEGINS, GOES_ON = range(3)
+# Bytes before the first part of an Arrow file.
+_BEFORE_STREAM = 8
 # Windows that are written at once.
 CHUNK_SIZE = 500
 # So much is checked, before anything is built, for whether words and subtokens belong together: pages, words of each.
@@ -88,6 +94,8 @@ def _rows(number: int, page: Page, subtokenizer: Subtokenizer, settings: Setting
     places = places_of(subtokens, span)
     counts["pages"] += 1
     counts[f"pages answered: {ANSWER_TYPES[answer_type]}"] += 1
+    begins = np.diff(subtokens.token, prepend=-1) != 0
+    words = np.where(subtokens.is_word, np.where(begins, BEGINS, GOES_ON), NO_WORD)
     answered = 0
     for i, window in enumerate(windows(page, subtokenizer, settings.max_length, settings.stride, subtokens)):
         window_type, start, end = target(window, answer_type, places)
@@ -103,16 +111,24 @@ def _rows(number: int, page: Page, subtokenizer: Subtokenizer, settings: Setting
             "start": start,
             "end": end,
             "answer_type": window_type,
+            "words": _in_window(window, words),
         }
     if answer_type != NULL and not answered:
         counts["answers that no window holds whole"] += 1
+
+
+def _in_window(window: Window, words: np.ndarray) -> np.ndarray:
+    """Return of each of a window's subtokens what ``words`` says of the page's, (subtokens,)."""
+    found = np.full(len(window.input_ids), NO_WORD, np.int8)
+    found[window.begin : window.begin + len(window.part)] = words[window.at : window.at + len(window.part)]
+    return found
 
 
 class Features:
     """The windows of some files, mapped, in the order of their pages.
 
     ``features[i]`` is a dictionary: example_id, input_ids (subtokens,) int32, begin (where the page's part begins), start
-    and end (subtokens, inclusive), answer_type. lengths: (windows,), subtokens of each.
+    and end (subtokens, inclusive), answer_type, words (subtokens,). lengths: (windows,), subtokens of each.
     """
 
     def __init__(self, paths: Sequence[str]):
@@ -135,9 +151,11 @@ class Features:
     def __getitem__(self, i: int) -> dict:
         """Return one window."""
         columns, row = self._columns[self._batch[i]], self._row[i]
-        edges, ids = columns["input_ids"]
-        found = {name: int(columns[name][row]) for name in ("begin", "start", "end", "answer_type")}
-        return {**found, "example_id": self.example_id(i), "input_ids": ids[edges[row] : edges[row + 1]]}
+        found: dict[str, Any] = {name: int(columns[name][row]) for name in ("begin", "start", "end", "answer_type")}
+        for name in ("input_ids", "words"):
+            edges, values = columns[name]
+            found[name] = values[edges[row] : edges[row + 1]]
+        return {**found, "example_id": self.example_id(i)}
 
     def has_answer(self) -> bool:
         """Whether any window holds an answer."""
@@ -155,6 +173,8 @@ def _read_batches(path: str) -> list[pa.RecordBatch]:
         if reader.schema != SCHEMA:
             raise InputError(f"{path}: found the columns {reader.schema.names}, wanted {SCHEMA.names}. Delete it.")
         batches = []
+        if (there := _count_batches(path)) != reader.num_record_batches:
+            raise pa.ArrowInvalid(f"its index names {reader.num_record_batches} parts, and there are {there}")
         for i in range(reader.num_record_batches):
             batch, metadata = reader.get_batch_with_custom_metadata(i)
             batch.validate(full=True)
@@ -167,6 +187,16 @@ def _read_batches(path: str) -> list[pa.RecordBatch]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: no whole file of features ({error}). Delete it, and it is built again.") from None
     return batches
+
+
+def _count_batches(path: str) -> int:
+    """Count the parts that follow one another in a file.
+
+    Its index at the end has no checksum: damaged, it may name fewer, and windows would be missing without an error.
+    """
+    with pa.memory_map(str(path)) as source:
+        source.seek(_BEFORE_STREAM)
+        return sum(1 for _ in pa.ipc.open_stream(source))
 
 
 def _checksum(batch: pa.RecordBatch) -> int:

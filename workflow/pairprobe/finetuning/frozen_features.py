@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
 
 from pairprobe.checkpoints import devices, padding
 from pairprobe.errors import InputError
@@ -35,7 +34,8 @@ BATCH_TOKENS = {"cpu": 1024, "cuda": 16384}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrozenFeatures:
-    """Where the rows of each window are: that of its first subtoken in ``hidden_states[-1]``, then the last hidden states.
+    """Where the rows of each window are: that of the subtoken that the answer type is read from, in ``hidden_states[-1]``
+    (the first; the last of a causal encoder), then the last hidden states.
 
     lengths: (windows,), subtokens of each. file, offset: (windows,), the number of its file and the first byte there.
     sizes: (files,), bytes of each.
@@ -72,7 +72,7 @@ class FrozenFeatures:
     def batch(self, windows: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
         """Read some windows, padded with zeros: the last hidden states, (batch, subtokens, hidden), and the first rows.
 
-        The latter are (batch, hidden): those of the first subtoken in ``hidden_states[-1]``.
+        The latter are (batch, hidden): those of the subtoken that the answer type is read from.
         """
         longest = int(self.lengths[windows].max())
         rows = torch.zeros((len(windows), longest + 1, self.hidden), dtype=self.dtype)
@@ -108,7 +108,7 @@ def encode(
         return None
     model.encoded_as = type(output)
     if missing := [number for number in missing if number % processes == rank]:
-        _Encoding(model.encoder, windows, collate, features)(missing, threads)
+        _Encoding(model, windows, collate, features)(missing, threads)
     if processes > 1:
         torch.distributed.barrier()
     return features
@@ -118,10 +118,11 @@ class _Encoding:
     """Makes files of frozen features."""
 
     def __init__(
-        self, encoder: PreTrainedModel, windows: Features, collate: joint_model.Collator, features: FrozenFeatures
+        self, model: joint_model.JointModel, windows: Features, collate: joint_model.Collator, features: FrozenFeatures
     ):
-        self.encoder, self.windows, self.collate, self.features = encoder, windows, collate, features
-        self.batch_tokens = BATCH_TOKENS[encoder.device.type]
+        self.encoder, self.windows, self.collate, self.features = model.encoder, windows, collate, features
+        self.read_at = -1 if model.causal else 0
+        self.batch_tokens = BATCH_TOKENS[self.encoder.device.type]
         self.batches = devices.Batches(self.batch_tokens, "windows")
 
     def __call__(self, numbers: list[int], threads: int) -> None:
@@ -156,7 +157,7 @@ class _Encoding:
         inputs = self.collate([(window["input_ids"], window["begin"]) for window in found])
         inputs = {name: values.to(self.encoder.device) for name, values in inputs.items()}
         output = self.encoder(**inputs, output_hidden_states=True)
-        return list(torch.cat([output.hidden_states[-1][:, :1], output[0]], 1).cpu())
+        return list(torch.cat([output.hidden_states[-1][:, [self.read_at]], output[0]], 1).cpu())
 
 
 def _bytes(rows: torch.Tensor) -> Any:

@@ -1,4 +1,4 @@
-"""One training of the joint model, in one process or in one of several that share it, by Hugging Face's Trainer.
+"""One training, in one process or in one of several that share it, by Hugging Face's Trainer.
 
 It uses mixed precision and gradient accumulation, saves on the way, and resumes from what it saved to the same weights.
 """
@@ -8,17 +8,15 @@ import json
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from torch.utils.data import Dataset, Sampler
 from transformers import (
-    PreTrainedTokenizerFast,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -31,8 +29,11 @@ from transformers.utils import SAFE_WEIGHTS_NAME, logging
 
 from pairprobe.checkpoints import devices, loading
 from pairprobe.errors import InputError, one_line
-from pairprobe.finetuning import cpu_passes, frozen_features, joint_model
-from pairprobe.finetuning.features import Features
+from pairprobe.finetuning import cpu_passes, kept_steps
+from pairprobe.finetuning.headed_model import HeadedModel
+from pairprobe.finetuning.objectives.objective import Objective
+from pairprobe.finetuning.objectives.registry import create_objective
+from pairprobe.finetuning.settings import Settings, Training
 from pairprobe.io import files
 from pairprobe.io.progress import Progress, log
 
@@ -45,48 +46,6 @@ _POOL_STEPS = 50
 
 logging.disable_progress_bar()
 logging.set_verbosity_error()
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """The hyperparameters of a training.
-
-    batch_size: windows a step. device_batch_size: of these at once on one device; None: as many as a device gets.
-    warmup: the share of all steps in which the learning rate rises. save_steps: steps from one save to the next, which
-    changes no weight. threads: of each process, whatever the number of cores: the sums of gradients, and with them the
-    weights, come out slightly different for another number. precision: of the forward pass; weights stay in float32.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    save_steps: int
-    threads: int
-    seed: int
-    precision: str = "float32"
-    device_batch_size: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Training:
-    """One training: of what, on what, how and where.
-
-    start: the checkpoint's folder. features: files of ``features.build``. work: a folder for what is saved on the way.
-    processes: GPUs that share each step. frozen: whether the heads alone are trained, which ``finetune`` and
-    ``train_answer_heads`` set. cores: how many cores the job has; where they are fewer than the threads, the threads share
-    them. code: the digests of the code that computes.
-    """
-
-    start: str
-    features: list[str]
-    settings: Settings
-    work: str
-    processes: int = 1
-    frozen: bool = False
-    cores: int | None = None
-    code: dict | None = None
 
 
 class OutOfMemoryError(Exception):
@@ -105,22 +64,19 @@ def train(training: Training) -> None:
     """
     settings = training.settings
     torch.set_num_threads(settings.threads)
-    model, _ = joint_model.initial(training.start, settings.seed, training.frozen)
-    windows = Features(training.features)
-    loading.check_windows(model.model, int(windows.lengths.max()), training.start, "finetuning")
+    objective = create_objective(training)
+    model = objective.model()
+    loading.check_windows(model.model, int(objective.examples.lengths.max()), training.start, "finetuning")
+    keep = kept_steps.steps_of(training.keep_steps, count_steps(len(objective.examples), settings))
     # First of all, since it tells this process which GPU is its own.
-    arguments = _arguments(training.work, settings, len(windows))
-    collate = _Collator(loading.load_tokenizer(training.start))
-    if training.frozen:
-        model.compute_frozen(devices.resolve_precision(settings.precision, _device()), _device())
-        if settings.epochs > 1:
-            collate.encoded = frozen_features.encode(model, windows, collate.inputs_of, training.work, settings.threads)
+    arguments = _arguments(training.work, settings, len(objective.examples))
+    objective.prepare(model, _device())
     trainer = _Trainer(
         model=model,
         args=arguments,
-        train_dataset=_Windows(windows),
-        data_collator=collate,
-        callbacks=[_ProgressCallback()],
+        train_dataset=_Numbered(objective),
+        data_collator=_Collator(objective),
+        callbacks=[_ProgressCallback(), kept_steps.KeepSteps(model, training.work, keep)],
     )
     trainer.remove_callback(PrinterCallback)  # _ProgressCallback does it, in the log
     if arguments.device.type == "cpu" and arguments.world_size == 1 and not training.frozen:
@@ -136,9 +92,13 @@ def train(training: Training) -> None:
         # Not from that error, which holds what did not fit.
         raise OutOfMemoryError(trainer.args.per_device_train_batch_size, reason) from None
     if trainer.is_world_process_zero():
-        with files.atomic_write(Path(training.work) / WEIGHTS) as temporary:
-            save_file({key: value.cpu().contiguous() for key, value in model.trained_state().items()}, temporary)
+        kept_steps.save_state(model, Path(training.work) / WEIGHTS)
         files.write_text(Path(training.work) / HISTORY, json.dumps(trainer.state.log_history))
+
+
+def count_steps(windows: int, settings: Settings) -> int:
+    """Return the number of steps of a training on so many windows."""
+    return -(-windows // settings.batch_size) * settings.epochs
 
 
 def _device() -> str:
@@ -151,7 +111,7 @@ def _arguments(work: str, settings: Settings, windows: int) -> TrainingArguments
     share = settings.batch_size // processes
     # Parts of one size, so that each step has the windows that it would have without parts.
     at_once = max(n for n in range(1, min(settings.device_batch_size or share, share) + 1) if share % n == 0)
-    steps = -(-windows // settings.batch_size) * settings.epochs
+    steps = count_steps(windows, settings)
     # A logged loss is the mean since the one before. Saves fall on logged steps, so that a resumed run logs the same.
     logging_steps = max(1, -(-steps // _MOST_LOSSES))
     arguments = TrainingArguments(
@@ -185,36 +145,31 @@ def _arguments(work: str, settings: Settings, windows: int) -> TrainingArguments
     return arguments
 
 
-class _Windows(Dataset):
-    """Windows with their index, by which the examples of a batch that goes wrong can be named."""
+class _Numbered(Dataset):
+    """Examples with their numbers, by which those of a batch that goes wrong can be named."""
 
-    def __init__(self, features: Features):
-        self.features = features
+    def __init__(self, objective: Objective):
+        self.objective = objective
 
     def __len__(self) -> int:
-        return len(self.features)
+        return len(self.objective.examples)
 
-    def __getitem__(self, i: int) -> tuple[int, dict]:
-        return i, self.features[i]
+    def __getitem__(self, i: int) -> tuple[int, Any]:
+        return i, self.objective.examples[i]
 
 
 class _Collator:
-    """Batches windows with their targets and their ``index``, each (batch,), and ``encoded`` where that was computed."""
+    """Batches examples with their ``index``, (batch,)."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast):
-        self.inputs_of = joint_model.Collator(tokenizer)
-        self.encoded: frozen_features.FrozenFeatures | None = None
+    def __init__(self, objective: Objective):
+        self.objective = objective
 
-    def __call__(self, items: list[tuple[int, dict]]) -> dict[str, Any]:
-        batch: dict[str, Any] = self.inputs_of([(window["input_ids"], window["begin"]) for _, window in items])
-        if self.encoded:
-            batch["encoded"] = self.encoded.batch([i for i, _ in items])
-        targets = {name: torch.tensor([window[name] for _, window in items]) for name in ("start", "end", "answer_type")}
-        return {**batch, **targets, "index": torch.tensor([i for i, _ in items])}
+    def __call__(self, items: list[tuple[int, Any]]) -> dict[str, Any]:
+        return {**self.objective.collate(items), "index": torch.tensor([i for i, _ in items])}
 
 
 class _LengthGroupedSampler(Sampler):
-    """Windows of similar length together, in an order that only the seed and the epoch decide.
+    """Examples of similar length together, in an order that only the seed and the epoch decide.
 
     (Trainer's own sampler draws from a running generator, so that a run resumed within an epoch takes another order.)
     """
@@ -242,18 +197,19 @@ class _LengthGroupedSampler(Sampler):
 
 
 class _Trainer(Trainer):
-    model: joint_model.JointModel
-    train_dataset: _Windows
+    model: HeadedModel
+    train_dataset: _Numbered
     # What computes gradients on a CPU; None where Trainer does.
     passes: cpu_passes.Passes | None = None
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> _LengthGroupedSampler:
         batch_size = self.args.train_batch_size * self.args.gradient_accumulation_steps * self.args.world_size
-        sampler = _LengthGroupedSampler(self.train_dataset.features.lengths, batch_size, self.args.seed)
-        self.add_callback(_EpochCallback(sampler))
+        objective = self.train_dataset.objective
+        sampler = _LengthGroupedSampler(objective.examples.lengths, batch_size, self.args.seed)
+        self.add_callback(_EpochCallback(sampler, objective))
         return sampler
 
-    # Of a frozen encoder nothing is saved on the way. (Sharded weights, which Trainer would give here, are not used.)
+    # Of what is not trained nothing is saved on the way. (Sharded weights, which Trainer would give here, are not used.)
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         super()._save(output_dir, self.model.trained_state())
@@ -276,6 +232,10 @@ class _Trainer(Trainer):
         indices, parts = inputs.pop("index"), self.current_gradient_accumulation_steps
         return self._finite(self.passes(inputs, 1 / parts), indices) / parts
 
+    def _clip_grad_norm(self, model: nn.Module) -> torch.Tensor:
+        parts = [each.parameters() for each in self.model.independent_parts()]
+        return torch.stack([self.accelerator.clip_grad_norm_(each, self.args.max_grad_norm) for each in parts]).max()
+
     def compute_loss(
         self,
         model: nn.Module,
@@ -291,7 +251,7 @@ class _Trainer(Trainer):
     def _finite(self, loss: torch.Tensor, indices: torch.Tensor) -> torch.Tensor:
         # A GPU is not waited for: there ``log`` finds it.
         if not loss.is_cuda and not torch.isfinite(loss):
-            names = dict.fromkeys(self.train_dataset.features.example_id(i) for i in indices.tolist())
+            names = dict.fromkeys(self.train_dataset.objective.examples.example_id(i) for i in indices.tolist())
             raise self._diverged(
                 loss.item(), f"at step {self.state.global_step + 1}", f", with the examples {', '.join(names)}"
             )
@@ -304,23 +264,25 @@ class _Trainer(Trainer):
 
     def _diverged(self, loss: float, when: str, examples: str = "") -> InputError:
         rate = f"{self._get_learning_rate():.3g}"
+        key = "head_" if self.model.frozen else "lora." if self.model.adapted else ""
         return InputError(
             f"training stopped {when}: the loss is {loss}, at a learning rate of {rate}{examples}. "
-            f"Set finetuning.{'head_' if self.model.frozen else ''}learning_rate lower, or finetuning.precision to float32."
+            f"Set finetuning.{key}learning_rate lower, or finetuning.precision to float32."
         )
 
 
 class _EpochCallback(TrainerCallback):
-    """Tells the sampler its epoch.
+    """Tells sampler and objective their epoch.
 
     (In a resumed epoch accelerate's own way to do so reaches only its sampler of the processes' shares.)
     """
 
-    def __init__(self, sampler: _LengthGroupedSampler):
-        self.sampler = sampler
+    def __init__(self, sampler: _LengthGroupedSampler, objective: Objective):
+        self.sampler, self.objective = sampler, objective
 
     def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        self.sampler.set_epoch(int(state.epoch))
+        self.objective.epoch = int(state.epoch)
+        self.sampler.set_epoch(self.objective.epoch)
 
 
 class _ProgressCallback(TrainerCallback):

@@ -1,6 +1,6 @@
 """Fine-tuning a checkpoint with its heads, or the heads alone on its frozen encoder; a killed training is resumed.
 
-After Alberti et al. (2019), see ``windows`` and ``joint_model``; ``trainer`` has the training itself. In the work folder of
+``objectives`` has what is minimised, ``trainer`` the training itself. In the work folder of
 a training lie what it saves on the way and the cache key of all that it depends on; the folder is removed at the end.
 """
 
@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -18,13 +18,14 @@ import transformers
 from safetensors.torch import load_file
 from transformers.trainer_utils import get_last_checkpoint
 
-from pairprobe.checkpoints import checksums, devices, inspection, loading
+from pairprobe.checkpoints import devices
 from pairprobe.errors import InputError
-from pairprobe.finetuning import distributed, joint_model, trainer
+from pairprobe.finetuning import distributed, joint_model, kept_steps, saving, trainer
 from pairprobe.finetuning.answer_heads import FROZEN, OWN, RANDOM
-from pairprobe.finetuning.features import Features
-from pairprobe.finetuning.trainer import Settings as Settings
-from pairprobe.finetuning.trainer import Training
+from pairprobe.finetuning.headed_model import HeadedModel
+from pairprobe.finetuning.objectives.registry import create_objective
+from pairprobe.finetuning.settings import Settings as Settings
+from pairprobe.finetuning.settings import Training
 from pairprobe.io import files, locks
 from pairprobe.io.digests import file_digest, folder_digest
 from pairprobe.io.progress import log
@@ -37,31 +38,30 @@ _CACHE_KEY = "cache_key.sha256"
 _LOCK_TIMEOUT = 60
 
 
-def finetune(training: Training, path: str, history: str) -> None:
-    """Train a checkpoint and its heads on windows; ``path`` becomes a folder like the one that it started from.
+def finetune(training: Training, path: str, history: str, kept: str | None = None) -> None:
+    """Train a checkpoint and its heads; ``path`` becomes a folder like the one that it started from.
 
-    history: a table of ``HISTORY_FIELDS``, which is written. A training that was killed is resumed from its work folder,
-    unless anything that it depends on has changed. Raises InputError where no window holds an answer, and as
-    ``trainer.train`` does.
+    What LoRA has trained is merged into the weights, and lies besides in a folder of its own (``adapters.MERGED``).
+
+    history: a table of ``HISTORY_FIELDS``, which is written. kept: the folder of the steps that are kept, see
+    ``kept_steps``. A training that was killed is resumed from its work folder, unless anything that it depends on has
+    changed. Raises InputError where there is nothing to learn, and as ``kept_steps.steps_of`` and ``trainer.train`` do.
     """
     trained = _train_and_load(replace(training, frozen=False))
-    with files.atomic_write(path) as temporary:
-        trained.model.save_pretrained(temporary)
-        loading.load_tokenizer(training.start).save_pretrained(temporary)
-        with inspection.named(temporary, path):
-            inspection.verify(temporary)
-        checksums.write_checksums(temporary)
+    saving.save_checkpoint(trained, training.start, training.settings.lora, path)
+    if kept:
+        kept_steps.collect(training.work, kept)
     _finish(training.work, history)
 
 
 def train_answer_heads(training: Training, path: str, history: str) -> None:
-    """Give a checkpoint that was not trained here heads to answer with: one safetensors file.
+    """Give a checkpoint that was not trained here to answer heads to answer with: one safetensors file.
 
-    They are its own, where it has some; else trained while the encoder is frozen, as ``finetune`` trains; else, where there
-    are no features to train on, drawn with the seed.
+    They are its own, where it has some and ``training.new_heads`` is not set; else trained while the encoder is frozen, as
+    ``finetune`` trains; else, where there are no features to train on, drawn with the seed.
     """
     checkpoint, seed = training.start, training.settings.seed
-    model, has_own = joint_model.initial(checkpoint, seed, frozen=True)
+    model, has_own = joint_model.initial(checkpoint, seed, frozen=True, new_heads=training.new_heads)
     if has_own or not training.features:
         # Random heads have nothing to say about types, and another's head was not taught ours.
         if not (has_own and joint_model.own_types(checkpoint)):
@@ -69,23 +69,37 @@ def train_answer_heads(training: Training, path: str, history: str) -> None:
         joint_model.save_heads(model, path, OWN if has_own else RANDOM.format(seed))
         write_tsv(history, HISTORY_FIELDS, [])
         return
-    trained = _train_and_load(replace(training, frozen=True))
+    _train_heads(training, path, history)
+
+
+def train_early_exits(training: Training, path: str, history: str) -> None:
+    """Train linear heads on each layer of a frozen encoder: one safetensors file, see ``early_exits``.
+
+    history: a table of ``HISTORY_FIELDS``, whose loss is the sum of all layers'. A training that was killed is resumed.
+    Raises InputError as ``finetune`` does.
+    """
+    _train_heads(replace(training, early_exits=True), path, history)
+
+
+def _train_heads(training: Training, path: str, history: str) -> None:
+    trained = _train_and_load(replace(training, frozen=True, keep_steps=()))
     for name, tensor in trained.head_state().items():
         if not torch.isfinite(tensor).all():
             raise InputError(
-                f"checkpoint {checkpoint}: the trained heads have NaN or infinite weights ({name}). Set "
+                f"checkpoint {training.start}: the trained heads have NaN or infinite weights ({name}). Set "
                 "finetuning.head_learning_rate lower."
             )
     joint_model.save_heads(trained, path, FROZEN)
     _finish(training.work, history)
 
 
-def _train_and_load(training: Training) -> joint_model.JointModel:
+def _train_and_load(training: Training) -> HeadedModel:
     """Train, or resume the training, and return the model."""
     _limit_cores(training.cores, training.settings.threads)
-    windows = Features(training.features)
-    if not windows.has_answer():
-        raise InputError(f"{', '.join(training.features[:3])}: no window holds an answer, so there is nothing to train on.")
+    objective = create_objective(training)
+    objective.check()
+    total = trainer.count_steps(len(objective.examples), training.settings)
+    keep = kept_steps.steps_of(training.keep_steps, total)
     device = devices.claim(training.processes)
     if device == "cpu":
         # A training that is resumed on another kind of processor must not go on in another type.
@@ -95,11 +109,13 @@ def _train_and_load(training: Training) -> joint_model.JointModel:
         log.warning("no GPU is here: %d processes share the processor", training.processes)
     work = Path(training.work)
     with _locked(work):
-        _prepare(work, _cache_key(training))
-        what = f"{training.start} on {len(windows)} windows{', encoder frozen' if training.frozen else ''}"
+        _prepare(work, _cache_key(training), keep)
+        kept_steps.announce(work, keep, total)
+        what = f"{training.start} on {len(objective.examples)} examples: {training.settings.objective.replace('_', ' ')}"
+        what += ", encoder frozen" if training.frozen else ", by LoRA" if training.settings.lora else ""
         log.info("training %s", what)
         _train_within_memory(training)
-    model, _ = joint_model.initial(training.start, training.settings.seed, training.frozen)
+    model = objective.model()
     model.load_trained(load_file(work / trainer.WEIGHTS))
     return model
 
@@ -117,9 +133,12 @@ def _cache_key(training: Training) -> str:
     depends_on = {
         "start": folder_digest(training.start),
         "features": [file_digest(path) for path in training.features],
+        "table": training.table and file_digest(training.table),
         "settings": settings,
         "processes": training.processes,
         "frozen": training.frozen,
+        "early_exits": training.early_exits,
+        "new_heads": training.new_heads,
         "code": training.code,
         "torch": torch.__version__,
         "transformers": transformers.__version__,
@@ -145,8 +164,8 @@ def _locked(work: Path) -> Iterator[None]:
         lock.release()
 
 
-def _prepare(work: Path, cache_key: str) -> None:
-    """Remove a work folder that was made for something else, and saves that were cut off."""
+def _prepare(work: Path, cache_key: str, keep: Sequence[int]) -> None:
+    """Remove a work folder that was made for something else, saves that were cut off, and those beyond steps to keep."""
     file = work / _CACHE_KEY
     if work.exists() and (not file.is_file() or file.read_text() != cache_key):
         log.info("%s: made for other settings or data; starting afresh", work)
@@ -154,6 +173,9 @@ def _prepare(work: Path, cache_key: str) -> None:
     for saved in work.glob("checkpoint-*"):
         # Killed while it saved, or the disk was full: its last file is missing or cut off.
         if not _is_json(saved / "trainer_state.json"):
+            shutil.rmtree(saved)
+        elif lacking := kept_steps.missing(work, keep, int(saved.name.partition("-")[2])):
+            log.info("%s: the training has passed the steps %s without keeping them; starting afresh", work, lacking)
             shutil.rmtree(saved)
     if work.is_dir() and (last := get_last_checkpoint(work)):
         log.info("%s: going on from %s", work, last)

@@ -2,12 +2,11 @@
 
 After the joint baseline for Natural Questions (Alberti et al., 2019, "A BERT Baseline for the Natural Questions"): only the
 top-level candidates are read, each behind a markup token that says what it is and its number on the page; a window is
-``[CLS] question [SEP] part of the page [SEP]``.
+``[CLS] question [SEP] part of the page [SEP]``, or what a decoder reads in their place.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ from pairprobe.data.pages import Page
 from pairprobe.errors import InputError
 
 if TYPE_CHECKING:
-    from pairprobe.checkpoints.tokenization import Tokenizer
+    from pairprobe.finetuning.subtokenizer import Subtokenizer
 
 # The type of the answer in a window; NULL where the window does not hold the whole answer.
 ANSWER_TYPES = ("null", "yes", "no", "short", "long")
@@ -37,59 +36,6 @@ _KINDS = {
 }
 NUMBERED = 50  # passages of a kind that have a number of their own; further ones share the last number
 MARKUP = tuple(f"[{kind}={i}]" for kind in ("Paragraph", "Table", "List") for i in range(1, NUMBERED + 1))
-# Words whose subtokens are cached, at most, and words that are tokenized at once.
-_CACHE_SIZE, CHUNK_SIZE = 1_000_000, 5_000
-
-
-class Subtokenizer:
-    """Turns words into subtokens, as ``tokenization.encode`` does, with a cache: a few words are most of a text."""
-
-    def __init__(self, tokenizer: "Tokenizer"):
-        self.tokenizer = tokenizer
-        self.cache: dict[str, list[int]] = {}
-
-    def __call__(self, words: list[str]) -> list[list[int]]:
-        """Return the ids of each word's subtokens; none for a word that the tokenizer turns into nothing."""
-        if len(self.cache) > _CACHE_SIZE:
-            self.cache.clear()
-        new = [word for word in dict.fromkeys(words) if word not in self.cache]
-        for first in range(0, len(new), CHUNK_SIZE):
-            self._tokenize(new[first : first + CHUNK_SIZE])
-        return [self.cache[word] for word in words]
-
-    def _tokenize(self, words: list[str]) -> None:
-        # After another word: a tokenizer may treat the first word of a text differently, for lack of a blank before it.
-        batch = self.tokenizer(
-            ["a", *words], is_split_into_words=True, add_special_tokens=False, truncation=False, verbose=False
-        )
-        found: list[list[int]] = [[] for _ in words]
-        for word, number in zip(batch.word_ids(0), batch["input_ids"], strict=True):
-            if word:
-                found[word - 1].append(number)
-        self.cache.update(zip(words, found, strict=True))
-
-    @cached_property
-    def template(self) -> tuple[list[int], list[int], list[int]]:
-        """The special tokens before the question, between question and page, and behind the page."""
-        batch = self.tokenizer(["a"], ["a"], is_split_into_words=True)
-        sides, ids = batch.sequence_ids(0), batch["input_ids"]
-        question, page = sides.index(0), sides.index(1)
-        last_of_question = len(sides) - 1 - sides[::-1].index(0)
-        last_of_page = len(sides) - 1 - sides[::-1].index(1)
-        return ids[:question], ids[last_of_question + 1 : page], ids[last_of_page + 1 :]
-
-    @cached_property
-    def markup(self) -> dict[str, list[int]]:
-        """The subtokens of each of ``MARKUP``.
-
-        That is one each, as in the joint baseline, where the vocabulary has enough entries that pretraining left unused;
-        else the subtokens that the tokenizer makes of the text. So no checkpoint needs new embeddings.
-        """
-        vocabulary = self.tokenizer.get_vocab()
-        unused = [vocabulary[name] for i in range(1000) if (name := f"[unused{i}]") in vocabulary]
-        if len(unused) >= len(MARKUP):
-            return {name: [number] for name, number in zip(MARKUP, unused, strict=False)}
-        return dict(zip(MARKUP, self(list(MARKUP)), strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +63,7 @@ class Subtokens:
         return Subtokens(*(getattr(self, name)[part] for name in self.__slots__))
 
 
-def subtokens_of(page: Page, subtokenizer: Subtokenizer, markup: bool = True) -> Subtokens:
+def subtokens_of(page: Page, subtokenizer: "Subtokenizer", markup: bool = True) -> Subtokens:
     """Return the subtokens of a page's passages, each behind its markup token where the page has markup.
 
     markup: False leaves markup tokens out, for a model that was not trained with them.
@@ -147,7 +93,7 @@ def _kinds(page: Page) -> list[str]:
     return names
 
 
-def _passage(page: Page, number: int, kind: str, subtokenizer: Subtokenizer, markup: bool) -> tuple[np.ndarray, ...]:
+def _passage(page: Page, number: int, kind: str, subtokenizer: "Subtokenizer", markup: bool) -> tuple[np.ndarray, ...]:
     start, end = page.passages[number]
     places = [i for i in range(start, end) if not (page.markup and text.is_html(page.tokens[i]))]
     pieces = subtokenizer([page.tokens[i] for i in places])
@@ -175,7 +121,7 @@ class Window:
 
 
 def windows(
-    page: Page, subtokenizer: Subtokenizer, max_length: int, stride: int, subtokens: Subtokens | None = None
+    page: Page, subtokenizer: "Subtokenizer", max_length: int, stride: int, subtokens: Subtokens | None = None
 ) -> Iterator[Window]:
     """Cut a page into windows of at most ``max_length`` subtokens, each of which begins ``stride`` subtokens after the
     last.

@@ -58,7 +58,7 @@ def snapshot(
     folder = Path(_ask_hub(what, revision, lambda: fetch(allow_patterns=list(patterns), ignore_patterns=["*/*"])))
     names = sorted({file.name for pattern in patterns for file in folder.glob(pattern)})
     _check_names(names, what)
-    if not _is_listed(repository, revision, kind):
+    if not listed(repository, revision, kind):
         # Offline, the library then takes the files that the cache has for all that the repository has.
         log.warning("%s: its list of files is not known; taken is what the cache holds: %s", what, ", ".join(names))
     if not names:
@@ -98,15 +98,15 @@ def _link_or_copy(cached: Path, target: Path) -> None:
         shutil.copyfile(cached, target)
 
 
-def _is_listed(repository: str, revision: str, kind: Kind) -> bool:
-    """Whether the cache knows which files the repository has at that revision."""
+def listed(repository: str, revision: str, kind: Kind = "model") -> list[str]:
+    """Return the paths of the files of a repository, of which ``snapshot`` fetched some; none where they are not known."""
     from huggingface_hub import get_cached_repo_tree
     from huggingface_hub.errors import CachedRepoTreeNotFoundError
 
     try:
-        return bool(get_cached_repo_tree(repository, repo_type=kind, revision=revision))
+        return [file.path for file in get_cached_repo_tree(repository, repo_type=kind, revision=revision)]
     except CachedRepoTreeNotFoundError:
-        return False
+        return []
 
 
 # Verification.

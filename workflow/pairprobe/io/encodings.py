@@ -1,5 +1,6 @@
 """Text in any encoding of Unicode as UTF-8; of another encoding, what and where the first byte is that does not fit."""
 
+import codecs
 import io
 import json
 from typing import IO
@@ -44,6 +45,14 @@ def as_utf8(where: str, content: bytes) -> bytes:
     except UnicodeDecodeError as error:
         raise InputError(f"{where}: {misfit(error)}") from None
     return content.removeprefix(BOM) if encoding.startswith("utf-8") else text.encode()
+
+
+def head_as_text(where: str, head: bytes) -> str:
+    """Return the beginning of a text, less a last character that is cut; raise InputError as ``as_utf8``."""
+    try:
+        return codecs.getincrementaldecoder(encoding_of(head))().decode(head)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where}: {misfit(error)}") from None
 
 
 def misfit(error: UnicodeDecodeError) -> str:

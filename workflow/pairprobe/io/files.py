@@ -43,6 +43,10 @@ _ABANDONED_SECONDS = 24 * 3600
 Key = TypeVar("Key", bound=Hashable)
 
 
+class EmptyLineError(InputError):
+    """A line is empty, or blanks alone."""
+
+
 @contextlib.contextmanager
 def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path to write a file or folder to; when the block ends well, it is moved to ``path``; else it is removed.
@@ -282,7 +286,7 @@ def _checked(path: Path, number: int, line: bytes, lines: IO[bytes]) -> bytes | 
         )
     line = line.removeprefix(encodings.BOM)
     if not line or line.isspace():
-        return InputError(f"{path}, line {number}: the line is empty. Remove it.")
+        return EmptyLineError(f"{path}, line {number}: the line is empty. Remove it.")
     try:
         if not line.isascii():
             line.decode()

@@ -1,6 +1,7 @@
 """Tables as TSV files: their lines as text, to be passed on, or as a pandas DataFrame, to compute with."""
 
 import csv
+import math
 import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
@@ -19,6 +20,11 @@ def write_tsv(path: str | Path, fields: Iterable[str], rows: Iterable[Iterable[A
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(fields)
         table.writerows(rows)
+
+
+def rounded(number: float, decimals: int = 4) -> str:
+    """Return a number as tables have it, "" for NaN."""
+    return "" if math.isnan(number) else f"{number:z.{decimals}f}"
 
 
 def read_tsv(path: str | Path, fields: Sequence[str] | None = None) -> list[dict[str, str]]:

@@ -22,9 +22,7 @@ def read(path: str | Path) -> bytes:
     Raises InputError where it is missing, no regular file or no whole gzip file, and where it is more than ``MAX_RATIO``
     times as large as its gzip file; of that no more is taken into memory.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise InputError(f"{path}: not a regular file. Write its content to one, and name that.")
+    path = _regular(path)
     with reading(path):
         if path.suffix != ".gz":
             return path.read_bytes()
@@ -40,6 +38,21 @@ def read(path: str | Path) -> bytes:
     return content
 
 
+def read_head(path: str | Path, size: int) -> bytes:
+    """Return the first ``size`` bytes of what ``read`` returns, or all; no more is read. Raises InputError as ``read``."""
+    path = _regular(path)
+    with reading(path), (igzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
+        content: bytes = file.read(size)
+    return content
+
+
+def _regular(path: str | Path) -> Path:
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a regular file. Write its content to one, and name that.")
+    return path
+
+
 @contextlib.contextmanager
 def reading(path: Path, place: Callable[[], str] = str) -> Iterator[None]:
     """Raise InputError where a file that a block reads is missing, no whole gzip or no text. place: where it is by then."""
@@ -48,7 +61,8 @@ def reading(path: Path, place: Callable[[], str] = str) -> Iterator[None]:
             raise EOFError("it is empty")
         yield
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file. Check the path in the configuration.") from None
+        start = "" if path.is_absolute() else f"; it counts from {Path.cwd()}"
+        raise InputError(f"{path}: there is no such file. Check the path{start}.") from None
     # isal's stub declares its exception class as an instance of Exception.
     except (EOFError, gzip.BadGzipFile, isal_zlib.error) as error:  # type: ignore[misc]
         raise InputError(f"{path}{place()}: not a whole gzip file ({error}). Fetch or write it again.") from None

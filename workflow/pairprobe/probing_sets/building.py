@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
 
 from pairprobe.data.examples import Example
+from pairprobe.data.language import LEAST, Language
 from pairprobe.errors import InputError
 from pairprobe.io import files
+from pairprobe.io.progress import log
 from pairprobe.probing_sets import tasks
 from pairprobe.probing_sets.pairs import Boundary, BoundaryRow, Pair, PairRow
 from pairprobe.probing_sets.registry import names
@@ -72,10 +74,35 @@ def build(
     """Write a task's probing set, at most one pair an example, in the order of the examples.
 
     finder: the function of the task's module that finds them. Returns rows ``(task, what, number)``: the examples looked
-    at, the pairs found, and for each reason to drop an example how many there were, the commonest first.
+    at, the pairs found, and for each reason to drop an example how many there were, the commonest first; and a warning
+    where the examples do not look like English, for which the tasks are made.
     """
     counts: Counter = Counter()
-    files.write_json_lines(path, rows_of(getattr(load(task), finder), examples, wordnet, counts))
+    language = Language()
+    files.write_json_lines(path, rows_of(getattr(load(task), finder), _counted(examples, language), wordnet, counts))
     reasons = sorted(((n, why) for why, n in counts.items() if why not in ("examples", "pairs")), reverse=True)
     looked, pairs = (task, "examples looked at", counts["examples"]), (task, "pairs found", counts["pairs"])
-    return [looked, pairs, *((task, f"dropped: {why}", n) for n, why in reasons)]
+    warnings = _warnings(task, language) if language.is_foreign else []
+    return [looked, pairs, *((task, f"dropped: {why}", n) for n, why in reasons), *warnings]
+
+
+def _counted(examples: Iterable[Example], language: Language) -> Iterator[Example]:
+    for example in examples:
+        language.add(example.question)
+        language.add(example.paragraph)
+        yield example
+
+
+def _warnings(task: str, language: Language) -> list[tuple[str, str, int]]:
+    words, letters = language.percentages
+    log.warning(
+        "%s: these examples do not look like English: of 100 words %d are function words of English (the, of, and, ...), "
+        "where English has more than %d; of 100 letters %d are not Latin. The splitter, the stop words, WordNet and the "
+        "tasks' rules are English, so pairs of another language mean nothing. Pairs of your own work in any language: "
+        "docs/how-to/your_data.md, 'Other languages'.",
+        *(task, words, LEAST, letters),
+    )
+    return [
+        (task, f"not English? function words of English among 100 words (English has more than {LEAST})", words),
+        (task, "not English? letters among 100 that are not Latin", letters),
+    ]

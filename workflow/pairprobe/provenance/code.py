@@ -51,6 +51,12 @@ def code_of(script: str, *parts: str, scripts: Path = SCRIPTS, library: Path = L
     return dict(sorted(digests.items()))
 
 
+def module_digest(name: str, library: Path = LIBRARY) -> str | None:
+    """Return the digest of one module of the library, as ``code_of`` has it; None where there is none of this name."""
+    found = _files_of(name.split("."), library)
+    return _read(found[-1], library).digest if found else None
+
+
 def has_part(name: str, library: Path = LIBRARY) -> bool:
     """Say whether the library has this module or package, or whether this file or folder is beside it (see ``code_of``)."""
     if "/" in name:

@@ -14,7 +14,7 @@ from pairprobe.data import examples
 from pairprobe.errors import InputError
 from pairprobe.io import digests, typed_json
 from pairprobe.io.tsv import read_tsv
-from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, read_probing_set
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, id_of, read_probing_set
 from pairprobe.probing_sets.registry import BOUNDARY_MEASURES, PAIR_MEASURES
 from pairprobe.provenance import job_records
 from pairprobe.provenance.run_record import NAME, RunRecord
@@ -210,22 +210,31 @@ def _line_of(rows: list[dict], asked: dict[str, str]) -> dict:
 def _files_behind(run: RunRecord, name: str) -> list[str]:
     """List a ranking, the inputs of its job, the checkpoint of the activations, and the data of its examples."""
     ancestors, checkpoints = list(run.ancestors_of(name)), run.checkpoint_folders()
+    partitions = {_partition_of(run, name)}
     # The heads of the task boundary are trained on the partition "head".
-    partitions = {"probe", "head"} if any("/span_heads/" in one for one in ancestors) else {"probe"}
+    partitions |= {"head"} if any("/span_heads/" in one for one in ancestors) else set()
     data = [path for path, file in run.content["data"]["files"].items() if partitions & set(file["partitions"])]
     behind = [name, *run.inputs_of(name), *(one for one in ancestors if one in checkpoints), *data]
     return list(dict.fromkeys(behind))
 
 
+def _partition_of(run: RunRecord, name: str) -> str:
+    """Return whose examples a ranking is of: those of the partition probe, or of a task with a file of pairs."""
+    folder = f"{run.content['folder']}/examples/"
+    return next((Path(one).name.split(".")[0] for one in run.inputs_of(name) if one.startswith(folder)), "probe")
+
+
 def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) -> list[dict]:
     """Return each pair of a number with its words and counts (``{example_id: counts}``), the lowest percentage first."""
     folder = run.content["folder"]
+    partition = _partition_of(run, f"{folder}/rankings/{asked['checkpoint']}/{asked['task']}.tsv")
     sets, probe = (
-        run.own_file(f"{folder}/{name}") for name in (f"probing_sets/{asked['task']}.jsonl", "examples/probe.jsonl.gz")
+        run.own_file(f"{folder}/{name}")
+        for name in (f"probing_sets/{asked['task']}.jsonl", f"examples/{partition}.jsonl.gz")
     )
-    pairs = {pair["example_id"]: pair for pair in read_probing_set(str(sets))}
+    pairs = {id_of(pair): pair for pair in read_probing_set(str(sets))}
     read = {one.example_id: one for one in examples.read_examples(str(probe))}
-    if missing := counts.keys() - (pairs.keys() & read.keys()):
+    if missing := counts.keys() - {name for name, pair in pairs.items() if pair["example_id"] in read}:
         raise InputError(
             f"{sets}: the ranking has the example {min(missing)}; this or {probe} has not. See pairprobe verify."
         )
@@ -237,7 +246,7 @@ def _pairs(run: RunRecord, asked: dict[str, str], counts: dict[str, list[int]]) 
             "ties": ties,
             "para_len": para_len,
             "unmatching": unmatching,
-            **_words(pairs[example_id], read[example_id], asked["measure"]),
+            **_words(pairs[example_id], read[pairs[example_id]["example_id"]], asked["measure"]),
         }
         for example_id, (count, ties, para_len, unmatching) in counts.items()
     ]

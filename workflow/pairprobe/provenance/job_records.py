@@ -27,9 +27,11 @@ FOLDER = "provenance"
 # What a job made, where a command asks for jobs of that kind. The workflow names it: ``job(snakemake, kind="ranking")``.
 ACTIVATIONS, SIMILARITIES = "activations", "similarities"
 RANKING, PERCENTAGES, PERCENTAGE_FIGURE = "ranking", "percentages", "percentage_figure"
+# A checkpoint that is none of the configuration's.
+CHECKPOINT = "checkpoint"
 # A record is refused beyond this size, before memory is taken: the largest are those of checkpoints with many files.
 MAX_BYTES = 64 << 20
-KINDS = frozenset({ACTIVATIONS, SIMILARITIES, RANKING, PERCENTAGES, PERCENTAGE_FIGURE})
+KINDS = frozenset({ACTIVATIONS, SIMILARITIES, RANKING, PERCENTAGES, PERCENTAGE_FIGURE, CHECKPOINT})
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
@@ -73,7 +75,7 @@ class Machine(TypedDict):
 
 
 class JobRecord(TypedDict):
-    """The record of a job; docs/results.md says what the fields are. Records of older versions have no kind."""
+    """The record of a job; docs/reference/files.md says what the fields are. Records of older versions have no kind."""
 
     version: Literal[1]
     rule: str

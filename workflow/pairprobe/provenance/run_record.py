@@ -20,12 +20,14 @@ from pairprobe.provenance import job_records
 
 VERSION = 1
 NAME = "provenance.json"
+# Written beside it where somebody asks for it.
+RO_CRATE = "ro-crate-metadata.json"
 # A run record is refused beyond this size, before memory is taken; each of a run's files takes some 300 bytes of it.
 MAX_BYTES = 1 << 30
 # What it has of a job as the job's own record has it. Records of older versions have no kind.
 _OF_JOB = ("rule", "kind", "wildcards", "params", "threads", "precision", "started", "seconds")
 # What lies in a run's folder and is no result: how the jobs went, and the saved states of trainings.
-_NO_RESULTS = ("logs", "benchmarks", job_records.FOLDER, "finetuning", NAME)
+_NO_RESULTS = ("logs", "benchmarks", job_records.FOLDER, "finetuning", NAME, RO_CRATE)
 
 
 def collect(
@@ -285,7 +287,7 @@ class _Versioned(TypedDict):
 
 
 class _RunRecord(TypedDict):
-    """What ``collect`` returns; docs/results.md says what the fields are. Older records lack some."""
+    """What ``collect`` returns; docs/reference/files.md says what the fields are. Older records lack some."""
 
     version: int
     run: str
@@ -375,8 +377,15 @@ class RunRecord:
         return _reachable(self.inputs_of(path), lambda one: [] if one in checkpoints else self.inputs_of(one))
 
     def checkpoint_folders(self) -> set[str]:
-        """Return the folders of the run's checkpoints."""
-        return {source["folder"] for source in self.content["checkpoints"].values()}
+        """Return the folders of the run's checkpoints, and of others that jobs have made, which may be gone."""
+        jobs = self.content["jobs"].values()
+        others = {path for job in jobs if job.get("kind") == job_records.CHECKPOINT for path in job["outputs"]}
+        return others | {source["folder"] for source in self.content["checkpoints"].values()}
+
+    def folder_digest(self, path: str) -> str:
+        """Return the digest of a folder that a job has made, also of one that is gone; "none" where there was none."""
+        made = {**self.content.get("temporary", {}), **self.content["folders"]}
+        return made[path]["sha256"] if path in made else "none"
 
     def jobs_without_kind(self) -> list[str]:
         """List the jobs whose records are of an older version, which had no ``kind``."""

@@ -219,4 +219,4 @@ def _agreement(found: dict) -> str:
 def _pair(one: dict, task: str) -> str:
     if task == "boundary":
         return f"{one['match']!r} in: {textwrap.shorten(one['anchor'], 60, placeholder=' ...')}  ({one['question']})"
-    return f"{one['anchor']} -> {one['match']}  ({one['question']})"
+    return f"{one['anchor']} -> {one['match']}" + f"  ({one['question']})" * bool(one["question"])

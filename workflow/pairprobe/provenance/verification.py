@@ -18,7 +18,7 @@ from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import Progress
 from pairprobe.io.tsv import read_tsv
 from pairprobe.provenance import job_records
-from pairprobe.provenance.code import code_of, has_part
+from pairprobe.provenance.code import SCRIPTS, code_of, has_part, module_digest
 from pairprobe.provenance.run_record import NAME, RunRecord, files_without_job, writes_run_record
 from pairprobe.rankings import percentages
 
@@ -244,7 +244,7 @@ def _stores(run: RunRecord, broken: set[str | None]) -> tuple[list[Problem], lis
     for job in _unbroken_jobs(run, broken, job_records.ACTIVATIONS, job_records.SIMILARITIES):
         for name in (name for name in job["outputs"] if name.endswith(".h5") and name in run.content["files"]):
             checkpoint = next((one for one in run.ancestors_of(name) if one in checkpoints), "no checkpoint")
-            wanted = run.content["folders"].get(checkpoint, {"sha256": "none"})["sha256"]
+            wanted = run.folder_digest(checkpoint)
             path = run.locate(name)
             try:
                 with shards.open_file(run.own_file(name)) as file:
@@ -291,6 +291,8 @@ def _inputs(run: RunRecord) -> Iterator[str]:
 
 def _code(run: RunRecord) -> Iterator[str]:
     """Note the rules whose code here is not the code that made the results."""
+    if not SCRIPTS.is_dir():
+        yield "the workflow's scripts are not here: of the code that made these results, the library alone was compared."
     for rule, codes in run.content["code"].items():
         others = sorted({module for code in codes for module in other_modules(code)})
         if others:
@@ -317,8 +319,11 @@ def other_modules(code: dict[str, str]) -> list[str]:
     script = next((name for name in code if re.fullmatch(r"scripts/\w+", name)), "scripts/")
     try:
         here = code_of(script.removeprefix("scripts/"), *(name for name in code if _is_part(name)))
-    except (OSError, InputError):  # no such script: only the library is here
-        return [script]
+    except (OSError, InputError):  # no such script
+        if SCRIPTS.is_dir():
+            return [script]
+        modules = {name: digest for name, digest in sorted(code.items()) if "/" not in name}
+        return [name for name, digest in modules.items() if not _is_part(name) or module_digest(name) != digest]
     return [name for name in sorted(here.keys() | code.keys()) if here.get(name) != code.get(name)]
 
 

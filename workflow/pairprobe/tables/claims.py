@@ -8,80 +8,170 @@ import pandas as pd
 from pairprobe.evidence.claims import CLAIMS, MIN_PAGES, MIN_SEEDS
 from pairprobe.evidence.fields import CHECKPOINTS, CLAIM_FIELDS, JUDGED, RECIPE, UNDECIDED
 from pairprobe.io.tsv import read_frame
-from pairprobe.tables.layout import label_of, markdown, paragraph, seeds_told
+from pairprobe.probing_sets import registry
+from pairprobe.tables.layout import (
+    count_told,
+    heading,
+    interval_told,
+    label_of,
+    markdown,
+    number_told,
+    paragraph,
+    percent_told,
+    seeds_told,
+)
+from pairprobe.tables.reading import causal_told
+from pairprobe.tables.recipes import NO_RECIPES, Recipes, units
 
 _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "effective", "needed")
 _FIELDS = ("claim", "task", "measure", "on", "in the paper", "found", *_NUMBERS)
+_COMPARED = "Compared: {pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task."
 _SCOPES = {
     RECIPE: """\
-{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said of a recipe
-holds over its trainings ({seeds} seeds) and over pages, both taken as random; what is no recipe is one checkpoint as it
-is.""",
+What is said of a recipe holds over its trainings ({seeds} seeds) and over pages, both taken as random; what is no recipe
+is one checkpoint as it is.""",
     CHECKPOINTS: """\
-{pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task. What is said holds for these two
-checkpoints alone, over pages: another training of the same recipe may differ from them by as much. For what holds of a
-recipe, train it with {least_seeds} seeds or more.""",
+What is said holds for {two} alone, over pages: another training of the same recipe may differ from them by as much.
+For what holds of a recipe, train it with {least_seeds} seeds or more.""",
 }
+# By whether the paper states something of one of the tasks.
+_PAPER = {
+    True: """\
+It can say whether this {model}, on these pages, behaves as Cai et al. (2020) say of theirs; not whether their numbers are
+right, which are of another training and other pages.""",
+    False: "Cai et al. (2020), whose claims these are, have none of these tasks: what was found is told in the same terms.",
+}
+_STAR = "A star: the paper says so of this task; without one the cell says what was found. "
 _LIMITS = """\
-It can say whether this encoder, on these pages, behaves as Cai et al. (2020) say of theirs; not whether their numbers are
-right, which are of another training and other pages. On auc: about the pair and the geometry of the vectors together. On
-specific (auc less that of other anchors): about the pair. A dagger: both are decided, and not alike. With
+{paper} On auc: about the pair and the geometry of the vectors together. On
+specific (auc less that of other anchors): about the pair. A dagger: by one measure both are decided, and not alike. With
 fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided. Trainings
 are taken to scatter evenly about their mean: where each ends in one of two ways, three agree by chance in one of four."""
+_GROUPS = " Where pairs are given, in a file or a notebook ({}), pages are their groups."
 _VERDICTS = """\
-Verdicts on the paper's claims, {pair}. A star: the paper says so of this task; without one the cell says what was found.
+Verdicts on the paper's claims, {pair}. {star}
 Two that differ by no more than {margin:g} points in any layer are equal, and have no gap. All verdicts of this table
-together: one or more is wrong with a probability of {error:.3g} % at most (Bonferroni over {tests} tests). {seeds_told}"""
+together: one or more is wrong with a probability of {error} at most (Bonferroni over {tests} tests). {seeds_told}"""
 _VALUES = """\
 The numbers behind the verdicts, {pair}. Value: of no difference the largest one, with its layer; of better the mean
 difference over the upper layers; of a gap that opens the first layer where the difference exceeds {margin:g} points
 without falling below 0 later ("never": there is none); of one that grows the slope a layer, beside which the mean must
-be above 0. Differences are the second less the first, in points. Interval: as wide as all verdicts together need.
+be above 0. Differences are {difference}, in points. Interval: as wide as all verdicts together need.
 Effective: the number of pages of one size that tell as much. Needed: how many pairs would decide with a probability of
-{power:.3g} %, if the differences are as estimated within a standard error. {seeds_told}"""
+{power}, if the differences are as estimated within a standard error. {seeds_told}"""
+
+_OTHER_DEPTHS = """\
+Not compared: checkpoints of different numbers of layers, since differences, tests and verdicts are layer by layer. Their
+last layers: {told}. Figures draw them side by side over relative depth (layer / last layer)."""
 
 
-def claims_markdown(path: str, labels: dict[str, str], evidence: dict[str, float], seeds: dict[str, int]) -> str:
+def claims_at_a_glance(path: str, labels: dict[str, str]) -> str:
+    """Return the verdicts of ``tables/claims.tsv``: a line a claim and value, a column a task; labels as below."""
+    return _at_a_glance(_read_claims(path), labels)
+
+
+def claims_markdown(
+    path: str,
+    labels: dict[str, str],
+    evidence: dict[str, float],
+    seeds: dict[str, int],
+    intervals: str | None = None,
+    recipes: Recipes = NO_RECIPES,
+    activations: str | None = None,
+) -> str:
     """Lay ``tables/claims.tsv`` out: for each comparison what it is of, the verdicts at a glance, and their numbers.
 
     labels: what tables call a task or checkpoint, where it has another than its name. evidence: confidence, margin and
-    power by which claims were judged. seeds: see ``layout.seeds_told``.
+    power by which claims were judged. seeds: see ``layout.seeds_told``. intervals: ``tables/intervals.tsv``; where it has
+    checkpoints of different numbers of layers, it is said that they are not compared. recipes: ``{recipe: its
+    checkpoints}``.
     """
-    numbers = ("value", "low", "high", "layers", "pairs", "pages", "effective_pages", "seeds")
-    claims = read_frame(path, CLAIM_FIELDS, numbers, may_be_empty=("low", "high"))
-    claims["claim"] = pd.Categorical(claims["claim"], list(CLAIMS))
-    parts = []
-    for pair, rows in claims.groupby(["before", "after"], sort=False):
+    read = causal_told(activations, labels, recipes) if activations else []
+    pairs = _read_claims(path).groupby(["before", "after"], sort=False)
+    about, parts = [], []
+    for pair, rows in pairs:
+        before, after = (label_of(str(name), labels) for name in pair)
+        stated = bool((rows["stated"] == "yes").any())
         told: dict[str, Any] = {
+            "paper": _PAPER[stated].format(model="model" if read else "encoder"),
+            "star": _STAR * stated,
+            "difference": f"{after} less {before}",
             "margin": evidence["margin"],
-            "error": 100 * (1 - evidence["confidence"]),
-            "power": 100 * evidence["power"],
-            "pair": " against ".join(label_of(str(name), labels) for name in pair[::-1]),
+            "error": percent_told(1 - evidence["confidence"]),
+            "power": percent_told(evidence["power"]),
+            "pair": f"{after} against {before}",
+            "two": "these two checkpoints" if len(pairs) == 1 else "the two checkpoints of a comparison",
             "tests": len(rows),
             "seeds": _range(rows["seeds"]),
             "seeds_told": seeds_told(seeds, labels),
+            "groups": _groups_told(rows["task"], labels),
             "least_seeds": MIN_SEEDS,
             "least_pages": MIN_PAGES,
             **{name: _range(rows[column]) for name, column in _COUNTS.items()},
         }
         lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
-        opening = f"Compared: {_SCOPES[rows['scope'].iloc[0]]} {_LIMITS}"
-        parts += [
-            f"# {paragraph(told['pair'])}",
-            paragraph(opening.format(**told)),
-            paragraph(_VERDICTS.format(**told)),
-            _at_a_glance(rows, labels),
-            paragraph(_VALUES.format(**told)),
-            markdown(_FIELDS, lines, _NUMBERS),
-        ]
-    return "\n".join(parts if parts else ["There are no two checkpoints with pairs and layers in common to compare.\n"])
+        about.append(f"{_SCOPES[rows['scope'].iloc[0]]}{{groups}} {_LIMITS}".format(**told))
+        parts.append(
+            [
+                heading(told["pair"]),
+                _COMPARED.format(**told),
+                paragraph(_VERDICTS.format(**told)),
+                _at_a_glance(rows, labels),
+                paragraph(_VALUES.format(**told)),
+                markdown(_FIELDS, lines, _NUMBERS),
+            ]
+        )
+    text = _opened(parts, about, [paragraph(line) for line in read])
+    text = text or ["There are no two checkpoints with pairs and layers in common to compare.\n"]
+    return "\n".join([*text, *_of_other_depths(intervals, labels, recipes)])
+
+
+def _opened(parts: list[list[str]], about: list[str], read: list[str]) -> list[str]:
+    """Return the parts of all comparisons with what they are about: once, above them, where it is the same of several.
+
+    read: how decoders read, said once.
+    """
+    once = len(parts) > 1 and len(set(about)) == 1
+    text = [*([paragraph(about[0])] if once else []), *(read if len(parts) > 1 else [])]
+    for (title, compared, *rest), its in zip(parts, about, strict=True):
+        text += [title, paragraph(compared if once else f"{compared} {its}"), *(read if len(parts) == 1 else []), *rest]
+    return text
+
+
+def _groups_told(tasks: pd.Series, labels: dict[str, str]) -> str:
+    """Say what pages are of tasks whose pairs are given: their names are no module's."""
+    known = registry.names()
+    given = [label_of(task, labels) for task in tasks.unique() if task not in known]
+    return _GROUPS.format(", ".join(given)) if given else ""
+
+
+def _of_other_depths(intervals: str | None, labels: dict[str, str], recipes: Recipes) -> list[str]:
+    """Say of which recipes and checkpoints nothing is claimed, since they have different numbers of layers."""
+    if intervals is None:
+        return []
+    rows = read_frame(intervals, ["checkpoint", "layer"], ["layer"], exactly=False)
+    rows["checkpoint"] = units(rows["checkpoint"], recipes)
+    last = rows.groupby("checkpoint", sort=False)["layer"].max().astype(int)
+    if last.nunique() < 2:
+        return []
+    told = "; ".join(
+        f"{number} ({', '.join(label_of(str(name), labels) for name in last.index[last == number])})"
+        for number in sorted(last.unique())
+    )
+    return [paragraph(_OTHER_DEPTHS.format(told=told))]
+
+
+def _read_claims(path: str) -> pd.DataFrame:
+    numbers = ("value", "low", "high", "layers", "pairs", "pages", "effective_pages", "seeds")
+    claims = read_frame(path, CLAIM_FIELDS, numbers, may_be_empty=("low", "high"))
+    return claims.assign(claim=pd.Categorical(claims["claim"], list(CLAIMS)))
 
 
 _COUNTS = {"pages": "pages", "effective": "effective_pages", "pairs": "pairs"}
 
 
 def _range(numbers: pd.Series) -> str:
-    low, high = f"{numbers.min():.0f}", f"{numbers.max():.0f}"
+    low, high = count_told(round(numbers.min())), count_told(round(numbers.max()))
     return low if low == high else f"{low} to {high}"
 
 
@@ -89,14 +179,20 @@ def _at_a_glance(rows: pd.DataFrame, labels: dict[str, str]) -> str:
     """A line a claim and value, a column a task; * where the paper says so itself."""
     cells = {key: _cell(some) for key, some in rows.groupby(["claim", "on", "task"], observed=True)}
     tasks, values = rows["task"].unique(), [on for on in JUDGED if (rows["on"] == on).any()]
-    for claim, task in itertools.product(CLAIMS, tasks):
-        both = [cells.get((claim, on, task), UNDECIDED) for on in JUDGED]
-        if not any(UNDECIDED in cell for cell in both) and both[0] != both[1]:
-            cells |= {(claim, on, task): f"{cell} †" for on, cell in zip(JUDGED, both, strict=True)}
+    for (claim, task), some in rows.groupby(["claim", "task"], observed=True):
+        if _decided_unlike(some):
+            cells |= {key: f"{cells[key]} †" for key in itertools.product([claim], JUDGED, [task])}
     lines = [
         [CLAIMS[claim].says, on, *(cells.get((claim, on, task), "") for task in tasks)] for claim in CLAIMS for on in values
     ]
     return markdown(["claim (* in the paper)", "on", *(label_of(task, labels) for task in tasks)], lines)
+
+
+def _decided_unlike(rows: pd.DataFrame) -> bool:
+    """Whether a claim is decided on auc and on specific by one measure, and not alike; in which layer does not matter."""
+    decided = rows[rows["found"] != UNDECIDED]
+    found = decided["found"].str.replace(r" in layer \d+", "", regex=True)
+    return bool((found.groupby(decided["measure"]).nunique() > 1).any())
 
 
 def _cell(rows: pd.DataFrame) -> str:
@@ -108,15 +204,15 @@ def _cell(rows: pd.DataFrame) -> str:
 
 
 def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
-    numbers = (row.value, row.low, row.high)
+    value, interval = number_told(row.value), interval_told(row.low, row.high)
     if row.claim == "gap_opens_late":
+        numbers = (row.value, row.low, row.high)
         value, low, high = ("never" if layer >= row.layers else f"{layer:.0f}" for layer in numbers)
-    else:
-        value, low, high = ("" if pd.isna(number) else f"{number:z.1f}" for number in numbers)
+        interval = low if low == high else f"{low} to {high}"
+    counts = (count_told(round(number)) for number in (row.pairs, row.pages, row.effective_pages))
     # A verdict in the paper's words is followed by what was found.
     found = f"{row.verdict}: {row.found}" if row.verdict and row.verdict != row.found else row.found
     return (
         *(CLAIMS[row.claim].says, label_of(row.task, labels), row.measure, row.on, row.stated, found),
-        *(value, low if low == high else f"{low} to {high}", row.layer, f"{row.pairs:.0f}", f"{row.pages:.0f}"),
-        *(f"{row.effective_pages:.0f}", row.pairs_needed if row.found == UNDECIDED else ""),
+        *(value, interval, row.layer, *counts, row.pairs_needed if row.found == UNDECIDED else ""),
     )

@@ -1,7 +1,8 @@
-"""Tables for reading: Markdown, the same as a page of HTML, and what tables call things."""
+"""Tables for reading: Markdown, the same as a page of HTML, what tables call things, and how they write numbers."""
 
 import html
 import itertools
+import math
 import re
 import textwrap
 import unicodedata
@@ -51,6 +52,11 @@ def one_line(text: str) -> str:
 def _cell(text: str) -> str:
     """Return text as a cell of one line that is no markup; control characters are left out."""
     return _MARKUP.sub(r"\\\g<0>", one_line(text))
+
+
+def heading(text: str) -> str:
+    """Return a heading, in one line however long it is."""
+    return f"# {_cell(text)}\n"
 
 
 def paragraph(text: str) -> str:
@@ -138,6 +144,31 @@ def label_of(name: str, labels: dict[str, str]) -> str:
     A label of several lines is put into one, and control characters in it are left out.
     """
     return one_line(labels.get(name, "")) or name.replace("_", " ").capitalize()
+
+
+def number_told(number: float, decimals: int = 1) -> str:
+    """Return a percentage, a difference in points or, with two decimals, a correlation; "" for NaN."""
+    return "" if math.isnan(number) else f"{number:z.{decimals}f}"
+
+
+def count_told(number: float) -> str:
+    """Return how many there are, of the mean of several counts with one decimal."""
+    return f"{number:,.1f}".removesuffix(".0")
+
+
+def percent_told(share: float) -> str:
+    """Return a share or probability in percent, in as many digits as it has."""
+    return f"{100 * share:g} %"
+
+
+def p_told(p: float) -> str:
+    """Return a p-value in three digits; "" for NaN."""
+    return "" if math.isnan(p) else "under 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def interval_told(low: float, high: float, decimals: int = 1) -> str:
+    """Return the ends of an interval; "" where there is none."""
+    return "" if math.isnan(low) else f"{number_told(low, decimals)} to {number_told(high, decimals)}"
 
 
 def seeds_told(seeds: Mapping[str, int | str], labels: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pairprobe.tables.layout import markdown, paragraph, seeds_told
+from pairprobe.tables.layout import count_told, markdown, paragraph, seeds_told
 from pairprobe.tables.recipes import NO_RECIPES, SPREAD, Recipes, label_with_seeds, means_and_deviations
 
 # Table 2 of the paper, in percent: P, R and F1 of the long answer, then of the short one.
@@ -56,7 +56,7 @@ def paper_table(
     rows["f1"] += (" [" + rows["f1_low"] + ", " + rows["f1_high"] + "]").mask(rows["several"], "")
     best = {answer: rows.xs(answer, level="answer")[list(_BEST.values())] for answer in ("long", "short")}
     best["short"] = best["short"].reindex(best["long"].index, fill_value="")
-    questions = rows["examples"].astype(int).map("{:,}".format).xs("long", level="answer")
+    questions = rows["examples"].astype(float).map(count_told).xs("long", level="answer")
     ours = [
         (
             label_with_seeds(name, labels, recipes),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from pairprobe.tables.layout import markdown, paragraph, seeds_told
+from pairprobe.tables.layout import count_told, markdown, paragraph, seeds_told
 from pairprobe.tables.recipes import SPREAD, Recipes, label_with_seeds, means_and_deviations
 
 _CAPTION = """\
@@ -22,5 +22,6 @@ def answers_table(scores: pd.DataFrame, labels: dict[str, str], seeds: Mapping[s
     keys, numbers = ["head", "examples"], ["exact_match", "f1"]
     rows = means_and_deviations(scores, recipes, keys, numbers)[numbers].reset_index()
     rows["checkpoint"] = [label_with_seeds(name, labels, recipes) for name in rows["checkpoint"]]
+    rows["examples"] = rows["examples"].astype(float).map(count_told)
     caption = paragraph(" ".join(filter(None, [_CAPTION, SPREAD if recipes else "", seeds_told(seeds, labels)])))
     return f"{caption}\n" + markdown(rows.columns, rows.to_numpy(), numbers=["examples", *numbers])

@@ -11,5 +11,5 @@ A module has
 
 ``find`` returns the example's pair, or the reason why it has none: ``tables/probing_sets.md`` counts the reasons.
 ``wordnet`` is None where the module does not have USES_WORDNET. ``answer_type`` is a short module to begin from, and
-docs/adding_a_task.md leads through a new one.
+docs/how-to/add_a_task.md leads through a new one.
 """

@@ -1,0 +1,9 @@
+"""Draw how well a checkpoint answers with layers of another one."""
+
+from pairprobe.figures.functional import functional_figure
+from pairprobe.figures.style import Appearance, save
+from pairprobe.provenance.jobs import job
+
+with job(snakemake):
+    params = snakemake.params
+    save(functional_figure(snakemake.input[0], params.compared, Appearance(**params.appearance)), snakemake.output)

@@ -1,0 +1,1 @@
+"""What notebooks use: runs, models, rankings of pairs, and comparisons of them."""

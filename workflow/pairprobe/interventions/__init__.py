@@ -1,0 +1,1 @@
+"""What answers become when layers of a model are those of another one."""
