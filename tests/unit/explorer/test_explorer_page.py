@@ -666,6 +666,18 @@ def test_a_click_on_a_seeds_point_opens_that_seed(trained):
     assert trained.locator(".view select").evaluate("one => one.selectedOptions[0].label") == "Trained, seed 1"
 
 
+def test_a_list_that_scrolls_by_less_than_a_line_while_the_button_is_down_still_opens_the_pair(shared):
+    go(shared, "#/coreference/cosine/1/5")
+    other = shared.locator('.item[aria-selected="false"]').first
+    place = other.bounding_box()
+    shared.mouse.move(place["x"] + 20, place["y"] + place["height"] / 2)
+    with newly_told(shared):
+        shared.mouse.down()
+        shared.locator("#rows").dispatch_event("scroll")
+        shared.mouse.up()
+    assert not shared.url.split("?")[0].endswith("/5")
+
+
 def test_claims_on_a_recipe_say_so(trained):
     trained.locator(".claims summary").first.click()
     assert trained.locator(".claims summary").first.inner_text() == "Claims: auc = 1 no gap"

@@ -548,11 +548,18 @@
     make("div", {}, make("p", { class: "of" }, title), make("p", { class: "question" }, isolated(question.join(" ")))),
     make("div", { class: "bars" }, ...bars));
   }
+  function rowsInView() {
+    const { scrollTop, clientHeight } = at("rows");
+    return [Math.max(0, Math.floor(scrollTop / ROW) - 4), Math.min(list.shown.length, Math.ceil((scrollTop + clientHeight) / ROW) + 4)];
+  }
+  function scrolled() {
+    // A line that is replaced between press and release of a button has no click.
+    if (`${rowsInView()}` !== `${list.rendered}`) renderRows();
+  }
   function renderRows() {
     const box = at("rows");
     at("spacer").style.height = `${list.shown.length * ROW}px`;
-    const first = Math.max(0, Math.floor(box.scrollTop / ROW) - 4);
-    const last = Math.min(list.shown.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 4);
+    const [first, last] = list.rendered = rowsInView();
     const lines = [];
     for (let i = first; i < last; i++) {
       const line = lineOf(i);
@@ -961,7 +968,7 @@
       if (target.id === "search") waiting = setTimeout(filterList, 150);
       else filterList();
     });
-    at("rows").addEventListener("scroll", renderRows, { passive: true });
+    at("rows").addEventListener("scroll", scrolled, { passive: true });
     at("rows").addEventListener("keydown", keyInList);
     at("rows").addEventListener("click", ({ target }) => {
       const item = target.closest(".item");
