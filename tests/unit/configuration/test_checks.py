@@ -19,6 +19,7 @@ SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 FINETUNED = {"source": "finetune", "start": "pretrained"}
 TWIN = {"source": "random", "start": "pretrained"}
 ADAPTER = {"source": "adapter", "base": "pretrained", "repository": "some/adapter", "revision": "0" * 40}
+CLASSIFIER = {**FINETUNED, "objective": "sequence_classification", "table": "docs/examples/antonyms.tsv"}
 # No page to train on; so none of the demo's checkpoints is trained here.
 WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "checkpoints__finetuned": TWIN}
 
@@ -187,6 +188,11 @@ def error_of(**changes) -> str:
             {"functional": ["reset", "graft"], "checkpoints": {"one": {"source": "path", "path": "."}}},
             "functional: reset, graft: found one alone, wanted a checkpoint before and one after fine-tuning: one of "
             "source finetune or adapter, or another checkpoint. Add one, or remove them.",
+        ),
+        (
+            {**WITHOUT_TRAINING, "functional": ["reset"], "checkpoints__texts": CLASSIFIER},
+            "partitions.finetune: no page can come into it, and functional: reset needs heads that answer questions, which "
+            "the checkpoint texts gets on it. Give it a share and files.",
         ),
         (
             {**WITHOUT_TRAINING, "functional": ["early_exit"]},

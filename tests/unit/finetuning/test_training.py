@@ -285,11 +285,14 @@ def test_a_checkpoint_with_a_head_keeps_it_and_gets_no_answer_types(features, tm
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
-def test_without_pages_to_train_on_heads_are_drawn_with_the_seed(tiny, tmp_path):
+def test_without_pages_to_train_on_heads_are_drawn_with_the_seed(tiny, tmp_path, caplog):
     seeds = enumerate((SEED, SEED, SEED + 1))
     outs = [run(tiny, [], tmp_path / f"{i}", how="train_answer_heads", seed=seed) for i, seed in seeds]
     first, again, other = map(weights, outs)
     assert [head_of(str(out)) for out in outs] == ["random, seed 7", "random, seed 7", "random, seed 8"]
+    (told, *_) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told.startswith(f"checkpoint {tiny}: it has no heads")
+    assert told.endswith("its answers are those of heads drawn at random")
     # Random heads have nothing to say about types.
     assert first.keys() == {"qa_outputs.weight", "qa_outputs.bias"}
     assert torch.equal(first["qa_outputs.weight"], again["qa_outputs.weight"])

@@ -16,6 +16,7 @@ from pairprobe.data.pages import Page, row_of
 from pairprobe.errors import InputError
 from pairprobe.evaluation.answering import Request, Settings, predict
 from pairprobe.finetuning import joint_model
+from pairprobe.finetuning.answer_heads import FROZEN, OWN, RANDOM
 from pairprobe.interventions.grafting import Grafts, Pair, answer
 from pairprobe.interventions.layers import LayeredModel
 from pairprobe.interventions.names import LOWER, RESET, UPPER
@@ -320,6 +321,22 @@ def test_resets_alone_give_what_they_give_beside_grafts(pair_of, answers, docume
 
 
 # What cannot be put together.
+
+
+def test_with_heads_that_are_drawn_at_random_nothing_is_answered(pair_of, documents, tmp_path):
+    pair = pair_of("bert")
+    model, _ = joint_model.initial(pair.before, 7, frozen=True)
+    del model.model.answer_type
+    for head in (FROZEN, OWN, RANDOM.format(7)):
+        heads, out = str(tmp_path / "heads.safetensors"), tmp_path / f"{head}.jsonl"
+        joint_model.save_heads(model, heads, head)
+        if head in (FROZEN, OWN):
+            answer(pair._replace(heads=heads), ("graft",), request(documents, out))
+            assert {key[0] for key in rows_of(out)} == {LOWER, UPPER}
+            continue
+        with pytest.raises(InputError, match=r"its heads are drawn at random, .* remove graft and reset from functional\."):
+            answer(pair._replace(heads=heads), ("graft",), request(documents, out))
+        assert not out.exists()
 
 
 def test_albert_which_computes_one_layer_several_times_is_refused(tmp_path):

@@ -300,6 +300,11 @@ def _check_partitions(config: dict[str, Any]) -> None:
         needed["finetune"] = "it trains the checkpoints of source finetune"
     if "early_exit" in config["functional"]:
         needed.setdefault("finetune", "functional: early_exit trains heads on it")
+    grafts = [name for name in ("graft", "reset") if name in config["functional"]]
+    for name in config["checkpoints"] if grafts else ():
+        if objective_of(config, name) == CLASSIFICATION:
+            why = f"functional: {grafts[0]} needs heads that answer questions, which the checkpoint {name} gets on it"
+            needed.setdefault("finetune", why)
     for partition, why in needed.items():
         if not _has_pages(partition, config):
             raise InputError(f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files.")

@@ -12,3 +12,8 @@ def head_of(heads: str | None) -> str:
 
     with safe_open(heads, framework="np") as tensors:
         return str(tensors.metadata()["head"].partition("\n")[0])
+
+
+def are_random(heads: str | None) -> bool:
+    """Whether the heads that a checkpoint answers with were trained by nobody; heads: as of ``head_of``."""
+    return head_of(heads).startswith(RANDOM.partition("{")[0])

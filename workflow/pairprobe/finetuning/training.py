@@ -66,6 +66,12 @@ def train_answer_heads(training: Training, path: str, history: str) -> None:
         # Random heads have nothing to say about types, and another's head was not taught ours.
         if not (has_own and joint_model.own_types(checkpoint)):
             del model.model.answer_type
+        if not has_own:
+            log.warning(
+                "checkpoint %s: it has no heads to answer questions with, and there are no pages to train any on "
+                "(partitions.finetune): its answers are those of heads drawn at random",
+                checkpoint,
+            )
         joint_model.save_heads(model, path, OWN if has_own else RANDOM.format(seed))
         write_tsv(history, HISTORY_FIELDS, [])
         return

@@ -18,6 +18,7 @@ from pairprobe.checkpoints import devices, loading
 from pairprobe.errors import InputError
 from pairprobe.evaluation import answering
 from pairprobe.evaluation.answering import Answering, Request
+from pairprobe.finetuning.answer_heads import are_random
 from pairprobe.interventions.layers import LayeredModel, Logits
 from pairprobe.interventions.names import LOWER, RESET, UPPER
 from pairprobe.io.digests import file_digest, folder_digest
@@ -73,8 +74,15 @@ def answer(pair: Pair, functional: Sequence[str], request: Request) -> None:
     """Answer the questions of a request, with a prediction for each question, intervention and layer.
 
     functional: of ``INTERVENTIONS``. Otherwise as ``answering.predict``: lower_from_before with no layer is what that
-    writes of ``pair.after``. Raises InputError where layers of the two cannot be put together, too.
+    writes of ``pair.after``. Raises InputError where layers of the two cannot be put together, or heads are random, too.
     """
+    if are_random(pair.heads):
+        raise InputError(
+            f"checkpoint {pair.after}: it has no heads to answer questions with, and there are no pages to train any on. "
+            "So its heads are drawn at random, and what grafts and resets cost it would mean nothing. Give the partition "
+            "finetune a share and files (partitions.finetune), take a checkpoint that has such heads, or remove graft and "
+            "reset from functional."
+        )
     device = devices.claim()
     settings = answering.resolved(request.settings, device)
     after = answering.load(pair.after, pair.heads, settings, device)
