@@ -78,7 +78,7 @@ def test_a_series_that_begins_later_is_nowhere_said_to_begin_at_step_0(tmp_path)
     (mesh, _) = maps(figure)
     assert mesh.get_array()[:, 0].tolist() == [0, 0, 0, 0]
     assert [label.get_text() for label in figure.axes[2].get_xticklabels()] == ["400", "1000", "4000"]
-    told = " ".join(text.get_text() for text in figure.findobj(Text)).lower()
+    told = " ".join(" ".join(text.get_text() for text in figure.findobj(Text)).lower().split())
     assert "from the first step" in told
     assert "than at the first step" in told
     assert "step 0" not in told
@@ -94,7 +94,7 @@ def test_a_cell_without_a_difference_is_not_drawn_as_none(tmp_path):
 
 def test_a_map_without_any_difference_says_so(tmp_path):
     axes = drawn(make(tmp_path, without=lambda step, layer: True)).axes[0]
-    assert [text.get_text() for text in axes.texts] == ["nothing to compare"]
+    assert [text.get_text() for text in axes.texts] == ["nothing to compare", "Cosine similarity"]
 
 
 def test_one_scale_is_symmetric_and_holds_all_cells(tables):
@@ -124,6 +124,35 @@ def test_scores_stand_on_the_same_places_below_and_are_the_recipe_s(tables):
     assert [text.get_text() for text in below.get_xticklabels()] == ["0", "10", "20", "40", "80"]
 
 
+def test_each_trajectory_s_scores_are_drawn_once_below_all_its_maps(tables):
+    figure = drawn(tables, ("one", "other"))
+    scores = [axes for axes in figure.axes if axes.get_ylabel() == "Score (%)"]
+    assert len(scores) == 2
+    figure.draw_without_rendering()
+    places = [axes.get_position() for axes in figure.axes]
+    for first, below in ((0, scores[0]), (3, scores[1])):
+        left, right = places[first : first + len(MEASURES)]
+        assert (below.get_position().x0, below.get_position().x1) == pytest.approx((left.x0, right.x1), abs=0.01)
+        assert below.get_position().y1 < left.y0
+    # Each metric stands once in the key.
+    assert [text.get_text() for text in figure.legends[0].get_texts()][1:] == ["F1"]
+
+
+def test_each_column_names_its_measure_and_the_scale_its_value(tables):
+    figure = drawn(tables)
+    assert [axes.texts[-1].get_text() for axes in figure.axes[:2]] == ["Cosine similarity", "Start position"]
+    assert figure.axes[-1].get_ylabel().startswith("Pairwise AUC:")
+
+
+def test_of_one_task_no_word_leaves_the_figure(tables):
+    figure = trajectories_figure(*tables, {"synonyms": "cosine"}, ["one"], "auc", {})
+    figure.draw_without_rendering()
+    shown = [text for text in figure.findobj(Text) if text.get_text() and text.get_visible()]
+    boxes = [text.get_window_extent() for text in shown]
+    assert len(boxes) > 10
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y1 <= figure.bbox.height for box in boxes)
+
+
 def test_each_trajectory_has_rows_of_its_own_and_without_scores_there_is_one_row(tables):
     labels = [axes.get_ylabel() for axes in drawn(tables, ("one", "other")).axes]
     assert [label for label in labels if label.endswith("Layer")] == ["One\nLayer", "Other\nLayer"]
@@ -136,7 +165,7 @@ def test_each_trajectory_has_rows_of_its_own_and_without_scores_there_is_one_row
 def test_a_task_without_pairs_is_said_to_have_none(tables, tmp_path):
     figure = trajectories_figure(tables[0], tables[1], {**MEASURES, "empty": "cosine"}, ["one"], "auc", {})
     style.save(figure, [str(tmp_path / "a.svg")])
-    assert [text.get_text() for text in figure.axes[2].texts] == ["nothing to compare"]
+    assert [text.get_text() for text in figure.axes[2].texts] == ["nothing to compare", "Cosine similarity"]
 
 
 def test_labels_of_steps_that_would_touch_are_left_out_but_never_the_first_and_the_last(tmp_path):

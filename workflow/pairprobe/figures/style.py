@@ -78,7 +78,7 @@ CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 
 MATRIX, MATRICES_ACROSS, MATRIX_MARGIN, MATRIX_ROOM = 2.05, 3, 0.9, 0.3
 # Rows of the figure of trajectories: of maps of layer by step, and of the scores below them.
 # SCALE_MARGIN is the room for labels and for the scale of colours.
-MAP_ROW, SCORE_ROW, SCALE_MARGIN = 1.7, 0.85, 1.2
+MAP_ROW, SCORE_ROW, SCALE_MARGIN = 2.0, 1.15, 1.2
 # The overview: two columns of a paper wide; so high for each task, or for each of the panels beside, whichever is more.
 OVERVIEW_TASK, OVERVIEW_PANEL, OVERVIEW_ROOM = 1.15, 1.75, 0.9
 # The height that a figure's size leaves for its legends below, and for one legend of all panels; for taller ones the

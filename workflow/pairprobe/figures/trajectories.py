@@ -1,4 +1,4 @@
-"""When which layer changes: the difference from the first step, by layer and step, for each task; below it the scores."""
+"""When which layer changes: the difference from the first step, by layer and step, for each task; below them the scores."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe.evidence.fields import HIGHER, LOWER, TRAJECTORY_FIELDS, TRAJECTORY_SCORE_FIELDS
 from pairprobe.figures import style
+from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of
 
@@ -30,7 +31,7 @@ _COLOURS = LinearSegmentedColormap.from_list("lower_higher", style.DIVERGING)
 def trajectories_figure(
     table: str, scores: str | None, measures: Mapping[str, str], names: Sequence[str], value: str, labels: dict[str, str]
 ) -> Figure:
-    """Return the figure: a column for each task, for each trajectory a map of layer by step, and the scores below it.
+    """Return the figure: for each trajectory a map of layer by step in a column for each task, and below them the scores.
 
     table, scores: of ``TRAJECTORY_FIELDS`` and ``TRAJECTORY_SCORE_FIELDS``; scores may be None. measures: which one is
     drawn of each task. names: the trajectories. value: auc, percentage or specific; its difference from the first step has
@@ -42,28 +43,39 @@ def trajectories_figure(
     heights = [style.MAP_ROW, style.SCORE_ROW] if scored is not None else [style.MAP_ROW]
     size = (style.GRID_COLUMN * len(measures) + style.SCALE_MARGIN, sum(heights) * len(names) + style.GRID_ROOM)
     figure = style.new_figure(size)
-    grid = figure.subplots(len(heights) * len(names), len(measures), squeeze=False, height_ratios=heights * len(names))
+    places = figure.add_gridspec(len(heights) * len(names), len(measures), height_ratios=heights * len(names))
     most = max(style.LEAST_POINTS, rows["difference"].abs().max())
-    scale, handles = Normalize(-most, most), list[Artist]()
-    for name, of_name in zip(names, np.split(grid, len(names)), strict=True):
-        for task, axes in zip(measures, of_name.T, strict=True):
-            _draw_map(axes[0], rows[(rows["trajectory"] == name) & (rows["task"] == task)], scale)
-            if scored is not None:
-                axes[0].tick_params(labelbottom=False)
-                handles = _draw_scores(axes[1], scored[scored["trajectory"] == name]) or handles
-            axes[-1].set_xlabel("Step")
-        above = "" if len(names) == 1 else style.wrapped(label_of(name, labels), style.LONGEST_TASK) + "\n"
-        for axes, label in zip(of_name[:, 0], [f"{above}Layer", "Score (%)"], strict=False):
-            axes.set_ylabel(label)
-    for axes, task in zip(grid[0], measures, strict=True):
-        label = style.wrapped(label_of(task, labels), style.LONGEST_TASK)
-        axes.set_title(label, fontweight="bold", fontsize=style.TASK_SIZE)
-    maps = grid[:: len(heights)].ravel().tolist()
-    label = "Difference from the first step (points)"
+    scale, handles, maps = Normalize(-most, most), dict[object, Artist](), list[Axes]()
+    for i, name in enumerate(names):
+        of_name = rows[rows["trajectory"] == name]
+        for x, task in enumerate(measures):
+            maps.append(axes := figure.add_subplot(places[i * len(heights), x]))
+            _draw_map(axes, of_name[of_name["task"] == task], scale)
+            axes.set_xlabel("Step")
+            if not x:
+                above = "" if len(names) == 1 else style.wrapped(label_of(name, labels), style.LONGEST_TASK) + "\n"
+                axes.set_ylabel(f"{above}{style.LAYER}")
+        if scored is not None:
+            below = figure.add_subplot(places[i * len(heights) + 1, :])
+            for handle in _draw_scores(below, scored[scored["trajectory"] == name]):
+                handles.setdefault(handle.get_label(), handle)
+            below.set(xlabel="Step", ylabel="Score (%)")
+    for axes, (task, measure) in zip(maps, measures.items(), strict=False):
+        _name_column(axes, style.wrapped(label_of(task, labels), style.LONGEST_TASK), MEASURE_LABELS[measure])
+    shown = VALUE_LABELS[value].partition(" (")[0]
+    label = f"{shown}:\ndifference from the\nfirst step (points)"
     figure.colorbar(ScalarMappable(scale, _COLOURS), ax=maps, label=label, pad=0.01, aspect=30)
-    key = Line2D([], [], **_FOUND, label="Higher or lower than at the first step (test, corrected)")
-    style.legend_of_all(figure, [key, *handles], 4)
+    told = "Higher or lower than at the first step (test, corrected)"
+    key = Line2D([], [], **_FOUND, label=told if len(measures) > 1 else style.wrapped(told))
+    style.legend_of_all(figure, [key, *handles.values()], 4)
     return figure
+
+
+def _name_column(axes: Axes, task: str, measure: str) -> None:
+    """Write the task above a column, and its measure in small below that."""
+    axes.set_title(task, fontweight="bold", fontsize=style.TASK_SIZE, pad=style.PAIRS_OFFSET - 2 * style.PANEL_TITLE_PAD)
+    place: Any = {"xy": (0.5, 1), "xytext": (0, style.PANEL_TITLE_PAD), "xycoords": "axes fraction", "ha": "center"}
+    axes.annotate(measure, **place, textcoords="offset points", fontsize=style.PANEL_TITLE_SIZE, annotation_clip=False)
 
 
 def _read(table: str, value: str) -> "pd.DataFrame":
