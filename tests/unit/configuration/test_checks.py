@@ -19,7 +19,9 @@ SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 FINETUNED = {"source": "finetune", "start": "pretrained"}
 TWIN = {"source": "random", "start": "pretrained"}
 ADAPTER = {"source": "adapter", "base": "pretrained", "repository": "some/adapter", "revision": "0" * 40}
-CLASSIFIER = {**FINETUNED, "objective": "sequence_classification", "table": "docs/examples/antonyms.tsv"}
+STEP = "Wanted: a step of the training, an integer from 0"
+STEPS = "Wanted: two checkpoints or more, by the step of the training that each is from, {0: CHECKPOINT, 1000: CHECKPOINT}"
+LABELLED = {**FINETUNED, "objective": "sequence_classification", "table": "docs/examples/antonyms.tsv"}
 # No page to train on; so none of the demo's checkpoints is trained here.
 WITHOUT_TRAINING = {"partitions": {"finetune": 0, "head": 0.3, "probe": 0.7}, "checkpoints__finetuned": TWIN}
 
@@ -190,7 +192,7 @@ def error_of(**changes) -> str:
             "source finetune or adapter, or another checkpoint. Add one, or remove them.",
         ),
         (
-            {**WITHOUT_TRAINING, "functional": ["reset"], "checkpoints__texts": CLASSIFIER},
+            {**WITHOUT_TRAINING, "functional": ["reset"], "checkpoints__texts": LABELLED},
             "partitions.finetune: no page can come into it, and functional: reset needs heads that answer questions, which "
             "the checkpoint texts gets on it. Give it a share and files.",
         ),
@@ -742,24 +744,43 @@ def test_published_steps_are_a_trajectory_in_the_order_of_their_steps():
     [
         (
             {"a": {0: "pretrained", 5: "nobody"}},
-            "figures.trajectories.a.5: found 'nobody'. Allowed: pretrained, finetuned.",
+            "figures.trajectories.a.5: found 'nobody', wanted the name of a checkpoint. Allowed: pretrained, finetuned.",
         ),
         (
             {"finetuned": {0: "pretrained", 5: "finetuned"}},
             "figures.trajectories.finetuned: there is a checkpoint of this name",
         ),
-        ({"a": {"soon": "pretrained", 5: "finetuned"}}, "figures.trajectories.a"),
-        ({"a": {-1: "pretrained", 5: "finetuned"}}, "figures.trajectories.a"),
+        ({"a": {"soon": "pretrained", 5: "finetuned"}}, f"  figures.trajectories.a: found 'soon'. {STEP}"),
+        ({"a": {-1: "pretrained", 5: "finetuned"}}, f"  figures.trajectories.a: found '-1'. {STEP}"),
+        ({"a": {1.5: "pretrained", 5: "finetuned"}}, f"  figures.trajectories.a: found '1.5'. {STEP}"),
+        (
+            {0: "pretrained", 5: "finetuned"},
+            "my.yaml: figures.trajectories: found 0: pretrained, wanted a name above the steps: {NAME: {0: CHECKPOINT, "
+            "1000: CHECKPOINT}}.",
+        ),
+        ({"a": {0: "pretrained"}}, f"  figures.trajectories.a: found 0 alone. {STEPS}"),
+        ({"a": {}}, f"  figures.trajectories.a: found nothing. {STEPS}"),
+        ({"a": "pretrained"}, f"  figures.trajectories.a: found 'pretrained', not keys with values. {STEPS}"),
+        ({"a": {0: "pretrained", 5: 7}}, "  figures.trajectories.a.5: found 7, not text. Wanted: the name of a checkpoint"),
     ],
 )
 def test_a_trajectory_of_what_is_not_there_is_an_input_error(series, said):
     assert said in error_of(figures__trajectories=series)
 
 
+def test_of_a_trajectory_with_names_in_the_place_of_steps_only_the_names_are_told():
+    said = error_of(figures__trajectories={"a": {"pretrained": 0, "finetuned": 100}}).splitlines()
+    assert said[1:] == [f"  figures.trajectories.a: found {name!r}. {STEP}" for name in ("pretrained", "finetuned")]
+
+
+def test_a_trajectory_of_a_recipe_is_told_to_name_a_seed():
+    recipe = {**FINETUNED, "seeds": [1, 2]}
+    assert error_of(checkpoints__r=recipe, figures__trajectories={"a": {0: "pretrained", 5: "r"}}) == (
+        "my.yaml: figures.trajectories.a.5: r has several seeds. Name one of them: r-seed1, r-seed2."
+    )
+
+
 # Objectives of trainings.
-
-
-LABELLED = {**FINETUNED, "objective": "sequence_classification", "table": "docs/examples/antonyms.tsv"}
 
 
 def test_a_training_to_answer_is_told_nothing_of_objectives_and_another_what_it_needs():

@@ -60,7 +60,7 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     filled in, in place. Relative paths count from the working directory. Raises InputError with one clear line that names
     the key, or a line for each key that the schema refuses, each checkpoint that is wrong, and each file that is not there.
     """
-    _write_out_steps(config)
+    _write_out_steps(config, name)
     check(config, schema, name)
     _make_relative(config)
     try:
@@ -105,13 +105,21 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
     return run
 
 
-def _write_out_steps(config: dict[str, Any]) -> None:
-    """Let the steps of ``figures.trajectories``, which YAML reads as numbers, be keys as JSON has them, in place."""
+def _write_out_steps(config: dict[str, Any], name: str) -> None:
+    """Let the steps of ``figures.trajectories``, which YAML reads as numbers, be keys as JSON has them, in place.
+
+    Raises InputError where they stand in the place of names.
+    """
     figures: Any = config.get("figures")
     series: Any = figures.get("trajectories") if isinstance(figures, dict) else None
-    for name, points in series.items() if isinstance(series, dict) else ():
+    for one, points in series.items() if isinstance(series, dict) else ():
+        if not isinstance(one, str):
+            raise InputError(
+                f"{name}: figures.trajectories: found {one}: {points}, wanted a name above the steps: "
+                "{NAME: {0: CHECKPOINT, 1000: CHECKPOINT}}."
+            )
         if isinstance(points, dict):
-            series[name] = {str(step) if type(step) is int else step: one for step, one in points.items()}
+            series[one] = {str(step): checkpoint for step, checkpoint in points.items()}
 
 
 def _make_relative(config: dict[str, Any]) -> None:
@@ -412,9 +420,12 @@ def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> Non
         if name in allowed:
             raise InputError(f"figures.trajectories.{name}: there is a checkpoint of this name. Choose another name.")
         for step, one in points.items():
+            where = f"figures.trajectories.{name}.{step}"
+            if one in recipes:
+                raise InputError(f"{where}: {one} has several seeds. Name one of them: {', '.join(recipes[one])}.")
             if one not in config["checkpoints"]:
                 known = ", ".join(config["checkpoints"])
-                raise InputError(f"figures.trajectories.{name}.{step}: found {one!r}. Allowed: {known}.")
+                raise InputError(f"{where}: found {one!r}, wanted the name of a checkpoint. Allowed: {known}.")
     if figures["overview"] and not any(before_of(config["checkpoints"], name) for name in config["checkpoints"]):
         raise InputError(
             "figures.overview: it shows a checkpoint beside the one that it was made of, and none was made of another one. "

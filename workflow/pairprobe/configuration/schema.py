@@ -56,6 +56,9 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
                 "such as Snakemake's report. Write it without."
             )
     errors = sorted(jsonschema.Draft202012Validator(schema).iter_errors(config), key=lambda error: list(error.path))
+    # What a key holds is not looked at where there can be no such key.
+    refused = [[*error.path, error.instance] for error in errors if "propertyNames" in error.absolute_schema_path]
+    errors = [error for error in errors if not any(list(error.path)[: len(path)] == path for path in refused)]
     lines = [line for error in errors for line in _explain(error)]
     if lines:
         raise InputError(f"{name} cannot be used:\n" + "\n".join(f"  {line}" for line in lines))
@@ -147,6 +150,9 @@ def _said(error: jsonschema.ValidationError) -> str:
         values: Any = error.validator_value
         kinds = [values] if isinstance(values, str) else values
         return f"found {error.instance!r}, not {' or '.join(TYPES[kind] for kind in kinds)}"
+    if error.validator == "minProperties":
+        keys: Any = error.instance
+        return f"found {', '.join(keys)} alone" if keys else "found nothing"
     if error.validator == "uniqueItems":
         items: Any = error.instance
         twice = next(one for i, one in enumerate(items) if one in items[:i])
