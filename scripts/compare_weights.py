@@ -7,8 +7,9 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     names = (snakemake.wildcards.before, snakemake.wildcards.after)
+    found, not_compared = distances(snakemake.input.before, snakemake.input.after)
     rows = [
-        (*names, layer, parameters, f"{relative:.9g}", f"{spectral:.9g}")
-        for layer, parameters, relative, spectral in distances(snakemake.input.before, snakemake.input.after)
+        (*names, layer, parameters, f"{relative:.9g}", f"{spectral:.9g}", "")
+        for layer, parameters, relative, spectral in found
     ]
-    write_tsv(snakemake.output[0], DISTANCE_FIELDS, rows)
+    write_tsv(snakemake.output[0], DISTANCE_FIELDS, rows or [(*names, "", "", "", "", not_compared)])

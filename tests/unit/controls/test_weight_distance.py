@@ -71,7 +71,7 @@ def by_modules(before, after, stack, final=None):
 def test_each_layer_s_distances_are_those_of_its_module(tmp_path, family, stack, final):
     before = (make if family in FAMILIES else make_decoder)(family, tmp_path / "before")
     after = moved(before, tmp_path / "after")
-    rows = distances(str(before), str(after))
+    rows, _ = distances(str(before), str(after))
     wanted = by_modules(before, after, stack, final)
     assert [layer for layer, *_ in rows] == list(range(len(wanted)))
     assert np.array([row[2:] for row in rows]) == pytest.approx(np.array(wanted), rel=1e-9)
@@ -90,7 +90,7 @@ def test_a_worked_example(tmp_path):
     after = shutil.copytree(before, tmp_path / "after")
     tensors[name] = torch.diag(torch.tensor([1.0, 2.0]))
     save_file(tensors, after / "model.safetensors", {"format": "pt"})
-    first, unmoved, last = distances(before, str(after))
+    (first, unmoved, last), _ = distances(before, str(after))
     assert (first[2:], unmoved[2:]) == ((0, 0), (0, 0))
     # sqrt(2² + 2²) / sqrt(3² + 4²), and 2 / 4 of the one matrix that is not zero.
     assert last[2:] == pytest.approx((8**0.5 / 5, 0.5))
@@ -101,7 +101,7 @@ def test_a_checkpoint_is_at_no_distance_from_itself_whatever_its_heads(tmp_path)
     after = moved(before, tmp_path / "after", only="cls.")
     moved(before, tmp_path / "pooled", only="pooler")
     for other in (before, after, tmp_path / "pooled"):
-        assert [row[2:] for row in distances(str(before), str(other))] == [(0, 0)] * 3
+        assert [row[2:] for row in distances(str(before), str(other))[0]] == [(0, 0)] * 3
 
 
 def test_an_encoder_alone_is_compared_with_one_below_a_head(tmp_path):
@@ -110,16 +110,16 @@ def test_an_encoder_alone_is_compared_with_one_below_a_head(tmp_path):
     answering = transformers.BertForQuestionAnswering(transformers.AutoConfig.from_pretrained(before))
     answering.bert.load_state_dict(transformers.BertModel.from_pretrained(before).state_dict(), strict=False)
     answering.save_pretrained(tmp_path / "after")
-    assert [row[2:] for row in distances(before, str(tmp_path / "after"))] == [(0, 0)] * 3
+    assert [row[2:] for row in distances(before, str(tmp_path / "after"))[0]] == [(0, 0)] * 3
     answering.bert.encoder.layer[0].output.dense.bias.data += 1
     answering.save_pretrained(tmp_path / "moved")
-    assert [row[2] > 0 for row in distances(before, str(tmp_path / "moved"))] == [False, True, False]
+    assert [row[2] > 0 for row in distances(before, str(tmp_path / "moved"))[0]] == [False, True, False]
 
 
 def test_layers_that_share_weights_are_at_the_same_distance(tmp_path):
     before = make("albert", tmp_path / "before")
     after = moved(before, tmp_path / "after", only="albert_layer_groups")
-    embeddings, first, second = distances(str(before), str(after))
+    (embeddings, first, second), _ = distances(str(before), str(after))
     assert embeddings[2:] == (0, 0)
     assert first[1:] == second[1:]
     assert first[2] > 0
@@ -132,7 +132,7 @@ def test_weights_in_several_files_and_in_bfloat16_are_read(tmp_path):
         model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / folder, dtype=torch.bfloat16)
         model.save_pretrained(tmp_path / f"{folder}-small", max_shard_size="30KB")
     assert len(list((tmp_path / "after-small").glob("*.safetensors"))) > 1
-    found = distances(f"{before}-small", f"{after}-small")
+    found, _ = distances(f"{before}-small", f"{after}-small")
     wanted = by_modules(f"{before}-small", f"{after}-small", "layers", "norm")
     assert np.array([row[2:] for row in found]) == pytest.approx(np.array(wanted), rel=1e-9)
 
@@ -144,7 +144,7 @@ def test_an_adapter_beside_the_weights_is_as_far_as_merged(tmp_path):
     peft.get_peft_model(transformers.AutoModel.from_pretrained(base), config).save_pretrained(tmp_path / "adapter")
     for merge in (True, False):
         adapt({"path": str(tmp_path / "adapter"), "merge": merge}, str(base), str(tmp_path / f"merged-{merge}"))
-    merged, beside = (distances(str(base), str(tmp_path / f"merged-{merge}")) for merge in (True, False))
+    merged, beside = (distances(str(base), str(tmp_path / f"merged-{merge}"))[0] for merge in (True, False))
     assert [row[2] > 0 for row in merged] == [False, True, True]
     assert np.array(beside) == pytest.approx(np.array(merged), rel=1e-6)
 
@@ -159,8 +159,10 @@ def test_an_adapter_beside_the_weights_is_as_far_as_merged(tmp_path):
 )
 def test_encoders_of_other_tensors_or_shapes_are_not_compared(tmp_path, caplog, changed, said):
     before, after = tiny_bert(tmp_path / "before"), tiny_bert(tmp_path / "after", **changed)
-    assert distances(before, after) == []
-    assert said in caplog.text
+    found, why = distances(before, after)
+    assert found == []
+    assert said in why
+    assert why in caplog.text
 
 
 def test_a_stack_that_the_configuration_does_not_know_is_refused_by_name(tmp_path):
@@ -173,7 +175,7 @@ def test_a_stack_that_the_configuration_does_not_know_is_refused_by_name(tmp_pat
 
 
 def row(after, layer, relative, spectral):
-    return dict(zip(DISTANCE_FIELDS, ("start", after, str(layer), "10", str(relative), str(spectral)), strict=True))
+    return dict(zip(DISTANCE_FIELDS, ("start", after, str(layer), "10", str(relative), str(spectral), ""), strict=True))
 
 
 def test_a_recipe_has_the_mean_of_its_seeds_and_student_s_interval():
@@ -189,6 +191,18 @@ def test_a_recipe_has_the_mean_of_its_seeds_and_student_s_interval():
         assert [float(mean["relative_low"]), float(mean["relative_high"])] == pytest.approx(wanted, rel=1e-5)
     alone = found[-1]
     assert (alone["seeds"], alone["relative"], alone["relative_low"], alone["spectral_high"]) == (1, "0.5", "", "")
+
+
+def test_what_is_not_compared_has_a_row_that_says_why_and_so_has_its_recipe():
+    other = dict(zip(DISTANCE_FIELDS, ("start", "t1", "", "", "", "", "x has the shapes (2,) and (3,)"), strict=True))
+    rows = [row("t0", 0, 0.1, 0.1), row("t0", 1, 0.1, 0.1), other]
+    found = [dict(zip(WEIGHT_FIELDS, each, strict=True)) for each in summarise(rows, {"t": ["t0", "t1"]}, 0.95)]
+    assert [(each["after"], each["layer"], each["relative"], each["not_compared"]) for each in found] == [
+        ("t", "", "", other["not_compared"]),
+        ("t0", "0", "0.1", ""),
+        ("t0", "1", "0.1", ""),
+        ("t1", "", "", other["not_compared"]),
+    ]
 
 
 def test_an_interval_of_distances_does_not_go_below_zero():

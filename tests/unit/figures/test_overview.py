@@ -62,7 +62,7 @@ def tables(tmp_path):
             intervals += [(one, task, measure, layer, 30, 5, *blank, 1) for one in ("start", "tuned")]
     of_one = [*SEEDS, "tuned"]
     weights = [
-        ("start", one, layer, 9, 1, value(one, "relative", layer), "", "", value(one, "spectral", layer), "", "")
+        ("start", one, layer, 9, 1, value(one, "relative", layer), "", "", value(one, "spectral", layer), "", "", "")
         for one in of_one
         for layer in LAYERS
     ]

@@ -10,7 +10,8 @@ from pairprobe.figures.style import Appearance, save
 from pairprobe.figures.weight_distance import weight_distance_figure
 from pairprobe.io.tsv import write_tsv
 
-LOOK = Appearance(among=["start", "tuned", "other"], recipes={"tuned": ["tuned-seed1", "tuned-seed2"]})
+WHY = "embeddings.word_embeddings.weight has the shapes (30522, 384) and (30522, 768)"
+LOOK = Appearance(among=["start", "tuned", "other", "wide"], recipes={"tuned": ["tuned-seed1", "tuned-seed2"]})
 
 
 def value(name, layer):
@@ -30,7 +31,8 @@ def table(tmp_path):
         for layer in (1, 0, 2):
             far, recipe = value(name, layer), name == "tuned"
             bounds = (far / 2, far * 2) if recipe else ("", "")
-            rows.append(("start", name, layer, 10, 2 if recipe else 1, far, *bounds, far / 10, *bounds))
+            rows.append(("start", name, layer, 10, 2 if recipe else 1, far, *bounds, far / 10, *bounds, ""))
+    rows.append(("start", "wide", "", "", 1, *[""] * 6, WHY))
     write_tsv(tmp_path / "weight_distance.tsv", WEIGHT_FIELDS, rows)
     return tmp_path / "weight_distance.tsv"
 
@@ -52,6 +54,16 @@ def test_the_first_checkpoint_alone_says_that_there_is_nothing_to_compare(table)
     assert [axes.texts[0].get_text() for axes in weight_distance_figure(table, ["start"], LOOK).axes] == [
         "nothing to compare"
     ] * 2
+
+
+def test_what_has_other_weights_is_named_and_why(table):
+    wanted = f"Start and Wide are not compared: {WHY}"
+    alone = weight_distance_figure(table, ["start", "wide"], LOOK)
+    assert [" ".join(axes.texts[0].get_text().split()) for axes in alone.axes] == [wanted] * 2
+    beside = weight_distance_figure(table, ["start", "tuned", "wide"], LOOK)
+    told = [" ".join(text.get_text().split()) for text in beside.legends[0].get_texts()]
+    assert told == ["Tuned (mean of 2 seeds)", wanted]
+    assert all(line.get_label() != "Wide" for axes in beside.axes for line in axes.get_lines())
 
 
 def test_the_same_table_gives_the_same_bytes(tmp_path, table):

@@ -9,7 +9,7 @@ exact, in float64, and read from the files, tensor by tensor; a model is loaded 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from pairprobe.checkpoints.layer_tensors import layers_of
 from pairprobe.checkpoints.loading import load_config, load_model
 from pairprobe.errors import InputError
 from pairprobe.io.progress import log, track
+
+# Of a layer: its number, how many parameters it has, and its two distances.
+LayerDistance: TypeAlias = tuple[int, int, float, float]
 
 if TYPE_CHECKING:
     import torch
@@ -32,11 +35,11 @@ class Tensor(NamedTuple):
     read: "Callable[[], torch.Tensor]"
 
 
-def distances(before: str, after: str) -> list[tuple[int, int, float, float]]:
-    """Return the layer, its number of parameters, and its two distances, for the embeddings (0) and each layer.
+def distances(before: str, after: str) -> tuple[list[LayerDistance], str]:
+    """Return the distances of the embeddings (0) and of each layer, and "".
 
-    before, after: folders of checkpoints. An empty list, and a line in the log, where the encoders do not have the same
-    tensors in the same shapes. Raises InputError as ``layer_tensors.layers_of`` does.
+    before, after: folders of checkpoints. Where the encoders do not have the same tensors in the same shapes, an empty list
+    and in what they differ, which is logged, too. Raises InputError as ``layer_tensors.layers_of`` does.
     """
     with _weights(before) as ours, _weights(after) as theirs:
         config = load_config(before)
@@ -44,7 +47,7 @@ def distances(before: str, after: str) -> list[tuple[int, int, float, float]]:
         others = {name: theirs[name] for name in layers_of(theirs, load_config(after), after)}
         if other := _difference({name: ours[name] for name in layers}, others):
             log.warning("%s and %s are not compared: %s", before, after, other)
-            return []
+            return [], other
         squares = np.zeros((2, 1 + config.num_hidden_layers))
         parameters = np.zeros(squares.shape[1], np.int64)
         ratios: list[list[float]] = [[] for _ in parameters]
@@ -57,7 +60,8 @@ def distances(before: str, after: str) -> list[tuple[int, int, float, float]]:
                 parameters[layer] += weights.numel()
                 ratios[layer] += [spectral[0] / spectral[1]] if spectral[1] else []
     relative = np.sqrt(squares[0] / squares[1])
-    return [(i, int(parameters[i]), float(relative[i]), float(np.mean(ratios[i]))) for i in range(len(parameters))]
+    found = [(i, int(parameters[i]), float(relative[i]), float(np.mean(ratios[i]))) for i in range(len(parameters))]
+    return found, ""
 
 
 def _difference(ours: Mapping[str, Tensor], theirs: Mapping[str, Tensor]) -> str:

@@ -157,7 +157,7 @@ def _beside(tables: Tables, panel: Panel) -> list[_Beside]:
         ]
         found.append(("Answers by layer k: F1 (%)", curves))
     if tables.weight_distance:
-        rows = read_weights(tables.weight_distance).rename(columns={"after": "checkpoint"})
+        rows = read_weights(tables.weight_distance).dropna(subset=["layer"]).rename(columns={"after": "checkpoint"})
         curves = [_Curve(words, rows, name, look) for name, (words, look) in _DISTANCES.items()]
         found.append(("Weights: distance / norm", curves))
     if tables.layer_cka or tables.representations:
