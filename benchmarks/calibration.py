@@ -2,7 +2,7 @@
 
     .venv/bin/python benchmarks/calibration.py                          the tables
     .venv/bin/python benchmarks/calibration.py --write                  and into docs/reference/evidence.md
-    .venv/bin/python benchmarks/calibration.py --figure calibration.svg    what stands there, drawn
+    .venv/bin/python benchmarks/calibration.py --figure calibration.svg    what --write has written there, drawn
     .venv/bin/python benchmarks/calibration.py --runs 20                quicker, and less sure
     .venv/bin/python benchmarks/calibration.py --trainings              verdicts on control trainings
 
@@ -311,19 +311,25 @@ def table_of_found(found: dict[Cell, dict[str, float]]) -> str:
     return markdown(fields, lines, fields)
 
 
-def read(text: str, name: str) -> list[dict[str, str]]:
-    """Read a table of the page back."""
+def read(text: str, name: str, wanted: Sequence[str]) -> list[dict[str, str]]:
+    """Read a table of the page back, as ``--write`` writes it; exit where it has not all columns that are wanted."""
     lines = re.search(MARKS.format(name), text, re.DOTALL)[2].strip().splitlines()
-    fields, _, *rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines)
+    fields, _, *rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines or ["", ""])
+    if not {*wanted} <= {*fields}:
+        raise SystemExit(
+            f"error: {PAGE.relative_to(ROOT)} has some cells of the simulation alone, and the figure is of all. First run "
+            "benchmarks/calibration.py --write, which takes half an hour."
+        )
     return [dict(zip(fields, row, strict=True)) for row in rows]
 
 
 @style.styled
 def figure(text: str) -> plt.Figure:
     """Draw the tables of the page: wrong verdicts, the worst of all worlds, and the difference that is found."""
+    wrong = read(text, "wrong", ["seeds", "effective pages", *(f"{w}, {sd}" for w in WORLDS for sd in DEVIATIONS)])
+    found = read(text, "found", ["seeds", *(f"found, {sd}" for sd in DEVIATIONS)])
     drawn = style.new_figure((8, 3.2))
     left, right = drawn.subplots(1, 2)
-    wrong, found = read(text, "wrong"), read(text, "found")
     for i, seeds in enumerate(SEEDS):
         for j, sd in enumerate(DEVIATIONS):
             rows = [row for row in wrong if row["seeds"] == str(seeds)]
