@@ -72,6 +72,25 @@ def test_the_marker_of_a_control_is_filled_where_a_test_tells_it_from_the_traini
     assert sorted(line.get_xdata().tolist() for line in hollow) == [[], [0, 1], [0, 1, 2]]
 
 
+def test_the_key_names_what_controls_differ_from_with_a_marker_of_no_curve(table):
+    figure = control_trainings_figure(table, columns(), 0.05)
+    (legend,) = figure.legends
+    told = [" ".join(text.get_text().split()) for text in legend.get_texts()]
+    assert told[:2] == ["A control differs from Fine-tuned: p ≤ 0.05 (corrected)", "Undecided"]
+    markers = [line.get_marker() for line in legend.get_lines()]
+    assert not {*markers[:2]} & {*markers[2:]}
+
+
+def test_below_one_task_no_label_of_the_key_leaves_the_figure(table):
+    figure = control_trainings_figure(table, columns(), 0.05)
+    figure.draw_without_rendering()
+    (legend,) = figure.legends
+    boxes = [text.get_window_extent() for text in legend.get_texts()]
+    assert len(boxes) == 5
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.width and box.y0 >= 0 for box in boxes)
+    assert legend.get_window_extent().y1 < figure.axes[-1].get_tightbbox().y0
+
+
 @pytest.mark.parametrize(("column", "few"), [("effective_pages", "19.9"), ("seeds", "2")])
 def test_on_few_pages_or_seeds_no_marker_is_filled(table, column, few):
     rows = [row | {column: few} for row in read_tsv(table)]

@@ -59,16 +59,20 @@ def test_right_and_wrong_are_drawn_as_they_are_and_before_in_grey(table):
     for axes in (upper, lower):
         found = lines_of(axes)
         assert list(found) == [
-            "Rankings of Tuned: right",
-            "Rankings of Tuned: wrong",
-            "Rankings of Before: right",
-            "Rankings of Before: wrong",
+            "Pairs of right answers, ranked by Tuned",
+            "Pairs of wrong answers, ranked by Tuned",
+            "Pairs of right answers, ranked by Before",
+            "Pairs of wrong answers, ranked by Before",
         ]
         for (label, line), less in zip(found.items(), (0, 0, 10, 10), strict=True):
-            values = [value - less for value in VALUES[label.split(": ")[1]]]
+            values = [value - less for value in VALUES[label.split()[2]]]
             assert line.get_xydata().tolist() == [[layer, value] for layer, value in enumerate(values)]
             assert to_hex(line.get_color()) == (style.REFERENCE if less else style.COLOURS[1].lower())
-        assert found["Rankings of Tuned: right"].get_linestyle() == "-" != found["Rankings of Tuned: wrong"].get_linestyle()
+        assert (
+            found["Pairs of right answers, ranked by Tuned"].get_linestyle()
+            == "-"
+            != found["Pairs of wrong answers, ranked by Tuned"].get_linestyle()
+        )
         bands = [{*map(tuple, path.vertices)} for each in axes.collections for path in each.get_paths()]
         assert len(bands) == 2
         assert {(2.0, 75.0), (2.0, 84.0)} <= bands[0]
@@ -77,6 +81,17 @@ def test_right_and_wrong_are_drawn_as_they_are_and_before_in_grey(table):
     assert [line.get_ydata().tolist() for label, line in lines_of(last).items() if "tuned" in label] == [
         VALUES["difference"]
     ] * 2
+
+
+def test_the_key_says_what_is_found_of_pairs_and_of_the_correlation(table):
+    (legend,) = right_and_wrong_figure(table(), columns(), 0.05).legends
+    told = [" ".join(text.get_text().split()) for text in legend.get_texts()]
+    assert told[:4] == [
+        "In (c): by the measure of (a)",
+        "In (c): by the measure of (b)",
+        "Right and wrong differ, in (c) a correlation: p ≤ 0.05 (corrected)",
+        "Undecided",
+    ]
 
 
 def test_markers_are_filled_where_a_test_finds_something(table):
@@ -101,5 +116,8 @@ def test_with_an_empty_group_or_no_checkpoint_before_it_can_be_drawn(table, tmp_
     figure = right_and_wrong_figure(table(**empty), columns(), 0.05)
     assert ["nothing to compare" in [text.get_text() for text in axes.texts] for axes in figure.axes] == [True] * 3
     alone = right_and_wrong_figure(table(), columns(["tuned"]), 0.05)
-    assert list(lines_of(alone.axes[0])) == ["Rankings of Tuned: right", "Rankings of Tuned: wrong"]
+    assert list(lines_of(alone.axes[0])) == [
+        "Pairs of right answers, ranked by Tuned",
+        "Pairs of wrong answers, ranked by Tuned",
+    ]
     save(alone, [str(tmp_path / f"figure.{kind}") for kind in ("svg", "pdf", "png")])

@@ -27,13 +27,14 @@ def control_trainings_figure(table: str, columns: Sequence[Sequence[Panel]], lev
     """
     rows = read_control_trainings(table)
     rows = rows[~rows["layer"].isin([LOWER_LAYERS, UPPER_LAYERS])]
+    first = columns[0][0]
     rows = rows.assign(layer=rows["layer"].astype(int), found=decided(rows, level))
     return task_grid(
         columns,
         lambda axes, panel: _draw(axes, rows, panel),
         lambda panel: int(max(rows[rows["task"] == panel.task]["pairs"], default=0)),
         lambda panel: "Effect (points)",
-        style.found_key(level, "A control that differs: ", marker="^"),
+        style.found_key(level, f"A control differs from {first.label(first.compared[0])}: "),
     )
 
 

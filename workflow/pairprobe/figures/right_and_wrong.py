@@ -59,7 +59,7 @@ def _key(level: float) -> list[Artist]:
         Line2D([], [], color=style.MARK, marker=marker, linestyle=dashes, label=f"In (c): by the measure of ({row})")
         for (marker, dashes), row in zip(_MEASURES, "ab", strict=True)
     ]
-    return [*measures, *style.found_key(level, "Found: ")]
+    return [*measures, *style.found_key(level, "Right and wrong differ, in (c) a correlation: ")]
 
 
 def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, x_label: str) -> list[Artist]:
@@ -76,7 +76,7 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, x_label: str) -> list[
     for name in panel.compared:
         points = rows[(rows["ranked_by"] == name) & (rows["measure"] == panel.measure)]
         for group, dashes in _GROUPS.items():
-            label = f"Rankings of {panel.legend(name)}: {group}"
+            label = f"Pairs of {group} answers, ranked by {panel.legend(name)}"
             lines.append(_line(axes, points, group, panel, name, linestyle=dashes, label=label))
     low, high = axes.get_ylim()
     axes.set_ylim(max(0, low), min(100, high))

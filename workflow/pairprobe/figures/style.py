@@ -123,6 +123,8 @@ STYLE: Any = {  # matplotlib's type lists every setting
 # In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them. A task
 # above its column has less room. More lines than these are cut off.
 LONGEST_LABEL, LONGEST_TASK, MOST_LINES = 42, 21, 3
+# In a legend below a narrow figure, lines are made shorter, down to this.
+SHORTEST_LABEL = 20
 # In a line of a title, an inch.
 TITLE_CHARACTERS = 12
 # Pixels an inch, of a figure in a notebook.
@@ -275,9 +277,9 @@ def found_marks(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, 
     axes.plot(unsure["layer"].to_numpy(), unsure[value].to_numpy(), **hollow)
 
 
-def found_key(level: float, found: str = "", hollow: str = "Undecided", marker: str = "o") -> list[Artist]:
+def found_key(level: float, found: str = "", hollow: str = "Undecided") -> list[Artist]:
     """Return the key of filled and hollow markers. found: what stands before p; hollow: what is said of those."""
-    look: Any = {"marker": marker, "linestyle": "", "color": MARK}
+    look: Any = {"marker": "o", "linestyle": "", "color": MARK}
     filled = Line2D([], [], **look, label=f"{found}p ≤ {level:.3g} (corrected)")
     return [filled, Line2D([], [], **{**look, **_HOLLOW}, label=hollow)]
 
@@ -353,13 +355,17 @@ def legend_of_all(
 ) -> None:
     """Put one legend below all axes, in as many columns as fit, at most so many; the figure grows by what does not fit.
 
-    key: handles that stay together: behind the others in one row, before them in several, which are filled by column.
+    key: handles that stay together: behind the others in one row, before them in several, which are filled by column. Where
+    one column is too wide, labels go on in further lines.
     """
-    for columns in range(min(len(handles) + len(key), most_columns), 0, -1):
+    shapes = [(columns, 0) for columns in range(min(len(handles) + len(key), most_columns), 0, -1)]
+    for columns, width in [*shapes, *((1, width) for width in range(LONGEST_LABEL, SHORTEST_LABEL - 1, -2))]:
         ordered = [*handles, *key] if columns == len(handles) + len(key) else [*key, *handles]
-        legend = figure.legend(handles=ordered, loc="outside lower center", ncols=columns, **look)
+        labels = [str(handle.get_label()) for handle in ordered]
+        labels = [textwrap.fill(" ".join(label.split()), width) for label in labels] if width else labels
+        legend = figure.legend(ordered, labels, loc="outside lower center", ncols=columns, **look)
         extent = legend.get_window_extent()
-        if extent.width <= figure.bbox.width or columns == 1:
+        if extent.width <= figure.bbox.width or (columns, width) == (1, SHORTEST_LABEL):
             break
         legend.remove()
     grow(figure, extent.height / figure.dpi - SHARED_LEGEND_ROOM)

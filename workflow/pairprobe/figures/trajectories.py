@@ -65,8 +65,7 @@ def trajectories_figure(
     shown = VALUE_LABELS[value].partition(" (")[0]
     label = f"{shown}:\ndifference from the\nfirst step (points)"
     figure.colorbar(ScalarMappable(scale, _COLOURS), ax=maps, label=label, pad=0.01, aspect=30)
-    told = "Higher or lower than at the first step (test, corrected)"
-    key = Line2D([], [], **_FOUND, label=told if len(measures) > 1 else style.wrapped(told))
+    key = Line2D([], [], **_FOUND, label="Higher or lower than at the first step (test, corrected)")
     style.legend_of_all(figure, [key, *handles.values()], 4)
     return figure
 
