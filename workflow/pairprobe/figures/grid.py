@@ -17,6 +17,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from pairprobe.figures import style
+from pairprobe.figures.style import MEASURE_LABELS as MEASURE_LABELS
+from pairprobe.figures.style import VALUE_LABELS as VALUE_LABELS
 from pairprobe.io.tsv import read_frame, read_tsv
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS, SPECIFICITY_FIELDS
 from pairprobe.tables.recipes import NO_RECIPES, Recipes, with_means
@@ -24,13 +26,6 @@ from pairprobe.tables.recipes import NO_RECIPES, Recipes, with_means
 if TYPE_CHECKING:
     import pandas as pd
 
-MEASURE_LABELS = {
-    "cosine": "Cosine similarity",
-    "euclidean": "Euclidean distance",
-    "start": "Start position",
-    "end": "End position",
-}
-VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)", "specific": "Specific (points)"}
 _KEYS = ["checkpoint", "task", "measure", "layer"]
 BOUNDS = [f"{value}_{bound}" for value in VALUE_LABELS for bound in ("low", "high")]
 

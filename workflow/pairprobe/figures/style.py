@@ -134,6 +134,14 @@ MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
 # Labels of the x-axis.
 LAYER, DEPTH = "Layer", "Relative depth (layer / last)"
+# Of panels and of the y-axis.
+MEASURE_LABELS = {
+    "cosine": "Cosine similarity",
+    "euclidean": "Euclidean distance",
+    "start": "Start position",
+    "end": "End position",
+}
+VALUE_LABELS = {"percentage": "Pairwise ranking (%)", "auc": "Pairwise AUC (%)", "specific": "Specific (points)"}
 
 
 _Arguments = ParamSpec("_Arguments")

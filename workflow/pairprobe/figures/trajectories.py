@@ -14,7 +14,6 @@ from matplotlib.ticker import MaxNLocator
 
 from pairprobe.evidence.fields import HIGHER, LOWER, TRAJECTORY_FIELDS, TRAJECTORY_SCORE_FIELDS
 from pairprobe.figures import style
-from pairprobe.figures.grid import MEASURE_LABELS, VALUE_LABELS
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.layout import label_of
 
@@ -61,8 +60,8 @@ def trajectories_figure(
                 handles.setdefault(handle.get_label(), handle)
             below.set(xlabel="Step", ylabel="Score (%)")
     for axes, (task, measure) in zip(maps, measures.items(), strict=False):
-        _name_column(axes, style.wrapped(label_of(task, labels), style.LONGEST_TASK), MEASURE_LABELS[measure])
-    shown = VALUE_LABELS[value].partition(" (")[0]
+        _name_column(axes, style.wrapped(label_of(task, labels), style.LONGEST_TASK), style.MEASURE_LABELS[measure])
+    shown = style.VALUE_LABELS[value].partition(" (")[0]
     label = f"{shown}:\ndifference from the\nfirst step (points)"
     figure.colorbar(ScalarMappable(scale, _COLOURS), ax=maps, label=label, pad=0.01, aspect=30)
     key = Line2D([], [], **_FOUND, label="Higher or lower than at the first step (test, corrected)")
