@@ -6,4 +6,5 @@ from pairprobe.provenance.jobs import job
 
 with job(snakemake):
     params = snakemake.params
-    save(functional_figure(snakemake.input[0], params.compared, Appearance(**params.appearance)), snakemake.output)
+    look = Appearance(**params.appearance)
+    save(functional_figure(snakemake.input[0], params.compared, look, params.confidence), snakemake.output)

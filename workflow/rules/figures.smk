@@ -222,7 +222,8 @@ rule draw_functional:
     params:
         code=code_of("draw_functional"),
         compared=RUN.compared,
-        appearance=RUN.appearance(RUN.compared),
+        appearance=RUN.appearance(RUN.checkpoints),
+        confidence=lookup(dpath="evidence/confidence", within=config),
     script:
         "../../scripts/draw_functional.py"
 

@@ -14,7 +14,7 @@ from pairprobe.evidence.fields import INTERVAL_FIELDS
 from pairprobe.figures.grid import Panel
 from pairprobe.figures.overview import Tables, overview_figure
 from pairprobe.figures.style import save
-from pairprobe.interventions.names import FUNCTIONAL_FIELDS, LOWER, UPPER
+from pairprobe.interventions.names import EARLY_EXIT, FUNCTIONAL_FIELDS, LOWER, UPPER
 from pairprobe.io.tsv import write_tsv
 from pairprobe.rankings.percentages import PERCENTAGE_FIELDS
 
@@ -25,8 +25,8 @@ PANEL = Panel(
 PAIRS = [PANEL, dataclasses.replace(PANEL, value="specific")]
 BOUNDARY = dataclasses.replace(PANEL, task="boundary", measure="start")
 LAYERS = range(4)
-# What is read of it, among other columns.
-FUNCTIONAL = ("checkpoint", "before", "intervention", "layer", "metric", "value", "low", "high")
+ACROSS = {"As it is": 62, "Before, its own heads": 13}
+LEVELS = [("tuned", "start", 62), ("tuned-seed1", "start", 64), ("start", "", 13)]
 
 
 @pytest.fixture(autouse=True)
@@ -75,11 +75,14 @@ def tables(tmp_path):
     functional = [
         (one, "start", intervention, layer, metric, 100 * value(one, intervention + metric, layer), "", "")
         for one in of_one
-        for intervention in ("lower_from_before", "upper_from_before", "reset")
+        for intervention in ("lower_from_before", "upper_from_before", "reset", "early_exit")
         for metric in ("f1", "exact_match")
         for layer in LAYERS
     ]
-    functional += [("tuned", "start", "", "", "f1", 99, 98, 100)]
+    functional += [
+        ("start", "", "early_exit", layer, "f1", 100 * value("start", "exit", layer), "", "") for layer in LAYERS
+    ]
+    functional += [(one, made_of, "intact", "", "f1", number, 10, 90) for one, made_of, number in LEVELS]
     named = ("checkpoint", "before", "intervention", "layer", "metric", "value", "low", "high")
 
     def of_functional(cells):
@@ -100,12 +103,12 @@ def tables(tmp_path):
 
 
 def drawn(tables, rows):
-    """Return {title without its letter: {label: values by layer}} of the panels, without lines of chance."""
+    """Return {title without its letter: {label: values by layer}} of the panels, without lines across all layers."""
     figure = overview_figure(tables, rows)
     found = {}
     for axes in figure.axes:
         title = re.sub(r"^\(\w\) ", "", axes.get_title())
-        lines = [line for line in axes.get_lines() if line.get_label() != "Chance"]
+        lines = [line for line in axes.get_lines() if line.get_label() not in ("Chance", *ACROSS)]
         assert all(line.get_xdata() == pytest.approx(list(LAYERS)) for line in lines)
         title = title + " (specific)" * (title in found)
         found[title] = {line.get_label(): line.get_ydata() for line in lines}
@@ -127,12 +130,26 @@ def test_every_panel_has_the_numbers_of_its_table_over_the_same_layers(tables):
     weights = {"relative": "All weights", "spectral": "Matrices, spectral norm"}
     for what, label in weights.items():
         assert found["Weights: distance / norm"][label] == wanted(what, label=label)[label]
-    grafts = {LOWER: "Layers up to k from before", UPPER: "Layers above k from before"}
+    grafts = {LOWER: "Layers up to k from before", UPPER: "Layers above k from before", EARLY_EXIT: "New heads on layer k"}
     answers = found["Answers by layer k: F1 (%)"]
-    assert set(answers) == {*grafts.values(), *(f"_{seed}" for seed in SEEDS)}
+    of_before = "Before: new heads on layer k"
+    assert set(answers) == {*grafts.values(), of_before, *(f"_{seed}" for seed in SEEDS)}
+    assert answers[of_before] == pytest.approx([100 * value("start", "exit", layer) for layer in LAYERS])
     for what, label in grafts.items():
         assert answers[label] == wanted(f"{what}f1", 100, label=label)[label]
     assert len(found) == 6
+
+
+def test_the_panel_of_answers_has_the_intact_model_and_the_one_before_in_its_colour(tables):
+    figure = overview_figure(tables, [[BOUNDARY]])
+    (axes,) = (axes for axes in figure.axes if "Answers" in axes.get_title())
+    lines = {line.get_label(): line for line in axes.get_lines()}
+    assert {label: set(lines[label].get_ydata()) for label in ACROSS} == {label: {y} for label, y in ACROSS.items()}
+    before, after = (lines[label].get_color() for label in ("Before: new heads on layer k", "New heads on layer k"))
+    assert (before, after) == (PANEL.line("start")["color"], PANEL.line("tuned")["color"])
+    told = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert told[-2:] == list(ACROSS)
+    assert len(told) == len(set(told)) == 6
 
 
 def test_what_a_run_does_not_have_is_left_out(tables):

@@ -8,8 +8,6 @@ from pairprobe.errors import InputError
 from pairprobe.evaluation import nq_scores, squad_metric
 from pairprobe.evaluation.page_scores import Questions
 from pairprobe.evaluation.predictions import Prediction, write_predictions
-from pairprobe.figures.functional import functional_figure
-from pairprobe.figures.style import Appearance, save
 from pairprobe.finetuning.windows import SHORT
 from pairprobe.interventions.names import FUNCTIONAL_FIELDS, INTACT, LOWER, RESET, UPPER
 from pairprobe.interventions.weighing import Unit, weigh
@@ -198,23 +196,3 @@ def test_the_sentence_says_which_way_and_whether_it_is_within_the_margin(tmp_pat
 def test_lower_layers_that_leave_no_upper_one_are_refused(table):
     with pytest.raises(InputError, match="found 3, but the last layer of"):
         functional_table(str(table), {}, EVIDENCE | {"lower_layers": DEPTH}, {})
-
-
-def test_the_figure_has_a_row_for_each_unit_and_a_thin_line_for_each_seed(table, tmp_path):
-    recipes = {"after": [f"after-seed{i}" for i in (1, 2, 3)]}
-    look = Appearance(among=["before", "after"], recipes=recipes, labels={})
-    figure = functional_figure(str(table), ["before", "after"], look)
-    titles = [axes.get_title() for axes in figure.axes]
-    assert titles == ["F1 (%)", "Long F1 (%)", "Short F1 (%)"]
-    curves = [line for line in figure.axes[0].lines if len(line.get_xdata()) == DEPTH + 1]
-    assert len(curves) == 3 * (1 + 3)
-    legend = [each.get_text() for each in figure.legends[0].get_texts()]
-    assert legend[:3] == [f"{said} from before" for said in ("Layers up to k", "Layers above k", "Layer k alone")]
-    save(figure, [str(tmp_path / "f.svg")])
-
-
-def test_rows_of_the_figure_have_one_scale_so_that_they_can_be_compared(table):
-    look = Appearance(among=["before", "after-seed1", "after-seed2"], recipes={}, labels={})
-    figure = functional_figure(str(table), ["before", "after-seed1", "after-seed2"], look)
-    assert len(figure.axes) == 6
-    assert len({axes.get_ylim() for axes in figure.axes}) == 1

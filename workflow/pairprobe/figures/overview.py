@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
 from pairprobe.evidence.fields import F1
 from pairprobe.figures import style
+from pairprobe.figures.functional import BEFORE_EXIT, draw_answers
 from pairprobe.figures.grid import (
     MEASURE_LABELS,
     VALUE_LABELS,
@@ -30,7 +31,7 @@ from pairprobe.figures.grid import (
 )
 from pairprobe.figures.layer_cka import read_layer_cka
 from pairprobe.figures.weight_distance import read_weights
-from pairprobe.interventions.names import EARLY_EXIT, IN_WORDS, LOWER, UPPER
+from pairprobe.interventions.names import EARLY_EXIT, LOWER, UPPER
 from pairprobe.io.tsv import read_frame
 from pairprobe.tables.functional import read_functional
 from pairprobe.tables.recipes import with_means
@@ -38,10 +39,12 @@ from pairprobe.tables.recipes import with_means
 if TYPE_CHECKING:
     import pandas as pd
 
+# Of answers by layer, without single layers: they would be too many curves for the panel.
 _LOOKS: Any = {
     LOWER: {"linestyle": "-", "marker": "o"},
     UPPER: {"linestyle": (0, (4, 1.5)), "marker": "^"},
     EARLY_EXIT: {"linestyle": (0, (1, 1)), "marker": "D"},
+    BEFORE_EXIT: {"linestyle": (0, (1, 1)), "marker": "D"},
 }
 _DISTANCES: Any = {
     "relative": ("All weights", {"linestyle": "-", "marker": "o"}),
@@ -63,13 +66,12 @@ class Tables:
 
 
 class _Curve(NamedTuple):
-    """A curve of a panel beside the tasks. rows: with the column checkpoint; value, bounds: see ``style.curve``."""
+    """A curve of a panel beside the tasks. rows: with the column checkpoint; value: see ``style.curve``."""
 
     label: str
     rows: "pd.DataFrame"
     value: str
     look: dict[str, Any]
-    bounds: tuple[str, str] | None = None
 
 
 # Its title, and what draws it and returns the handles of its own legend.
@@ -146,16 +148,13 @@ def _draw_tasks(
 def _beside(tables: Tables, panel: Panel) -> list[_Beside]:
     """Return the panels beside the tasks: those of the tables that a run has and that know the comparison."""
     before = panel.label(panel.compared[0])
+    beside: list[_Beside] = []
     found: list[tuple[str, list[_Curve]]] = []
     if tables.functional:
-        rows = read_functional(tables.functional)
-        of_one = dict(iter(rows[rows["metric"] == F1].groupby("intervention")))
-        curves = [
-            _Curve(IN_WORDS[name].format(before="before"), of_one[name], "value", look, ("low", "high"))
-            for name, look in _LOOKS.items()
-            if name in of_one
-        ]
-        found.append(("Answers by layer k: F1 (%)", curves))
+        answers = read_functional(tables.functional)
+        answers = answers[answers["metric"] == F1]
+        if answers.loc[answers["checkpoint"] == panel.compared[1], "intervention"].isin(list(_LOOKS)).any():
+            beside.append(("Answers by layer k: F1 (%)", functools.partial(_draw_answers, rows=answers, panel=panel)))
     if tables.weight_distance:
         rows = read_weights(tables.weight_distance).dropna(subset=["layer"]).rename(columns={"after": "checkpoint"})
         curves = [_Curve(words, rows, name, look) for name, (words, look) in _DISTANCES.items()]
@@ -163,7 +162,9 @@ def _beside(tables: Tables, panel: Panel) -> list[_Beside]:
     if tables.layer_cka or tables.representations:
         cka = _Curve("CKA", _same_layers(tables, panel), "cka", {"linestyle": "-", "marker": "o"})
         found.append((f"Words: CKA with {before}", [cka]))
-    return [(title, functools.partial(_draw_curves, curves=there, panel=panel)) for title, there in _there(found, panel)]
+    for title, there in _there(found, panel):
+        beside.append((title, functools.partial(_draw_curves, curves=there, panel=panel)))
+    return beside
 
 
 def _there(found: Sequence[tuple[str, list[_Curve]]], panel: Panel) -> Iterator[tuple[str, list[_Curve]]]:
@@ -173,16 +174,26 @@ def _there(found: Sequence[tuple[str, list[_Curve]]], panel: Panel) -> Iterator[
             yield title, there
 
 
+def _draw_answers(axes: Axes, rows: "pd.DataFrame", panel: Panel) -> list[Artist]:
+    """Draw answers in the colours of the two that are compared."""
+    before, after = panel.compared
+    looks = {
+        name: {**look, "color": panel.line(before if name == BEFORE_EXIT else after)["color"]}
+        for name, look in _LOOKS.items()
+    }
+    return draw_answers(axes, rows, after, panel, "Before", looks)
+
+
 def _draw_curves(axes: Axes, curves: list[_Curve], panel: Panel) -> list[Artist]:
     """Draw curves of the recipe or checkpoint after, with its seeds; returns handles where there are several."""
     name = panel.compared[1]
     colour = panel.line(name)["color"]
     handles: list[Artist] = []
-    for label, rows, value, look, bounds in curves:
+    for label, rows, value, look in curves:
         seeds = panel.recipes.get(name, ())
         style.seed_lines(axes, rows, value, "checkpoint", seeds, linestyle=look["linestyle"], color=colour)
         shown = {**look, "color": colour, "label": label, "clip_on": False, "zorder": 3}
-        handles.append(style.curve(axes, rows[rows["checkpoint"] == name], value, shown, bounds))
+        handles.append(style.curve(axes, rows[rows["checkpoint"] == name], value, shown))
     axes.set_ylim(0, 1 if curves[0].value == "cka" else None)
     return handles if len(handles) > 1 else []
 

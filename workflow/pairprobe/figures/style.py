@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import ScaledTranslation
@@ -91,6 +92,7 @@ LEAST_POINTS = 5
 SEED: Any = {"linewidth": 0.6, "linestyle": "-", "alpha": 0.6, "zorder": 2.5}
 BASELINE: Any = {"linewidth": 0.9, "linestyle": "-.", "zorder": 1.5}
 CHANCE: Any = {"linewidth": 0.9, "linestyle": ":", "zorder": 1.5}
+BAND_ALPHA = 0.18
 _HOLLOW: Any = {"linestyle": "", "markerfacecolor": "white"}
 
 # What is not here is as matplotlib has it, whatever settings a user has.
@@ -292,6 +294,13 @@ def found_key(level: float, found: str = "", hollow: str = "Undecided") -> list[
     return [filled, Line2D([], [], **{**look, **_HOLLOW}, label=hollow)]
 
 
+def spread_key(confidence: float, bands: bool = True, seeds: bool = True) -> list[Artist]:
+    """Return the key of bands and of thin lines, of those that there are."""
+    told = f"{100 * confidence:g} % interval"
+    band_of_key: list[Artist] = [Patch(color=MARK, alpha=BAND_ALPHA, linewidth=0, label=told)] if bands else []
+    return [*band_of_key, *([Line2D([], [], **SEED, color=MARK, label="Single seeds")] if seeds else [])]
+
+
 def seed_lines(axes: Axes, rows: "pd.DataFrame", value: str, column: str, seeds: Iterable[str], **look: Any) -> None:
     """Draw a thin line for each seed of a recipe, by layer. column: the one of ``rows`` that names a seed."""
     for seed in seeds:
@@ -302,7 +311,7 @@ def seed_lines(axes: Axes, rows: "pd.DataFrame", value: str, column: str, seeds:
 def band(axes: Axes, x: "ArrayLike", bounds: Iterable[tuple[float, float]], colour: Any) -> None:
     """Shade the intervals of a line, behind it; bounds: (low, high) of each x."""
     low, high = zip(*bounds, strict=True)
-    axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0, zorder=2)
+    axes.fill_between(x, low, high, color=colour, alpha=BAND_ALPHA, linewidth=0, zorder=2)
 
 
 def by_depth(rows: "pd.DataFrame", keys: Sequence[str]) -> tuple["pd.DataFrame", str]:
