@@ -60,7 +60,7 @@ def error_of(**changes) -> str:
         ),
         (
             {"checkpoints__again": {**FINETUNED, "objective": "sequence_classification", "seeds": [1, 2]}},
-            "checkpoints.again-seed1.table: missing. Wanted: a file of the texts that the objective "
+            "checkpoints.again.table: missing. Wanted: a file of the texts that the objective "
             "sequence_classification reads.",
         ),
         (
@@ -263,6 +263,64 @@ def test_keys_that_do_not_fit_give_one_line_with_the_file_and_the_key(changes, s
     assert error_of(**changes) == f"my.yaml: {said}"
 
 
+@pytest.mark.parametrize(
+    ("recipe", "more", "said"),
+    [
+        ({**FINETUNED, "revision": "0" * 40}, {}, "checkpoints.many.revision: source finetune has no such key."),
+        ({"source": "path", "path": "a{seed}", "table": "x"}, {}, "checkpoints.many.table: source path has no such key."),
+        ({**FINETUNED, "table": "x.tsv"}, {}, "checkpoints.many.table: the objective question_answering reads no table."),
+        (
+            {**FINETUNED, "objective": "masked_language_model", "keep_steps": 5},
+            {},
+            "checkpoints.many.keep_steps: the objective masked_language_model keeps no steps",
+        ),
+        (
+            {**FINETUNED, "start": "lora"},
+            {"checkpoints__lora": {**ADAPTER, "merge": False}},
+            "checkpoints.many.start: lora",
+        ),
+        (
+            LABELLED,
+            {**WITHOUT_TRAINING, "functional": ["graft"]},
+            "partitions.finetune: no page can come into it, and functional: graft needs heads that answer questions, which "
+            "the checkpoint many gets on it.",
+        ),
+        (
+            {"source": "path", "path": "doc{seed}"},
+            {"checkpoints__other": {**FINETUNED, "start": "many"}},
+            "checkpoints.other.start: many has several seeds. Name one of them: many-seed1, many-seed2.",
+        ),
+        (
+            FINETUNED,
+            {"checkpoints__other": {**ADAPTER, "base": "many"}},
+            "checkpoints.other.base: many has several seeds. Name one of them: many-seed1, many-seed2.",
+        ),
+        (
+            {**FINETUNED, "keep_steps": 3},
+            {"checkpoints__many-point1": TWIN},
+            "checkpoints.many-point1: a kept step has this name (finetuning.keep_steps). Choose another.",
+        ),
+    ],
+)
+def test_errors_of_a_checkpoint_with_seeds_name_what_the_configuration_has(recipe, more, said):
+    changes = {"checkpoints__many": {**recipe, "seeds": [1, 2]}, **more}
+    lines = [line.removeprefix("my.yaml: ").strip() for line in error_of(**changes).splitlines()]
+    assert len([line for line in lines if line.startswith(said)]) == 1, lines
+
+
+def test_recipes_alone_have_no_checkpoint_before(tmp_path):
+    for seed in (1, 2):
+        (tmp_path / f"mine{seed}").mkdir()
+    mine = {"source": "path", "path": str(tmp_path / "mine{seed}"), "seeds": [1, 2]}
+    assert "functional: graft: found mine alone, wanted" in error_of(checkpoints={"mine": mine}, functional=["graft"])
+
+
+def test_the_key_of_kept_steps_is_the_one_that_was_written():
+    run = resolved(checkpoints__many={**FINETUNED, "seeds": [1, 2], "keep_steps": [5]}, finetuning__keep_steps=3)
+    found = [run.keep_steps_key_of(name) for name in ("finetuned", "many-seed1", "many-seed2")]
+    assert found == ["finetuning.keep_steps", *["checkpoints.many.keep_steps"] * 2]
+
+
 def test_each_checkpoint_that_is_wrong_has_a_line():
     wrong = {
         "checkpoints__gone": {"source": "path", "path": "nowhere"},
@@ -271,7 +329,7 @@ def test_each_checkpoint_that_is_wrong_has_a_line():
     }
     first, *lines = error_of(**wrong).splitlines()
     assert first == "my.yaml cannot be used:"
-    keys = ["  checkpoints.gone.path", "  checkpoints.twin-seed1.start", "  checkpoints.adapted"]
+    keys = ["  checkpoints.gone.path", "  checkpoints.twin.start", "  checkpoints.adapted"]
     assert [line.split(":")[0] for line in lines] == keys
 
 
@@ -602,7 +660,7 @@ def test_folders_of_several_trainings_are_a_recipe(tmp_path):
         "base": None,
     }
     (tmp_path / "mine-5").rmdir()
-    with pytest.raises(InputError, match=r"checkpoints\.mine-seed5\.path: .*mine-5: there is no such folder"):
+    with pytest.raises(InputError, match=r"checkpoints\.mine\.path: .*mine-5: there is no such folder"):
         resolved(checkpoints=config)
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import random
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from trainings import SEED, Forking, run, steps, training_of, weights
 from pairprobe.errors import InputError
 from pairprobe.finetuning import joint_model, kept_steps, step_list, trainer
 from pairprobe.finetuning.lora import Lora
+from pairprobe.finetuning.training import finetune
 from pairprobe.io.digests import folder_digest
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1)
@@ -76,6 +78,10 @@ def test_a_step_beyond_the_last_is_an_input_error_before_anything_is_trained(tin
         run(tiny, features, tmp_path / "a", keep_steps=(1, last + 1))
     wanted = f"finetuning.keep_steps: found {last + 1}, and the training has {last} steps. Wanted: steps from 0 to {last}."
     assert str(error.value) == wanted
+    given = training_of(tiny, features, tmp_path / "a", keep_steps=(last + 1,))
+    own = replace(given, keep_steps_key="checkpoints.mine.keep_steps")
+    with pytest.raises(InputError, match=f"^checkpoints.mine.keep_steps: found {last + 1}, and the training has"):
+        finetune(own, str(tmp_path / "a"), str(tmp_path / "h"))
     assert list(tmp_path.iterdir()) == []
 
 

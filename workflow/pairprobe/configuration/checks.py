@@ -70,9 +70,9 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
         checks = [partial(_check_checkpoints, config["checkpoints"], recipes), partial(_check_paths, config)]
         checks.append(partial(_check_objectives, config, recipes))
         _each(partial.__call__, checks)
-        _check_partitions(config)
+        _check_partitions(config, recipes)
         _check_controls(config)
-        _check_functional(config)
+        _check_functional(config, recipes)
         for section in ("finetuning", "evaluation"):
             _check_windows(section, config[section])
         _check_figures(config, recipes)
@@ -100,7 +100,8 @@ def resolve(config: dict[str, Any], schema: dict[str, Any], name: str = "the con
         trains=_has_pages("finetune", config),
         shards=shards_of(config),
     )
-    for twice in run.trajectories.kept.keys() & config["checkpoints"].keys():
+    steps = run.trajectories.kept.keys() | run.trajectories.recipes_of_points.keys()
+    for twice in sorted(steps & config["checkpoints"].keys()):
         raise InputError(f"{name}: checkpoints.{twice}: a kept step has this name (finetuning.keep_steps). Choose another.")
     return run
 
@@ -186,8 +187,13 @@ def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     return recipes
 
 
+def _written(name: str, recipes: dict[str, list[str]]) -> str:
+    """Return what the configuration calls a checkpoint: of one of those of a recipe, the recipe's name."""
+    return next((recipe for recipe, several in recipes.items() if name in several), name)
+
+
 def _each(check: Callable[..., None], *columns: Iterable[Any]) -> None:
-    """Call a check with each row of columns. Raises InputError with a line for each that fails."""
+    """Call a check with each row of columns. Raises InputError with a line for each that fails, the same but once."""
     faults = []
     for row in zip(*columns, strict=True):
         try:
@@ -195,41 +201,46 @@ def _each(check: Callable[..., None], *columns: Iterable[Any]) -> None:
         except InputError as error:
             faults.append(str(error))
     if faults:
-        raise InputError("\n".join(faults))
+        raise InputError("\n".join(dict.fromkeys(faults)))
 
 
 def _check_checkpoints(checkpoints: dict[str, dict], recipes: dict[str, list[str]]) -> None:
     """Check each as ``_check_checkpoint`` does; of a recipe the first, whose keys the others have too, but for a path."""
     others = {one for several in recipes.values() for one in several[1:]}
     names = [name for name in checkpoints if name not in others or "path" in checkpoints[name]]
-    _each(_check_checkpoint, names, itertools.repeat(checkpoints, len(names)))
+    _each(_check_checkpoint, names, itertools.repeat(checkpoints, len(names)), itertools.repeat(recipes, len(names)))
 
 
-def _check_checkpoint(name: str, checkpoints: dict[str, dict]) -> None:
+def _check_checkpoint(name: str, checkpoints: dict[str, dict], recipes: dict[str, list[str]]) -> None:
     """Check that it has only the keys of its source, and that what these name is there and can be used for it."""
     checkpoint = checkpoints[name]
-    source = checkpoint["source"]
+    source, where = checkpoint["source"], f"checkpoints.{_written(name, recipes)}"
     allowed = ("source", "label", "colour", *_KEYS_OF_SOURCE[source])
     for key in checkpoint:
         if key not in allowed:
-            raise InputError(f"checkpoints.{name}.{key}: source {source} has no such key. Allowed: {', '.join(allowed)}.")
+            raise InputError(f"{where}.{key}: source {source} has no such key. Allowed: {', '.join(allowed)}.")
     if source == "adapter":
-        _check_adapter(name, checkpoints)
+        _check_adapter(name, checkpoints, recipes)
     if "path" in checkpoint:
-        _check_path(f"checkpoints.{name}.path", checkpoint["path"], "folder")
+        _check_path(f"{where}.path", checkpoint["path"], "folder")
     if source not in _NO_START_FOR:
         return
     refused = _NO_START_FOR[source]
     starts = [other for other, value in checkpoints.items() if value["source"] not in refused]
+    _check_not_several(f"{where}.start", checkpoint["start"], starts, recipes)
     if checkpoint["start"] not in starts:
         raise InputError(
-            f"checkpoints.{name}.start: found {checkpoint['start']!r}, wanted a checkpoint that is not of source "
+            f"{where}.start: found {checkpoint['start']!r}, wanted a checkpoint that is not of source "
             f"{' or '.join(refused)} itself. Allowed: {', '.join(starts)}."
         )
     if not _is_plain(checkpoints[checkpoint["start"]]):
-        raise InputError(
-            f"checkpoints.{name}.start: {checkpoint['start']} has an adapter that is not merged. Set merge: true there."
-        )
+        raise InputError(f"{where}.start: {checkpoint['start']} has an adapter that is not merged. Set merge: true there.")
+
+
+def _check_not_several(where: str, name: str, allowed: Iterable[str], recipes: dict[str, list[str]]) -> None:
+    """Raise InputError where a recipe is named in the place of one of its checkpoints, which could stand there."""
+    if {*allowed}.intersection(recipes.get(name, ())):
+        raise InputError(f"{where}: {name} has several seeds. Name one of them: {', '.join(recipes[name])}.")
 
 
 def _check_objectives(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
@@ -241,10 +252,11 @@ def _check_objectives(config: dict[str, Any], recipes: dict[str, list[str]]) -> 
     for name, checkpoint in config["checkpoints"].items():
         if checkpoint["source"] != "finetune" or name in later:
             continue
-        where, objective = f"checkpoints.{name}.table", objective_of(config, name)
+        written, objective = f"checkpoints.{_written(name, recipes)}", objective_of(config, name)
+        where = f"{written}.table"
         if objective not in TO_ANSWER and checkpoint.get("keep_steps"):
             raise InputError(
-                f"checkpoints.{name}.keep_steps: the objective {objective} keeps no steps, since a trajectory has scores "
+                f"{written}.keep_steps: the objective {objective} keeps no steps, since a trajectory has scores "
                 "of answers. Remove it."
             )
         if objective != CLASSIFICATION and "table" in checkpoint:
@@ -266,7 +278,7 @@ def _is_plain(checkpoint: dict[str, Any]) -> bool:
     return bool(checkpoint.get("merge", True))
 
 
-def _check_adapter(name: str, checkpoints: dict[str, dict]) -> None:
+def _check_adapter(name: str, checkpoints: dict[str, dict], recipes: dict[str, list[str]]) -> None:
     """Check where an adapter comes from, and that its base is a checkpoint that it can change."""
     adapter, where = checkpoints[name], f"checkpoints.{name}"
     given = [key for key in ("path", "repository", "revision") if key in adapter]
@@ -278,7 +290,8 @@ def _check_adapter(name: str, checkpoints: dict[str, dict]) -> None:
             f"{where}: source adapter needs the key base, of the checkpoint that the adapter was trained on. Allowed: "
             f"{', '.join(bases)}."
         )
-    if (base := adapter["base"]) not in bases:
+    _check_not_several(f"{where}.base", base := adapter["base"], bases, recipes)
+    if base not in bases:
         hint = " Set merge: true for it." if base in checkpoints and not _is_plain(checkpoints[base]) else ""
         raise InputError(
             f"{where}.base: found {base!r}, wanted a checkpoint whose weights are its own.{hint} Allowed: "
@@ -291,11 +304,11 @@ def _check_adapter(name: str, checkpoints: dict[str, dict]) -> None:
         seen.append(following)
 
 
-def _check_partitions(config: dict[str, Any]) -> None:
+def _check_partitions(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
     """Check the shares, and that no partition is empty that the run needs."""
     data, shares = config["data"], config["partitions"]
     if data["source"] == "none":
-        _check_without_data(config)
+        _check_without_data(config, recipes)
         return
     for partitions in (sources.local_files(data) | sources.remote_files(data)).values():
         sources.shares_of(partitions, shares)
@@ -311,14 +324,15 @@ def _check_partitions(config: dict[str, Any]) -> None:
     grafts = [name for name in ("graft", "reset") if name in config["functional"]]
     for name in config["checkpoints"] if grafts else ():
         if objective_of(config, name) == CLASSIFICATION:
-            why = f"functional: {grafts[0]} needs heads that answer questions, which the checkpoint {name} gets on it"
+            written = _written(name, recipes)
+            why = f"functional: {grafts[0]} needs heads that answer questions, which the checkpoint {written} gets on it"
             needed.setdefault("finetune", why)
     for partition, why in needed.items():
         if not _has_pages(partition, config):
             raise InputError(f"partitions.{partition}: no page can come into it, and {why}. Give it a share and files.")
 
 
-def _check_without_data(config: dict[str, Any]) -> None:
+def _check_without_data(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
     """Check that nothing is asked for that is made of data."""
     if found := [name for name in names_of(config) if name not in pair_files_of(config)]:
         raise InputError(
@@ -328,8 +342,8 @@ def _check_without_data(config: dict[str, Any]) -> None:
     for name in config["checkpoints"]:
         if reads_windows(config, name):
             raise InputError(
-                f"checkpoints.{name}.source: finetune trains on data, and there is none. Add data, or take a checkpoint of "
-                "another source, or the objective sequence_classification."
+                f"checkpoints.{_written(name, recipes)}.source: finetune trains on data, and there is none. Add data, or "
+                "take a checkpoint of another source, or the objective sequence_classification."
             )
 
 
@@ -383,7 +397,7 @@ def _check_controls(config: dict[str, Any]) -> None:
         )
 
 
-def _check_functional(config: dict[str, Any]) -> None:
+def _check_functional(config: dict[str, Any], recipes: dict[str, list[str]]) -> None:
     """Check that there are questions to answer, and a checkpoint that was made of another one."""
     functional, checkpoints = config["functional"], config["checkpoints"]
     if functional and config["data"]["source"] == "none":
@@ -393,8 +407,9 @@ def _check_functional(config: dict[str, Any]) -> None:
         )
     pairs = [name for name in functional if name in BEFORE_AND_AFTER]
     if pairs and not any(before_of(checkpoints, name) for name in checkpoints):
+        given = dict.fromkeys(_written(name, recipes) for name in checkpoints)
         raise InputError(
-            f"functional: {', '.join(pairs)}: found {', '.join(checkpoints)} alone, wanted a checkpoint before and one "
+            f"functional: {', '.join(pairs)}: found {', '.join(given)} alone, wanted a checkpoint before and one "
             "after fine-tuning: one of source finetune or adapter, or another checkpoint. Add one, or remove them."
         )
 
@@ -421,8 +436,7 @@ def _check_figures(config: dict[str, Any], recipes: dict[str, list[str]]) -> Non
             raise InputError(f"figures.trajectories.{name}: there is a checkpoint of this name. Choose another name.")
         for step, one in points.items():
             where = f"figures.trajectories.{name}.{step}"
-            if one in recipes:
-                raise InputError(f"{where}: {one} has several seeds. Name one of them: {', '.join(recipes[one])}.")
+            _check_not_several(where, one, config["checkpoints"], recipes)
             if one not in config["checkpoints"]:
                 known = ", ".join(config["checkpoints"])
                 raise InputError(f"{where}: found {one!r}, wanted the name of a checkpoint. Allowed: {known}.")

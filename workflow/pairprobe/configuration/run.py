@@ -147,6 +147,13 @@ class Run:
         own: list[int] | int | None = self.config["finetuning"]["keep_steps"]
         return self.config["checkpoints"][checkpoint].get("keep_steps", own)
 
+    def keep_steps_key_of(self, checkpoint: str) -> str:
+        """Return the key of the configuration that ``keep_steps_of`` reads, by which errors call it."""
+        if "keep_steps" not in self.config["checkpoints"][checkpoint]:
+            return "finetuning.keep_steps"
+        unit = next((name for name, several in self.recipes.items() if checkpoint in several), checkpoint)
+        return f"checkpoints.{unit}.keep_steps"
+
     @property
     def trajectories(self) -> Trajectories:
         """The steps of trainings that are kept, and the series of checkpoints over the steps of a training."""

@@ -67,7 +67,8 @@ def train(training: Training) -> None:
     objective = create_objective(training)
     model = objective.model()
     loading.check_windows(model.model, int(objective.examples.lengths.max()), training.start, "finetuning")
-    keep = kept_steps.steps_of(training.keep_steps, count_steps(len(objective.examples), settings))
+    total = count_steps(len(objective.examples), settings)
+    keep = kept_steps.steps_of(training.keep_steps, total, training.keep_steps_key)
     # First of all, since it tells this process which GPU is its own.
     arguments = _arguments(training.work, settings, len(objective.examples))
     objective.prepare(model, _device())
