@@ -6,7 +6,7 @@ import pytest
 from pairprobe.figures.functional import functional_figure
 from pairprobe.figures.style import Appearance, save
 from pairprobe.interventions.names import EARLY_EXIT, FUNCTIONAL_FIELDS, INTACT, LOWER, RESET, UPPER
-from pairprobe.io.tsv import write_tsv
+from pairprobe.io.tsv import read_tsv, write_tsv
 
 LAYERS = range(4)
 SEEDS = [f"after-seed{i}" for i in (1, 2, 3)]
@@ -91,6 +91,14 @@ def test_rows_have_one_scale_so_that_they_can_be_compared(tmp_path):
     figure = functional_figure(table_of(tmp_path), ["before", *SEEDS[:2]], look, 0.95)
     assert [axes.get_title() for axes in figure.axes] == ["After-seed1"] * 3 + ["After-seed2"] * 3
     assert len({axes.get_ylim() for axes in figure.axes}) == 1
+
+
+def test_no_band_is_cut_off(tmp_path):
+    path = table_of(tmp_path)
+    rows = [row | ({"high": "97"} if row["metric"] == "short_f1" and row["high"] else {}) for row in read_tsv(path)]
+    write_tsv(path, FUNCTIONAL_FIELDS, [tuple(row.values()) for row in rows])
+    figure = functional_figure(path, ["before", "after"], LOOK, 0.95)
+    assert all(axes.get_ylim()[0] == 0 and axes.get_ylim()[1] >= 97 for axes in figure.axes)
 
 
 def test_without_interventions_it_says_so(tmp_path):

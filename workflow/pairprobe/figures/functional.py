@@ -102,5 +102,6 @@ def draw_answers(
                 style.seed_lines(axes, rows[rows["intervention"] == kind], "value", "checkpoint", seeds, **thin)
             look = {"zorder": 3, **looks[kind], "clip_on": False, "label": label}
             handles.append(style.curve(axes, points, "value", look, ("low", "high")))
-    axes.set_ylim(bottom=0)
+    # The scale is shared: it is set by each panel in turn, and must hold the bands of the panels before.
+    axes.set_ylim(0, max(axes.get_ylim()[1], 1.03 * axes.dataLim.ymax))
     return handles
