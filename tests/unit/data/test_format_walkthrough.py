@@ -40,7 +40,7 @@ def project(tmp_path_factory):
     replaced(library / "README.md", "  - `bundled_pages.py`", f"{mapped}  - `bundled_pages.py`")
     schema = folder / "workflow" / "schemas" / "config.schema.yaml"
     replaced(schema, "qa_pairs, examples, none]", "qa_pairs, passages, examples, none]")
-    replaced(schema, "in a row), examples", "in a row), passages (running text), examples")
+    replaced(schema, "examples (as in", "passages (running text), examples (as in")
 
     def run(*arguments):
         environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}
