@@ -16,6 +16,5 @@ with job(snakemake):
         code=snakemake.params.code,
         table=snakemake.input.get("table"),
         keep_steps=snakemake.params.keep_steps or (),
-        keep_steps_key=snakemake.params.keep_steps_key,
     )
     finetune(training, snakemake.output.checkpoint, snakemake.output.history, *snakemake.output.kept)

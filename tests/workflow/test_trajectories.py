@@ -76,4 +76,4 @@ def test_a_step_beyond_the_last_is_said_in_one_line(project):
     (project / "config" / "beyond.yaml").write_text(text.replace("keep_steps: 3", "keep_steps: [5, 100000]"))
     run = projects.snakemake(project, "config/beyond.yaml", "--", f"{RESULTS}/tables/trajectories.tsv")
     assert run.returncode
-    assert "finetuning.keep_steps: found 100000, and the training has " in run.stdout + run.stderr
+    assert "keep_steps: found 100000, and the training has " in run.stdout + run.stderr

@@ -73,7 +73,6 @@ rule finetune_checkpoint:
         settings=lambda wildcards: RUN.training_of(wildcards.checkpoint),
         seed=lambda wildcards: RUN.seed_of(wildcards.checkpoint),
         keep_steps=lambda wildcards: RUN.keep_steps_of(wildcards.checkpoint) or [],
-        keep_steps_key=lambda wildcards: RUN.keep_steps_key_of(wildcards.checkpoint),
         work=lambda wildcards: f"{STATES}/{wildcards.checkpoint}",
     script:
         "../../scripts/finetune_checkpoint.py"

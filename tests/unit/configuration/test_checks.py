@@ -315,12 +315,6 @@ def test_recipes_alone_have_no_checkpoint_before(tmp_path):
     assert "functional: graft: found mine alone, wanted" in error_of(checkpoints={"mine": mine}, functional=["graft"])
 
 
-def test_the_key_of_kept_steps_is_the_one_that_was_written():
-    run = resolved(checkpoints__many={**FINETUNED, "seeds": [1, 2], "keep_steps": [5]}, finetuning__keep_steps=3)
-    found = [run.keep_steps_key_of(name) for name in ("finetuned", "many-seed1", "many-seed2")]
-    assert found == ["finetuning.keep_steps", *["checkpoints.many.keep_steps"] * 2]
-
-
 def test_each_checkpoint_that_is_wrong_has_a_line():
     wrong = {
         "checkpoints__gone": {"source": "path", "path": "nowhere"},

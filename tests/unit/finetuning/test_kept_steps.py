@@ -4,7 +4,6 @@ import json
 import logging
 import random
 import signal
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from trainings import SEED, Forking, run, steps, training_of, weights
 from pairprobe.errors import InputError
 from pairprobe.finetuning import joint_model, kept_steps, step_list, trainer
 from pairprobe.finetuning.lora import Lora
-from pairprobe.finetuning.training import finetune
 from pairprobe.io.digests import folder_digest
 
 LORA = Lora(rank=4, alpha=8, dropout=0.1)
@@ -76,18 +74,14 @@ def test_a_step_beyond_the_last_is_an_input_error_before_anything_is_trained(tin
     last = steps(features)
     with pytest.raises(InputError) as error:
         run(tiny, features, tmp_path / "a", keep_steps=(1, last + 1))
-    wanted = f"finetuning.keep_steps: found {last + 1}, and the training has {last} steps. Wanted: steps from 0 to {last}."
+    wanted = f"keep_steps: found {last + 1}, and the training has {last} steps. Wanted: steps from 0 to {last}."
     assert str(error.value) == wanted
-    given = training_of(tiny, features, tmp_path / "a", keep_steps=(last + 1,))
-    own = replace(given, keep_steps_key="checkpoints.mine.keep_steps")
-    with pytest.raises(InputError, match=f"^checkpoints.mine.keep_steps: found {last + 1}, and the training has"):
-        finetune(own, str(tmp_path / "a"), str(tmp_path / "h"))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_last_step_in_a_list_is_said_to_be_probed_twice(caplog):
     assert step_list.steps_of([50, 100], 100) == (0, 50, 100)
-    assert "finetuning.keep_steps: 100 is the last step, which is probed anyway, and so twice. Leave it out." in caplog.text
+    assert "keep_steps: 100 is the last step, which is probed anyway, and so twice. Leave it out." in caplog.text
     caplog.clear()
     step_list.steps_of([50, 99], 100)
     assert not caplog.text

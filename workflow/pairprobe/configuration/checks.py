@@ -19,7 +19,6 @@ from pairprobe.configuration.run import (
     DataFile,
     Run,
     before_of,
-    name_written,
     objective_of,
     reads_windows,
 )
@@ -188,6 +187,11 @@ def expand_seeds(config: dict[str, Any]) -> dict[str, list[str]]:
     return recipes
 
 
+def _written(name: str, recipes: dict[str, list[str]]) -> str:
+    """Return what the configuration calls a checkpoint: of one of those of a recipe, the recipe's name."""
+    return next((recipe for recipe, several in recipes.items() if name in several), name)
+
+
 def _each(check: Callable[..., None], *columns: Iterable[Any]) -> None:
     """Call a check with each row of columns. Raises InputError with a line for each that fails, the same but once."""
     faults = []
@@ -210,7 +214,7 @@ def _check_checkpoints(checkpoints: dict[str, dict], recipes: dict[str, list[str
 def _check_checkpoint(name: str, checkpoints: dict[str, dict], recipes: dict[str, list[str]]) -> None:
     """Check that it has only the keys of its source, and that what these name is there and can be used for it."""
     checkpoint = checkpoints[name]
-    source, where = checkpoint["source"], f"checkpoints.{name_written(name, recipes)}"
+    source, where = checkpoint["source"], f"checkpoints.{_written(name, recipes)}"
     allowed = ("source", "label", "colour", *_KEYS_OF_SOURCE[source])
     for key in checkpoint:
         if key not in allowed:
@@ -248,7 +252,7 @@ def _check_objectives(config: dict[str, Any], recipes: dict[str, list[str]]) -> 
     for name, checkpoint in config["checkpoints"].items():
         if checkpoint["source"] != "finetune" or name in later:
             continue
-        written, objective = f"checkpoints.{name_written(name, recipes)}", objective_of(config, name)
+        written, objective = f"checkpoints.{_written(name, recipes)}", objective_of(config, name)
         where = f"{written}.table"
         if objective not in TO_ANSWER and checkpoint.get("keep_steps"):
             raise InputError(
@@ -320,7 +324,7 @@ def _check_partitions(config: dict[str, Any], recipes: dict[str, list[str]]) -> 
     grafts = [name for name in ("graft", "reset") if name in config["functional"]]
     for name in config["checkpoints"] if grafts else ():
         if objective_of(config, name) == CLASSIFICATION:
-            written = name_written(name, recipes)
+            written = _written(name, recipes)
             why = f"functional: {grafts[0]} needs heads that answer questions, which the checkpoint {written} gets on it"
             needed.setdefault("finetune", why)
     for partition, why in needed.items():
@@ -338,8 +342,8 @@ def _check_without_data(config: dict[str, Any], recipes: dict[str, list[str]]) -
     for name in config["checkpoints"]:
         if reads_windows(config, name):
             raise InputError(
-                f"checkpoints.{name_written(name, recipes)}.source: finetune trains on data, and there is none. Add data, "
-                "or take a checkpoint of another source, or the objective sequence_classification."
+                f"checkpoints.{_written(name, recipes)}.source: finetune trains on data, and there is none. Add data, or "
+                "take a checkpoint of another source, or the objective sequence_classification."
             )
 
 
@@ -403,7 +407,7 @@ def _check_functional(config: dict[str, Any], recipes: dict[str, list[str]]) -> 
         )
     pairs = [name for name in functional if name in BEFORE_AND_AFTER]
     if pairs and not any(before_of(checkpoints, name) for name in checkpoints):
-        given = dict.fromkeys(name_written(name, recipes) for name in checkpoints)
+        given = dict.fromkeys(_written(name, recipes) for name in checkpoints)
         raise InputError(
             f"functional: {', '.join(pairs)}: found {', '.join(given)} alone, wanted a checkpoint before and one "
             "after fine-tuning: one of source finetune or adapter, or another checkpoint. Add one, or remove them."

@@ -53,11 +53,6 @@ def objective_of(config: dict[str, Any], name: str) -> str | None:
     return own if described["source"] == "finetune" else None
 
 
-def name_written(name: str, recipes: dict[str, list[str]]) -> str:
-    """Return what the configuration calls a checkpoint: of one of those of a recipe, the recipe's name."""
-    return next((recipe for recipe, several in recipes.items() if name in several), name)
-
-
 def reads_windows(config: dict[str, Any], name: str) -> bool:
     """Whether a checkpoint is trained here on pages."""
     return objective_of(config, name) not in (None, CLASSIFICATION)
@@ -151,12 +146,6 @@ class Run:
             return None
         own: list[int] | int | None = self.config["finetuning"]["keep_steps"]
         return self.config["checkpoints"][checkpoint].get("keep_steps", own)
-
-    def keep_steps_key_of(self, checkpoint: str) -> str:
-        """Return the key of the configuration that ``keep_steps_of`` reads, by which errors call it."""
-        if "keep_steps" not in self.config["checkpoints"][checkpoint]:
-            return "finetuning.keep_steps"
-        return f"checkpoints.{name_written(checkpoint, self.recipes)}.keep_steps"
 
     @property
     def trajectories(self) -> Trajectories:

@@ -44,9 +44,8 @@ class Training:
     processes: GPUs that share each step. frozen, early_exits: whether the heads alone are trained, and whether on each
     layer, which the functions of ``training`` set. cores: how many cores the job has; where they are fewer than the
     threads, the threads share them. code: the digests of the code that computes. keep_steps: what is kept on the way, see
-    ``kept_steps.steps_of``, which changes no weight; keep_steps_key: the configuration's key that says so. table: a file of
-    ``labelled_texts.read``, where that trains in the place of windows. new_heads: whether heads that the checkpoint has are
-    left out, since they do something else.
+    ``kept_steps.steps_of``, which changes no weight. table: a file of ``labelled_texts.read``, where that trains in the
+    place of windows. new_heads: whether heads that the checkpoint has are left out, since they do something else.
     """
 
     start: str
@@ -59,6 +58,5 @@ class Training:
     cores: int | None = None
     code: dict | None = None
     keep_steps: tuple[int, ...] | int = ()
-    keep_steps_key: str = "finetuning.keep_steps"
     table: str | None = None
     new_heads: bool = False

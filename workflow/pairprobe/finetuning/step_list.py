@@ -12,28 +12,28 @@ from pairprobe.io.progress import log
 FILE = "steps.json"
 
 
-def steps_of(keep: Sequence[int] | int, total: int, key: str = "finetuning.keep_steps") -> tuple[int, ...]:
+def steps_of(keep: Sequence[int] | int, total: int) -> tuple[int, ...]:
     """Return the steps that are kept of ``total``, in order, the first 0; none where nothing is to be kept.
 
     keep: steps; or a number n of points: 0, total / 2^(n - 2), ..., total / 2, total, the last of which is the trained
-    checkpoint itself and so not kept. key: how errors call it. Raises InputError where a step is beyond the last, and where
-    points are too many to be different steps.
+    checkpoint itself and so not kept. Raises InputError where a step is beyond the last, and where points are too many to
+    be different steps. Messages say ``keep_steps`` alone, since the key may stand at two places of a configuration.
     """
     if not keep:
         return ()
     if not isinstance(keep, int):
         if max(keep) > total:
             raise InputError(
-                f"{key}: found {max(keep)}, and the training has {total} steps. Wanted: steps from 0 to {total}."
+                f"keep_steps: found {max(keep)}, and the training has {total} steps. Wanted: steps from 0 to {total}."
             )
         if total in keep:
-            log.warning("%s: %d is the last step, which is probed anyway, and so twice. Leave it out.", key, total)
+            log.warning("keep_steps: %d is the last step, which is probed anyway, and so twice. Leave it out.", total)
         return tuple(sorted({0, *keep}))
     steps = _points(keep, total)
     if len(set(steps)) < len(steps):
         most = max(n for n in range(2, keep) if len(set(_points(n, total))) == n)
         raise InputError(
-            f"{key}: found {keep} points, and the training has {total} steps, too few for as many that "
+            f"keep_steps: found {keep} points, and the training has {total} steps, too few for as many that "
             f"differ. Wanted: at most {most}."
         )
     return tuple(steps[:-1])

@@ -68,7 +68,7 @@ def train(training: Training) -> None:
     model = objective.model()
     loading.check_windows(model.model, int(objective.examples.lengths.max()), training.start, "finetuning")
     total = count_steps(len(objective.examples), settings)
-    keep = kept_steps.steps_of(training.keep_steps, total, training.keep_steps_key)
+    keep = kept_steps.steps_of(training.keep_steps, total)
     # First of all, since it tells this process which GPU is its own.
     arguments = _arguments(training.work, settings, len(objective.examples))
     objective.prepare(model, _device())

@@ -105,7 +105,7 @@ def _train_and_load(training: Training) -> HeadedModel:
     objective = create_objective(training)
     objective.check()
     total = trainer.count_steps(len(objective.examples), training.settings)
-    keep = kept_steps.steps_of(training.keep_steps, total, training.keep_steps_key)
+    keep = kept_steps.steps_of(training.keep_steps, total)
     device = devices.claim(training.processes)
     if device == "cpu":
         # A training that is resumed on another kind of processor must not go on in another type.
