@@ -54,6 +54,7 @@ def test_a_dry_run_needs_nothing_but_snakemake(snakemake_alone, tmp_path, name):
     assert re.search(r"^total +\d\d+$", run.stdout, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_run_without_the_packages_of_its_jobs_says_so_before_one_starts(snakemake_alone, tmp_path):
     project = copy_project(tmp_path, PAGES[:1])
     command = [sys.executable, "-S", "-m", "snakemake", "--cores", "1", "--", "results/demo/data/mini_nq.jsonl.gz"]
@@ -92,6 +93,7 @@ def packages_loaded(script: str) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["analysis", "data", "torch"])
 def test_an_environment_has_all_that_its_rules_scripts_load(name):
     parts = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text(encoding="utf-8"))["dependencies"]

@@ -118,6 +118,7 @@ def test_what_jobs_make_is_below_the_prefix_and_stays_as_it_is_where_the_module_
     assert "Nothing to be done" in snakemake(other, "-n", "--", target)
 
 
+@pytest.mark.slow
 def test_every_job_is_planned_from_a_git_repository(repository, other):
     use(other, f'gitfile("{repository}", path="workflow/Snakefile", tag="v1")', "probe/")
     said = snakemake(other, "-n", "--quiet", "rules", "--", "pp_all")
@@ -135,6 +136,7 @@ def test_every_job_is_planned_from_a_hosted_repository(repository, other, monkey
     assert re.search(r"^pp_finetune_checkpoint +1$", said, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_a_url_of_a_single_file_is_refused_in_one_line(project, other):
     handler = functools.partial(SimpleHTTPRequestHandler, directory=project)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:

@@ -69,6 +69,7 @@ def test_the_wheel_holds_every_file_of_the_library_but_the_map(tmp_path):
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_installed_library_needs_no_clone_beside_it(tmp_path):
     """Its commands run where nothing but the library is, and what verify compares there is said."""
     site, elsewhere = str(installed(tmp_path / "site")), tmp_path / "elsewhere"

@@ -35,6 +35,7 @@ def project(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_run_of_files_alone_plans_nothing_that_needs_data(project):
     jobs = planned(project, CONFIG)
     assert jobs["read_pair_file"] == 2
@@ -43,6 +44,7 @@ def test_a_run_of_files_alone_plans_nothing_that_needs_data(project):
     assert not [name for name in jobs if name.startswith(tuple(told.split()))]
 
 
+@pytest.mark.slow
 def test_beside_data_files_of_pairs_add_their_own_jobs_alone(project):
     config = tiny_config(project)
     alone = project / "config" / "alone.yaml"
@@ -55,6 +57,7 @@ def test_beside_data_files_of_pairs_add_their_own_jobs_alone(project):
     assert added == {"read_pair_file": 1, "extract_activations": 2, "measure_similarities": 2, **PER_TASK}
 
 
+@pytest.mark.slow
 def test_a_bad_file_of_pairs_stops_with_its_faults(project):
     (project / "bad.tsv").write_text("\n".join([*TEXTS, "one two one\tone\ttwo\tx"]) + "\n")
     config = yaml.safe_load((project / CONFIG).read_text())

@@ -67,6 +67,7 @@ def test_rules_that_compute_with_a_model_use_a_gpu():
     } == GPU_RULES  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "config"), [("slurm", "objectives"), ("slurm", "paper"), ("gpu", "objectives"), ("gpu", "config")]
 )

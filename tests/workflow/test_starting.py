@@ -76,6 +76,7 @@ def test_jobs_run_elsewhere_by_a_python_with_such_a_path_and_another_way_to_star
         assert "Nothing to be done" in run.stdout + run.stderr, run.stdout + run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("snakefile", SNAKEFILES)
 def test_a_folder_without_a_configuration_gives_an_error_that_says_what_to_do(project, elsewhere, snakefile):
     run = start(elsewhere, "-n", "-s", project / snakefile)
@@ -87,6 +88,7 @@ def test_a_folder_without_a_configuration_gives_an_error_that_says_what_to_do(pr
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_a_folder_s_own_configuration_is_taken_and_its_paths_count_from_there(project, elsewhere):
     (elsewhere / "config").mkdir()
     config = "{run: mine, data: {source: squad, files: [a.json]}, checkpoints: {one: {source: path, path: x}}}"
@@ -97,6 +99,7 @@ def test_a_folder_s_own_configuration_is_taken_and_its_paths_count_from_there(pr
     assert said in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_braces_in_the_path_of_the_project_give_an_error_that_says_what_to_do(project, tmp_path):
     (tmp_path / "a{b}").symlink_to(project)
     run = start(tmp_path, "-n", "-s", "a{b}/Snakefile", "--configfile", project / "config" / "config.yaml")
@@ -105,6 +108,7 @@ def test_braces_in_the_path_of_the_project_give_an_error_that_says_what_to_do(pr
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_the_executor_slurm_without_a_cluster_ends_with_one_line_and_does_not_wait(project, tmp_path, monkeypatch):
     for found in filter(None, map(shutil.which, ("bash", "which"))):
         (tmp_path / Path(found).name).symlink_to(found)
@@ -115,6 +119,7 @@ def test_the_executor_slurm_without_a_cluster_ends_with_one_line_and_does_not_wa
     assert "Traceback" not in run.stdout + run.stderr
 
 
+@pytest.mark.slow
 def test_what_a_command_line_says_is_read_as_in_a_file_and_is_named_beside_it(project):
     run = start(project, "-n", "--config", "evidence={margin: -3}")
     assert run.returncode == 1

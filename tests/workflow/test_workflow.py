@@ -15,6 +15,8 @@ from pairprobe.controls.cka_rsa import REPRESENTATION_FIELDS
 from pairprobe.controls.control_task import SELECTIVITY_FIELDS
 from pairprobe.io.tsv import read_tsv
 
+pytestmark = pytest.mark.slow
+
 # A module's tests share one run of the workflow; --dist loadfile (pyproject.toml) keeps them in one process.
 PAGES = projects.PAGES[:26]
 CONFIG = "config/tiny.yaml"
@@ -192,7 +194,6 @@ def test_a_whole_run_holds(project):
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
 
 
-@pytest.mark.slow
 def test_a_damaged_figure_is_found_and_made_again_as_it_was(project):
     name = "results/tiny/figures/coreference_cosine.pdf"
     before = (project / name).read_bytes()
@@ -207,7 +208,6 @@ def test_a_damaged_figure_is_found_and_made_again_as_it_was(project):
     assert projects.pairprobe(project, "verify", "results/tiny")[0] == 0
 
 
-@pytest.mark.slow
 def test_an_emptied_set_of_pairs_is_no_empty_set(project):
     name = "results/tiny/probing_sets/coreference.jsonl"
     before = (project / name).read_bytes()
@@ -383,7 +383,6 @@ def test_a_bad_configuration_gives_one_clear_error(project, edited, change, said
     assert "Traceback" not in output
 
 
-@pytest.mark.slow
 def test_a_comparison_is_drawn_of_its_checkpoints_alone(project, edited):
     edited(CONFIG, config_with(figures__comparisons={"before": ["pretrained"]}))
     figures = project / "results" / "tiny" / "figures"
@@ -398,7 +397,6 @@ def test_a_comparison_is_drawn_of_its_checkpoints_alone(project, edited):
     assert planned(project) == {}
 
 
-@pytest.mark.slow
 def test_another_seed_of_a_training_gives_other_weights(project, edited):
     edited(CONFIG, config_with(checkpoints__again=ANOTHER_SEED))
     run = snakemake(project, "--", "results/tiny/checkpoints/again")
@@ -409,7 +407,6 @@ def test_another_seed_of_a_training_gives_other_weights(project, edited):
     assert first != second
 
 
-@pytest.mark.slow
 def test_the_controls_run_and_leave_all_else_as_it_was(project, edited):
     results = project / "results" / "tiny"
     before = {path: path.read_bytes() for path in (results / "rankings").rglob("*.tsv")}
@@ -445,7 +442,6 @@ def boundary(results: Path) -> list[dict]:
     return [row for row in read_tsv(str(results / "percentages.tsv")) if row["task"] == "boundary"]
 
 
-@pytest.mark.slow
 def test_a_twin_is_drawn_and_gets_heads_to_answer_with(project, edited):
     edited(CONFIG, config_with(checkpoints__drawn=TWIN))
     run = snakemake(project, "--", "results/tiny/answer_heads/drawn.safetensors")
@@ -493,7 +489,6 @@ def of_files(run, project: Path, *arguments: str):
     return run(project, "config/files.yaml", *arguments, "--", TABLE)
 
 
-@pytest.mark.slow
 def test_a_file_that_is_added_is_read_alone(project, files):
     files("one.jsonl")
     of_files(projects.completed, project)
@@ -507,7 +502,6 @@ def test_a_file_that_is_added_is_read_alone(project, files):
     assert of_files(projects.planned, project) == {}
 
 
-@pytest.mark.slow
 def test_of_examples_that_are_added_only_the_new_ones_go_through_the_checkpoint(project, files):
     store = "results/files/activations/pretrained/paragraph/probe-1of1.h5"
     log = project / "results" / "files" / "logs" / "extract_activations" / "pretrained.paragraph.probe-1of1.log"
@@ -540,7 +534,6 @@ def test_files_of_the_same_name_are_two(project, files):
     assert of_files(projects.planned, project) == {"read_questions": 2, "partition_examples": 1}
 
 
-@pytest.mark.slow
 def test_a_bad_line_stops_the_run_or_is_left_out_and_counted(project, files):
     write_rows(project / "bad.jsonl", [{"example_id": 1, "question_text": "who"}])
     files("one.jsonl", "bad.jsonl")
@@ -563,7 +556,6 @@ def test_a_measure_that_a_task_does_not_have_is_refused(project):
     assert "cosine and euclidean" in run.stdout + run.stderr
 
 
-@pytest.mark.slow
 def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing(project, edited):
     # Where the test of the controls ran before, the citations are those of a run with controls.
     assert snakemake(project, "--", "results/tiny/references.bib").returncode == 0
@@ -585,7 +577,6 @@ def test_a_sixth_task_that_finds_no_pair_needs_no_forward_pass_and_stops_nothing
     assert "\tnothing\t" not in (results / "percentages.tsv").read_text()
 
 
-@pytest.mark.slow
 def test_the_report_shows_figures_tables_and_explorer_and_no_label_is_markup(project, edited):
     bad = "</b><img src=x onerror='window.ran = 1'> {x}"
     edited("config/tiny.yaml", config_with(figures={"labels": {"coreference": bad}, "title": bad}))
@@ -621,7 +612,6 @@ def test_the_report_shows_figures_tables_and_explorer_and_no_label_is_markup(pro
         assert page.evaluate("window.ran") is None
 
 
-@pytest.mark.slow
 def test_the_same_percentages_on_one_core_in_other_shards_and_batches(project, tiny_encoder, tmp_path):
     other = copy_project(tmp_path, tiny_encoder, shards=2)
     path = other / "config" / "tiny.yaml"

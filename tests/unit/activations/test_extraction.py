@@ -122,11 +122,13 @@ def reference():
     return lambda *words: by_hand(tokenizer, model, *words)
 
 
+@pytest.mark.slow
 def test_vectors_equal_transformers_called_by_hand(real, reference):
     assert real["kinds"].shape == (7, 18, 384)
     assert_same(real, {e.example_id: reference(e.question, e.paragraph) for e in EXAMPLES})
 
 
+@pytest.mark.slow
 def test_the_sentence_view_holds_the_answer_s_sentence_alone(examples, reference, tmp_path):
     found = read(extract(MODEL, examples, tmp_path / "a.h5", view="sentence"))
     assert_same(
@@ -172,6 +174,7 @@ def test_without_special_tokens_an_example_may_have_no_subtoken_at_all(tiny, tmp
     assert np.isnan(read(extract(tiny, path, tmp_path / "a.h5", special_tokens=False))["a"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("view", "place"), [("paragraph_first", 0), ("paragraph_last", -1)])
 def test_a_word_s_vector_is_that_of_its_first_or_last_subtoken(examples, reference, real, tmp_path, view, place):
     path = extract(MODEL, examples, tmp_path / "a.h5", view=view)
@@ -246,11 +249,13 @@ def test_a_word_that_the_tokenizer_drops_has_no_vector_and_is_counted(tiny, exam
     assert store.summary(path)["words_without_vector"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 32])
 def test_vectors_do_not_depend_on_the_batch_size(real, examples, tmp_path, batch_size):
     assert_same(read(extract(MODEL, examples, tmp_path / "a.h5", batch_size=batch_size)), real)
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_the_number_of_threads(real, examples, tmp_path):
     before = torch.get_num_threads()
     try:
@@ -291,6 +296,7 @@ def test_bfloat16_comes_near_float32(real, examples, tmp_path):
     assert not exact
 
 
+@pytest.mark.slow
 def test_half_precision_storage_rounds_the_same_vectors(tiny, examples, tmp_path):
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
     path = extract(tiny, examples, tmp_path / "b.h5", storage="float16")
@@ -352,6 +358,7 @@ def test_the_store_says_what_it_was_made_from(tiny, examples, tmp_path):
         assert (stored.layers, stored.attributes["special_tokens"], stored.attributes["last_layer"]) == (2, False, False)
 
 
+@pytest.mark.slow
 def test_the_same_run_gives_the_same_bytes(tiny, examples, tmp_path):
     first, second = (extract(tiny, examples, tmp_path / name) for name in ("a.h5", "b.h5"))
     assert Path(first).read_bytes() == Path(second).read_bytes()
@@ -361,6 +368,7 @@ class Watched(Encoding):
     """An encoding whose end can be seen (its parent has slots, and no weak references)."""
 
 
+@pytest.mark.slow
 def test_memory_holds_a_window_of_encodings_whatever_the_number_of_examples(tiny, examples, tmp_path, monkeypatch):
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))
     encode, asked, seen, alive = extraction.encode, [], [], []
@@ -422,6 +430,7 @@ def full_disk(tiny, examples, tmp_path_factory):
     return subprocess.run(command, capture_output=True, text=True, timeout=60), folder / "out"
 
 
+@pytest.mark.slow
 def test_a_full_disk_fails_and_leaves_nothing_behind(full_disk):
     done, folder = full_disk
     assert "Error" in done.stdout, done.stderr
@@ -456,6 +465,7 @@ def passes(monkeypatch):
     return sizes
 
 
+@pytest.mark.slow
 def test_only_new_examples_go_through_the_checkpoint(tiny, tmp_path, passes):
     out, path = tmp_path / "probe-1of1.h5", tmp_path / "e.jsonl"
     extract(tiny, write_examples(path, EXAMPLES[:12]), out)
@@ -475,6 +485,7 @@ def test_only_new_examples_go_through_the_checkpoint(tiny, tmp_path, passes):
     assert_same(found, read(extract(tiny, write_examples(path, now), tmp_path / "afresh.h5")))
 
 
+@pytest.mark.slow
 def test_the_store_of_the_same_examples_is_the_same_whether_it_was_reused_or_not(tiny, examples, tmp_path, passes):
     out = tmp_path / "probe-1of1.h5"
     first = Path(extract(tiny, examples, out)).read_bytes()
@@ -483,6 +494,7 @@ def test_the_store_of_the_same_examples_is_the_same_whether_it_was_reused_or_not
     assert passes == []
 
 
+@pytest.mark.slow
 def test_another_number_of_shards_computes_nothing(tiny, examples, tmp_path, passes):
     wanted = read(extract(tiny, examples, tmp_path / "probe-1of1.h5"))
     passes.clear()
@@ -491,6 +503,7 @@ def test_another_number_of_shards_computes_nothing(tiny, examples, tmp_path, pas
     assert_same(read(*shards), wanted, 0)
 
 
+@pytest.mark.slow
 def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, monkeypatch):
     path, out = write_examples(tmp_path / "e.jsonl", too_long(16)), tmp_path / "probe-1of1.h5"
     extract(tiny, path, out, max_length=16)
@@ -498,6 +511,7 @@ def test_an_example_that_was_too_long_is_not_looked_at_again(tiny, tmp_path, mon
     assert store.summary(extract(tiny, path, out, max_length=16))["left_out"] == ["over"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [
@@ -518,6 +532,7 @@ def test_vectors_of_other_settings_or_code_are_not_reused(tiny, examples, tmp_pa
     assert sum(passes) == len(read(str(out)))
 
 
+@pytest.mark.slow
 def test_vectors_of_another_checkpoint_are_not_reused(tiny, examples, tmp_path, passes):
     out, other = tmp_path / "probe-1of1.h5", tmp_path / "other"
     shutil.copytree(tiny, other)
@@ -567,6 +582,7 @@ def as_a_gpu(monkeypatch):
     monkeypatch.setattr(transfers, "to_device", lambda tensor, device: tensor)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"view": "paragraph_last", "last_layer": False}, {"storage": "float16"}])
 def test_a_gpu_gives_the_vectors_of_the_processor(tiny, examples, tmp_path, as_a_gpu, monkeypatch, options):
     found = read(extract(tiny, examples, tmp_path / "a.h5", **options))
@@ -623,6 +639,7 @@ def test_batches_end_when_they_have_enough_subtokens():
     assert cut(1, False, 100) == [[n] for n in lengths]
 
 
+@pytest.mark.slow
 def test_a_batch_that_does_not_fit_into_memory_is_halved(tiny, examples, tmp_path, monkeypatch, caplog):
     caplog.set_level(logging.WARNING, "pairprobe")
     wanted = read(extract(tiny, examples, tmp_path / "a.h5"))

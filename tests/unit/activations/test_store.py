@@ -192,6 +192,7 @@ def test_a_damaged_vector_is_named_when_it_is_read_and_the_others_are_not(tmp_pa
             activations.layer("b", 1)
 
 
+@pytest.mark.slow
 def test_a_byte_that_is_damaged_anywhere_changes_nothing_or_is_found(tmp_path):
     path = tmp_path / "a.h5"
     vectors = write(path, ids=("a", "b", "c"), sizes=(3, 4, 1), questions=(1, 2, 1), left_out=["x"])

@@ -118,6 +118,7 @@ def test_the_figure_has_a_panel_for_each_task_and_measure_and_a_picture_for_a_no
     assert list(curve.get_xdata()) == list(range(LAYERS))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_compared_is_refused(folder, tmp_path):
     base = folder.rankings("base")
     with pytest.raises(InputError, match=r"base has 4 layers, deep 5"):

@@ -26,6 +26,7 @@ def names(tmp_path_factory, small_run):
     return {**offered, **made}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", MODULES)
 def test_examples_print_what_they_say(module, names):
     found = importlib.import_module(f"pairprobe.{module}")

@@ -28,6 +28,7 @@ def tiny(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_folder_is_copied_and_verified_and_the_copy_goes_with_the_model(tiny):
     model = load_encoder(tiny)
     assert model.name == "tiny"
@@ -41,6 +42,7 @@ def test_a_folder_is_copied_and_verified_and_the_copy_goes_with_the_model(tiny):
     assert (tiny / "config.json").is_file()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_a_run_is_used_where_it_is_and_damage_is_seen(tiny, tmp_path):
     fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "pretrained"))
     assert load_encoder(tmp_path / "pretrained").folder == tmp_path / "pretrained"
@@ -49,6 +51,7 @@ def test_a_checkpoint_of_a_run_is_used_where_it_is_and_damage_is_seen(tiny, tmp_
         load_encoder(tmp_path / "pretrained")
 
 
+@pytest.mark.slow
 def test_a_random_twin_has_the_same_shape_and_weights_that_a_seed_gives(tiny):
     model = load_encoder(tiny)
     twins = [model.random_twin(seed) for seed in (1, 1, 2)]
@@ -147,6 +150,7 @@ def lora(tiny, tmp_path):
     return tmp_path / "lora", tuned.merge_and_unload()
 
 
+@pytest.mark.slow
 def test_an_adapter_on_its_base_is_what_peft_merges_and_is_compared_with_it(tiny, lora, tmp_path, monkeypatch):
     folder, wanted = lora
     base = load_encoder(tiny)
@@ -170,6 +174,7 @@ def test_an_adapter_on_its_base_is_what_peft_merges_and_is_compared_with_it(tiny
     assert base.folder.exists()
 
 
+@pytest.mark.slow
 def test_an_adapter_without_its_base_is_refused_in_the_words_of_a_notebook(tiny, lora, tmp_path, monkeypatch):
     folder, _ = lora
     alone = r"holds an adapter, .* load_encoder\('.*', \.\.\., base=load_encoder\(\.\.\.\)\)"

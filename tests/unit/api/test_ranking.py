@@ -70,6 +70,7 @@ def counts(rankings, anchor, match):
     return rows.sort_values("layer")["count"].tolist()
 
 
+@pytest.mark.slow
 def test_counts_are_those_of_a_few_lines_of_transformers(rankings, folder):
     for question, words, anchor, match in [
         (["Was", "the", "soup", "hot", "?"], "The bread was cold and nobody ate it .".split(), 3, 3),
@@ -85,6 +86,7 @@ def test_counts_are_those_of_a_few_lines_of_transformers(rankings, folder):
     assert np.allclose(percentages, 100 * sums["count"] / sums["para_len"], atol=5e-5)
 
 
+@pytest.mark.slow
 def test_counts_in_one_text_are_those_of_a_few_lines_of_transformers(model, folder):
     found = rank(TEXTS, model, storage="float32")
     soup = "The soup was hot but the bread was cold and nobody ate it .".split()
@@ -95,6 +97,7 @@ def test_counts_in_one_text_are_those_of_a_few_lines_of_transformers(model, fold
     assert len(set(found.to_pandas()["group"])) == 2
 
 
+@pytest.mark.slow
 def test_several_tasks_are_ranked_together(model, tmp_path):
     lines = ({"question": each.question, "text": each.text, "anchor": each.anchor, "match": each.match} for each in PAIRS)
     (tmp_path / "opposites.v1.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -106,6 +109,7 @@ def test_several_tasks_are_ranked_together(model, tmp_path):
     assert numbers.equals(alone.percentages().drop(columns="task"))
 
 
+@pytest.mark.slow
 def test_two_models_are_compared(rankings, folder, tmp_path):
     other = load_encoder(tiny_bert(tmp_path / "other", num_hidden_layers=2, initializer_range=0.3))
     found = pairprobe.compare(rankings, rank(PAIRS, other, storage="float32"))
@@ -152,6 +156,7 @@ def test_a_file_gives_its_task_a_name_that_a_configuration_takes():
     ]
 
 
+@pytest.mark.slow
 def test_the_files_go_with_the_rankings(model):
     found = rank(PAIRS, model)
     folder = found.tasks["pairs"].ranking.parent
@@ -217,6 +222,7 @@ def test_pairs_that_are_all_left_out_are_refused_in_one_line(model):
     )
 
 
+@pytest.mark.slow
 def test_rankings_of_other_settings_are_not_compared(model, folder, rankings):
     other = load_encoder(folder, name="other")
     for setting, value in {"punctuation": True, "max_length": 100, "special_tokens": False, "last_layer": False}.items():
@@ -229,6 +235,7 @@ def test_rankings_of_other_settings_are_not_compared(model, folder, rankings):
     assert pairprobe.compare(rankings, rank(PAIRS, other, batch_size=1)).note == ""
 
 
+@pytest.mark.slow
 def test_it_is_said_where_models_read_in_other_orders(rankings, folder):
     told = "the question first: tiny; the paragraph first: other"
     other = rank(PAIRS, load_encoder(folder, name="other"), order="paragraph_first")

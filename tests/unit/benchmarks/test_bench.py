@@ -198,6 +198,7 @@ def test_the_loop_over_words_counts_what_the_library_counts(examples, ours, tmp_
     assert {measure for _, _, measure, _ in counts} == set(similarity.MEASURES)
 
 
+@pytest.mark.slow
 def test_every_second_page_that_is_read_has_an_answer(tmp_path):
     path = tmp_path / "pages.jsonl.gz"
     files.write_json_lines(path, reading.rows(6))

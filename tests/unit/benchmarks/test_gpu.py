@@ -20,6 +20,7 @@ from pairprobe.evaluation.predictions import Prediction
 PROGRAM = Path(gpu.__file__)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_without_a_gpu_it_says_so_in_one_line():
     done = subprocess.run([sys.executable, PROGRAM], capture_output=True, text=True)
@@ -114,6 +115,7 @@ def test_a_share_of_the_rate_is_that_of_the_limit_in_the_same_round():
     assert re.search(r"ours +\| +38 \(25 to 50\) \| +0\.50 \(0\.50 to 0\.50\)", rows[-1])
 
 
+@pytest.mark.slow
 def test_the_first_encoder_is_the_demo_s(tmp_path):
     encoders = gpu.smallest_encoders(tmp_path)
     bench = gpu.Bench("cpu", tmp_path, replace(gpu.SMALLEST, compared=2), encoders, turns.read_examples(None, tmp_path))

@@ -93,6 +93,7 @@ def adapter(base, tmp_path):
     return tmp_path / "adapter"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_hidden_states_are_those_of_peft_merged_or_not(base, tmp_path, kind):
     config, auto = KINDS[kind]
@@ -106,6 +107,7 @@ def test_hidden_states_are_those_of_peft_merged_or_not(base, tmp_path, kind):
     assert distance(states(transformers.AutoModel.from_pretrained(merged).eval()), wanted) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["modernbert", "deberta", "albert", "distilbert"])
 def test_other_families_have_adapters_too(tmp_path, family):
     base = make(family, tmp_path / "base")
@@ -175,6 +177,7 @@ def test_an_adapter_that_learned_to_answer_brings_its_head(tmp_path, base, merge
         joint_model.load(base)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("kind", ["LoRA", "DoRA", "IA3", "LoKr"])
 def test_the_fast_kernels_compute_an_adapter_beside_the_weights(tmp_path, base, kind, precision):
@@ -377,6 +380,7 @@ def test_biases_of_lora_without_one_to_be_added_to_are_computed_beside(tmp_path)
     assert distance(states(loading.load_encoder(beside)), wanted) < 1e-5
 
 
+@pytest.mark.slow
 def test_an_adapter_of_a_head_alone_changes_no_hidden_state_and_one_with_a_module_of_the_encoder_does(tmp_path):
     base = make_decoder("llama", tmp_path / "base")
     for name, saved in (("head", None), ("norm", ["norm"])):
@@ -447,6 +451,7 @@ def test_the_log_warns_of_another_base_than_the_adapter_s_config_names(base, ada
     assert f"adapter {adapter}: adapter_config.json says roberta; the base here is bert" in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", [True, False])
 def test_added_tokens_beside_the_adapter_are_refused_and_special_ones_a_warning(base, adapter, tmp_path, caplog, merge):
     tokenizer = transformers.AutoTokenizer.from_pretrained(base)
@@ -490,6 +495,7 @@ except InputError as error:
 """
 
 
+@pytest.mark.slow
 def test_an_adapter_of_the_hub_arrives_without_its_base(base, adapter, tmp_path):
     edit(adapter, base_model_name_or_path="nobody/has-this")
     files = {file.name: file.read_bytes() for file in adapter.iterdir()} | {"adapter_model.bin": b"", "evil.py": b""}

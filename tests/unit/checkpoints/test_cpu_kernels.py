@@ -40,6 +40,7 @@ def kinds(model):
     return {type(module) for module in model.modules()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_hidden_states_are_those_of_the_plain_model(precision):
     plain, fast = (loading.load_encoder(MODEL, precision) for _ in range(2))

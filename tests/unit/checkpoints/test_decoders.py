@@ -143,6 +143,7 @@ def test_vectors_equal_those_made_by_hand(family, folder, tmp_path, order):
         assert wanted[1:].std(axis=1).min() > 0
 
 
+@pytest.mark.slow
 def test_batch_padding_and_order_of_examples_do_not_show(folder, tmp_path):
     alone = read(extract(folder, tmp_path / "a.h5", batch_size=1))
     together = read(extract(folder, tmp_path / "b.h5", EXAMPLES[::-1], batch_size=8))
@@ -200,6 +201,7 @@ def states_and_norm(folder, ids):
     return [layer[0] for layer in states], raw[0].reshape(states[-1].shape)[0], getattr(model, norm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pooling", ["mean", "last"])
 def test_the_final_norm_is_left_out_or_put_on_every_layer(folder, tmp_path, monkeypatch, pooling):
     monkeypatch.setitem(extraction.POOLING, "paragraph", pooling)
@@ -225,6 +227,7 @@ def test_the_final_norm_is_left_out_or_put_on_every_layer(folder, tmp_path, monk
             assert stored.attributes.get("final_norm", "as_given") == name
 
 
+@pytest.mark.slow
 def test_a_model_without_a_final_norm_is_the_same_whatever_is_asked(tmp_path):
     folder = families.tiny_bert(tmp_path / "bert")
     found = {
@@ -251,6 +254,7 @@ def test_among_encoders_modernbert_alone_has_a_final_norm(family, precision, tmp
     assert (final_norm.take_out(model) is None) == (wanted is None)
 
 
+@pytest.mark.slow
 def test_bfloat16_comes_near_float32(folder, tmp_path):
     found, wanted = (read(extract(folder, tmp_path / f"{p}.h5", precision=p)) for p in ("bfloat16", "float32"))
     for name in wanted:

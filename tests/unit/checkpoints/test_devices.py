@@ -154,6 +154,7 @@ class Room:
         return [item * 10 for item in batch]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [CPU_ERROR, MemoryError(), torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")]
 )
@@ -192,6 +193,7 @@ def test_a_batch_that_lacks_the_memory_of_another_thread_s_is_tried_alone(room, 
     assert 1 <= batches.size <= room
 
 
+@pytest.mark.slow
 def test_where_even_one_does_not_fit_it_is_bad_input():
     with pytest.raises(InputError, match=r"out of memory with one of the examples alone .*max_length lower"):
         devices.Batches(4, "examples")(Room(0), [1, 2, 3])
@@ -218,6 +220,7 @@ print(len(batches(run, list(range(8)))), batches.size)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is Linux's")
 def test_a_real_allocation_that_fails_is_recognised():
     done = subprocess.run([sys.executable, "-c", REAL], capture_output=True, text=True, timeout=120)

@@ -132,6 +132,7 @@ def test_padding_does_not_show(folder, precision):
     assert padding.padding_shows(loading.load_encoder(folder, precision)) is False
 
 
+@pytest.mark.slow
 def test_a_model_whose_numbers_padding_changes_gets_none(tmp_path, caplog):
     torch.manual_seed(0)
     model = transformers.ConvBertModel(transformers.ConvBertConfig(vocab_size=600, initializer_range=0.2, **SHAPE))
@@ -239,6 +240,7 @@ def answers(folder, documents, path, heads=None, max_length=64):
     return read_predictions([str(path)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["roberta", "albert", "modernbert"], scope="function")
 def test_a_fine_tuned_checkpoint_reads_words_as_the_one_it_started_from(family, folders, documents, tmp_path):
     tuned, history, work = (str(tmp_path / name) for name in ("tuned", "history.tsv", "work"))
@@ -383,6 +385,7 @@ def test_a_tokenizer_without_padding_token_gets_the_one_of_the_config(folders, d
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_xlnet_whose_special_tokens_come_last_and_whose_padding_comes_first_reads_as_by_hand(tmp_path):
     specials = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<eop>"]
     tokenizer = transformers.XLNetTokenizer(vocab=unigram(specials, "<unk>", False))

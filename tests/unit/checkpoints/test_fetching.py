@@ -358,6 +358,7 @@ def hub(tiny, tmp_path_factory):
     return out, [json.loads(line) for line in done.stdout.splitlines()], [place for _, place, _ in server.asked]
 
 
+@pytest.mark.slow
 def test_the_hub_s_checkpoint_arrives_whole(hub, tiny):
     out, said, _ = hub
     assert said[0] == "fetched"

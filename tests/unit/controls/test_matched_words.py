@@ -76,6 +76,7 @@ PARTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_each_word_has_the_part_of_speech_that_a_reader_expects(reader):
     words = list(PARTS)
     first, second = words.index("Cats"), words.index("Turing")

@@ -164,6 +164,7 @@ def test_without_mean_and_dominant_directions_the_counts_are_those_of_brute_forc
     assert found != by_brute_force(vectors)
 
 
+@pytest.mark.slow
 def test_with_matched_unmatching_words_the_counts_are_those_of_brute_force(path, vectors, tmp_path, reader):
     wanted = by_brute_force(vectors, alike)
     found = ranked("matched_unmatching", path, tmp_path, wordnet=reader)

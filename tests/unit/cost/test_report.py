@@ -26,6 +26,7 @@ def rows(text):
     return {name: found for name, *found in cells}
 
 
+@pytest.mark.slow
 def test_the_command_prints_every_stage_on_three_machines():
     done = run(DEMO)
     assert done.returncode == 0, done.stderr
@@ -82,6 +83,7 @@ def test_the_documentation_has_the_tables_that_the_command_prints():
     assert report.text(PAPER, True, True, True, None) in page
 
 
+@pytest.mark.slow
 def test_the_figure_is_the_same_bytes_each_time(tmp_path):
     for name in ("one.svg", "two.svg"):
         report.text(PAPER, True, True, True, tmp_path / name)

@@ -171,6 +171,7 @@ def test_auto_is_the_faster_type():
     assert machine.flops("answering", "auto", 1) == machine.flops("answering", "float32", 1)
 
 
+@pytest.mark.slow
 def test_this_machine_is_measured():
     here = rates.this_machine()
     assert here.cores >= 1

@@ -234,6 +234,7 @@ def test_no_two_pages_share_8_words_in_a_row_but_for_names(pages):
     assert shared == []
 
 
+@pytest.mark.slow
 def test_tokens_hold_every_character_of_the_pages(pages, rows):
     texts = {row["document_title"]: row["document_text"] for row in rows}
     for page in pages:
@@ -266,6 +267,7 @@ def test_an_answer_to_yes_or_no_comes_back(questions, documents):
     assert said == [question.get("yes_no") for question in questions]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["synonyms", "abbreviation", "coreference", "answer_type"])
 def test_every_pair_task_finds_40_pairs(task, examples, reader):
     pairs = building.rows_of(building.load(task).find, examples, reader)

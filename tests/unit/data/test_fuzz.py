@@ -188,6 +188,7 @@ def possible_pages(row, line):
     return pages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simplify", [False, True], ids=["original", "simplified"])
 def test_a_damaged_line_of_natural_questions_gives_an_error_or_what_stands_there(tmp_path, simplify):
     dice, seen = random.Random(7), {}
@@ -221,6 +222,7 @@ def documents_with_errors(source, path):
     return documents, errors
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_squad_gives_errors_or_what_stands_there(tmp_path):
     dice, path, seen = random.Random(11), tmp_path / "squad.json", {"error": 0, "document": 0}
     for case in range(1000):
@@ -313,6 +315,7 @@ def original_of(row):
     }
 
 
+@pytest.mark.slow
 def test_a_damaged_row_of_the_hub_gives_an_error_or_what_stands_there(tmp_path):
     dice, path, seen = random.Random(5), tmp_path / "hub.parquet", {"error": 0, "document": 0}
     for case in range(300):
@@ -339,6 +342,7 @@ def test_a_damaged_row_of_the_hub_gives_an_error_or_what_stands_there(tmp_path):
     assert set(seen) == {"error", "document", *PAGES}
 
 
+@pytest.mark.slow
 def test_a_damaged_row_of_squad_on_the_hub_gives_an_error_or_what_stands_there(tmp_path):
     dice, path, seen = random.Random(6), tmp_path / "squad.parquet", {"error": 0, "document": 0}
     for case in range(200):

@@ -346,6 +346,7 @@ def test_a_question_of_squad_worked_by_hand(tmp_path):
     assert page.answer_text(10, 14) == "; they're gone"
 
 
+@pytest.mark.slow
 def test_real_answers_of_squad_are_found_again():
     path = SHARED / "squad" / "dev-part1-v1.1.json.gz"
     if not path.exists():
@@ -446,6 +447,7 @@ def some_page(draw):
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True, database=None)
 @given(st.lists(some_page(), max_size=5, unique_by=lambda page: page.example_id), st.integers(1, 4))
 def test_any_pages_come_back_as_they_were_written_and_shards_deal_them_in_turn(tmp_path_factory, written, shards):

@@ -64,6 +64,7 @@ def elsewhere(page: Path) -> list[str]:
     return [address for address in found if urlsplit(address).netloc]
 
 
+@pytest.mark.slow
 def test_the_site_builds_and_fetches_nothing_from_another_host(tmp_path):
     code, said = build(ROOT / "mkdocs.yml", tmp_path)
     assert code == 0, said

@@ -93,6 +93,7 @@ def demo(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", PYTHON, ids=lambda block: f"{block.page}:{block.line}")
 def test_python_of_a_page_runs(block, demo, monkeypatch):
     monkeypatch.chdir(demo)
@@ -135,6 +136,7 @@ def test_a_command_of_a_page_can_be_planned(command, project):
     assert code == 0, f"{PLANNED[command]}: {command}\n{said}"
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_work_is_seen(project):
     assert planned("snakemake nothing_such", project)[0] == 1
 

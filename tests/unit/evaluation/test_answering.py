@@ -285,6 +285,7 @@ def same(found, wanted):
     return bare[0] == bare[1] and max(apart, default=0) < 1.5e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whose", ["answers", "foreign_answers"])
 def test_each_question_is_answered_once_in_the_order_of_the_pages(pages, request, whose):
     found = request.getfixturevalue(whose)
@@ -346,6 +347,7 @@ def test_a_page_without_words_has_no_answer(pages, request, whose):
     assert min(row.score for row in others if row.span) > EMPTY_SCORE / 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("whose", ["ours", "foreign"])
 def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, request, whose):
     checkpoint = request.getfixturevalue(whose)
@@ -391,6 +393,7 @@ def test_what_a_gpu_is_given_to_do_has_the_same_answers(request, documents, tmp_
     assert same(predicted(request.getfixturevalue(whose), documents, tmp_path), wanted)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PADDED)
 def test_where_padding_shows_answers_are_those_of_windows_without_any(pages, family, tmp_path):
     folder, some = tiny_padded(tmp_path / "c", family, "ForQuestionAnswering"), pages[:12]
@@ -411,6 +414,7 @@ def test_where_padding_shows_answers_are_those_of_windows_without_any(pages, fam
         assert row.score == pytest.approx(max(best, default=EMPTY_SCORE), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shards", [2, 5])
 def test_answers_do_not_depend_on_shards(ours, documents, answers, tmp_path, shards):
     found = []
@@ -449,6 +453,7 @@ def answered(monkeypatch):
     return names
 
 
+@pytest.mark.slow
 def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered):
     path = tmp_path / "1of1.jsonl"
 
@@ -482,6 +487,7 @@ def test_only_new_and_changed_pages_are_answered(ours, pages, tmp_path, answered
     assert len(answer(now)) == len(answered) == len(now)
 
 
+@pytest.mark.slow
 def test_a_batch_of_windows_that_does_not_fit_into_memory_is_halved(ours, documents, answers, tmp_path, monkeypatch):
     forward = joint_model.JointModel.forward
 
@@ -494,6 +500,7 @@ def test_a_batch_of_windows_that_does_not_fit_into_memory_is_halved(ours, docume
     assert same(predicted(ours, documents, tmp_path), answers)
 
 
+@pytest.mark.slow
 def test_of_equal_windows_the_first_on_the_page_answers(ours, tmp_path, monkeypatch):
     # Sixteen subtokens over and over: all windows but the last are the same, and so are their best spans.
     words = "the king built a castle on the hill in the year of our lord 1000 .".split()
@@ -549,6 +556,7 @@ def test_a_model_of_ours_reads_markup_tokens_and_another_does_not(ours, foreign,
         assert any(ids & set(row) for batch in seen for row in batch) == reads
 
 
+@pytest.mark.slow
 def test_heads_of_a_file_decide_whether_markup_is_read(foreign, documents, seen, tmp_path):
     model, _ = joint_model.initial(foreign, 7)
     for typed in (True, False):
@@ -569,6 +577,7 @@ def test_windows_are_as_long_and_batches_as_large_as_asked_for(ours, documents, 
     assert max(len(row) for batch in seen for row in batch) == 24
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family != "bert"])
 def test_checkpoints_of_every_family_answer(family, documents, pages, tmp_path):
     folder = str(make(family, tmp_path / family))
@@ -623,6 +632,7 @@ def counted(monkeypatch):
     return Counted
 
 
+@pytest.mark.slow
 def test_a_page_of_a_hundred_thousand_tokens_is_answered_a_few_windows_at_a_time(ours, seen, counted, tmp_path):
     dice = random.Random(0)
     tokens, candidates = [], []

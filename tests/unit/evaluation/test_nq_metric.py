@@ -259,12 +259,14 @@ def test_no_threshold_is_better_than_the_best(judged):
     assert best.f1 == pytest.approx(max(2 * precision * recall / np.where(both, both, 1)))
 
 
+@pytest.mark.slow
 @unhurried
 @given(judgements, st.floats(0, 1), st.floats(0, 1))
 def test_more_precision_never_gives_more_recall(judged, one, other):
     assert recall_at(judged, max(one, other)) <= recall_at(judged, min(one, other))
 
 
+@pytest.mark.slow
 @unhurried
 @given(judgements)
 def test_the_scale_of_the_scores_does_not_matter(judged):

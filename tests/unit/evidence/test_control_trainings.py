@@ -199,6 +199,7 @@ def test_where_two_verdicts_can_be_wrong_their_errors_together_are_within_the_bo
         assert wrong >= binom.ppf(0.001, runs, 0.9 * level)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world", ["nothing", "any training", "on the bounds"])
 def test_verdicts_are_wrong_in_one_of_twenty_comparisons_at_most(world):
     runs = 40

@@ -155,6 +155,7 @@ def test_one_curve_by_itself_is_not_moderated():
     assert found.freedom == pytest.approx(alone.freedom)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [0.0, 1.0])
 def test_simultaneous_intervals_of_three_seeds_hold(together):
     """Whether each curve has its own luck with seeds or all share it, hardly ever any of twenty is wrong."""

@@ -179,6 +179,7 @@ def test_of_a_boundary_no_word_takes_an_anchors_place(page):
     assert all(not len(begins) for _, _, begins, _ in page.swapped(TASKS.index("boundary")))
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_logits_of_the_span_heads(folder, page):
     number, pairs = TASKS.index("boundary"), explored.pairs("boundary")
     heads = {name: np.load(folder / f"{name}.npz") for name in LAYERS}

@@ -26,7 +26,10 @@ QUIET = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --no-first-run --disable-sync"
 )
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; on Debian: apt-get install chromium")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path; on Debian: apt-get install chromium"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -67,6 +67,7 @@ def texts(figure):
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw", [lambda table: panel_figure(table, PANEL), lambda table: grid_figure(table, COLUMNS[:1], "All")]
 )

@@ -166,6 +166,7 @@ def test_without_the_matrix_cka_is_that_of_representations(tables):
     assert found["Words: CKA with Before"] == wanted("cka", label="CKA")
 
 
+@pytest.mark.slow
 def test_the_figure_fits_a_page_and_has_the_same_bytes_each_time(tables, tmp_path):
     figure = overview_figure(tables, [PAIRS, PAIRS, PAIRS, PAIRS, [BOUNDARY]])
     across, high = figure.get_size_inches()

@@ -332,6 +332,7 @@ def test_tables_without_any_row_make_a_figure(evaluation, good):
 # --- Both -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_both_are_written_in_svg_pdf_and_png_the_same_bytes_each_time(tmp_path, training, good):
     path, (curve, scores) = training("a", losses(300)), good
     for folder in ("one", "two"):

@@ -111,6 +111,7 @@ def test_on_few_pages_no_marker_is_filled(table):
     assert [tuple(line.get_xdata()) for line in hollow] == [(0, 1, 2)] * 2
 
 
+@pytest.mark.slow
 def test_with_an_empty_group_or_no_checkpoint_before_it_can_be_drawn(table, tmp_path):
     empty = dict.fromkeys(RIGHT_AND_WRONG_FIELDS[11:], "")
     figure = right_and_wrong_figure(table(**empty), columns(), 0.05)

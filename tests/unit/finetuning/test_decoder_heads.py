@@ -66,6 +66,7 @@ def test_windows_put_the_question_first_behind_the_beginning(checkpoint_of, fami
     assert between in ("\n", begin)
 
 
+@pytest.mark.slow
 def test_a_decoder_is_trained_fully_and_by_lora_and_answers(checkpoint_of, tmp_path):
     folder = str(checkpoint_of("gemma"))
     pages = [page(i) for i in range(12)]
@@ -105,6 +106,7 @@ def test_frozen_features_of_a_decoder_give_its_own_logits(checkpoint_of, tmp_pat
         assert torch.allclose(logits[name], wanted[name], atol=1e-4), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["full", "lora"])
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "qwen2"])
 def test_transformers_reads_what_was_trained_with_its_head(tmp_path, family, how):
@@ -128,6 +130,7 @@ def test_transformers_reads_what_was_trained_with_its_head(tmp_path, family, how
     assert torch.allclose(answers.start_logits[shown], logits["start"][shown], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "gpt2", "llama", "qwen2", "gemma"])
 def test_what_lora_trained_is_an_adapter_of_peft_and_makes_the_checkpoint_again(tmp_path, family):
     folder = (families.make if family == "bert" else make)(family, tmp_path / "start")

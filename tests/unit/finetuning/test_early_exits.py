@@ -97,6 +97,7 @@ def test_each_layer_learns_what_a_head_on_that_layer_alone_learns(family, pages,
         assert torch.allclose(found[f"exits.{layer}.bias"][2:], head.bias[2:], atol=1e-5), layer
 
 
+@pytest.mark.slow
 def test_a_layer_with_huge_gradients_changes_no_other_layer_s_head(tiny, features, tmp_path, monkeypatch):
     """Clipped together, the gradients of all layers would shrink with that of the embeddings."""
     usual = run(tiny, features, tmp_path / "usual", how=HOW)
@@ -139,6 +140,7 @@ def test_the_last_layer_learns_what_answer_heads_learn_where_both_begin_alike(ti
     assert torch.allclose(found["exits.2.bias"][2:], wanted["answer_type.bias"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["step", pytest.param("torch.save", marks=SLOW)])
 def test_a_training_that_is_killed_goes_on_to_the_same_weights(one_core, tiny, features, exits, tmp_path, place):
     out, number = tmp_path / "a", {"step": SETTINGS["save_steps"] + 1, "torch.save": 6}[place]
@@ -191,6 +193,7 @@ def test_logits_are_those_of_linear_layers_on_each_window_alone(family, tmp_path
                 assert torch.allclose(found["answer_type"][i, layer], wanted[-1 if causal else 0, 2:], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_heads_that_a_checkpoint_has_are_no_start_for_early_exits(tuned, tiny):
     """Else the last layer's would begin with what was learned for it."""
     of_tuned, of_start = (early_exits.initial(str(folder), SEED) for folder in (tuned, tiny))

@@ -140,6 +140,7 @@ def test_where_the_disk_has_no_room_the_encoder_passes_anew(tiny, features, tmp_
     assert "GB, and 0.0 GB are free" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.01)])
 def test_heads_learn_what_they_learn_with_passes_anew_in_each_epoch(
     tiny, features, tmp_path, without, caplog, precision, tolerance
@@ -172,6 +173,7 @@ def test_one_epoch_keeps_nothing(tiny, features, tmp_path, monkeypatch):
     assert passes == []
 
 
+@pytest.mark.slow
 def test_neither_threads_nor_files_change_a_weight(tiny, features, heads, tmp_path, monkeypatch, in_small_files):
     assert same(run(tiny, features, tmp_path / "a", **HOW), heads)
     # A sum of gradients may change with the threads; what the encoder gives does not.
@@ -184,6 +186,7 @@ class KilledError(Exception):
     """Raised in the place of a signal."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop_at", [0, 7])
 def test_a_run_killed_within_the_passes_makes_no_finished_file_again(
     tiny, features, heads, tmp_path, monkeypatch, in_small_files, stop_at
@@ -219,6 +222,7 @@ def one_core(tmp_path_factory):
     forking.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "number"), [("Encoding._write", 1), pytest.param("step", 3, marks=SLOW)])
 def test_a_run_that_is_killed_goes_on_to_the_same_weights(one_core, tiny, features, heads, tmp_path, place, number):
     """Also where its file was cut off, as by a disk that lost power."""
@@ -229,6 +233,7 @@ def test_a_run_that_is_killed_goes_on_to_the_same_weights(one_core, tiny, featur
     assert same(run(tiny, features, out, **HOW), heads)
 
 
+@pytest.mark.slow
 def test_where_memory_runs_out_batches_of_the_encoder_are_halved(tiny, features, heads, tmp_path, monkeypatch, caplog):
     encode, sizes = frozen_features._Encoding._run, []
 

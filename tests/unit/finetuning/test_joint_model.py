@@ -206,6 +206,7 @@ def test_where_padding_shows_a_batch_is_computed_without_any(tmp_path, family):
         torch.testing.assert_close(gradient, model.get_parameter(name).grad, rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_where_padding_shows_training_does_not_depend_on_how_many_windows_are_computed_at_once(tmp_path, pages):
     start = tiny_padded(tmp_path / "start", "FNet", hidden_dropout_prob=0.0)
     features = built(start, pages, tmp_path)

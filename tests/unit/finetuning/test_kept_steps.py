@@ -90,11 +90,13 @@ def test_the_last_step_in_a_list_is_said_to_be_probed_twice(caplog):
 # --- What is kept ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_to_keep_steps_changes_no_byte_of_the_result(kept, tuned):
     assert folder_digest(kept) == folder_digest(tuned)
     assert Path(f"{kept}.tsv").read_bytes() == Path(f"{tuned}.tsv").read_bytes()
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_step_is_the_model_after_it(tiny, features, kept, keep, tmp_path, monkeypatch):
     seen = {}
 
@@ -110,6 +112,7 @@ def test_what_is_kept_of_a_step_is_the_model_after_it(tiny, features, kept, keep
     assert json.loads(Path(f"{kept}.kept/steps.json").read_text()) == {"steps": [0, *keep], "last": steps(features)}
 
 
+@pytest.mark.slow
 def test_a_number_of_points_keeps_all_but_the_last(tiny, features, kept, tmp_path):
     out = run(tiny, features, tmp_path / "a", keep_steps=4)
     last = steps(features)
@@ -139,6 +142,7 @@ def test_a_step_between_is_a_checkpoint_that_answers(tiny, kept, keep, tmp_path)
     assert all(torch.equal(value, found[key]) for key, value in model.state_dict().items())
 
 
+@pytest.mark.slow
 def test_steps_of_lora_are_its_matrices_and_heads_and_the_last_is_the_result(tiny, features, tmp_path):
     last = steps(features)
     settings = {"lora": LORA, "learning_rate": 0.01}
@@ -180,6 +184,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("place", "least", "most"), PLACES)
 def test_a_training_killed_anywhere_keeps_the_same_steps_bit_for_bit(
     one_core, tiny, features, kept, keep, tmp_path, place, least, most
@@ -195,6 +200,7 @@ def test_a_training_killed_anywhere_keeps_the_same_steps_bit_for_bit(
     assert {path.name for path in tmp_path.iterdir() if not path.name.startswith(".")} == {"a", "a.tsv", "a.kept"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("steps_then", "goes_on"), [((1, 3, 5), True), ((2, 9), False)])
 def test_a_training_goes_on_for_steps_that_lie_ahead_and_starts_afresh_for_steps_behind(
     one_core, tiny, features, kept, tmp_path, caplog, steps_then, goes_on

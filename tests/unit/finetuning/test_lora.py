@@ -133,6 +133,7 @@ def test_a_rate_that_is_too_high_is_named_by_its_key(tiny, features, tmp_path):
 # --- What is left ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_is_a_plain_checkpoint_with_the_adapter_beside(tuned_by_lora, tiny):
     inspection.verify(tuned_by_lora)
     assert {file.name for file in (tuned_by_lora / adapters.MERGED).iterdir()} == {adapters.CONFIG, adapters.WEIGHTS}
@@ -186,6 +187,7 @@ def test_an_adapter_that_is_not_merged_is_frozen_only(tuned_by_lora, tiny, featu
 # --- Killed and started again ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_others(tuned_by_lora, tiny, features, tmp_path):
     settings = {"lora": LORA, "learning_rate": RATE}
     assert same(run(tiny, features, tmp_path / "a", **settings, save_steps=1000), tuned_by_lora)
@@ -225,6 +227,7 @@ def test_processes_that_share_a_training_train_the_same_matrices(one_core, tmp_p
     assert apart(tmp_path / "shared", whole) < 1e-4
 
 
+@pytest.mark.slow
 def test_other_settings_of_lora_start_afresh_and_so_does_full_training(tiny, features, tmp_path):
     out, saves = tmp_path / "a", SETTINGS["save_steps"]
     settings = (LORA, None, Lora(4, 16, 0.1), Lora(4, 8, 0.1, ("query",)))

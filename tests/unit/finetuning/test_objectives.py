@@ -152,6 +152,7 @@ def test_other_subtokens_are_masked_in_each_epoch_and_the_same_in_the_same(tiny,
     assert (second["labels"][2][len(alone) :] == -100).all()
 
 
+@pytest.mark.slow
 def test_a_training_masks_others_in_each_epoch(tiny, features, table, tmp_path, monkeypatch):
     mask, read = masked_language_model.MaskedLanguageModel.mask, {}
 
@@ -289,6 +290,7 @@ def test_texts_are_encoded_as_the_tokenizer_encodes_them(family, checkpoint_of):
     assert encode.cut == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
 def test_a_table_that_one_word_decides_is_learnt(family, checkpoint_of, tmp_path):
     start = made(tmp_path / "start") if family == "bert" else checkpoint_of(family)
@@ -356,6 +358,7 @@ def test_padding_shows_in_no_loss_where_it_would_in_the_model_s_numbers(family, 
             assert model(**batch)["loss"].item() == pytest.approx(wanted, abs=1e-4), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("objective", CONTROLS)
 def test_what_is_trained_is_a_plain_checkpoint_that_is_given_heads_to_answer_with(
@@ -381,6 +384,7 @@ def test_what_is_trained_is_a_plain_checkpoint_that_is_given_heads_to_answer_wit
     assert all(torch.equal(after[key], frozen[key]) for key in frozen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("objective", "labels"), [(CONTROLS[1], 0), (CONTROLS[2], 2), (CONTROLS[2], 3)])
 def test_another_objective_s_head_is_none_to_answer_with_nor_to_begin_with(
     objective, labels, checkpoint_of, pages, tmp_path
@@ -433,6 +437,7 @@ def test_a_training_that_is_killed_goes_on_to_the_same_weights_bit_for_bit(
     assert (out / "config.json").read_text() == (whole / "config.json").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("objective", CONTROLS)
 def test_another_seed_or_table_or_objective_is_another_training(objective, tiny, features, table, tmp_path):
     """It goes on from no step of the first."""

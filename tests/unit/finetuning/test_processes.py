@@ -44,6 +44,7 @@ def own_scratch(tmp_path, monkeypatch):
     return folder
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one_and_leave_nothing_behind(steady, at_once, tmp_path, own_scratch):
     out = run(*steady, tmp_path / "out" / "a", batch_size=8, device_batch_size=2, processes=2)
     assert apart(out, at_once) < 1e-4
@@ -88,6 +89,7 @@ def test_more_gpus_than_there_are_is_an_input_error(tiny, features, tmp_path, mo
         run(tiny, features, tmp_path / "a", processes=2)
 
 
+@pytest.mark.slow
 def test_a_process_that_runs_out_of_memory_lets_all_begin_again_with_half(steady, tmp_path, monkeypatch):
     begun = []
 
@@ -193,6 +195,7 @@ def left_after(callers, end):
     return callers.processes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_caller_that_is_killed_takes_its_processes_with_it(callers, endless, moment):
     caller = endless(moment)

@@ -37,6 +37,7 @@ def one_core(tmp_path_factory):
     forking.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("how", "place"), KILLINGS)
 def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
     one_core, tiny, features, tmp_path, request, caplog, how, place
@@ -57,6 +58,7 @@ def test_a_run_that_is_killed_anywhere_goes_on_to_the_same_weights_and_history(
     assert not Path(f"{out}.work").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores to compare with one")
 @pytest.mark.parametrize("how", TRAININGS)
 def test_the_weights_do_not_depend_on_the_number_of_cores(one_core, tiny, tmp_path, how):
@@ -140,6 +142,7 @@ def test_a_run_that_stops_at_any_step_goes_on_to_the_same_weights(tiny, features
     assert same(run(tiny, features, out, how=how, **drawn), whole), drawn
 
 
+@pytest.mark.slow
 def test_a_run_killed_between_epochs_goes_on_to_the_same_weights(tuned, tiny, features, interrupted):
     an_epoch = steps(features, epochs=1)
     out = interrupted(an_epoch + 1, save_steps=an_epoch)
@@ -153,6 +156,7 @@ def test_the_history_is_the_same_where_losses_are_logged_now_and_then(tiny, feat
     assert same(run(tiny, features, interrupted(9, save_steps=7), save_steps=7), whole)
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(tuned, tiny, features, interrupted):
     out = interrupted(3)
     [saved] = out.parent.glob("a.work/checkpoint-*")
@@ -161,6 +165,7 @@ def test_a_run_killed_while_it_saved_goes_on_from_the_save_before(tuned, tiny, f
     assert same(run(tiny, features, out), tuned)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 0.5])
 def test_a_run_whose_last_file_was_cut_off_goes_on_from_the_save_before(tuned, tiny, features, interrupted, kept):
     out = interrupted(3)
@@ -170,6 +175,7 @@ def test_a_run_whose_last_file_was_cut_off_goes_on_from_the_save_before(tuned, t
     assert same(run(tiny, features, out), tuned)
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_it_removed_its_working_folder_can_be_done_again(tuned, tiny, features, tmp_path, monkeypatch):
     rmtree = shutil.rmtree
 
@@ -188,6 +194,7 @@ def test_a_run_killed_while_it_removed_its_working_folder_can_be_done_again(tune
     assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
 
 
+@pytest.mark.slow
 def test_a_run_killed_before_its_first_save_starts_again(tuned, tiny, features, interrupted):
     out = interrupted(1)
     assert not list(out.parent.glob("a.work/checkpoint-*"))
@@ -224,6 +231,7 @@ def test_another_checkpoint_starts_afresh(features, interrupted, tmp_path, caplo
     assert same(out, run(other, features, tmp_path / "b"))
 
 
+@pytest.mark.slow
 def test_a_work_folder_of_something_else_starts_afresh(tuned, tiny, features, tmp_path):
     work = tmp_path / "a.work" / "checkpoint-9"
     work.mkdir(parents=True)
@@ -231,6 +239,7 @@ def test_a_work_folder_of_something_else_starts_afresh(tuned, tiny, features, tm
     assert same(run(tiny, features, tmp_path / "a"), tuned)
 
 
+@pytest.mark.slow
 def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, tiny, features, tmp_path, monkeypatch):
     def full(self, folder, **kwargs):
         Path(folder).mkdir()
@@ -248,6 +257,7 @@ def test_a_failure_of_saving_leaves_no_result_and_no_step_is_done_again(tuned, t
     assert done == []
 
 
+@pytest.mark.slow
 def test_a_save_is_on_the_disk_before_it_counts_as_whole(tiny, features, tmp_path, monkeypatch):
     fsync, flushed, whole = os.fsync, [], []
 
@@ -271,6 +281,7 @@ def test_a_save_is_on_the_disk_before_it_counts_as_whole(tiny, features, tmp_pat
     assert ("trainer_state.json", True) in flushed
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_on_the_way_leaves_no_result_and_the_run_goes_on(tuned, tiny, features, tmp_path, monkeypatch):
     save, calls = torch.save, []
 
@@ -337,6 +348,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.slow
 def test_two_trainings_never_work_in_one_folder(tuned, tiny, features, tmp_path, monkeypatch):
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen([sys.executable, "-c", HOLDING, str(tmp_path / "work.lock")], **pipes) as other:

@@ -126,6 +126,7 @@ def test_saving_on_the_way_changes_no_weight(tuned, tiny, features, tmp_path):
     assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
 
 
+@pytest.mark.slow
 def test_the_number_of_files_of_features_changes_no_weight(tuned, tiny, pages, tmp_path):
     assert same(run(tiny, built(tiny, pages, tmp_path, shards=5), tmp_path / "a"), tuned)
 
@@ -425,6 +426,7 @@ def test_out_of_memory_halves_the_windows_at_once_and_goes_on(steady, at_once, t
     assert {path.name for path in out.parent.iterdir()} == {"a", "a.tsv"}
 
 
+@pytest.mark.slow
 def test_out_of_memory_with_one_window_is_an_input_error(steady, tmp_path, monkeypatch):
     run_in_room_for(0, monkeypatch)
     with pytest.raises(InputError, match=r"ran out of memory with one window at a time \(CUDA out of memory"):
@@ -450,6 +452,7 @@ def exact_match(checkpoint, heads, pages, folder, max_length=MAX_LENGTH, stride=
     return match
 
 
+@pytest.mark.slow
 def test_the_loss_falls_and_the_answers_are_learnt(tiny, features, pages, tmp_path):
     untrained = run(tiny, [], tmp_path / "untrained", how="train_answer_heads")
     assert exact_match(tiny, str(untrained), pages, tmp_path) == 0
@@ -486,6 +489,7 @@ def marked_page(i):
     return Page(f"m{i}", f"page {i}", question.split(), " ".join(tokens), True, tuple(candidates), (annotation,))
 
 
+@pytest.mark.slow
 def test_short_long_and_yes_no_answers_are_learnt(tiny, tmp_path):
     pages = [marked_page(i) for i in range(40)]
     features = built(tiny, pages, tmp_path, max_length=64, stride=32)

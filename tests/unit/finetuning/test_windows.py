@@ -742,6 +742,7 @@ def test_an_answer_longer_than_a_window_leaves_all_of_them_null(subtokenizer):
     assert len(found) > 5
 
 
+@pytest.mark.slow
 def test_windows_are_cut_one_at_a_time(tokenizer, subtokenizer):
     subtokens = subtokens_of(plain_page(["king"] * 1_000_000), subtokenizer)
     page = plain_page(["king"])

@@ -65,6 +65,7 @@ def answered(folder, heads, pages, out, **changed):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [1, 2])
 def test_what_a_layer_adds_is_answered_with_from_that_layer_on(layer, tmp_path):
     folder = looking_back_in(layer, tmp_path / "start")

@@ -272,6 +272,7 @@ def test_the_digest_of_all_that_can_be_said_is_the_one_that_it_was(tmp_path):
     assert code_of("sample", scripts=tmp_path) == {"scripts/sample": "783184a7292d592f"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
 def test_every_version_of_python_finds_the_same_digests(tmp_path, version):
     python = shutil.which(f"python{version}")
