@@ -70,7 +70,7 @@ def test_a_panel_shows_the_differences_of_its_own_value(table, value, scale):
     upper, lower = drawn(table, [(PANEL, dataclasses.replace(PANEL, value=value))])
     for line in lines_of(lower).values():
         assert line.get_ydata().tolist() == [scale * number for number in VALUES]
-    assert lower.get_title() == "(b) Cosine similarity" + ", specific" * (value == "specific")
+    assert lower.get_title() == {"auc": "(b) Cosine similarity", "specific": "(b) Cosine, specific"}[value]
     assert len(lines_of(upper)) == len(lines_of(lower)) == 2
 
 

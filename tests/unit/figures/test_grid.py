@@ -92,6 +92,19 @@ def test_no_data_point_is_lost_and_chance_is_half_of_the_unmatching_pairs(percen
     assert set(line.get_ydata()) == {chance}
 
 
+def test_the_measures_of_a_task_share_a_scale_and_tasks_need_not(tmp_path):
+    rows = rows_of([("synonyms", "cosine")], lambda *_: [(60.0, 60.0), (70.0, 70.0)])
+    rows += rows_of([("synonyms", "euclidean")], lambda *_: [(20.0, 20.0), (30.0, 30.0)])
+    rows += rows_of([("boundary", "start"), ("boundary", "end")], lambda *_: [(80.0, 80.0), (81.0, 81.0)])
+    write_tsv(tmp_path / "t.tsv", PERCENTAGE_FIELDS, rows)
+    cosine, start, euclidean, end = grid_figure(tmp_path / "t.tsv", COLUMNS).axes
+    assert cosine.get_ylim() == euclidean.get_ylim()
+    assert start.get_ylim() == end.get_ylim() != cosine.get_ylim()
+    low, high = cosine.get_ylim()
+    assert low <= 20
+    assert high >= 70
+
+
 @pytest.mark.parametrize("extreme", [0.0, 99.9, 100.0])
 def test_every_point_is_inside_the_axes_and_the_axes_inside_0_and_100(tmp_path, extreme):
     rows = rows_of([("synonyms", "cosine")], lambda *_: [(extreme, extreme), (45.0, 45.0)])

@@ -172,7 +172,7 @@ def test_a_row_of_the_grid_is_specific_on_request_and_boundary_has_none(tables):
     figure = grid_figure(tables.percentages, [ends, pairs], intervals=tables.intervals)
     assert [axes.get_title() for axes in figure.axes] == [
         "(a) Start position", "(a) Cosine similarity", "(b) End position", "(b) Euclidean distance",
-        "(c) Cosine similarity, specific",
+        "(c) Cosine, specific",
     ]  # fmt: skip
     assert [axes.get_ylabel() for axes in figure.axes] == [
         "Pairwise AUC (%)",

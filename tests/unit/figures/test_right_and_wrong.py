@@ -77,7 +77,7 @@ def test_right_and_wrong_are_drawn_as_they_are_and_before_in_grey(table):
         assert len(bands) == 2
         assert {(2.0, 75.0), (2.0, 84.0)} <= bands[0]
         assert {(2.0, 40.0), (2.0, 49.0)} <= bands[1]
-    assert last.get_title() == "(c) A pair's auc with F1"
+    assert last.get_title() == "(c) Auc with F1"
     assert [line.get_ydata().tolist() for label, line in lines_of(last).items() if "tuned" in label] == [
         VALUES["difference"]
     ] * 2

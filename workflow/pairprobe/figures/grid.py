@@ -128,8 +128,10 @@ def task_grid(
             for line in draw(axes, panel):
                 legend.setdefault(line.get_label(), line)
             # A row of a grid may show another value than the rows above it.
-            other = ", specific" if panel.value == "specific" != panels[0].value else ""
-            name = f"({'abcd'[row]}) {MEASURE_LABELS[panel.measure]}{other}"
+            name = MEASURE_LABELS[panel.measure]
+            if panel.value == "specific" != panels[0].value:
+                name = f"{name.split()[0]}, specific"
+            name = f"({'abcd'[row]}) {name}"
             axes.set_title(name, fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD)
             if y_label(panel) != labelled[row]:
                 labelled[row] = y_label(panel)
@@ -137,11 +139,22 @@ def task_grid(
         for axes in column[len(panels) :]:
             axes.remove()
         column[len(panels) - 1].set_xlabel(x_label)
+        for value in {y_label(panel) for panel in panels}:
+            _share_scale([axes for axes, panel in zip(column, panels, strict=False) if y_label(panel) == value])
         _name_column(column[0], panels[0], pairs(panels[0]))
     style.grow(figure, max(_task_of(panels[0]).count("\n") for panels in columns) * style.TASK_SIZE / 60)
     if legend:
         style.legend_of_all(figure, [*legend.values()], 2 + len(columns), key)
     return figure
+
+
+def _share_scale(panels: Sequence[Axes]) -> None:
+    """Give panels of one task and value one y-axis, so that they can be compared; panels without data have none."""
+    drawn = [axes for axes in panels if axes.lines]
+    if drawn:
+        lows, highs = zip(*(axes.get_ylim() for axes in drawn), strict=True)
+        for axes in drawn:
+            axes.set_ylim(min(lows), max(highs))
 
 
 def _task_of(panel: Panel) -> str:

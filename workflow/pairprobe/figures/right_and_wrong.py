@@ -50,7 +50,7 @@ def right_and_wrong_figure(table: str, columns: Sequence[Sequence[Panel]], level
         x_label,
     )
     for axes in figure.axes[-len(columns) :]:
-        axes.set_title("(c) A pair's auc with F1", fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD)
+        axes.set_title("(c) Auc with F1", fontsize=style.PANEL_TITLE_SIZE, pad=style.PANEL_TITLE_PAD)
     return figure
 
 

@@ -54,7 +54,7 @@ FONT = "DejaVu Sans"
 # In points.
 FONT_SIZE = 8  # labels of axes, and the legend of a grid
 FIGURE_TITLE_SIZE = 10
-TASK_SIZE = 9.5  # the task above a column of a grid
+TASK_SIZE = 9  # the task above a column of a grid
 TITLE_SIZE = 8.5
 PANEL_TITLE_SIZE = 7.5  # the measure above a panel of a grid
 TICK_SIZE = 7  # also the number of pairs
@@ -68,9 +68,9 @@ COLUMN = 3.33
 PANEL = (COLUMN, 2.6)
 ONE_COLUMN = (3.4, 2.6)
 TWO_COLUMNS = (6.9, 2.8)
-# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide. Five tasks make 10.75: on a page 6.9 wide, 8 points become 5. It is
+# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide, so that five tasks are as wide as two columns of a paper; it is
 # GRID_ROW * rows + GRID_ROOM high.
-GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 2.05, 0.5, 1.55, 1.0
+GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 1.3, 0.4, 1.25, 1.0
 # In points above the axes of a grid: the title of a panel, the number of pairs and the task. Larger fonts need more.
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
@@ -79,12 +79,12 @@ CONTROLS_COLUMN, CONTROLS_MARGIN, CONTROLS_ROW, CONTROLS_ROOM = 1.6, 1.7, 0.32, 
 MATRIX, MATRICES_ACROSS, MATRIX_MARGIN, MATRIX_ROOM = 2.05, 3, 0.9, 0.3
 # Rows of the figure of trajectories: of maps of layer by step, and of the scores below them.
 # SCALE_MARGIN is the room for labels and for the scale of colours.
-MAP_ROW, SCORE_ROW, SCALE_MARGIN = 2.0, 1.15, 1.2
+MAP_ROW, SCORE_ROW, SCALE_MARGIN = 1.5, 1.0, 0.4
 # The overview: two columns of a paper wide; so high for each task, or for each of the panels beside, whichever is more.
 OVERVIEW_TASK, OVERVIEW_PANEL, OVERVIEW_ROOM = 1.15, 1.75, 0.9
 # The height that a figure's size leaves for its legends below, and for one legend of all panels; for taller ones the
 # figure grows.
-LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.8
+LEGEND_ROOM, SHARED_LEGEND_ROOM = 0.36, 0.3
 
 # What an axis of points shows at least, on both sides of 0: fewer would look like much.
 LEAST_POINTS = 5
@@ -124,7 +124,7 @@ STYLE: Any = {  # matplotlib's type lists every setting
 
 # In characters; a longer label goes on in a second line, since a legend wider than its axes would squeeze them. A task
 # above its column has less room. More lines than these are cut off.
-LONGEST_LABEL, LONGEST_TASK, MOST_LINES = 42, 21, 3
+LONGEST_LABEL, LONGEST_TASK, MOST_LINES = 42, 16, 3
 # In a legend below a narrow figure, lines are made shorter, down to this.
 SHORTEST_LABEL = 20
 # In a line of a title, an inch.

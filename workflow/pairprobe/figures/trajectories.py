@@ -64,7 +64,7 @@ def trajectories_figure(
     shown = style.VALUE_LABELS[value].partition(" (")[0]
     label = f"{shown}:\ndifference from the\nfirst step (points)"
     figure.colorbar(ScalarMappable(scale, _COLOURS), ax=maps, label=label, pad=0.01, aspect=30)
-    key = Line2D([], [], **_FOUND, label="Higher or lower than at the first step (test, corrected)")
+    key = Line2D([], [], **_FOUND, label="Differs from the first step (test, corrected)")
     style.legend_of_all(figure, [key, *handles.values()], 4)
     return figure
 
@@ -123,15 +123,15 @@ def _draw_map(axes: Axes, points: "pd.DataFrame", scale: Normalize) -> None:
     found = points[points["found"].isin([HIGHER, LOWER])]
     at = dict(zip(steps, places, strict=True))
     axes.plot([at[step] for step in found["step"]], [layers.index(layer) for layer in found["layer"]], **_FOUND)
-    _label_steps(axes, steps, places)
+    _label_steps(axes, steps, places, 6)
     axes.set_yticks(range(len(layers)), [f"{layer:g}" for layer in layers])
     if len(layers) > 8:
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=7))
 
 
-def _label_steps(axes: Axes, steps: Sequence[int], places: np.ndarray) -> None:
-    """Label each step, but for those that stand too close to the one before; always the first and the last."""
-    room = (places[-1] - places[0]) / 9
+def _label_steps(axes: Axes, steps: Sequence[int], places: np.ndarray, most: int) -> None:
+    """Label `most` steps at most, none that stands too close to the one before; always the first and the last."""
+    room = (places[-1] - places[0]) / most
     shown = [0]
     for i in range(1, len(places)):
         if places[i] - places[shown[-1]] >= room:
@@ -159,5 +159,5 @@ def _draw_scores(axes: Axes, rows: "pd.DataFrame") -> list[Artist]:
     axes.set_ylim(0, max(1.0, axes.get_ylim()[1]))
     axes.yaxis.set_major_locator(MaxNLocator(nbins=3))
     style.grid_lines(axes)
-    _label_steps(axes, steps, places)
+    _label_steps(axes, steps, places, 9)
     return handles
