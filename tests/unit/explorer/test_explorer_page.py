@@ -754,6 +754,24 @@ def test_chance_is_null_auc_of_each_and_specific_is_shown_where_it_is_defined(vi
     assert page.locator(".chart").nth(6).is_visible()
 
 
+def test_on_a_phone_a_chart_is_in_the_first_view_and_filters_unfold(visit, folder):
+    page = visit(folder / "explorer.html", viewport={"width": 375, "height": 667})
+    box = page.locator(".chart").first.bounding_box()
+    assert box["y"] + box["height"] < 667
+    assert not page.locator("#value").is_visible()
+    page.locator("#which > summary").click()
+    page.select_option("#value", "auc")
+    page.set_viewport_size({"width": 667, "height": 375})
+    assert page.locator("#value").is_visible()
+    assert not page.locator("#which > summary").is_visible()
+
+
+def test_a_chart_that_is_not_drawn_yet_is_not_said_to_be_undefined(visit, folder):
+    page = visit(folder / "explorer.html", viewport={"width": 360, "height": 600})
+    assert page.locator(".panel:not(:has(.main-svg))").count()
+    assert page.locator(".missing:visible").count() == 0
+
+
 def test_words_from_right_to_left_are_read_so_and_an_anchor_stands_before_its_match(visit, tmp_path, monkeypatch):
     hebrew = {"Mary": "מרים", "lived": "גרה", "she": "היא", "Rome": "רומא", "where": "איפה"}
     rows = [

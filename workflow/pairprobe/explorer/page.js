@@ -374,7 +374,7 @@
     if (!rows.length) figure.append(make("p", { class: "chart empty" }, "no pairs found"));
     else {
       const place = make("div");
-      const none = make("p", { class: "missing" }, "not defined for this task");
+      const none = make("p", { class: "missing", hidden: true }, "not defined for this task");
       figure.append(none, place);
       panel.chart = new Chart(place, { name: `${title}: percentages by layer`,
         choose: ({ layer, curve }) => openList(task, measure, layer, curve) });
@@ -985,6 +985,11 @@
     at("pair").addEventListener("keydown", (event) => { if (event.key === "Escape") at("rows").focus(); });
     at("theme").addEventListener("change", ({ target }) => theme(target.value));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+    // On a phone the charts come first, and what chooses among them is folded.
+    const phone = matchMedia("(max-width: 30rem)");
+    const fold = () => { at("which").open = !phone.matches; };
+    phone.addEventListener("change", fold);
+    fold();
     window.addEventListener("resize", renderRows);
     window.addEventListener("beforeprint", () => panels.filter(({ draw, drawn }) => draw && !drawn).forEach((panel) => { panel.drawn = true; panel.draw(); }));
     window.addEventListener("hashchange", recall);
