@@ -10,7 +10,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -30,7 +30,7 @@ from pairprobe.finetuning.subtokenizer import Subtokenizer
 from pairprobe.finetuning.windows import LONG, NULL, SHORT, Window, subtokens_of, windows
 from pairprobe.io import files
 from pairprobe.io.digests import file_digest, folder_digest
-from pairprobe.io.progress import Progress, log
+from pairprobe.io.progress import Progress, log, track
 
 # Windows of so many batches are collected and sorted by length, so that those of a batch have a similar one.
 _SORTED_BATCHES = 16
@@ -259,7 +259,11 @@ class Answering:
         size = self.settings.batch_size
         batches = [waiting[i : i + size] for i in range(0, len(waiting), size)]
         running = [pool.submit(self.batches, self._best_spans, [window for _, window in batch]) for batch in batches]
-        for batch, done in zip(batches, running, strict=True):
+        both: Iterable[tuple[list[tuple[int, Window]], Future[list[tuple[_BestSpan | None, ...]]]]]
+        both = zip(batches, running, strict=True)
+        if len(self.nothing) > 1:  # of many variants, the batches of one sort take minutes
+            both = track(both, len(batches), "answering by each layer", "batches")
+        for batch, done in both:
             for (number, _), found in zip(batch, done.result(), strict=True):
                 before = best.get(number, self.nothing)
                 best[number] = [
