@@ -83,8 +83,17 @@ def test_a_repository_is_downloaded_once_and_verified(tiny, tmp_path, monkeypatc
         load_encoder("some/encoder", revision=REVISION)
 
 
-@pytest.mark.parametrize("name", ["google-bert/bert-base-uncased", "results/demo/checkpoints/pretraind"])
-def test_a_name_without_a_revision_is_refused_with_the_way_to_pin_it(name):
+def test_a_folder_that_is_missing_is_told_with_the_one_beside_it_that_may_be_meant(tmp_path):
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    with pytest.raises(InputError, match=r"befor: there is no such folder. Did you mean .*/before\?$"):
+        load_encoder(tmp_path / "befor")
+    with pytest.raises(InputError, match=r"else: there is no such folder. Name a folder that save_pretrained wrote\.$"):
+        load_encoder(tmp_path / "else")
+
+
+def test_a_name_without_a_revision_is_refused_with_the_way_to_pin_it():
+    name = "google-bert/bert-base-uncased"
     with pytest.raises(InputError, match=rf"{name}: there is no such folder.*revision='...'.*40 digits.*{name}/commits"):
         load_encoder(name)
 

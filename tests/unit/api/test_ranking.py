@@ -247,6 +247,16 @@ def test_it_is_said_where_models_read_in_other_orders(rankings, folder):
     assert pairprobe.compare(*alone).note == ""
 
 
+def test_another_model_is_drawn_in_the_same_panels_under_its_own_name(rankings, folder):
+    other = rank(PAIRS, load_encoder(folder, name="other"))
+    figure = rankings.plot("auc", beside=other)
+    drawn = [line.get_label() for line in figure.axes[0].lines]
+    assert {rankings.model, "other"} <= set(drawn)
+    assert len(figure.axes) == len(rankings.plot("auc").axes)
+    with pytest.raises(InputError, match=rf"plot: two models are called '{rankings.model}'"):
+        rankings.plot("auc", beside=[other, rankings])
+
+
 def test_what_no_figure_shows_is_refused(rankings, folder):
     for one in (rankings, pairprobe.compare(rankings, rank(PAIRS, load_encoder(folder, name="other")))):
         with pytest.raises(InputError, match=r"plot: found 'foo'. Allowed: percentage, auc, specific\."):

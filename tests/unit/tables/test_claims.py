@@ -1,5 +1,7 @@
 """The verdicts laid out: every number of the table."""
 
+import re
+
 import pytest
 
 from pairprobe.evidence.claims import CLAIMS
@@ -10,6 +12,7 @@ from pairprobe.tables.recipes import NO_RECIPES
 
 EVIDENCE = {"confidence": 0.9, "margin": 3, "power": 0.8}
 PAIR = ("pre_trained", "fine_tuned")
+INTERVALS = ("checkpoint", "task", "measure", "layer", "auc")
 
 
 def row(
@@ -83,6 +86,19 @@ def test_where_pairs_are_given_their_groups_are_the_pages(table):
     assert "their groups" not in claims_markdown(table(*everything()), {}, EVIDENCE, {})
 
 
+def test_of_given_pairs_alone_groups_are_counted_not_pages(table):
+    own = everything(task="antonyms", stated="no", verdict="", found="better")
+    assert "on 40 groups (25 effective)" in " ".join(claims_markdown(table(*own), {}, EVIDENCE, {}).split())
+
+
+def test_it_is_said_which_layers_are_the_lower_and_the_upper_ones(table):
+    def said(**evidence):
+        return " ".join(claims_markdown(table(*everything()), {}, {**EVIDENCE, **evidence}, {}).split())
+
+    assert "Lower layers: 0 to 2; upper layers: 3 to 6." in said(lower_layers=None)
+    assert "Lower layers: 0 to 5; upper layers: 6." in said(lower_layers=5)
+
+
 def test_auc_and_specific_are_told_apart(table):
     rows = everything() + everything(on="specific", verdict="contradicted", found="worse")
     said = claims_markdown(table(*rows), {}, EVIDENCE, {})
@@ -105,7 +121,12 @@ def test_a_dagger_marks_what_one_measure_decides_unlike_on_auc_and_on_specific(t
 
 
 def test_of_tasks_that_the_paper_does_not_have_nothing_is_said_of_the_paper(table):
-    ours = " ".join(claims_markdown(table(*everything(stated="no")), {}, EVIDENCE, {}).split())
+    said = claims_markdown(table(*everything(stated="no", verdict="", found="worse")), {}, EVIDENCE, {})
+    ours = " ".join(said.split())
+    assert "in the paper" not in ours
+    assert "Verdicts, Fine tuned against Pre trained." in ours
+    assert "Better in" not in ours
+    assert re.search(r"^\| Upper layers, mean +\| auc +\| worse", said, re.MULTILINE)
     assert "have none of these tasks" in ours
     assert "A star" not in ours
     theirs = " ".join(claims_markdown(table(*everything()), {}, EVIDENCE, {}).split())
@@ -150,7 +171,8 @@ def test_it_is_said_which_are_not_compared_since_they_have_other_numbers_of_laye
     path, intervals = table(*everything()), tmp_path / "intervals.tsv"
 
     def said(last, recipes=NO_RECIPES):
-        write_tsv(intervals, ["checkpoint", "layer"], [(name, layer) for name in last for layer in range(last[name] + 1)])
+        rows = [(name, "coreference", "cosine", layer, 98.9) for name in last for layer in range(last[name] + 1)]
+        write_tsv(intervals, INTERVALS, rows)
         text = claims_markdown(path, {"large": "The large one"}, EVIDENCE, {}, str(intervals), recipes)
         return " ".join(text.split())
 
@@ -164,9 +186,22 @@ def test_it_is_said_which_are_not_compared_since_they_have_other_numbers_of_laye
     assert told in said(seeds, {"fine_tuned": ["one", "two"]})
 
 
+@pytest.mark.parametrize(("least", "told"), [(98.9, False), (99.0, True)])
+def test_a_task_that_both_have_at_the_ceiling_in_every_layer_is_named(table, tmp_path, least, told):
+    rows = [(name, "coreference", "cosine", layer, 100) for name in PAIR for layer in range(7)]
+    rows += [(name, "coreference", "euclidean", layer, 60) for name in PAIR for layer in range(7)]
+    rows[3] = (*rows[3][:4], least)
+    # Of a checkpoint that is not compared nothing is said.
+    rows += [("other", "coreference", "cosine", layer, 10) for layer in range(7)]
+    write_tsv(tmp_path / "intervals.tsv", INTERVALS, rows)
+    labels = {"coreference": "Names"}
+    words = " ".join(claims_markdown(table(*everything()), labels, EVIDENCE, {}, str(tmp_path / "intervals.tsv")).split())
+    assert ("both are at 99 % or more in every layer of Names (cosine)." in words) is told
+
+
 def test_where_none_can_be_compared_that_is_said_too(table, tmp_path):
     intervals = tmp_path / "intervals.tsv"
-    write_tsv(intervals, ["checkpoint", "layer"], [("ten", 10), ("twelve", 12)])
+    write_tsv(intervals, INTERVALS, [("ten", "mine", "cosine", 10, 50), ("twelve", "mine", "cosine", 12, 50)])
     words = " ".join(claims_markdown(table(), {}, EVIDENCE, {}, str(intervals)).split())
     assert words.startswith("There are no two checkpoints with pairs and layers in common to compare. Not compared: ")
     assert "last layers: 10 (Ten); 12 (Twelve)." in words

@@ -77,7 +77,8 @@ class Comparison:
         from pairprobe.tables.claims import claims_markdown
 
         evidence = {key: value for key, value in asdict(self.settings).items() if value is not None}
-        told = claims_markdown(str(self.folder / "claims.tsv"), self._labels(), evidence, {})
+        claims, intervals = (str(self.folder / f"{name}.tsv") for name in ("claims", "intervals"))
+        told = claims_markdown(claims, self._labels(), evidence, {}, intervals, self.recipes)
         return f"{told}\n{self.note}\n" if self.note else told
 
     def _labels(self) -> dict[str, str]:

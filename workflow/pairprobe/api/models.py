@@ -1,9 +1,11 @@
 """Models to rank pairs by: folders and repositories of the hub, verified as the workflow verifies its checkpoints."""
 
+import difflib
 import os
 import re
 import shutil
 import tempfile
+import warnings
 import weakref
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,6 +14,9 @@ from pathlib import Path
 from pairprobe.api.settings import check_name
 from pairprobe.configuration.schema import SCHEMA, read_schema
 from pairprobe.errors import InputError
+
+# What tqdm says in a notebook without widgets, of progress bars that nobody asked for.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +84,7 @@ def load_encoder(
     else:
         from pairprobe.checkpoints.formats import advice_on
 
-        advice = advice_on(folder) or _how_to_pin(str(name_or_path))
+        advice = advice_on(folder) or _what_may_be_meant(folder)
         raise InputError(f"load_encoder: {name_or_path}: there is no such folder. {advice}")
     name = name or (folder.name if revision else folder.resolve().name)
     if base is not None:
@@ -136,6 +141,17 @@ def _temporary(name: str) -> Model:
     model = Model(parent / "model", name)
     weakref.finalize(model, shutil.rmtree, parent, ignore_errors=True)
     return model
+
+
+def _what_may_be_meant(folder: Path) -> str:
+    """Say which folder beside one that is missing may be meant, or how to name a repository of the hub."""
+    beside = [each.name for each in folder.parent.iterdir() if each.is_dir()] if folder.parent.is_dir() else []
+    close = difflib.get_close_matches(folder.name, sorted(beside), 1, 0.7)
+    told = [f"Did you mean {folder.parent / close[0]}?"] if close else []
+    repository = read_schema(SCHEMA)["$defs"]["checkpoint"]["properties"]["repository"]["pattern"]
+    if re.search(repository, str(folder)):
+        told.append(_how_to_pin(str(folder)))
+    return " ".join(told) or "Name a folder that save_pretrained wrote."
 
 
 def _how_to_pin(repository: str) -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 
 from pairprobe.api.settings import check_value
 from pairprobe.data.examples import Example, read_examples
+from pairprobe.errors import InputError
 from pairprobe.io.tsv import read_frame, write_tsv
 from pairprobe.probing_sets.pairs import BoundaryRow, PairRow, id_of, read_probing_set
 from pairprobe.rankings.percentages import (
@@ -85,16 +86,21 @@ class Rankings:
 
         return pd.concat([_of_pairs(task, files) for task, files in self.tasks.items()], ignore_index=True)
 
-    def plot(self, value: str = "percentage") -> "Figure":
+    def plot(self, value: str = "percentage", beside: "Sequence[Rankings]" = ()) -> "Figure":
         """Draw the percentages by layer, a column for each task, a row for each measure, and chance as dots.
 
-        value: "percentage", "auc" or "specific". Raises InputError for another.
+        value: "percentage", "auc" or "specific". beside: rankings of the same tasks by other models, drawn in the same
+        panels. Raises InputError for another value, and where two models have one name.
         """
         from pairprobe.figures.grid import Panel, grid_figure
 
         check_value(value)
-        look: Any = {"compared": [self.model], "among": [self.model], "labels": {self.model: self.model}, "value": value}
-        with self._percentages_file() as path:
+        others = [beside] if isinstance(beside, Rankings) else list(beside)
+        names = [one.model for one in (self, *others)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise InputError(f"plot: two models are called {twice[0]!r}. Name them: load_encoder(..., name=...).")
+        look: Any = {"compared": names, "among": names, "labels": {name: name for name in names}, "value": value}
+        with self._percentages_file(others) as path:
             columns = [
                 [Panel(task=task, measure=measure, **look) for measure in read_ranking(files.ranking).measures]
                 for task, files in self.tasks.items()
@@ -115,9 +121,14 @@ class Rankings:
             return percentages_by_layer(path, "percentage", {self.model: self.model}, {})
 
     @contextlib.contextmanager
-    def _percentages_file(self) -> Iterator[str]:
+    def _percentages_file(self, others: "Sequence[Rankings]" = ()) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="pairprobe-") as folder:
-            rankings = [(self.model, task, str(files.ranking)) for task, files in self.tasks.items()]
+            rankings = [
+                (one.model, task, str(one.tasks[task].ranking))
+                for one in (self, *others)
+                for task in self.tasks
+                if task in one.tasks
+            ]
             write_tsv(path := f"{folder}/percentages.tsv", PERCENTAGE_FIELDS, percentages(rankings))
             yield path
 

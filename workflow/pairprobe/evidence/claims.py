@@ -173,7 +173,7 @@ def gap_grows(curve: Curve) -> Found:
         verdict, says = CONTRADICTED, "no advantage"
     else:
         verdict, says = UNDECIDED, UNDECIDED
-    parts, column = curve.needed(curve.value)[:, both], curve.slope
+    parts, column = curve.needed(curve.value)[:, both], curve.mean if says == "no advantage" else curve.slope
     needed = parts.max(1) if (curve.value[both] > 0).all() else parts[:, curve.value[both] <= 0].min(1)
     return Found(verdict, says, curve.value[column], low[column], high[column], None, (needed[0], needed[1]))
 
@@ -225,21 +225,24 @@ def onset(exceeds: np.ndarray, stays: np.ndarray) -> int:
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim: its test, what it says, and the tasks for which the paper states it."""
+    """A claim: its test, what it says, what it is about, and the tasks for which the paper states it."""
 
     test: Callable[[Curve], Found]
     says: str
+    about: str
     tasks: tuple[str, ...]
 
 
 _GENERAL = ("synonyms", "abbreviation")
 _SPECIFIC = ("coreference", "answer_type", "boundary")
 CLAIMS = {
-    "lower_layers_equal": Claim(lower_layers_equal, "No difference in the lower layers", (*_GENERAL, *_SPECIFIC)),
-    "no_change": Claim(no_change, "No difference in any layer", _GENERAL),
-    "upper_layers_better": Claim(upper_layers_better, "Better in the upper layers", _SPECIFIC),
-    "gap_opens_late": Claim(gap_opens_late, "The gap opens after the lower layers", _SPECIFIC),
-    "gap_grows": Claim(gap_grows, "The gap grows with the layers", _SPECIFIC),
+    "lower_layers_equal": Claim(
+        lower_layers_equal, "No difference in the lower layers", "Lower layers", (*_GENERAL, *_SPECIFIC)
+    ),
+    "no_change": Claim(no_change, "No difference in any layer", "All layers", _GENERAL),
+    "upper_layers_better": Claim(upper_layers_better, "Better in the upper layers", "Upper layers, mean", _SPECIFIC),
+    "gap_opens_late": Claim(gap_opens_late, "The gap opens after the lower layers", "Gap", _SPECIFIC),
+    "gap_grows": Claim(gap_grows, "The gap grows with the layers", "Gap over the upper layers", _SPECIFIC),
 }
 
 

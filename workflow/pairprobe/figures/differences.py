@@ -25,8 +25,9 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
     """Return the figure of the difference to the first of what a panel compares, in points, for each task and measure.
 
     differences: ``tables/differences.tsv``. columns: as in ``grid.task_grid``; a panel's value is what differs. Markers are
-    filled where the test rejects at this level, corrected for all tests, else hollow. Those that are filled have a ring
-    where ``specific`` is equal, by its interval, or differs to the other side. Within ``margin``, shaded, two are equal.
+    filled where the test rejects at this level, corrected for all tests, else hollow. Of another value than ``specific``,
+    those that are filled have a ring where ``specific`` is equal, by its interval, or differs to the other side. Within
+    ``margin``, shaded, two are equal.
     """
     numbers = DIFFERENCE_FIELDS[DIFFERENCE_FIELDS.index("layer") :]
     rows = read_frame(differences, DIFFERENCE_FIELDS, numbers, may_be_empty=("low", "high", "p", "p_adjusted"))
@@ -40,7 +41,7 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
         lambda axes, panel: _draw(axes, rows, panel, margin),
         pairs,
         lambda panel: "Difference (points)",
-        _key(margin, level),
+        _key(margin, level, any(panel.value != "specific" for panels in columns for panel in panels)),
     )
 
 
@@ -48,10 +49,11 @@ def differences_figure(differences: str, columns: Sequence[Sequence[Panel]], mar
 _RING: Any = {"marker": "o", "linestyle": "", "markersize": 8, "markerfacecolor": "none", "markeredgewidth": 0.8}
 
 
-def _key(margin: float, level: float) -> list[Artist]:
+def _key(margin: float, level: float, ringed: bool) -> list[Artist]:
+    ring = Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Otherwise in specific")
     return [
         *style.found_key(level, hollow=f"p > {level:.3g}"),
-        Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Otherwise in specific"),
+        *([ring] if ringed else []),
         Patch(color=style.GRID, label=f"Equal: within {margin:g} points"),
     ]
 
@@ -99,6 +101,8 @@ def _draw(axes: Axes, rows: "pd.DataFrame", panel: Panel, margin: float) -> list
         look = {**panel.line(name, panel.compared), "label": label}
         lines.append(style.curve(axes, points, "difference", look, ("low", "high")))
         style.found_marks(axes, points, "difference", look)
+        if panel.value == "specific":
+            continue
         ringed = _otherwise(points, specific[specific["after"] == name], margin)
         axes.plot(ringed["layer"].to_numpy(), ringed["difference"].to_numpy(), **_RING, color=look["color"], zorder=3)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5))

@@ -13,15 +13,20 @@ SECONDS_BETWEEN_LINES = 10
 Item = TypeVar("Item")
 
 
+def _is_watched() -> bool:
+    """Whether somebody looks at the standard error: on a terminal, or below the cell of a notebook."""
+    return sys.stderr.isatty() or "ipykernel" in sys.modules
+
+
 class Progress:
-    """Counts units done; shows a bar with rate and time left on a terminal and writes a line to the log now and then."""
+    """Counts units done; shows a bar with rate and time left where somebody looks, and logs a line now and then."""
 
     def __init__(self, total: int | None, what: str, unit: str = "examples"):
         self.total, self.what, self.unit, self.done = total, what, unit, 0
         self.started = self.last_line = time.monotonic()
         from tqdm import tqdm  # a workflow that only plans its jobs may not have it
 
-        self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not sys.stderr.isatty(), leave=False)
+        self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not _is_watched(), leave=False)
 
     def update(self, done: int = 1) -> None:
         """Count ``done`` more units."""

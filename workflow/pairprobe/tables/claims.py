@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from pairprobe.evidence.claims import CLAIMS, MIN_PAGES, MIN_SEEDS
+from pairprobe.evidence.claims import CLAIMS, MIN_PAGES, MIN_SEEDS, lower_of
 from pairprobe.evidence.fields import CHECKPOINTS, CLAIM_FIELDS, JUDGED, RECIPE, UNDECIDED
 from pairprobe.io.tsv import read_frame
 from pairprobe.probing_sets import registry
@@ -25,7 +25,9 @@ from pairprobe.tables.recipes import NO_RECIPES, Recipes, units
 
 _NUMBERS = ("value", "interval", "layer", "pairs", "pages", "effective", "needed")
 _FIELDS = ("claim", "task", "measure", "on", "in the paper", "found", *_NUMBERS)
-_COMPARED = "Compared: {pair}, on {pages} pages ({effective} effective) and {pairs} pairs for a task."
+_COMPARED = """\
+Compared: {pair}, on {pages} {units} ({effective} effective) and {pairs} pairs for a task. Lower layers: 0 to {lower}; upper
+layers: {upper}."""
 _SCOPES = {
     RECIPE: """\
 What is said of a recipe holds over its trainings ({seeds} seeds) and over pages, both taken as random; what is no recipe
@@ -49,16 +51,23 @@ fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds
 are taken to scatter evenly about their mean: where each ends in one of two ways, three agree by chance in one of four."""
 _GROUPS = " Where pairs are given, in a file or a notebook ({}), pages are their groups."
 _VERDICTS = """\
-Verdicts on the paper's claims, {pair}. {star}
+Verdicts{claims}, {pair}. {star}
 Two that differ by no more than {margin:g} points in any layer are equal, and have no gap. All verdicts of this table
 together: one or more is wrong with a probability of {error} at most (Bonferroni over {tests} tests). {seeds_told}"""
 _VALUES = """\
-The numbers behind the verdicts, {pair}. Value: of no difference the largest one, with its layer; of better the mean
-difference over the upper layers; of a gap that opens the first layer where the difference exceeds {margin:g} points
-without falling below 0 later ("never": there is none); of one that grows the slope a layer, beside which the mean must
-be above 0. Differences are {difference}, in points. Interval: as wide as all verdicts together need.
+The numbers behind the verdicts, {pair}. Value: of no difference the largest one, or where some are found the largest of
+these, with its layer; of better the mean difference over the upper layers; of a gap that opens the first layer where the
+difference exceeds {margin:g} points without falling below 0 later ("never": there is none); of one that grows the slope a
+layer, or where there is no advantage the mean over the upper layers. Differences are {difference}, in points. Interval:
+as wide as all verdicts together need.
 Effective: the number of pages of one size that tell as much. Needed: how many pairs would decide with a probability of
 {power}, if the differences are as estimated within a standard error. {seeds_told}"""
+
+# In percent; nearly all words are outranked, and what rises cannot be seen.
+CEILING = 99
+_CEILING = """\
+At the ceiling: by auc, both are at {least} % or more in every layer of {told}. There "equal" only says that neither fell;
+look at specific, or take pairs that are harder."""
 
 _OTHER_DEPTHS = """\
 Not compared: checkpoints of different numbers of layers, since differences, tests and verdicts are layer by layer. Their
@@ -94,7 +103,9 @@ def claims_markdown(
         stated = bool((rows["stated"] == "yes").any())
         told: dict[str, Any] = {
             "paper": _PAPER[stated].format(model="model" if read else "encoder"),
+            "claims": " on the paper's claims" * stated,
             "star": _STAR * stated,
+            **_layers_told(rows, evidence),
             "difference": f"{after} less {before}",
             "margin": evidence["margin"],
             "error": percent_told(1 - evidence["confidence"]),
@@ -105,11 +116,13 @@ def claims_markdown(
             "seeds": _range(rows["seeds"]),
             "seeds_told": seeds_told(seeds, labels),
             "groups": _groups_told(rows["task"], labels),
+            "units": "groups" if _given(rows["task"]) == list(rows["task"].unique()) else "pages",
             "least_seeds": MIN_SEEDS,
             "least_pages": MIN_PAGES,
             **{name: _range(rows[column]) for name, column in _COUNTS.items()},
         }
-        lines = [_line(row, labels) for row in rows.sort_values("claim", kind="stable").itertuples()]
+        shown = [i for i, name in enumerate(_FIELDS) if stated or name != "in the paper"]
+        lines = [_line(row, labels, stated) for row in rows.sort_values("claim", kind="stable").itertuples()]
         about.append(f"{_SCOPES[rows['scope'].iloc[0]]}{{groups}} {_LIMITS}".format(**told))
         parts.append(
             [
@@ -118,7 +131,8 @@ def claims_markdown(
                 paragraph(_VERDICTS.format(**told)),
                 _at_a_glance(rows, labels),
                 paragraph(_VALUES.format(**told)),
-                markdown(_FIELDS, lines, _NUMBERS),
+                markdown([_FIELDS[i] for i in shown], [[line[i] for i in shown] for line in lines], _NUMBERS),
+                *_at_the_ceiling(intervals, rows, labels, recipes),
             ]
         )
     text = _opened(parts, about, [paragraph(line) for line in read])
@@ -140,9 +154,33 @@ def _opened(parts: list[list[str]], about: list[str], read: list[str]) -> list[s
 
 def _groups_told(tasks: pd.Series, labels: dict[str, str]) -> str:
     """Say what pages are of tasks whose pairs are given: their names are no module's."""
-    known = registry.names()
-    given = [label_of(task, labels) for task in tasks.unique() if task not in known]
+    given = [label_of(task, labels) for task in _given(tasks)]
     return _GROUPS.format(", ".join(given)) if given else ""
+
+
+def _given(tasks: pd.Series) -> list[str]:
+    """Return the tasks whose pairs are given: their names are no module's."""
+    known = registry.names()
+    return [task for task in tasks.unique() if task not in known]
+
+
+def _layers_told(rows: pd.DataFrame, evidence: dict[str, float]) -> dict[str, str]:
+    """Say which layers are the lower and the upper ones."""
+    last, configured = int(rows["layers"].iloc[0]) - 1, evidence.get("lower_layers")
+    lower = lower_of(last, None if configured is None else int(configured), "the two")
+    return {"lower": str(lower), "upper": f"{lower + 1} to {last}" if last > lower + 1 else str(last)}
+
+
+def _at_the_ceiling(intervals: str | None, rows: pd.DataFrame, labels: dict[str, str], recipes: Recipes) -> list[str]:
+    """Name the tasks in which both have an auc so near 100 in every layer that neither can rise."""
+    if intervals is None:
+        return []
+    found = read_frame(intervals, ["checkpoint", "task", "measure", "auc"], ["auc"], exactly=False)
+    found["checkpoint"] = units(found["checkpoint"], recipes)
+    found = found[found["checkpoint"].isin(rows[["before", "after"]].iloc[0]) & found["task"].isin(rows["task"])]
+    least = found.groupby(["task", "measure"], sort=False)["auc"].min()
+    told = [f"{label_of(task, labels)} ({measure})" for task, measure in least.index[least >= CEILING]]
+    return [paragraph(_CEILING.format(least=CEILING, told=", ".join(told)))] if told else []
 
 
 def _of_other_depths(intervals: str | None, labels: dict[str, str], recipes: Recipes) -> list[str]:
@@ -182,10 +220,14 @@ def _at_a_glance(rows: pd.DataFrame, labels: dict[str, str]) -> str:
     for (claim, task), some in rows.groupby(["claim", "task"], observed=True):
         if _decided_unlike(some):
             cells |= {key: f"{cells[key]} †" for key in itertools.product([claim], JUDGED, [task])}
+    stated = bool((rows["stated"] == "yes").any())
     lines = [
-        [CLAIMS[claim].says, on, *(cells.get((claim, on, task), "") for task in tasks)] for claim in CLAIMS for on in values
+        [_claim_told(claim, stated), on, *(cells.get((claim, on, task), "") for task in tasks)]
+        for claim in CLAIMS
+        for on in values
     ]
-    return markdown(["claim (* in the paper)", "on", *(label_of(task, labels) for task in tasks)], lines)
+    first = "claim (* in the paper)" if stated else "layers"
+    return markdown([first, "on", *(label_of(task, labels) for task in tasks)], lines)
 
 
 def _decided_unlike(rows: pd.DataFrame) -> bool:
@@ -203,7 +245,12 @@ def _cell(rows: pd.DataFrame) -> str:
     return told + "*" * stated
 
 
-def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
+def _claim_told(claim: str, stated: bool) -> str:
+    """Return what a claim says, or where the paper has none of the tasks what it is about: cells say what was found."""
+    return CLAIMS[claim].says if stated else CLAIMS[claim].about
+
+
+def _line(row: Any, labels: dict[str, str], stated: bool) -> tuple[str, ...]:
     value, interval = number_told(row.value), interval_told(row.low, row.high)
     if row.claim == "gap_opens_late":
         numbers = (row.value, row.low, row.high)
@@ -213,6 +260,6 @@ def _line(row: Any, labels: dict[str, str]) -> tuple[str, ...]:
     # A verdict in the paper's words is followed by what was found.
     found = f"{row.verdict}: {row.found}" if row.verdict and row.verdict != row.found else row.found
     return (
-        *(CLAIMS[row.claim].says, label_of(row.task, labels), row.measure, row.on, row.stated, found),
+        *(_claim_told(row.claim, stated), label_of(row.task, labels), row.measure, row.on, row.stated, found),
         *(value, interval, row.layer, *counts, row.pairs_needed if row.found == UNDECIDED else ""),
     )
