@@ -118,7 +118,8 @@ def task_grid(
     many pairs a panel's task has. y_label: what a panel's y-axis shows. x_label: what the x-axis of each column shows.
     """
     rows = max(map(len, columns))
-    size = (style.GRID_COLUMN * len(columns) + style.GRID_MARGIN, style.GRID_ROW * rows + style.GRID_ROOM)
+    width = max(style.COLUMN, style.GRID_COLUMN * len(columns) + style.GRID_MARGIN)
+    size = (width, style.GRID_ROW * rows + style.GRID_ROOM)
     figure = style.new_figure(size)
     grid = figure.subplots(rows, len(columns), squeeze=False)
     legend: dict[object, Artist] = {}

@@ -68,8 +68,8 @@ COLUMN = 3.33
 PANEL = (COLUMN, 2.6)
 ONE_COLUMN = (3.4, 2.6)
 TWO_COLUMNS = (6.9, 2.8)
-# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide, so that five tasks are as wide as two columns of a paper; it is
-# GRID_ROW * rows + GRID_ROOM high.
+# A grid is GRID_COLUMN * tasks + GRID_MARGIN wide, so that five tasks are as wide as two columns of a paper, and at least
+# a column wide. It is GRID_ROW * rows + GRID_ROOM high.
 GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 1.3, 0.4, 1.25, 1.0
 # In points above the axes of a grid: the title of a panel, the number of pairs and the task. Larger fonts need more.
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
@@ -130,7 +130,7 @@ SHORTEST_LABEL = 20
 # In a line of a title, an inch.
 TITLE_CHARACTERS = 12
 # Pixels an inch, of a figure in a notebook.
-NOTEBOOK_DPI = 100
+NOTEBOOK_DPI = 150
 # More points cannot be told apart in a column's width, and would make the SVG megabytes.
 MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n

@@ -40,7 +40,8 @@ def trajectories_figure(
     rows = rows[rows["measure"] == rows["task"].map(measures)]
     scored = _read_scores(scores) if scores else None
     heights = [style.MAP_ROW, style.SCORE_ROW] if scored is not None else [style.MAP_ROW]
-    size = (style.GRID_COLUMN * len(measures) + style.SCALE_MARGIN, sum(heights) * len(names) + style.GRID_ROOM)
+    width = max(style.COLUMN, style.GRID_COLUMN * len(measures) + style.SCALE_MARGIN)
+    size = (width, sum(heights) * len(names) + style.GRID_ROOM)
     figure = style.new_figure(size)
     places = figure.add_gridspec(len(heights) * len(names), len(measures), height_ratios=heights * len(names))
     most = max(style.LEAST_POINTS, rows["difference"].abs().max())
