@@ -121,7 +121,7 @@ def test_the_figure_has_a_panel_for_each_task_and_measure_and_a_picture_for_a_no
 @pytest.mark.slow
 def test_what_cannot_be_compared_is_refused(folder, tmp_path):
     base = folder.rankings("base")
-    with pytest.raises(InputError, match=r"base has 4 layers, deep 5"):
+    with pytest.raises(InputError, match=r"base has 3 layers above the embeddings, deep 4"):
         compare(base, folder.rankings("deep", layers=5))
     with pytest.raises(InputError, match=r"base has ranked the tasks synonyms, mine, other mine"):
         compare(base, folder.rankings("other", tasks=("mine",)))

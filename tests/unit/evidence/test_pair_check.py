@@ -66,6 +66,8 @@ def test_what_may_be_meant_otherwise_is_said_with_its_lines(tmp_path):
         "longer than 400 words, which by an estimate (1.28 subtokens a word) will not fit into activations.max_length, 512 "
         "by default, and be left out: 1 pair (line 1)",
         "the same text, anchor and match as a pair before: 1 pair (line 6)",
+        "the anchor and match of another group, so that groups are not independent (name one group for both): 7 pairs "
+        "(line 2, line 3, line 6, line 9, line 10, ...)",
         "an anchor or a match without a letter or digit: 1 pair (line 8)",
         "control characters in the text: 1 pair (line 11)",
         "what looks like HTML in the text: 2 pairs (line 9, line 10)",

@@ -94,6 +94,6 @@ def test_pairs_of_different_numbers_of_layers_are_drawn_over_relative_depth(tmp_
         six, twelve = (line.get_xdata() for line in axes.get_lines())
         assert six == pytest.approx(np.arange(7) / 6)
         assert twelve == pytest.approx(np.arange(13) / 12)
-        assert axes.get_xlabel() == "Relative depth (layer / last)"
+        assert axes.get_xlabel() == "Relative depth\n(layer / last)"
     plain = representations_figure(tmp_path / "representations.tsv", ["a", "b"], look)
     assert {axes.get_xlabel() for axes in plain.axes} == {"Layer"}

@@ -98,7 +98,7 @@ def test_what_is_found_and_not_in_specific_has_a_ring(table):
     columns = [[dataclasses.replace(PANEL, value="specific")]]
     alone = differences_figure(table, columns, 5, 0.05)
     assert not any(line.get_markersize() == 8 for line in alone.axes[0].get_lines())
-    assert "Otherwise in specific" not in [text.get_text() for text in alone.legends[0].get_texts()]
+    assert "In specific equal, or opposite" not in [text.get_text() for text in alone.legends[0].get_texts()]
 
 
 def test_a_pair_that_stands_the_other_way_round_is_turned(table):

@@ -324,7 +324,7 @@ def test_checkpoints_of_different_numbers_of_layers_share_a_panel_over_relative_
     found = curves(axes)
     for label, last in (("Six", 6), ("Twelve", 12), ("Trained (mean of 2 seeds)", 6), ("_seed", 6), ("_other_seed", 6)):
         assert found[label] == pytest.approx(np.array([[layer / last, 45 + layer] for layer in range(last + 1)]))
-    assert axes.get_xlabel() == "Relative depth (layer / last)"
+    assert axes.get_xlabel() == "Relative depth\n(layer / last)"
     assert ticks(axes) == ["0", "0.25", "0.5", "0.75", "1"]
 
 
@@ -347,7 +347,7 @@ def test_a_grid_has_one_kind_of_x_axis_in_all_of_its_panels(ladder):
         for task, compared in (("synonyms", ("six", "trained")), ("coreference", ("six", "twelve")))
     ]
     figure = grid_figure(ladder, columns)
-    assert [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()] == ["Relative depth (layer / last)"] * 2
+    assert [axes.get_xlabel() for axes in figure.axes if axes.get_xlabel()] == ["Relative depth\n(layer / last)"] * 2
     assert {line.get_xdata()[-1] for axes in figure.axes for line in axes.get_lines() if len(line.get_xdata()) > 2} == {1.0}
 
 

@@ -212,7 +212,8 @@ def _check_alike(rankings: Sequence[Rankings]) -> dict[str, dict[str, str]]:
                 )
             if (found := read_ranking(theirs.ranking).layers) != layers:
                 raise InputError(
-                    f"compare: {task}: {first.model} has {len(layers)} layers, {other.model} {len(found)}, and differences "
-                    "are by layer. Compare models of as many layers; rankings of others can be drawn side by side."
+                    f"compare: {task}: {first.model} has {len(layers) - 1} layers above the embeddings, {other.model} "
+                    f"{len(found) - 1}, and differences are by layer. Compare models of as many layers; rankings of others "
+                    "can be drawn in one figure: one.plot(beside=other)."
                 )
     return titles

@@ -136,6 +136,8 @@ def _equivalence(curve: Curve, layers: list[int]) -> Found:
         verdict, says = SUPPORTED, "equal"
     else:
         verdict, says = UNDECIDED, UNDECIDED
+        if not beyond.any():  # told is the layer that leaves it open
+            widest = int(np.maximum(high, -low).argmax())
     if beyond.any():
         needed = curve.needed(np.abs(curve.value) - margin, parts=len(layers))[:, layers][:, beyond].min(1)
     else:

@@ -26,6 +26,9 @@ def doubts(pairs: Sequence[TextPair], rows: Sequence[PairRow], places: Sequence[
         f"longer than {LONG} words, which by an estimate (1.28 subtokens a word) will not fit into activations.max_length, "
         "512 by default, and be left out": [len(each.question) + len(each.paragraph) > LONG for each in of_rows],
         "the same text, anchor and match as a pair before": list(_again(rows, of_rows)),
+        "the anchor and match of another group, so that groups are not independent (name one group for both)": list(
+            _in_another_group(rows, of_rows)
+        ),
         "an anchor or a match without a letter or digit": list(map(_is_without_letters, rows, of_rows)),
         "control characters in the text": [bool(_CONTROL.search(each)) for each in given],
         "what looks like HTML in the text": [bool(_MARKUP.search(each)) for each in given],
@@ -56,6 +59,16 @@ def _again(rows: Sequence[PairRow], of_rows: Sequence[Example]) -> Iterator[bool
         key = (tuple(example.question), tuple(example.paragraph), *spans)
         yield key in seen
         seen.add(key)
+
+
+def _in_another_group(rows: Sequence[PairRow], of_rows: Sequence[Example]) -> Iterator[bool]:
+    """Yield of each pair whether its two words stood in another group before."""
+    groups: dict[tuple[tuple[str, ...], ...], str] = {}
+    for row, example in zip(rows, of_rows, strict=True):
+        anchored = example.question if row["anchor"]["side"] == "question" else example.paragraph
+        spans = (anchored, row["anchor"]["words"]), (example.paragraph, row["match"]["words"])
+        words = tuple(tuple(side[i].lower() for i in span) for side, span in spans)
+        yield groups.setdefault(words, example.title) != example.title
 
 
 def _listed(places: Sequence[str]) -> str:

@@ -50,7 +50,7 @@ _RING: Any = {"marker": "o", "linestyle": "", "markersize": 8, "markerfacecolor"
 
 
 def _key(margin: float, level: float, ringed: bool) -> list[Artist]:
-    ring = Line2D([], [], **_RING, markeredgecolor=style.MARK, label="Otherwise in specific")
+    ring = Line2D([], [], **_RING, markeredgecolor=style.MARK, label="In specific equal, or opposite")
     return [
         *style.found_key(level, hollow=f"p > {level:.3g}"),
         *([ring] if ringed else []),

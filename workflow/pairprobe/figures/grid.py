@@ -121,6 +121,8 @@ def task_grid(
     width = max(style.COLUMN, style.GRID_COLUMN * len(columns) + style.GRID_MARGIN)
     size = (width, style.GRID_ROW * rows + style.GRID_ROOM)
     figure = style.new_figure(size)
+    layout: Any = figure.get_layout_engine()
+    layout.set(rect=(0, 0, 1 - style.GRID_RIGHT / width, 1))
     grid = figure.subplots(rows, len(columns), squeeze=False)
     legend: dict[object, Artist] = {}
     labelled = [""] * rows
@@ -170,7 +172,7 @@ def _name_column(axes: Axes, panel: Panel, pairs: int) -> None:
     looks: Any = (
         (task, style.TASK_OFFSET, task_look),
         (
-            f"{pairs:,} pairs" if pairs else "no pairs",
+            f"{pairs:,} {'pair' if pairs == 1 else 'pairs'}" if pairs else "no pairs",
             style.PAIRS_OFFSET,
             {"fontsize": style.TICK_SIZE, "color": style.TEXT},
         ),

@@ -56,7 +56,7 @@ FONT_SIZE = 8  # labels of axes, and the legend of a grid
 FIGURE_TITLE_SIZE = 10
 TASK_SIZE = 9  # the task above a column of a grid
 TITLE_SIZE = 8.5
-PANEL_TITLE_SIZE = 7.5  # the measure above a panel of a grid
+PANEL_TITLE_SIZE = 7  # the measure above a panel of a grid
 TICK_SIZE = 7  # also the number of pairs
 LEGEND_SIZE = 7.5  # of the legend of a figure without a grid
 NOTE_SIZE = 6.5
@@ -71,6 +71,8 @@ TWO_COLUMNS = (6.9, 2.8)
 # A grid is GRID_COLUMN * tasks + GRID_MARGIN wide, so that five tasks are as wide as two columns of a paper, and at least
 # a column wide. It is GRID_ROW * rows + GRID_ROOM high.
 GRID_COLUMN, GRID_MARGIN, GRID_ROW, GRID_ROOM = 1.3, 0.4, 1.25, 1.0
+# What titles of panels may reach beyond the last column: the layout does not look at their width.
+GRID_RIGHT = 0.12
 # In points above the axes of a grid: the title of a panel, the number of pairs and the task. Larger fonts need more.
 PANEL_TITLE_PAD, PAIRS_OFFSET, TASK_OFFSET = 3, 19, 29
 # Likewise the figure of controls: of a column for each task and a row for each variant.
@@ -135,7 +137,7 @@ NOTEBOOK_DPI = 150
 MOST_POINTS = 1000
 ROUND = (1, 2, 5, 10)  # distances of ticks, times 10^n
 # Labels of the x-axis.
-LAYER, DEPTH = "Layer", "Relative depth (layer / last)"
+LAYER, DEPTH = "Layer", "Relative depth\n(layer / last)"
 # Of panels and of the y-axis.
 MEASURE_LABELS = {
     "cosine": "Cosine similarity",

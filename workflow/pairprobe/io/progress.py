@@ -26,7 +26,7 @@ class Progress:
         self.started = self.last_line = time.monotonic()
         from tqdm import tqdm  # a workflow that only plans its jobs may not have it
 
-        self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not _is_watched(), leave=False)
+        self.bar = tqdm(total=total, desc=what, unit=f" {unit}", disable=not _is_watched(), leave=False, delay=3)
 
     def update(self, done: int = 1) -> None:
         """Count ``done`` more units."""

@@ -134,7 +134,11 @@ def _columns_of(path: str | Path, table: tables.Table) -> list[str]:
         )
     for name in names:
         if name not in KEYS:
-            raise InputError(f"{where}, column {name}: {_unknown(name)}")
+            missing = " and ".join(
+                wanted for wanted in ("text", "anchor", "match") if not any(n.startswith(wanted) for n in names)
+            )
+            lacking = f"There is no column {missing}." if missing else ""
+            raise InputError(f"{where}, column {name}: {_unknown(name)} {lacking}".rstrip())
         if names.count(name) > 1:
             raise InputError(f"{where}, column {name}: there are {names.count(name)} of it. Wanted: one.")
     return names

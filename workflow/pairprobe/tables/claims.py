@@ -47,7 +47,8 @@ _STAR = "A star: the paper says so of this task; without one the cell says what 
 _LIMITS = """\
 {paper} On auc: about the pair and the geometry of the vectors together. On
 specific (auc less that of other anchors): about the pair. A dagger: by one measure both are decided, and not alike. With
-fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds, nothing is decided. Trainings
+fewer than {least_pages} effective pages, or a recipe of fewer than {least_seeds} seeds (one checkpoint by itself is no
+recipe), nothing is decided. Trainings
 are taken to scatter evenly about their mean: where each ends in one of two ways, three agree by chance in one of four."""
 _GROUPS = " Where pairs are given, in a file or a notebook ({}), pages are their groups."
 _VERDICTS = """\
@@ -56,18 +57,18 @@ Two that differ by no more than {margin:g} points in any layer are equal, and ha
 together: one or more is wrong with a probability of {error} at most (Bonferroni over {tests} tests). {seeds_told}"""
 _VALUES = """\
 The numbers behind the verdicts, {pair}. Value: of no difference the largest one, or where some are found the largest of
-these, with its layer; of better the mean difference over the upper layers; of a gap that opens the first layer where the
-difference exceeds {margin:g} points without falling below 0 later ("never": there is none); of one that grows the slope a
-layer, or where there is no advantage the mean over the upper layers. Differences are {difference}, in points. Interval:
-as wide as all verdicts together need.
+these, or where only an interval exceeds {margin:g} points that one, with its layer; of better the mean difference over
+the upper layers; of a gap that opens the first layer where the difference exceeds {margin:g} points without falling
+below 0 later ("never": there is none); of one that grows the slope a layer, or where there is no advantage the mean
+over the upper layers. Differences are {difference}, in points. Interval: as wide as all verdicts together need.
 Effective: the number of pages of one size that tell as much. Needed: how many pairs would decide with a probability of
 {power}, if the differences are as estimated within a standard error. {seeds_told}"""
 
 # In percent; nearly all words are outranked, and what rises cannot be seen.
 CEILING = 99
 _CEILING = """\
-At the ceiling: by auc, both are at {least} % or more in every layer of {told}. There "equal" only says that neither fell;
-look at specific, or take pairs that are harder."""
+At the ceiling: by auc, both are at {least} % or more in every layer of {told}. There "equal" only says that neither fell,
+and specific moves with swapped_auc alone, which is about other anchors. Take pairs that are harder."""
 
 _OTHER_DEPTHS = """\
 Not compared: checkpoints of different numbers of layers, since differences, tests and verdicts are layer by layer. Their
@@ -76,7 +77,8 @@ last layers: {told}. Figures draw them side by side over relative depth (layer /
 
 def claims_at_a_glance(path: str, labels: dict[str, str]) -> str:
     """Return the verdicts of ``tables/claims.tsv``: a line a claim and value, a column a task; labels as below."""
-    return _at_a_glance(_read_claims(path), labels)
+    rows = _read_claims(path)
+    return "\n".join([_at_a_glance(rows, labels), *map(paragraph, _too_few(rows))])
 
 
 def claims_markdown(
@@ -127,7 +129,7 @@ def claims_markdown(
         parts.append(
             [
                 heading(told["pair"]),
-                _COMPARED.format(**told),
+                " ".join([_COMPARED.format(**told), *_too_few(rows)]),
                 paragraph(_VERDICTS.format(**told)),
                 _at_a_glance(rows, labels),
                 paragraph(_VALUES.format(**told)),
@@ -150,6 +152,16 @@ def _opened(parts: list[list[str]], about: list[str], read: list[str]) -> list[s
     for (title, compared, *rest), its in zip(parts, about, strict=True):
         text += [title, paragraph(compared if once else f"{compared} {its}"), *(read if len(parts) == 1 else []), *rest]
     return text
+
+
+def _too_few(rows: pd.DataFrame) -> list[str]:
+    """Say that nothing can be decided, where all tasks have too few pages, or a recipe too few seeds."""
+    told = []
+    if (most := rows["effective_pages"].max()) < MIN_PAGES:
+        told.append(f"Nothing is decided: {most:.0f} effective pages or groups at most, wanted {MIN_PAGES}.")
+    if (rows["scope"] == RECIPE).all() and (seeds := rows["seeds"].max()) < MIN_SEEDS:
+        told.append(f"Nothing is decided: a recipe has {seeds:.0f} seeds at most, wanted {MIN_SEEDS}.")
+    return told
 
 
 def _groups_told(tasks: pd.Series, labels: dict[str, str]) -> str:
