@@ -162,6 +162,7 @@ def test_without_special_tokens_question_and_paragraph_are_concatenated_and_the_
         np.testing.assert_allclose(found[each.example_id], wanted, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", ["text", "text_first"])
 def test_the_view_of_single_texts_takes_no_example_with_a_question(tiny, examples, tmp_path, view):
     with pytest.raises(InputError, match=f"example kinds: found a question, in the view {view}. Wanted: a text alone."):
@@ -235,12 +236,14 @@ def test_all_layers_at_once_as_on_a_gpu_are_pooled_to_the_same_bits_as_one_after
         np.testing.assert_array_equal(found, wanted[0])
 
 
+@pytest.mark.slow
 def test_question_and_passage_are_told_apart(tiny, examples, tmp_path):
     with store.Activations([extract(tiny, examples, tmp_path / "a.h5")]) as stored:
         assert [part.shape for part in stored["kinds"]] == [(3, 6, 32), (3, 12, 32)]
         assert [part.shape for part in stored["short"]] == [(3, 1, 32), (3, 1, 32)]
 
 
+@pytest.mark.slow
 def test_a_word_that_the_tokenizer_drops_has_no_vector_and_is_counted(tiny, examples, tmp_path):
     path = extract(tiny, examples, tmp_path / "a.h5")
     missing = np.isnan(read(path)["kinds"])
@@ -305,6 +308,7 @@ def test_half_precision_storage_rounds_the_same_vectors(tiny, examples, tmp_path
     assert_same(read(path), {name: vectors.astype(np.float16).astype(np.float32) for name, vectors in wanted.items()}, 0)
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_half_precision_is_refused(tiny, examples, tmp_path):
     folder = tmp_path / "huge"
     shutil.copytree(tiny, folder)
@@ -325,6 +329,7 @@ def too_long(limit):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("asked", "limit"), [(16, 16), (512, 512), (9999, 512)])
 def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_path, asked, limit, caplog):
     path = write_examples(tmp_path / "e.jsonl", too_long(limit))
@@ -336,6 +341,7 @@ def test_an_example_at_the_limit_is_kept_and_one_over_it_is_listed(tiny, tmp_pat
     assert [f"example over: longer than {limit} subtokens; left out" in line for line in warnings] == [True]
 
 
+@pytest.mark.slow
 def test_the_limit_counts_what_the_view_holds(tiny, tmp_path):
     example = Example("a", "page", ["who"], "he left . it was late and dark and cold .".split(), (0, 1), [(0, 3), (3, 11)])
     path = write_examples(tmp_path / "e.jsonl", [example])
@@ -343,6 +349,7 @@ def test_the_limit_counts_what_the_view_holds(tiny, tmp_path):
     assert store.summary(extract(tiny, path, tmp_path / "s.h5", view="sentence", max_length=8))["examples"] == 1
 
 
+@pytest.mark.slow
 def test_the_store_says_what_it_was_made_from(tiny, examples, tmp_path):
     path = extract(tiny, examples, tmp_path / "a.h5", view="sentence", max_length=100)
     with store.Activations([path]) as stored:
@@ -389,6 +396,7 @@ def test_memory_holds_a_window_of_encodings_whatever_the_number_of_examples(tiny
     assert_same(found, wanted)
 
 
+@pytest.mark.slow
 def test_a_batch_is_never_larger_than_asked(tiny, examples, tmp_path, monkeypatch):
     hidden_states, sizes = extraction.hidden_states, []
 
@@ -401,6 +409,7 @@ def test_a_batch_is_never_larger_than_asked(tiny, examples, tmp_path, monkeypatc
     assert (max(sizes), sum(sizes)) == (5, len(EXAMPLES))
 
 
+@pytest.mark.slow
 def test_bad_examples_leave_nothing_behind(tiny, tmp_path):
     rows = [asdict(EXAMPLES[1]), {**asdict(EXAMPLES[2]), "sentences": [(0, 4)]}]
     files.write_json_lines(tmp_path / "e.jsonl", rows)
@@ -441,6 +450,7 @@ def test_a_full_disk_is_an_error_of_the_operating_system(full_disk):
     assert full_disk[0].stdout == "OSError\n"
 
 
+@pytest.mark.slow
 def test_a_disk_without_room_is_seen_before_anything_is_computed(tiny, examples, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
     monkeypatch.setattr(extraction, "hidden_states", None)
@@ -557,6 +567,7 @@ def test_what_was_damaged_on_disk_is_computed_again(tiny, examples, tmp_path, pa
     np.testing.assert_allclose(found["kinds"], vectors, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_stopped_extraction_leaves_what_was_there(tiny, examples, tmp_path, monkeypatch):
     out = Path(extract(tiny, write_examples(tmp_path / "e.jsonl", EXAMPLES[:5]), tmp_path / "probe-1of1.h5"))
     before = out.read_bytes()
@@ -590,6 +601,7 @@ def test_a_gpu_gives_the_vectors_of_the_processor(tiny, examples, tmp_path, as_a
     assert_same(found, read(extract(tiny, examples, tmp_path / "b.h5", **options)))
 
 
+@pytest.mark.slow
 def test_a_gpu_takes_as_many_examples_as_fill_it_and_never_more_than_asked(tiny, examples, tmp_path, as_a_gpu, passes):
     extract(tiny, examples, tmp_path / "a.h5")
     assert passes == [len(EXAMPLES)]

@@ -312,6 +312,7 @@ def group(file, name, content):
     file.create_group(name)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["activations", "offsets"])
 @pytest.mark.parametrize("make", [external_link, soft_link, virtual, external, compressed, endless, group])
 def test_a_store_that_leads_to_other_files_or_fills_the_memory_is_refused(tmp_path, name, make):

@@ -73,6 +73,7 @@ def folder(tmp_path):
     return Folder(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", [False, True])
 def test_the_tables_are_those_that_the_workflow_writes(folder, tmp_path, recipe):
     before = folder.rankings("base")
@@ -95,6 +96,7 @@ def test_the_tables_are_those_that_the_workflow_writes(folder, tmp_path, recipe)
     assert set(found.claims()["scope"]) == {"recipe" if recipe else "checkpoints"}
 
 
+@pytest.mark.slow
 def test_a_difference_that_is_there_is_found_and_printed(folder):
     found = compare(folder.rankings("base"), folder.rankings("tuned", 0.4))
     claims = found.claims().query("claim == 'upper_layers_better' and on == 'auc'")
@@ -110,6 +112,7 @@ def test_names_are_those_that_are_given(folder):
     assert list(found.intervals()["checkpoint"].unique()) == ["plain", "a", "b", "tuned"]
 
 
+@pytest.mark.slow
 def test_the_figure_has_a_panel_for_each_task_and_measure_and_a_picture_for_a_notebook(folder):
     figure = compare(folder.rankings("base"), folder.rankings("tuned", 0.2)).plot()
     assert len(figure.axes) == 4

@@ -62,6 +62,7 @@ def test_a_random_twin_has_the_same_shape_and_weights_that_a_seed_gives(tiny):
     assert (twins[0].folder / "tokenizer.json").read_bytes() == (tiny / "tokenizer.json").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_repository_is_downloaded_once_and_verified(tiny, tmp_path, monkeypatch):
     asked = []
 
@@ -207,6 +208,7 @@ def test_an_adapter_without_its_base_is_refused_in_the_words_of_a_notebook(tiny,
         load_encoder(tmp_path / "untrained", base=load_encoder(tiny))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", ["x", -1, 1.0, True, None, 1 << 64])
 def test_a_seed_that_a_configuration_would_not_take_is_refused(tiny, seed):
     with pytest.raises(InputError, match=rf"random_twin: seed: found {seed!r}, wanted a whole number from 0 to \d+\.$"):

@@ -119,6 +119,7 @@ def test_two_models_are_compared(rankings, folder, tmp_path):
         pairprobe.compare(rankings, rank(PAIRS[:2], other))
 
 
+@pytest.mark.slow
 def test_the_pairs_of_a_run_are_ranked_by_another_model(model, small_run):
     run = pairprobe.open_run(small_run / results.RUN)
     examples = read_examples(small_run / results.RUN / "examples" / "probe.jsonl.gz")
@@ -191,6 +192,7 @@ def found_wrong(said, pairs, model, **more):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_what_is_no_list_of_pairs_is_refused_in_one_line(model, folder, small_run):
     run = pairprobe.open_run(small_run / results.RUN)
     examples = list(read_examples(small_run / results.RUN / "examples" / "probe.jsonl.gz"))
@@ -216,6 +218,7 @@ def test_examples_are_for_rows_and_harm_no_other_pairs(model, rankings):
     assert found.percentages().equals(rankings.percentages())
 
 
+@pytest.mark.slow
 def test_pairs_that_are_all_left_out_are_refused_in_one_line(model):
     found_wrong(
         r"tiny can rank none of the 3 pairs: 3 of 3 examples are longer than 8 subtokens", PAIRS, model, max_length=8
@@ -257,6 +260,7 @@ def test_another_model_is_drawn_in_the_same_panels_under_its_own_name(rankings, 
         rankings.plot("auc", beside=[other, rankings])
 
 
+@pytest.mark.slow
 def test_what_no_figure_shows_is_refused(rankings, folder):
     for one in (rankings, pairprobe.compare(rankings, rank(PAIRS, load_encoder(folder, name="other")))):
         with pytest.raises(InputError, match=r"plot: found 'foo'. Allowed: percentage, auc, specific\."):

@@ -20,6 +20,7 @@ def run(small_run):
     return pairprobe.open_run(small_run / RUN)
 
 
+@pytest.mark.slow
 def test_percentages_are_those_of_the_rankings(run):
     rows = run.percentages()
     assert len(rows)

@@ -122,6 +122,7 @@ def test_other_families_have_adapters_too(tmp_path, family):
         )
 
 
+@pytest.mark.slow
 def test_a_decoder_s_adapter_of_another_layout_of_matrices(tmp_path):
     config = transformers.GPT2Config(n_embd=32, n_layer=2, n_head=2, vocab_size=30522, n_positions=64, pad_token_id=0)
     torch.manual_seed(0)
@@ -152,6 +153,7 @@ def test_the_merged_folder_differs_in_the_changed_tensors_alone_and_has_the_base
     assert torch.equal(after[key], wanted.bfloat16())
 
 
+@pytest.mark.slow
 def test_weights_in_several_files_stay_in_several(tmp_path, base, adapter):
     sharded = shutil.copytree(base, tmp_path / "sharded")
     (sharded / "model.safetensors").unlink()
@@ -163,6 +165,7 @@ def test_weights_in_several_files_stay_in_several(tmp_path, base, adapter):
     assert torch.equal(states(loading.load_encoder(merged)), states(loading.load_encoder(whole)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", [True, False])
 def test_an_adapter_that_learned_to_answer_brings_its_head(tmp_path, base, merge):
     config = peft.LoraConfig(**LORA, target_modules=["query"])
@@ -329,6 +332,7 @@ def test_a_bad_adapter_is_refused_in_one_line_and_leaves_nothing(base, adapter, 
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", ["bert.", "model.", "0.auto_model.", "wrapped.bert."])
 def test_modules_may_lie_in_a_class_of_one_s_own(base, adapter, tmp_path, prefix):
     wanted = load_file(adapt(adapter, base, tmp_path / "plain") / "model.safetensors")
@@ -345,6 +349,7 @@ def test_an_adapter_of_another_architecture_with_the_same_modules_is_refused(bas
         adapt(tmp_path / "a", base, tmp_path / "target")
 
 
+@pytest.mark.slow
 def test_a_head_of_modernbert_is_kept_where_it_answers_questions_and_nowhere_else(tmp_path):
     base = make("modernbert", tmp_path / "base")
     config = peft.LoraConfig(**LORA, target_modules=["Wqkv"], modules_to_save=["head", "classifier"])
@@ -360,6 +365,7 @@ def test_a_head_of_modernbert_is_kept_where_it_answers_questions_and_nowhere_els
         joint_model.load(adapt(tmp_path / "b", base, tmp_path / "classes"))
 
 
+@pytest.mark.slow
 def test_a_base_in_one_file_with_an_index_can_be_adapted(base, adapter, tmp_path):
     one = shutil.copytree(base, tmp_path / "one")
     name = "model-00001-of-00001.safetensors"
@@ -439,6 +445,7 @@ def test_no_folder_and_no_model_of_the_config_s_is_asked_for(base, adapter, tmp_
     assert adapt(adapter, base, tmp_path / "target").is_dir()
 
 
+@pytest.mark.slow
 def test_the_log_warns_of_another_base_than_the_adapter_s_config_names(base, adapter, tmp_path, caplog):
     edit(adapter, base_model_name_or_path="someone/Bert", auto_mapping=None)
     adapt(adapter, base, tmp_path / "same")

@@ -765,6 +765,7 @@ def families_of(breakage) -> tuple[str, ...]:
 QUICK = {name: (able := families_of(name))[i % len(able)] for i, name in enumerate(BREAKAGES)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_a_broken_checkpoint_is_refused_in_one_line_or_used_with_exact_numbers(breakage, tmp_path):
     check(QUICK[breakage], breakage, tmp_path)

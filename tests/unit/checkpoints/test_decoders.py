@@ -132,6 +132,7 @@ def by_hand(family, folder, example, order):
     return torch.stack([layers[:, places[word]].mean(1) for word in words], 1).numpy()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("order", ["paragraph_first", "question_first"])
 def test_vectors_equal_those_made_by_hand(family, folder, tmp_path, order):
     found = read(extract(folder, tmp_path / "a.h5", order=None if order == "paragraph_first" else order))
@@ -156,6 +157,7 @@ def test_padding_shows_in_no_family(folder, precision):
     assert padding.padding_shows(loading.load_encoder(folder, precision)) is False
 
 
+@pytest.mark.slow
 def test_what_a_decoder_reads_is_said(family, folder, tmp_path):
     said = store.model_input(extract(folder, tmp_path / "a.h5"))
     first = DECODERS[family][4]
@@ -238,6 +240,7 @@ def test_a_model_without_a_final_norm_is_the_same_whatever_is_asked(tmp_path):
         assert store.model_input(str(tmp_path / f"{name}.h5"))["final_norm"] == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("family", [*families.FAMILIES, "opt", "xlm-roberta-xl"], scope="function")
 def test_among_encoders_modernbert_alone_has_a_final_norm(family, precision, tmp_path):
@@ -317,6 +320,7 @@ def test_odd_tokenizers_read_the_same_words(odd, family, tmp_path):
     np.testing.assert_array_equal(found.input_ids[found.word_of >= 0], wanted.input_ids[wanted.word_of >= 0])
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_tied_and_have_rows_to_spare_change_nothing(tmp_path):
     folder = make("gemma", tmp_path / "c", vocab_size=1000, tie_word_embeddings=True)
     fetching.fetch({"source": "path", "path": str(folder)}, str(tmp_path / "target"))
@@ -326,6 +330,7 @@ def test_embeddings_that_are_tied_and_have_rows_to_spare_change_nothing(tmp_path
         np.testing.assert_allclose(found[example.example_id], wanted, rtol=0, atol=1e-4, err_msg=example.example_id)
 
 
+@pytest.mark.slow
 def test_layers_in_shards_and_in_bfloat16_are_those_of_one_file(folder, tmp_path):
     whole = transformers.AutoModel.from_pretrained(folder, dtype=torch.bfloat16)
     for name, options in {"one": {}, "several": {"max_shard_size": "20KB"}}.items():

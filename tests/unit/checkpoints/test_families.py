@@ -111,6 +111,7 @@ def extracted(folder, tmp_path_factory):
     return extract(folder, tmp_path_factory.mktemp("extracted") / "a.h5", batch_size=8)
 
 
+@pytest.mark.slow
 def test_vectors_equal_those_made_by_hand(family, folder, extracted):
     found, vectors = read(extracted), by_hand(family, folder)
     assert list(found) == [example.example_id for example in EXAMPLES]
@@ -121,6 +122,7 @@ def test_vectors_equal_those_made_by_hand(family, folder, extracted):
         assert np.nanstd(wanted, axis=1).min() > 0
 
 
+@pytest.mark.slow
 def test_vectors_do_not_depend_on_what_is_in_the_batch(folder, extracted, tmp_path):
     alone, together = read(extract(folder, tmp_path / "a.h5", batch_size=1)), read(extracted)
     for name, vectors in together.items():
@@ -144,6 +146,7 @@ def test_a_model_whose_numbers_padding_changes_gets_none(tmp_path, caplog):
         np.testing.assert_allclose(found[0][name], found[1][name], rtol=0, atol=1e-4, err_msg=name)
 
 
+@pytest.mark.slow
 def test_bfloat16_comes_near_float32(extracted, folder, tmp_path):
     found, wanted = (read(path)["kinds"] for path in (extract(folder, tmp_path / "a.h5", precision="bfloat16"), extracted))
     known = ~np.isnan(wanted[0, :, 0])
@@ -167,6 +170,7 @@ def test_words_that_are_not_known_have_vectors_and_look_alike_inside_one_family(
     assert (tokenizer.unk_token_id in words[1]) == (family not in BYTES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asked", [64, 512, 600])
 def test_an_example_at_the_model_s_limit_is_kept_and_one_over_it_is_left_out(family, folder, tmp_path, asked):
     limit = min(asked, LONGEST[family])
@@ -365,6 +369,7 @@ def test_a_tokenizer_that_has_blanks_for_letters_reads_words_behind_blanks(folde
     assert "".join(pieces[2]) == "▁king"
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_fills_up_on_the_left_gives_the_same_answers(folders, documents, tmp_path):
     folder = Path(shutil.copytree(folders("bert"), tmp_path / "c"))
     config = json.loads((folder / "tokenizer_config.json").read_text())

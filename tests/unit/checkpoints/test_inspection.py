@@ -123,6 +123,7 @@ def test_an_encoder_with_narrow_windows_is_no_decoder(tmp_path):
     inspection.verify(saved(transformers.LongformerModel(config), tmp_path))
 
 
+@pytest.mark.slow
 def test_an_encoder_whose_layers_shorten_the_text_is_refused_when_it_is_fetched(tmp_path):
     config = transformers.FunnelConfig(vocab_size=600, block_sizes=[1, 1], d_model=32, n_head=2, d_head=16, d_inner=64)
     with pytest.raises(InputError, match=r"FunnelModel gives \d hidden states of the shapes .*, wanted 3 of"):

@@ -66,6 +66,7 @@ def test_a_pipe_is_refused_at_once(folder, tmp_path, name):
         fetch(folder, tmp_path / "target")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_folder_of_the_hub_s_cache_is_a_checkpoint(tiny, tmp_path, shared):
     """The cache's own layout: every file is a link to its content, which repositories may share."""

@@ -379,6 +379,7 @@ def test_weights_of_other_precisions_have_the_numbers_that_transformers_gives_th
     loaded(folder, model.base_model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra", "mpnet", "albert", "modernbert"])
 def test_an_encoder_saved_without_its_head_has_the_same_numbers_with_and_without_its_prefix(family, whole, tmp_path):
     model = transformers.AutoModel.from_pretrained(whole(family))

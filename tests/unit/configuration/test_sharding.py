@@ -70,6 +70,7 @@ def test_the_demo_is_one_job_of_each():
     assert set(sharding.shards_of(config).values()) == {1}
 
 
+@pytest.mark.slow
 @given(st.floats(0.1, 1000), st.floats(1, 1e6), st.floats(0.01, 1000), st.sampled_from(["float32", "float16"]))
 def test_no_job_takes_more_than_the_budget_and_no_fewer_would_do(minutes, rate, gigabytes, storage):
     config = configured(

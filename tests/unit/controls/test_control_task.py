@@ -61,6 +61,7 @@ def test_where_vectors_hold_the_position_alone_the_control_is_at_chance(tmp_path
             assert low <= percentage(ranking)[1] <= high
 
 
+@pytest.mark.slow
 def test_where_vectors_hold_the_word_type_alone_the_control_is_learned_by_heart_and_the_real_task_is_not(tmp_path):
     for labels, low, high in ((gold, 40, 60), (control_gold(SEED), 97, 100)):
         for _, ranking in ranked(tmp_path, identities, labels).items():

@@ -206,6 +206,7 @@ def many(pairs=400, words=30, question=6):
     return examples, of_pairs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", RANDOM)
 def test_random_pairs_of_random_vectors_come_out_at_chance(tmp_path, name):
     examples, of_pairs = many()

@@ -76,6 +76,7 @@ def test_the_whole_run_takes_the_disk_of_all_stages_and_less_time_than_one_stage
     assert max(stages) < report.seconds_of(work) < sum(stages)
 
 
+@pytest.mark.slow
 def test_the_documentation_has_the_tables_that_the_command_prints():
     """Written from ``pairprobe cost --reference --markdown`` and ``--workers --markdown``."""
     page = (ROOT / "docs" / "reference" / "cost.md").read_text(encoding="utf-8")

@@ -397,6 +397,7 @@ def test_grafts_take_half_an_evaluation_for_each_layer_and_way_of_each_checkpoin
     assert made.count({READING, TUNING}) == 3
 
 
+@pytest.mark.slow
 def test_a_step_that_is_kept_is_made_probed_and_answers_but_step_0_which_is_probed_already():
     """Of five points the last is the trained checkpoint."""
     plain, found = of("config"), of("config", finetuning__keep_steps=5)

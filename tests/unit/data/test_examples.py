@@ -209,6 +209,7 @@ def test_each_line_gives_its_example_or_its_error(tmp_path):
 words = st.text(st.characters(exclude_characters=" ", exclude_categories=["Cs"]), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, derandomize=True, database=None)
 @given(st.data())
 def test_any_example_is_the_same_after_writing_and_reading_and_as_a_document(tmp_path_factory, data):

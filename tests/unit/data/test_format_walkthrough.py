@@ -52,6 +52,7 @@ def project(tmp_path_factory):
     return run
 
 
+@pytest.mark.slow
 def test_the_tests_of_the_five_places_pass(project):
     code, said = project("-m", "pytest", "-n", "0", *TESTS)
     assert code != 0, "the table of keys is not written yet"

@@ -76,6 +76,7 @@ def test_natural_questions_in_any_format_give_the_examples_of_a_plain_conversion
     assert made > 80
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NQ_FILES)
 def test_natural_questions_in_any_format_give_the_pages_that_stand_there(tmp_path, name):
     asked = [document for document in documents("natural_questions", nq_file(tmp_path, name)) if document.question]

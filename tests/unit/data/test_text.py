@@ -113,6 +113,7 @@ PIECES = (
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from(["", " ", "  "])), max_size=12))
 def test_words_hold_every_character_of_any_text(pieces):
@@ -187,6 +188,7 @@ def pysbd_ends(running):
 REFERENCES = "x.[1] x.[12, 3] x.[4 -5][6] x.[1111] x.∯[7]\t x.12 x.1 234 (i) ii) b) c. 2) 3. I. is. Is. no. Y!J".split(" ")
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.tuples(st.sampled_from([*PIECES[:-8], *REFERENCES]), st.sampled_from(["", " ", "  "])), max_size=20))
 def test_sentences_end_where_pysbd_ends_them(pieces):

@@ -81,6 +81,7 @@ def test_what_a_browser_would_fetch_is_seen(tmp_path):
     assert elsewhere(page) == ["http://i.j", "https://a.b/c.css", "//d.e/f"]
 
 
+@pytest.mark.slow
 def test_a_dead_link_ends_the_build(tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "index.md").write_text("# A\n[a](no.md) [b](b.md#no) [c](#no) [d](/b.md) [e](../README.md)\n")

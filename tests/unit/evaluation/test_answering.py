@@ -97,6 +97,7 @@ def test_the_best_spans_equal_brute_force(seed, marked, max_words):
         assert pair is None or found[i][1:] == pair
 
 
+@pytest.mark.slow
 def test_a_whole_passage_may_be_longer_than_an_answer_and_no_other_span():
     rng = np.random.default_rng(0)
     longer = {True: 0, False: 0}
@@ -376,6 +377,7 @@ def test_answers_are_those_of_all_pairs_of_all_windows_one_at_a_time(pages, requ
             assert row.answer_type == (LONG if too_long and best[2] in (NULL, SHORT) else best[2])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 @pytest.mark.parametrize("whose", ["ours", "foreign"])
 def test_answers_do_not_depend_on_the_batch_size(request, documents, tmp_path, whose, batch_size):
@@ -546,6 +548,7 @@ def seen(monkeypatch):
     return batches
 
 
+@pytest.mark.slow
 def test_a_model_of_ours_reads_markup_tokens_and_another_does_not(ours, foreign, documents, pages, seen, tmp_path):
     for checkpoint, reads in ((ours, True), (foreign, False)):
         seen.clear()
@@ -649,6 +652,7 @@ def test_a_page_of_a_hundred_thousand_tokens_is_answered_a_few_windows_at_a_time
     assert counted.most <= answering._SORTED_BATCHES * 4 + 1
 
 
+@pytest.mark.slow
 def test_only_pages_whose_windows_wait_are_in_memory(ours, counted, monkeypatch, tmp_path):
     batch_size = 2
     # A page of one window, and then pages of as many as are answered together: a window of the last page always waits.
@@ -701,6 +705,7 @@ def test_a_checkpoint_without_heads_cannot_answer(documents, tmp_path):
         predicted(start, documents, tmp_path)
 
 
+@pytest.mark.slow
 def test_heads_whose_logits_are_no_numbers_are_an_input_error(foreign, documents, tmp_path):
     model, _ = joint_model.initial(foreign, 7)
     model.head_state()["qa_outputs.bias"].fill_(torch.nan)

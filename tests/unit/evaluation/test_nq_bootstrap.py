@@ -90,6 +90,7 @@ def test_where_nothing_is_right_all_is_0_without_a_warning(gold, predicted):
         assert intervals(judged, seed=0, resamples=10) == dict.fromkeys(("precision", "recall", "f1"), (0, 0))
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_on_the_whole_dev_set():
     judged = normal_case(7830)
     tracemalloc.start()

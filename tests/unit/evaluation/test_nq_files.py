@@ -215,6 +215,7 @@ def places_in(value):
             yield from places_in(inner)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
 def test_damaged_files_give_an_error_or_what_the_official_script_gives(tmp_path, seed):
     dice, refused, scored = random.Random(seed), 0, 0

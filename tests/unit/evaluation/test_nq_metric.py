@@ -48,6 +48,7 @@ unhurried = settings(deadline=None, max_examples=200)
 # --- Equality with the official script ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("annotators", [1, 2, 3, 5])
 @pytest.mark.parametrize("seed", range(3))
 def test_every_number_is_the_official_scripts(tmp_path, annotators, seed):
@@ -55,6 +56,7 @@ def test_every_number_is_the_official_scripts(tmp_path, annotators, seed):
     assert_official(judged_of(paths), official_stats(paths, annotators))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("annotators", [1, 2, 5])
 def test_every_number_of_a_few_questions_is_the_official_scripts(tmp_path, annotators):
     nothing_right = 0
@@ -240,6 +242,7 @@ judgements = st.lists(
 ).map(judged_from)
 
 
+@pytest.mark.slow
 @unhurried
 @given(judgements)
 def test_along_the_curve_thresholds_fall_and_recall_never_does(judged):
@@ -249,6 +252,7 @@ def test_along_the_curve_thresholds_fall_and_recall_never_does(judged):
     assert set(threshold) == set(judged.score)
 
 
+@pytest.mark.slow
 @unhurried
 @given(judgements)
 def test_no_threshold_is_better_than_the_best(judged):

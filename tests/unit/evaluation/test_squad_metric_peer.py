@@ -59,6 +59,7 @@ def theirs(prediction, golds):
     return found["exact_match"].item() / 100, found["f1"].item() / 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(5))
 def test_exact_match_and_f1_are_those_of_torchmetrics(block):
     seen = []

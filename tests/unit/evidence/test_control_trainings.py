@@ -181,6 +181,7 @@ def test_a_verdict_is_by_the_direction_of_the_effect(after, control, error, verd
     assert verdicts(effects, 5, 0.05, 1).tolist() == [verdict]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("after", "control"), [(0, 5), (0, -5), (5, 0), (-5, 0), (8, 3), (0, 0)])
 def test_where_two_verdicts_can_be_wrong_their_errors_together_are_within_the_bound(after, control):
     """The effects differ by the margin, and one of them is 0: both NO_MORE and one of the others would be wrong."""

@@ -95,6 +95,7 @@ def test_claims_need_as_many_groups_as_the_check_says(tmp_path):
     assert "19.0 effective ones, of which claims need 20)" in said(tmp_path, rows[1:])[0]
 
 
+@pytest.mark.slow
 def test_a_pair_without_other_words_lowers_percentage_and_no_other_value(tmp_path):
     pairs = [pairprobe.TextPair(row["text"], row["anchor"], row["match"]) for row in ROWS]
     model = pairprobe.load_encoder(tiny_bert(tmp_path / "tiny", initializer_range=0.2))

@@ -93,6 +93,7 @@ def world():
     return rankings, answers, pages
 
 
+@pytest.mark.slow
 def test_percentages_correlations_and_intervals_are_those_of_brute_force(tmp_path, world):
     rankings, answers, pages = world
     found = table(tmp_path, rankings, answers, pages, {"recipe": ["one", "two", "three"]}, "before")

@@ -61,7 +61,8 @@ def two(folder, task, difference, base=60.0, seed=0, **how):
 def test_a_deficit_that_shrinks_is_no_gap_that_grows(tmp_path):
     rows = claims(two(tmp_path, SPECIFIC, [0, 0, -25, -20, -15, -10, -5]), "gap_grows")
     assert {(row["verdict"], row["found"]) for row in rows} == {("contradicted", "no advantage")}
-    assert all(float(row["value"]) > 0 for row in rows)  # though its slope is above 0
+    # Though its slope is above 0: what is told is the mean, which decides.
+    assert all(float(row["value"]) <= float(row["high"]) < 0 for row in rows)
 
 
 @pytest.mark.parametrize("task", [GENERAL, SPECIFIC])
@@ -79,6 +80,7 @@ def test_a_gap_that_narrows_in_the_last_layer_has_opened(tmp_path):
     assert {row["verdict"] for row in rows} == {"supported"}
 
 
+@pytest.mark.slow
 def test_in_a_world_without_differences_hardly_ever_anything_is_decided_wrongly(tmp_path):
     wrong = 0
     for seed in range(10):

@@ -140,6 +140,7 @@ def similarities(folder, checkpoint, pair, example):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("task", ["synonyms", "coreference"])
 def test_the_page_holds_every_words_similarity_to_quantisation(folder, page, task):
     number, names = TASKS.index(task), list(LAYERS)
@@ -306,6 +307,7 @@ def test_the_percentages_and_looks_are_those_of_the_figures(folder, page):
     assert looks == [("#0072b2", "circle", "solid"), ("#d55e00", "square", "dash")]
 
 
+@pytest.mark.slow
 def test_claims_are_there_where_a_table_is_given_and_of_checkpoints_that_are_shown(folder, page):
     found = page.run["claims"]
     wanted = [row for row in read_tsv(folder / "claims.tsv") if row["after"] != explored.RECIPE]

@@ -69,6 +69,7 @@ def test_without_a_pair_the_panels_say_so(table):
     assert [axes.texts[0].get_text() for axes in figure.axes] == ["nothing to compare"] * 2
 
 
+@pytest.mark.slow
 def test_every_format_is_written_the_same_twice(table, tmp_path):
     drawn = []
     for name in ("a", "b"):

@@ -100,6 +100,7 @@ def test_on_few_pages_or_seeds_no_marker_is_filled(table, column, few):
     assert sorted(line.get_xdata().tolist() for line in hollow) == [[], [0, 1, 2], [0, 1, 2]]
 
 
+@pytest.mark.slow
 def test_a_figure_without_pairs_says_so_and_is_saved_the_same_twice(table, tmp_path):
     write_tsv(str(tmp_path / "none.tsv"), CONTROL_TRAINING_FIELDS, [])
     empty = control_trainings_figure(str(tmp_path / "none.tsv"), columns(), 0.05)

@@ -69,6 +69,7 @@ def test_curves_and_levels_are_the_numbers_of_the_table(tmp_path):
         assert len(axes.collections) == len(GRAFTS) + 1
 
 
+@pytest.mark.slow
 def test_the_y_axis_names_the_score_and_the_title_the_recipe(tmp_path):
     figure = functional_figure(table_of(tmp_path), ["before", "after"], LOOK, 0.95)
     assert [axes.get_ylabel() for axes in figure.axes] == ["F1 (%)", "Long F1 (%)", "Short F1 (%)"]

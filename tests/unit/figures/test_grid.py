@@ -151,6 +151,7 @@ def test_labels_stand_in_the_legend_and_the_title(percentages):
     assert axes.get_title() == "Words alike: cosine similarity"
 
 
+@pytest.mark.slow
 def test_the_grid_has_every_point_one_legend_its_title_and_its_tasks_above(percentages):
     figure = grid_figure(percentages, COLUMNS, "All tasks")
     # By rows: the upper panels of all columns, then the lower ones.

@@ -57,6 +57,7 @@ def test_a_label_of_several_lines_and_with_control_characters_is_one_line():
     assert words_of(drawn("a\n\tb\x1b[31m\0")) == ["a b[31m"]
 
 
+@pytest.mark.slow
 def test_a_character_that_no_font_has_is_warned_of_once_with_its_label(tmp_path, caplog, recwarn):
     with caplog.at_level(logging.WARNING):
         style.save(drawn("plain", "odd \U0010fffd label"), [tmp_path / f"figure.{kind}" for kind in ("svg", "pdf", "png")])

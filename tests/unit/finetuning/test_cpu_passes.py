@@ -94,6 +94,7 @@ def test_every_family_has_its_gradient(tmp_path, family, precision):
     assert apart(gradients(tuned), wanted) < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", EVERY)
 def test_threads_draw_random_numbers_of_their_own(tmp_path, family):
     make(family, tmp_path)

@@ -80,6 +80,7 @@ def trained_alone(folder, features, layer, settings, causal=False):
     return head
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["bert", "gpt2"])
 def test_each_layer_learns_what_a_head_on_that_layer_alone_learns(family, pages, tmp_path):
     make_it = make if family == "bert" else make_decoder
@@ -117,12 +118,14 @@ def test_a_layer_with_huge_gradients_changes_no_other_layer_s_head(tiny, feature
         assert torch.equal(found[key], value) == (not key.startswith("exits.0.")), key
 
 
+@pytest.mark.slow
 def test_in_bfloat16_heads_learn_nearly_the_same(tiny, features, exits, tmp_path):
     found, wanted = load_file(run(tiny, features, tmp_path / "a", how=HOW, precision="bfloat16")), load_file(exits)
     differences = [(found[key][2:] - wanted[key][2:]).abs().max().item() for key in wanted]
     assert 0 < max(differences) < 0.02
 
 
+@pytest.mark.slow
 def test_the_last_layer_learns_what_answer_heads_learn_where_both_begin_alike(tiny, features, heads, tmp_path, monkeypatch):
     """The two trainings differ by the first draw alone: in BERT both heads are linear."""
     drawn = joint_model.initial(tiny, SEED, frozen=True)[0].head_state()

@@ -140,6 +140,7 @@ def test_windows_are_found_by_place_and_there_is_none_behind_the_last(tokenizer,
             features[i]
 
 
+@pytest.mark.slow
 def test_more_windows_than_are_written_together_come_back_in_order(tokenizer, tmp_path):
     words = " ".join(["king"] * 1500)
     pages = [
@@ -154,6 +155,7 @@ def test_more_windows_than_are_written_together_come_back_in_order(tokenizer, tm
 # --- Shards ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unanswered", [0.0, 0.4, 1.0])
 def test_any_number_of_shards_gives_the_same_windows_in_the_same_order(tokenizer, documents, tmp_path, unanswered):
     paths, counts = built(tokenizer, documents, tmp_path, 1, unanswered)
@@ -455,6 +457,7 @@ print(*seen)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_a_damaged_file_is_named_or_read_as_it_was_and_never_ends_the_process(whole, tmp_path, seed):
     (tmp_path / "whole.arrow").write_bytes(whole)

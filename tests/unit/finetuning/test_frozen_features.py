@@ -153,6 +153,7 @@ def test_heads_learn_what_they_learn_with_passes_anew_in_each_epoch(
     assert losses(kept) == pytest.approx(losses(anew), abs=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epochs", [2, 5])
 def test_the_encoder_passes_over_each_window_once_whatever_the_epochs(tiny, features, tmp_path, monkeypatch, epochs):
     rows, compute_frozen = [], joint_model.JointModel.compute_frozen
@@ -167,6 +168,7 @@ def test_the_encoder_passes_over_each_window_once_whatever_the_epochs(tiny, feat
     assert sum(rows) == len(Features(features)) + 2
 
 
+@pytest.mark.slow
 def test_one_epoch_keeps_nothing(tiny, features, tmp_path, monkeypatch):
     passes = count_windows(monkeypatch)
     run(tiny, features, tmp_path / "a", epochs=1, **HOW)

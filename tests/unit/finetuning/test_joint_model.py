@@ -182,6 +182,7 @@ def test_logits_of_a_window_do_not_depend_on_the_others_of_its_batch(checkpoint_
         assert (together["end"][i, n:] < -1e8).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PADDED)
 def test_where_padding_shows_a_batch_is_computed_without_any(tmp_path, family):
     folder = tiny_padded(tmp_path / "c", family)

@@ -125,6 +125,7 @@ def test_passes_on_a_cpu_give_the_gradients_of_pytorch(tiny, precision):
     assert torch.linalg.norm(one - other) < (1e-5 if precision == "float32" else 0.1) * torch.linalg.norm(other)
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_too_high_is_named_by_its_key(tiny, features, tmp_path):
     with pytest.raises(InputError, match=r"Set finetuning\.lora\.learning_rate lower"):
         run(tiny, features, tmp_path / "a", lora=LORA, learning_rate=1e30)
@@ -161,6 +162,7 @@ def test_peft_loads_what_was_trained_and_answers_the_same(tuned_by_lora, tiny):
     assert torch.allclose(by_peft.end_logits, ours["end"], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("merge", [True, False])
 def test_the_adapter_on_its_base_is_what_was_trained_heads_and_all(tuned_by_lora, tiny, tmp_path, merge):
     source = {"source": "adapter", "path": str(tuned_by_lora / adapters.MERGED), "merge": merge}
@@ -201,6 +203,7 @@ def one_core(tmp_path_factory):
     forking.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["step", pytest.param("torch.save", marks=pytest.mark.slow)])
 def test_a_run_that_is_killed_goes_on_to_the_same_weights(one_core, tuned_by_lora, tiny, features, tmp_path, place):
     dice, last, out = random.Random(f"lora {place}"), steps(features), tmp_path / "a"

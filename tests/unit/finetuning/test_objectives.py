@@ -341,6 +341,7 @@ def test_a_text_that_is_held_out_and_longer_than_the_model_is_an_input_error(tmp
 # --- All of them -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", PADDED)
 def test_padding_shows_in_no_loss_where_it_would_in_the_model_s_numbers(family, tmp_path):
     start = tiny_padded(tmp_path / "start", family, "ForMaskedLM")
@@ -406,6 +407,7 @@ def test_another_objective_s_head_is_none_to_answer_with_nor_to_begin_with(
     assert not torch.equal(drawn["classifier.weight"], answering.head_state()["classifier.weight"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [

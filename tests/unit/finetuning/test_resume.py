@@ -303,6 +303,7 @@ def test_a_disk_that_is_full_on_the_way_leaves_no_result_and_the_run_goes_on(tun
     assert same(run(tiny, features, out, work=work), tuned)
 
 
+@pytest.mark.slow
 def test_a_result_that_was_there_is_replaced(tuned, tiny, features, tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "old.safetensors").write_text("old")

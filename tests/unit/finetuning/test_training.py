@@ -46,6 +46,7 @@ FIXTURES = {"finetune": "tuned", "train_answer_heads": "heads", "train_early_exi
 # --- What comes out -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_result_is_a_checkpoint_that_can_be_verified_and_fetched(tuned, tmp_path):
     inspection.verify(tuned)
     fetching.fetch({"source": "path", "path": str(tuned)}, str(tmp_path / "target"))
@@ -90,6 +91,7 @@ def test_the_history_has_each_step_and_the_rate_rises_and_falls(request, feature
     assert rates == sorted(rates[: peak + 1]) + sorted(rates[peak + 1 :], reverse=True)
 
 
+@pytest.mark.slow
 def test_a_long_training_logs_its_loss_now_and_then(tiny, features, tmp_path, monkeypatch, tuned):
     monkeypatch.setattr(trainer, "_MOST_LOSSES", 5)
     rows = tsv.read_tsv(f"{run(tiny, features, tmp_path / 'a')}.tsv")
@@ -114,14 +116,17 @@ def test_the_losses_are_in_the_log(tiny, features, tmp_path, caplog):
 # --- What the weights depend on -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_to_the_bit(tuned, tiny, features, tmp_path):
     assert same(run(tiny, features, tmp_path / "a"), tuned)
 
 
+@pytest.mark.slow
 def test_another_seed_gives_other_weights(tuned, tiny, features, tmp_path):
     assert apart(run(tiny, features, tmp_path / "a", seed=SEED + 1), tuned) > 1e-4
 
 
+@pytest.mark.slow
 def test_saving_on_the_way_changes_no_weight(tuned, tiny, features, tmp_path):
     assert same(run(tiny, features, tmp_path / "a", save_steps=1000), tuned)
 
@@ -148,12 +153,14 @@ def at_once(steady, tmp_path_factory):
     return run(*steady, out, batch_size=8, device_batch_size=None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("device_batch_size", [2, 4])
 def test_a_batch_in_parts_trains_as_the_batch_at_once(steady, at_once, tmp_path, device_batch_size):
     out = run(*steady, tmp_path / "a", batch_size=8, device_batch_size=device_batch_size)
     assert apart(out, at_once) < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "device_batch_size"), [(8, None), (8, 2), (8, 3), (10, 4), (4, 16), (7, 2)])
 def test_a_step_has_as_many_windows_as_the_batch_size_says(steady, tmp_path, monkeypatch, batch_size, device_batch_size):
     batches, steps = [], []
@@ -170,6 +177,7 @@ def test_a_step_has_as_many_windows_as_the_batch_size_says(steady, tmp_path, mon
     assert len(steps) == -(-24 // batch_size)
 
 
+@pytest.mark.slow
 def test_windows_of_like_length_share_a_batch_and_epochs_differ(tiny, features, tmp_path, monkeypatch):
     batches, collate = [], trainer._Collator.__call__
 
@@ -190,6 +198,7 @@ def test_windows_of_like_length_share_a_batch_and_epochs_differ(tiny, features, 
         assert in_order == sorted(in_order, reverse=True)
 
 
+@pytest.mark.slow
 def test_the_number_of_threads_is_the_setting_s(tiny, features, tmp_path):
     before = torch.get_num_threads()
     try:
@@ -212,6 +221,7 @@ def test_more_threads_than_cores_share_the_cores(monkeypatch, cores, threads, ke
 # --- Heads alone ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_heads_train_while_the_encoder_stays(tiny, features, heads, tmp_path, monkeypatch):
     trained, save = [], joint_model.save_heads
     monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
@@ -238,6 +248,7 @@ def logits(model, batch):
         return model.eval()(**batch)
 
 
+@pytest.mark.slow
 def test_heads_and_checkpoint_give_the_logits_of_the_trained_model(tiny, features, heads, tmp_path, monkeypatch):
     trained, save = [], joint_model.save_heads
     monkeypatch.setattr(joint_model, "save_heads", lambda model, *args: trained.append(model) or save(model, *args))
@@ -248,6 +259,7 @@ def test_heads_and_checkpoint_give_the_logits_of_the_trained_model(tiny, feature
     assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_the_result_gives_the_logits_of_the_trained_model(tiny, features, tuned, tmp_path, monkeypatch):
     trained, whole = [], training._train_and_load
     monkeypatch.setattr(
@@ -318,6 +330,7 @@ def test_a_checkpoint_trained_here_keeps_both_heads_in_another_run(tuned, featur
         assert all(torch.equal(found[name], wanted[name]) for name in wanted)
 
 
+@pytest.mark.slow
 def test_training_goes_on_from_the_heads_of_a_checkpoint_that_was_trained_here(tuned, features, tmp_path):
     out = run(str(tuned), features, tmp_path / "a", epochs=1)
     first = float(tsv.read_tsv(f"{out}.tsv")[0]["loss"])
@@ -384,6 +397,7 @@ def test_the_batch_that_goes_wrong_is_named(tiny, tmp_path):
     assert not (tmp_path / "a").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", TRAININGS)
 def test_weights_that_are_no_numbers_after_the_last_step_are_no_result(tiny, features, tmp_path, how):
     out = tmp_path / "out" / "a"
@@ -545,6 +559,7 @@ def test_an_epoch_has_each_window_once_in_steps_of_like_length_in_no_order_of_le
     assert abs(np.corrcoef(np.arange(50), means[:50])[0, 1]) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["finetune", "train_answer_heads"])
 def test_a_classifier_of_three_labels_is_trained_to_answer(tmp_path, how, features):
     start = made(tmp_path / "start", BertForSequenceClassification, num_labels=3)

@@ -568,6 +568,7 @@ def test_no_words_have_no_subtokens(subtokenizer):
     assert subtokenizer([]) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None, derandomize=True, database=None)
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=6), min_size=1, max_size=8), st.data())
 def test_any_words_have_the_subtokens_of_the_whole_list_in_any_family(tokenizers, words, data):

@@ -87,6 +87,7 @@ def trained(tmp_path_factory):
     return start, heads, pages
 
 
+@pytest.mark.slow
 def test_each_layer_answers_as_if_it_were_asked_alone(trained, tmp_path):
     start, heads, pages = trained
     together = answered(start, heads, pages, tmp_path / "together.jsonl")
@@ -107,6 +108,7 @@ def test_each_layer_answers_as_if_it_were_asked_alone(trained, tmp_path):
             assert row["score"] == pytest.approx(prediction.score, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_answers_are_reused_unless_a_head_has_changed(trained, tmp_path, monkeypatch):
     start, heads, pages = trained
     out, passes = tmp_path / "1of1.jsonl", []

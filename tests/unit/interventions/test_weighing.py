@@ -120,6 +120,7 @@ def table(gold, tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_what_is_lost_is_the_mean_over_seeds_of_paired_differences(table, gold, tmp_path):
     rows = {(row["checkpoint"], row["intervention"], row["layer"], row["metric"]): row for row in read_tsv(table)}
     for metric in ("exact_match", "f1", "long_f1", "short_f1"):

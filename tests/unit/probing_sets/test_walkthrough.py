@@ -39,6 +39,7 @@ def test_the_words_that_the_page_says_are_stop_words_are():
     assert set(re.split(r", | and ", listed)) <= text.STOP_WORDS
 
 
+@pytest.mark.slow
 def test_the_page_s_script_prints_the_counts_and_the_pairs(blocks, wordnet_folder, tmp_path, monkeypatch, capsys):
     rows = [example("where did turing die", "He died at home ."), example("who was it", "It was he .", example_id="2")]
     demo = tmp_path / "results" / "demo"

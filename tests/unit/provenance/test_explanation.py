@@ -33,6 +33,7 @@ def names(parts) -> dict:
     return {part["file"].removeprefix(f"{RUN}/"): names(part["stands_on"]) for part in parts}
 
 
+@pytest.mark.slow
 def test_a_figure_says_what_made_it():
     found = explained(FIGURES[1])
     assert (found["rule"], found["wildcards"]) == ("draw_panel", {"task": "coreference", "measure": "cosine"})

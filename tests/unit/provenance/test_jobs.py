@@ -244,6 +244,7 @@ with jobs.job(SimpleNamespace(log=[sys.argv[1] + ".log"], threads=1)):
 """
 
 
+@pytest.mark.slow
 def test_a_job_that_hangs_in_a_library_ends_a_while_after_it_is_told_to_stop(tmp_path):
     process = started(tmp_path / "a.txt", code=HANGING)
     time.sleep(0.5)  # until it hangs

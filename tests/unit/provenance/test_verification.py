@@ -350,6 +350,7 @@ def damage(dice: random.Random, value, depth: int = 0):
     return copy.deepcopy(dice.choice(SHAPES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_json_of_any_other_shape_is_a_problem_or_one_line(seed, capsys):
     """Neither the run record nor a record of a job nor a table leads to anything but an exit status and text."""

@@ -31,7 +31,7 @@ FEW = 4  # pairs
 ROOT = Path(__file__).parents[3]
 CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
 
-pytestmark = pytest.mark.usefixtures("one_thread")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("one_thread")]
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,6 @@ def by_brute_force(made, by_id, encoded):
     return {task: rank_by_brute_force(rows_in(made.set_of(task)), by_id, encoded) for task in PAIR_TASKS}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "points"), [("float32", FLOAT32), ("bfloat16", BFLOAT16)])
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_the_percentages_of_a_pair_task_are_those_of_brute_force(of_pairs, by_brute_force, task, precision, points):
@@ -92,7 +91,6 @@ def test_chance_and_specificity_are_those_of_brute_force(made, stores, by_id, en
         assert found[key][5:] == pytest.approx(wanted, abs=FLOAT32, rel=0, nan_ok=True), key
 
 
-@pytest.mark.slow
 def test_the_percentages_of_boundary_are_those_of_brute_force(made, by_id, encoder):
     found = of_task(made.rank_boundaries(at_most=50), "boundary")
     assert set(found) == set(itertools.product(("start", "end"), range(7)))
@@ -120,7 +118,6 @@ def one_at_a_time(forty):
     return forty(batch_size=1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("options", [{"batch_size": 32}, {"threads": 2}, {"shards": 4}])
 def test_batches_threads_and_shards_change_no_percentage(forty, one_at_a_time, options):
     assert {task for task, _, _ in one_at_a_time} == set(PAIR_TASKS)
