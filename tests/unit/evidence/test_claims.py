@@ -59,6 +59,13 @@ def test_what_is_found_of_known_differences(claim, means, wanted, says):
     assert (result.verdict, result.says) == (wanted, says)
 
 
+def test_of_an_open_verdict_the_layer_is_told_whose_interval_leaves_it_open():
+    # Layer 0 differs most, but is surely within the margin; layer 4 may be anything.
+    result = found("no_change", [3, 0, 0, 0, 1, 0, 0], error=np.array([0.2, 0.2, 0.2, 0.2, 4, 0.2, 0.2]))
+    assert (result.verdict, result.layer) == (UNDECIDED, 4)
+    assert result.high > 5
+
+
 def test_absence_of_evidence_supports_nothing():
     assert {found(claim, [0] * 7, error=6).verdict for claim in claims.CLAIMS} == {UNDECIDED}
 

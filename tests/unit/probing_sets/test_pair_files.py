@@ -131,6 +131,8 @@ GOOD = ["hot and cold", "hot", "cold"]
         ([], ": found no pairs. Wanted: one a line, below the header."),
         ([HEADER], ": found no pairs."),
         ([GOOD, GOOD], ", line 1: found 'hot and cold, hot, cold'. Wanted: a header, the names of the columns"),
+        ([["text", "anchor", "capital"], GOOD], "column capital: there is none of this name. Allowed: "),
+        ([["text", "anchor", "capital"], GOOD], "There is no column match."),
         ([["text", "ancor", "match"], GOOD], "column ancor: there is none of this name. Did you mean anchor?"),
         ([[*HEADER, "match"], [*GOOD, "x"]], ", line 1, column match: there are 2 of it."),
         ([HEADER, GOOD, GOOD[:2]], "line 3: found 2 cells. Wanted: 3, as the header has."),

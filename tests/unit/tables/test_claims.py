@@ -7,7 +7,7 @@ import pytest
 from pairprobe.evidence.claims import CLAIMS
 from pairprobe.evidence.fields import CLAIM_FIELDS
 from pairprobe.io.tsv import write_tsv
-from pairprobe.tables.claims import claims_markdown
+from pairprobe.tables.claims import claims_at_a_glance, claims_markdown
 from pairprobe.tables.recipes import NO_RECIPES
 
 EVIDENCE = {"confidence": 0.9, "margin": 3, "power": 0.8}
@@ -89,6 +89,15 @@ def test_where_pairs_are_given_their_groups_are_the_pages(table):
 def test_of_given_pairs_alone_groups_are_counted_not_pages(table):
     own = everything(task="antonyms", stated="no", verdict="", found="better")
     assert "on 40 groups (25 effective)" in " ".join(claims_markdown(table(*own), {}, EVIDENCE, {}).split())
+
+
+def test_where_nothing_can_be_decided_it_is_said_why_at_a_glance_too(table):
+    place = CLAIM_FIELDS.index("effective_pages")
+    few = [(*one[:place], "19.4", *one[place + 1 :]) for one in everything()]
+    for said in (claims_markdown(table(*few), {}, EVIDENCE, {}), claims_at_a_glance(table(*few), {})):
+        assert "Nothing is decided: 19 effective pages or groups at most, wanted 20." in " ".join(said.split())
+    # One task that has enough is enough.
+    assert "Nothing is decided" not in claims_at_a_glance(table(*few, *everything(task="mine")), {})
 
 
 def test_it_is_said_which_layers_are_the_lower_and_the_upper_ones(table):

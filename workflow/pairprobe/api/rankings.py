@@ -86,7 +86,7 @@ class Rankings:
 
         return pd.concat([_of_pairs(task, files) for task, files in self.tasks.items()], ignore_index=True)
 
-    def plot(self, value: str = "percentage", beside: "Sequence[Rankings]" = ()) -> "Figure":
+    def plot(self, value: str = "percentage", beside: "Rankings | Sequence[Rankings]" = ()) -> "Figure":
         """Draw the percentages by layer, a column for each task, a row for each measure, and chance as dots.
 
         value: "percentage", "auc" or "specific". beside: rankings of the same tasks by other models, drawn in the same
