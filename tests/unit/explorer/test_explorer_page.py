@@ -120,6 +120,14 @@ def go(page, hash):
         page.evaluate("(hash) => { location.hash = hash; }", hash)
 
 
+def click_point(chart, line, point):
+    """Click a point by the mouse, which does not scroll to it by itself."""
+    dot = chart.locator(".scatterlayer .trace").nth(line).locator(".point").nth(point)
+    dot.scroll_into_view_if_needed()
+    box = dot.bounding_box()
+    chart.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
 def ranks(folder, checkpoint, task, measure, layer):
     rows = read_tsv(folder / f"{checkpoint}.{task}.tsv")
     return {row["example_id"]: row for row in rows if (row["measure"], row["layer"]) == (measure, str(layer))}
@@ -148,9 +156,7 @@ def listed(page):
 def test_a_click_on_a_point_lists_the_pairs_of_its_layer(page, folder):
     chart = page.locator(".chart").nth(2)
     assert chart.get_attribute("aria-label") == "Coreference, cosine similarity: percentages by layer"
-    place = chart.locator(".scatterlayer .trace").nth(0).locator(".point").nth(1).bounding_box()
-    page.mouse.move(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
-    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    click_point(chart, line=0, point=1)
     page.wait_for_selector(".item")
     assert page.inner_text("#list-title") == "Coreference, cosine similarity"
     assert page.inner_text("#count") == "40 of 40 pairs, layer 1"
@@ -579,8 +585,7 @@ def test_lines_of_different_numbers_of_layers_are_drawn_over_relative_depth_and_
     assert (title, ticks) == ("Relative depth (layer / last layer)", ["0", "0.25", "0.5", "0.75", "1"])
     assert lines["Before &lt;i&gt;&amp;&lt;/i&gt;"] == [0, 1 / 2, 1]
     assert lines["After"] == pytest.approx([0, 1 / 3, 2 / 3, 1])
-    place = page.locator(".chart").nth(2).locator(".scatterlayer .trace").nth(1).locator(".point").nth(2).bounding_box()
-    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    click_point(page.locator(".chart").nth(2), line=1, point=2)
     page.wait_for_selector(".item")
     assert page.inner_text("#count") == "40 of 40 pairs, layer 2"
     assert page.locator("#of option:checked").inner_text() == "After"
@@ -593,9 +598,7 @@ def test_lines_of_different_numbers_of_layers_are_drawn_over_relative_depth_and_
     page.locator(".item").nth(1).click()
     page.wait_for_selector(".view")
     assert "It has no layer 3; its last is 2." in page.locator(".view .rank").all_inner_texts()[0]
-    course = page.locator("#course .chart")
-    place = course.locator(".scatterlayer .trace").nth(1).locator(".point").nth(1).bounding_box()
-    page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+    click_point(page.locator("#course .chart"), line=1, point=1)
     page.locator("#at", has_text=re.compile("^1$")).wait_for()
 
 
