@@ -66,12 +66,16 @@ def test_a_script_reaches_no_package_that_it_is_not_known_to_need(script):
 
 def test_the_map_of_the_packages_is_true():
     """README.md beside the library lists each package and module once, each package in the order of its floor."""
-    listed, folders = [], {0: ""}
-    for line in (LIBRARY / "README.md").read_text(encoding="utf-8").splitlines():
-        if found := re.match(r"( *)- `(\w+)(/|\.py)`: \S", line):
-            depth = len(found[1]) // 2
-            listed.append(f"{folders[depth]}{found[2]}{found[3]}")
-            folders[depth + 1] = listed[-1]
+    text = (LIBRARY / "README.md").read_text(encoding="utf-8")
+    listed, folders = [], [""]
+    for indent, item in re.findall(r"^( *)- (.*(?:\n +[^ -].*)*)", text, re.MULTILINE):
+        depth = len(indent) // 2 + 1
+        folder = folders[depth - 1]
+        if found := re.match(r"`(\w+/)`: \S", item):
+            folder += found[1]
+            listed.append(folder)
+        folders[depth:] = [folder]
+        listed += [folder + name for name in re.findall(r"`(\w+\.py)`", item)]
     there = {path.relative_to(LIBRARY).as_posix() for path in LIBRARY.rglob("*.py") if path.name != "__init__.py"}
     packages = {f"{path.parent.relative_to(LIBRARY).as_posix()}/" for path in LIBRARY.glob("*/**/__init__.py")}
     assert len(set(listed)) == len(listed)

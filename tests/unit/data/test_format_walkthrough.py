@@ -33,11 +33,11 @@ def project(tmp_path_factory):
     shutil.copy(ROOT / "pyproject.toml", folder)
     library = folder / "workflow" / "pairprobe"
     module, entry = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    (mapped,) = re.findall(r"```markdown\n(.*?)```", PAGE, re.DOTALL)
+    (mapped,) = re.findall(r"add (`\w+\.py`) to the line of readers", PAGE)
     (library / "data" / "passages.py").write_text(module)
     replaced(library / "data" / "readers.py", "natural_questions, qa_pairs", "natural_questions, passages, qa_pairs")
     replaced(library / "data" / "readers.py", '    "examples": ', f'{entry}    "examples": ')
-    replaced(library / "README.md", "  - `bundled_pages.py`", f"{mapped}  - `bundled_pages.py`")
+    replaced(library / "README.md", "`mrqa.py`", f"`mrqa.py`, {mapped}")
     schema = folder / "workflow" / "schemas" / "config.schema.yaml"
     replaced(schema, "qa_pairs, examples, none]", "qa_pairs, passages, examples, none]")
     replaced(schema, "examples (as in", "passages (running text), examples (as in")
