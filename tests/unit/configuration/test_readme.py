@@ -13,9 +13,7 @@ SCHEMA = read_schema(ROOT / "workflow" / "schemas" / "config.schema.yaml")
 TOP = "At the top"
 MISSING = object()
 HEADER = ["| key | default | allowed | meaning |", "| --- | --- | --- | --- |"]
-BOUNDS = {
-    "minimum": "at least {}", "exclusiveMinimum": "above {}", "maximum": "at most {}", "exclusiveMaximum": "below {}",
-}  # fmt: skip
+BOUNDS = {"minimum": "≥ {}", "exclusiveMinimum": "> {}", "maximum": "≤ {}", "exclusiveMaximum": "< {}"}
 
 
 def sections() -> dict[str, dict]:
@@ -36,7 +34,7 @@ def table(section: dict) -> list[str]:
             continue
         # A section's own default has all of its keys.
         value = section.get("default", {}).get(key, part.get("default", MISSING))
-        default = "must be given" if key in section.get("required", ()) else "none"
+        default = "required" if key in section.get("required", ()) else ""
         default = default if value is MISSING else f"`{as_yaml(value)}`"
         lines.append(f"| `{key}` | {default} | {allowed(part)} | {part['description']} |")
     return lines
@@ -54,10 +52,14 @@ def allowed(part: dict) -> str:
     if "enum" in part:
         return ", ".join(f"`{as_yaml(value)}`" for value in part["enum"])
     if items := part.get("items", {}).get("enum"):
-        return f"a list of {', '.join(f'`{value}`' for value in items)}"
+        return f"list of {', '.join(f'`{value}`' for value in items)}"
     kinds = [part["type"]] if isinstance(part["type"], str) else part["type"]
-    bounds = [words.format(part[name]) for name, words in BOUNDS.items() if name in part]
-    return ", or ".join(", ".join([TYPES[kind], *(bounds if kind in ("integer", "number") else [])]) for kind in kinds)
+    bounds = ", ".join(sign.format(part[name]) for name, sign in BOUNDS.items() if name in part)
+    if {"minimum", "maximum"} <= part.keys():
+        bounds = f"from {part['minimum']} to {part['maximum']}"
+    names = {kind: re.sub("^an? ", "", name) for kind, name in TYPES.items()}
+    names |= {kind: f"{kind} {bounds}".rstrip() for kind in ("integer", "number")}
+    return ", or ".join(names[kind] for kind in kinds)
 
 
 def written(text: str) -> str:
