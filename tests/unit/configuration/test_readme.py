@@ -59,7 +59,8 @@ def allowed(part: dict) -> str:
         bounds = f"from {part['minimum']} to {part['maximum']}"
     names = {kind: re.sub("^an? ", "", name) for kind, name in TYPES.items()}
     names |= {kind: f"{kind} {bounds}".rstrip() for kind in ("integer", "number")}
-    return ", or ".join(names[kind] for kind in kinds)
+    # A default of null says itself that null is allowed.
+    return ", or ".join(names[kind] for kind in kinds if kind != "null" or part.get("default", MISSING) is not None)
 
 
 def written(text: str) -> str:
