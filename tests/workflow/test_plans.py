@@ -70,10 +70,14 @@ def no_network(monkeypatch):
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [
-        ("squad", jobs(1, 4, 3)),
-        ("nq-dev", jobs(7, 4, 3, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1)),
+        pytest.param("squad", jobs(1, 4, 3), marks=pytest.mark.slow),
+        pytest.param(
+            "nq-dev",
+            jobs(7, 4, 3, predict_answers=8, tabulate_nq_evaluation=1, draw_precision_recall=1),
+            marks=pytest.mark.slow,
+        ),
         ("paper", PAPER),
-        ("as_published", PAPER),
+        pytest.param("as_published", PAPER, marks=pytest.mark.slow),
     ],
 )
 def test_a_dry_run_plans_every_job_and_asks_nobody(untouched, name, wanted):

@@ -233,6 +233,18 @@ def test_a_missing_key_is_named_with_what_it_is(smallest, schema, key):
     assert f"\n  {key}: missing. Wanted: {schema['properties'][key]['description']}" in error_of(smallest, schema)
 
 
+def test_a_missing_key_of_one_kind_of_checkpoint_is_named_with_what_it_is(config, schema):
+    config["checkpoints"]["other"] = {"source": "hub", "repository": "a/b"}
+    (said,) = error_of(config, schema).splitlines()[1:]
+    assert said == "  checkpoints.other.revision: missing. Wanted: the commit, 40 hexadecimal digits (source hub, adapter)"
+
+
+def test_a_checkpoint_without_a_source_is_asked_for_that_alone(config, schema):
+    config["checkpoints"]["other"] = {"path": "models/mine"}
+    (said,) = error_of(config, schema).splitlines()[1:]
+    assert said.startswith("  checkpoints.other.source: missing. Wanted: package (of Python), path (a folder), ")
+
+
 def test_a_missing_key_of_a_section_is_named(config, schema):
     del config["partitions"]["probe"]
     assert "\n  partitions.probe: missing. " in error_of(config, schema)

@@ -40,7 +40,6 @@ def project(tmp_path_factory):
     replaced(library / "README.md", "`mrqa.py`", f"`mrqa.py`, {mapped}")
     schema = folder / "workflow" / "schemas" / "config.schema.yaml"
     replaced(schema, "qa_pairs, examples, none]", "qa_pairs, passages, examples, none]")
-    replaced(schema, "examples (as in", "passages (running text), examples (as in")
 
     def run(*arguments):
         environment = os.environ | {"PYTHONPATH": str(folder / "workflow")}

@@ -5,7 +5,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def check(config: dict, schema: dict, name: str = "the configuration") -> None:
     # What a key holds is not looked at where there can be no such key.
     refused = [[*error.path, error.instance] for error in errors if "propertyNames" in error.absolute_schema_path]
     errors = [error for error in errors if not any(list(error.path)[: len(path)] == path for path in refused)]
-    lines = [line for error in errors for line in _explain(error)]
+    lines = [line for error in errors for line in _explain(error, schema)]
     if lines:
         raise InputError(f"{name} cannot be used:\n" + "\n".join(f"  {line}" for line in lines))
 
@@ -116,7 +116,7 @@ def _dereference(schema: dict, root: dict) -> dict:
     return schema
 
 
-def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
+def _explain(error: jsonschema.ValidationError, root: dict) -> Iterator[str]:
     where = ".".join(str(part) for part in error.path)
     prefix = f"{where}." if where else ""
     schema = error.schema if isinstance(error.schema, dict) else {}
@@ -131,7 +131,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
     elif error.validator == "required":
         # The validator names one missing key in each error, and in nothing but its message.
         missing = next(key for key in values if error.message.startswith(f"{key!r} "))
-        yield f"{prefix}{missing}: missing. Wanted: {_described(schema, missing)}"
+        yield f"{prefix}{missing}: missing. Wanted: {_described(root, error.absolute_schema_path, missing)}"
     elif error.validator in ("enum", "const"):
         allowed = values if error.validator == "enum" else [values]
         close = difflib.get_close_matches(str(error.instance), [str(value) for value in allowed], n=1)
@@ -160,5 +160,13 @@ def _said(error: jsonschema.ValidationError) -> str:
     return error.message
 
 
-def _described(schema: dict, key: str) -> str:
-    return schema.get("properties", {}).get(key, {}).get("description", "")
+def _described(root: dict, path: Iterable[str | int], key: str) -> str:
+    """Return what a key is for, by the innermost schema on a path that knows it: one behind "then" may not."""
+    part: Any = root
+    described = ""
+    for step in path:
+        if isinstance(part, dict):
+            part = _dereference(part, root)
+            described = part.get("properties", {}).get(key, {}).get("description", described)
+        part = part[step]
+    return described
