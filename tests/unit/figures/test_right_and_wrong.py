@@ -90,7 +90,7 @@ def test_the_key_says_what_is_found_of_pairs_and_of_the_correlation(table):
         "In (c): by the measure of (a)",
         "In (c): by the measure of (b)",
         "Right and wrong differ, in (c) a correlation: p ≤ 0.05 (corrected)",
-        "Undecided",
+        "Undecided, or too few pages or seeds",
     ]
 
 

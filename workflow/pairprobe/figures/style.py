@@ -289,7 +289,7 @@ def found_marks(axes: Axes, points: "pd.DataFrame", value: str, look: dict[str, 
     axes.plot(unsure["layer"].to_numpy(), unsure[value].to_numpy(), **hollow)
 
 
-def found_key(level: float, found: str = "", hollow: str = "Undecided") -> list[Artist]:
+def found_key(level: float, found: str = "", hollow: str = "Undecided, or too few pages or seeds") -> list[Artist]:
     """Return the key of filled and hollow markers. found: what stands before p; hollow: what is said of those."""
     look: Any = {"marker": "o", "linestyle": "", "color": MARK}
     filled = Line2D([], [], **look, label=f"{found}p ≤ {level:.3g} (corrected)")
