@@ -1,5 +1,6 @@
 """The look of all figures."""
 
+import itertools
 import logging
 import subprocess
 import sys
@@ -92,3 +93,23 @@ def test_long_labels_are_broken_and_the_legend_is_no_wider_than_the_figure():
 def test_figures_leave_the_backend_of_a_notebook_alone():
     code = "import sys; from pairprobe.figures import grid, controls, scaling; print('matplotlib.pyplot' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@pytest.mark.parametrize("last", [1, 6, 9, 12, 24, 48])
+def test_numbers_of_layers_do_not_touch_in_a_panel_of_five_columns(last):
+    @style.styled
+    def five_columns():
+        figure = style.new_figure(style.TWO_COLUMNS)
+        for axes in figure.subplots(1, 5):
+            axes.plot(range(last + 1), range(last + 1))
+            axes.set_ylabel("100")
+            style.layer_axes(axes)
+        figure.canvas.draw()
+        return figure
+
+    axes = five_columns().axes[0]
+    low, high = axes.get_xlim()
+    labels = [label for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
+    boxes = [label.get_window_extent() for label in labels]
+    assert len(boxes) > 1
+    assert all(one.x1 + 2 < other.x0 for one, other in itertools.pairwise(boxes))

@@ -328,6 +328,14 @@ def by_depth(rows: "pd.DataFrame", keys: Sequence[str]) -> tuple["pd.DataFrame",
     return rows.assign(layer=rows["layer"] / last.clip(lower=1)), DEPTH
 
 
+class _LayerLocator(MaxNLocator):
+    """Ticks at layers: fewer where numbers have two digits, which would touch in the narrow panels of a grid."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        self.set_params(nbins=7 if vmax < 10 else 5)
+        return super().tick_values(vmin, vmax)
+
+
 def layer_axes(axes: Axes, label: str = LAYER) -> None:
     """Set layers, or quarters of the depth, as ticks of the x-axis, and draw faint horizontal lines behind the data.
 
@@ -336,7 +344,7 @@ def layer_axes(axes: Axes, label: str = LAYER) -> None:
     if label == DEPTH:
         axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
     else:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=7, min_n_ticks=1))
+        axes.xaxis.set_major_locator(_LayerLocator(integer=True, min_n_ticks=1))
     grid_lines(axes)
 
 
