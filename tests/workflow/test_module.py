@@ -90,13 +90,10 @@ def snakemake(folder: Path, *arguments: str, code: int = 0) -> str:
     return run.stdout + run.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("snakefile", "folder", "target"),
-    [
-        ("workflow/Snakefile", "deep/er/", "pp_all"),
-        pytest.param("workflow/Snakefile", "", "pp_all", marks=pytest.mark.slow),
-        pytest.param("Snakefile", "", "own", marks=pytest.mark.slow),
-    ],
+    [("workflow/Snakefile", "deep/er/", "pp_all"), ("workflow/Snakefile", "", "pp_all"), ("Snakefile", "", "own")],
 )
 def test_every_job_is_planned(project, other, snakefile, folder, target):
     use(other, project / snakefile, folder)
