@@ -2,7 +2,6 @@
 
     .venv/bin/python benchmarks/calibration.py                          the tables
     .venv/bin/python benchmarks/calibration.py --write                  and into docs/reference/evidence.md
-    .venv/bin/python benchmarks/calibration.py --figure calibration.svg    what --write has written there, drawn
     .venv/bin/python benchmarks/calibration.py --runs 20                quicker, and less sure
     .venv/bin/python benchmarks/calibration.py --trainings              verdicts on control trainings
 
@@ -20,7 +19,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from pairprobe.evidence import claims
@@ -35,7 +33,6 @@ from pairprobe.evidence.fields import (
     UNDECIDED,
 )
 from pairprobe.evidence.weighing import Comparison, Settings, TaskDifferences
-from pairprobe.figures import style
 from pairprobe.io.progress import track
 from pairprobe.tables.layout import markdown
 
@@ -290,19 +287,25 @@ def _simulated(
 
 
 def table_of_wrong(found: dict[Cell, dict[str, float]]) -> str:
-    """Lay out how often any verdict is wrong, in percent."""
-    fields = ["seeds", "effective pages", "lengths", *(f"{world}, {sd}" for world in WORLDS for sd in DEVIATIONS)]
-    lines = [
-        [seeds, pages, "Zipf" if zipf else "even"]
-        + [f"{100 * found[Cell(world, sd, seeds, pages, zipf)]['wrong']:.1f}" for world in WORLDS for sd in DEVIATIONS]
-        for seeds, pages, zipf in itertools.product(SEEDS, PAGES, (False, True))
-    ]
-    return markdown(fields, lines, fields)
+    """Lay out how often any verdict is wrong, in percent: of all designs together, and of the worst."""
+    fields = ["world", *(f"seeds {sd} apart" for sd in DEVIATIONS)]
+    lines = []
+    for world in WORLDS:
+        rates = [
+            [each["wrong"] for one, each in found.items() if (one.world, one.deviation) == (world, sd)] for sd in DEVIATIONS
+        ]
+        lines.append([world, *(f"{100 * np.mean(each):.1f} ({100 * max(each):.1f})" for each in rates)])
+    return markdown(fields, lines, fields[1:])
 
 
 def table_of_found(found: dict[Cell, dict[str, float]]) -> str:
     """Lay out what difference is found with 80 %, in points, and the share of verdicts decided where nothing differs."""
-    fields = ["seeds", "effective pages", *(f"found, {sd}" for sd in DEVIATIONS), *(f"decided, {sd}" for sd in DEVIATIONS)]
+    fields = [
+        "seeds",
+        "effective pages",
+        *(f"found, {sd} apart" for sd in DEVIATIONS),
+        *(f"decided, {sd} apart" for sd in DEVIATIONS),
+    ]
     lines = []
     for seeds, pages in itertools.product(SEEDS, PAGES):
         cells = [found[Cell("nothing", sd, seeds, pages, False)] for sd in DEVIATIONS]
@@ -311,60 +314,16 @@ def table_of_found(found: dict[Cell, dict[str, float]]) -> str:
     return markdown(fields, lines, fields)
 
 
-def read(text: str, name: str, wanted: Sequence[str]) -> list[dict[str, str]]:
-    """Read a table of the page back, as ``--write`` writes it; exit where it has not all columns that are wanted."""
-    lines = re.search(MARKS.format(name), text, re.DOTALL)[2].strip().splitlines()
-    fields, _, *rows = ([cell.strip() for cell in line.strip("| ").split("|")] for line in lines or ["", ""])
-    if not {*wanted} <= {*fields}:
-        raise SystemExit(
-            f"error: {PAGE.relative_to(ROOT)} has some cells of the simulation alone, and the figure is of all. First run "
-            "benchmarks/calibration.py --write, which takes half an hour."
-        )
-    return [dict(zip(fields, row, strict=True)) for row in rows]
-
-
-@style.styled
-def figure(text: str) -> plt.Figure:
-    """Draw the tables of the page: wrong verdicts, the worst of all worlds, and the difference that is found."""
-    wrong = read(text, "wrong", ["seeds", "effective pages", *(f"{w}, {sd}" for w in WORLDS for sd in DEVIATIONS)])
-    found = read(text, "found", ["seeds", *(f"found, {sd}" for sd in DEVIATIONS)])
-    drawn = style.new_figure((8, 3.2))
-    left, right = drawn.subplots(1, 2)
-    for i, seeds in enumerate(SEEDS):
-        for j, sd in enumerate(DEVIATIONS):
-            rows = [row for row in wrong if row["seeds"] == str(seeds)]
-            worst = [
-                max(float(row[f"{w}, {sd}"]) for row in rows if row["effective pages"] == str(p) for w in WORLDS)
-                for p in PAGES
-            ]
-            points = [float(row[f"found, {sd}"]) for row in found if row["seeds"] == str(seeds)]
-            look = {"color": style.COLOURS[i], "linestyle": ["-", "--", "-.", ":"][j], "marker": "o", "markersize": 3}
-            for axes, values in ((left, worst), (right, points)):
-                axes.plot(range(len(PAGES)), values, **look, label=f"{seeds} seeds, {sd} points apart")
-    left.axhline(100 * (1 - SETTINGS.confidence), color=style.REFERENCE, linewidth=0.8)
-    left.set(ylabel="Any verdict wrong (%)", ylim=(0, 10))
-    right.set(ylabel="Difference found with 80 % (points)", yscale="log")
-    for axes in (left, right):
-        axes.set_xticks(range(len(PAGES)), PAGES)
-        axes.set_xlabel("Effective pages")
-    drawn.legend(*left.get_legend_handles_labels(), loc="outside right center")
-    return drawn
-
-
 def main() -> None:
     """Simulate, or draw what was simulated."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="simulations for each cell")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/evidence.md")
     parser.add_argument("--trainings", action="store_true", help="simulate verdicts on control trainings, and nothing else")
-    parser.add_argument("--figure", help="draw the tables of docs/reference/evidence.md here, and simulate nothing")
     arguments = parser.parse_args()
     text = PAGE.read_text()
     if arguments.trainings:
         print(simulate_control_trainings(arguments.runs))
-        return
-    if arguments.figure:
-        style.save(figure(text), [arguments.figure])
         return
     found = simulate_all(arguments.runs)
     for name, table in (("wrong", table_of_wrong(found)), ("found", table_of_found(found))):

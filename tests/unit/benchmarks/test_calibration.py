@@ -1,7 +1,6 @@
-"""The figure of the simulated verdicts: drawn from what was written, and one line where that is not all."""
+"""The tables of the simulated verdicts."""
 
 import itertools
-import re
 
 import pytest
 
@@ -9,34 +8,28 @@ import calibration
 from calibration import DEVIATIONS, PAGES, SEEDS, WORLDS, Cell
 
 
+def rows(table):
+    fields, _, *lines = ([cell.strip() for cell in line.strip("| ").split("|")] for line in table.splitlines())
+    return [dict(zip(fields, line, strict=True)) for line in lines]
+
+
 @pytest.fixture
-def written():
-    """The page with tables of all cells."""
+def found():
     cells = [Cell(*each) for each in itertools.product(WORLDS, DEVIATIONS, SEEDS, PAGES, (False, True))]
-    found = {one: {"wrong": 0.01 * one.seeds, "decided": 0.5, "found": one.seeds + one.pages} for one in cells}
-    found[Cell("the paper", DEVIATIONS[0], SEEDS[0], PAGES[1], True)]["wrong"] = 0.08
-    text = calibration.PAGE.read_text(encoding="utf-8")
-    for name, table in (("wrong", calibration.table_of_wrong(found)), ("found", calibration.table_of_found(found))):
-        pattern = calibration.MARKS.format(name)
-        text = re.sub(pattern, lambda marks, table=table: f"{marks[1]}{table}{marks[3]}", text, flags=re.DOTALL)
-    return text
+    return {one: {"wrong": 0.01, "decided": 0.5, "found": one.seeds + one.pages + one.deviation} for one in cells}
 
 
-def test_what_was_written_is_drawn_with_the_worst_of_all_worlds(written):
-    left, right = calibration.figure(written).axes
-    lines = {axes: {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()} for axes in (left, right)}
-    first = f"{SEEDS[0]} seeds, {DEVIATIONS[0]} points apart"
-    assert lines[left][first] == [SEEDS[0], 8, SEEDS[0]]
-    assert lines[right][first] == [SEEDS[0] + pages for pages in PAGES]
-    assert lines[right].keys() == {f"{seeds} seeds, {sd} points apart" for seeds in SEEDS for sd in DEVIATIONS}
+def test_of_a_world_the_mean_of_all_designs_stands_before_the_worst(found):
+    designs = len(SEEDS) * len(PAGES) * 2
+    found[Cell("the paper", 2, SEEDS[0], PAGES[1], True)]["wrong"] = 0.01 + designs * 0.005
+    table = {row["world"]: row for row in rows(calibration.table_of_wrong(found))}
+    assert table.keys() == WORLDS.keys()
+    assert table["the paper"]["seeds 2 apart"] == "1.5 (10.0)"
+    assert table["the paper"]["seeds 5 apart"] == table["nothing"]["seeds 2 apart"] == "1.0 (1.0)"
 
 
-@pytest.mark.parametrize("lacking", ["wrong", "found"])
-@pytest.mark.parametrize("table", ["", "| world | seeds |\n| --- | --- |\n| nothing | 3 |\n"])
-def test_where_a_table_is_not_whole_one_line_says_what_to_run(written, lacking, table):
-    text = re.sub(calibration.MARKS.format(lacking), rf"\1{table}\3", written, flags=re.DOTALL)
-    with pytest.raises(SystemExit) as stopped:
-        calibration.figure(text)
-    said = str(stopped.value)
-    assert "First run benchmarks/calibration.py --write" in said
-    assert "\n" not in said
+def test_what_is_found_stands_by_seeds_and_pages(found):
+    table = {(row["seeds"], row["effective pages"]): row for row in rows(calibration.table_of_found(found))}
+    assert len(table) == len(SEEDS) * len(PAGES)
+    assert table["5", "80"]["found, 2 apart"] == "87.0"
+    assert table["5", "80"]["decided, 2 apart"] == "50"
