@@ -315,7 +315,7 @@ def table_of_found(found: dict[Cell, dict[str, float]]) -> str:
 
 
 def main() -> None:
-    """Simulate, or draw what was simulated."""
+    """Simulate, print the tables, and write them into the page where that is asked for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="simulations for each cell")
     parser.add_argument("--write", action="store_true", help="write the tables into docs/reference/evidence.md")
